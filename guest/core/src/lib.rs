@@ -1,1 +1,31 @@
-//! To be written.
+//! podstamp's filter: OTLP bytes in, decisions out.
+//!
+//! The filter stamps every resource of an OTLP trace export with `app.host.ip`, the IP of the pod that made the spans, so
+//! that DeepFlow can join them with its eBPF spans. It never does I/O and never waits: a host hands in what arrived and
+//! carries out what comes back.
+//!
+//! - [`Filter::configure`] compiles the OpenTelemetry Collector's configuration document;
+//! - [`Filter::prepare`] checks an export request, runs the pipeline over each resource and says what to send where;
+//! - [`Filter::conclude`] reads how sending ended and says what to answer, or to try again.
+//!
+//! All that it asks of the world is the pod [`Directory`].
+//!
+//! # Limits
+//! Only traces, only protobuf so far. Bodies are addressed with 32-bit offsets.
+
+pub mod action;
+pub mod address;
+pub mod association;
+pub mod config;
+pub mod directory;
+pub mod edit;
+pub mod exchange;
+pub mod export;
+pub mod guard;
+pub mod pipeline;
+pub mod resource;
+pub mod trace;
+pub mod wire;
+
+pub use directory::Directory;
+pub use export::Filter;

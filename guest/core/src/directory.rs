@@ -1,0 +1,98 @@
+//! The pod directory: the one port through which the filter asks about the world.
+
+use std::net::IpAddr;
+
+/// Finds pods. A host serves it from one table a process; a lookup must not block.
+pub trait Directory {
+    /// Finds the pod that meets all `terms`, at most [`MAX_TERMS`] of them. Without terms nothing is found.
+    fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup;
+}
+
+/// One condition on a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term<'a> {
+    /// One of the pod's addresses. Never matches a pod on the host's network.
+    Ip(IpAddr),
+    /// `metadata.uid`.
+    Uid(&'a str),
+    /// `metadata.name`.
+    Name(&'a str),
+    /// `metadata.namespace`.
+    Namespace(&'a str),
+    /// `spec.nodeName`.
+    Node(&'a str),
+    /// `spec.hostname`, or the pod's name where that is unset.
+    Hostname(&'a str),
+    /// The Deployment that owns the pod.
+    Deployment(&'a str),
+    /// A label: key and value.
+    Label(&'a str, &'a str),
+    /// An annotation: key and value.
+    Annotation(&'a str, &'a str),
+}
+
+/// Which parts of a pod to hand over beyond the plain ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Fill [`Pod::labels`].
+    pub labels: bool,
+    /// Fill [`Pod::annotations`].
+    pub annotations: bool,
+}
+
+/// What a lookup found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Exactly one pod.
+    Found(Box<Pod>),
+    /// More than one pod; none is better than a wrong one.
+    Ambiguous,
+    /// No pod, but the address asked for is a node's.
+    Node,
+    /// No pod, and the table covers the whole cluster.
+    Absent,
+    /// No pod in a table that does not cover the cluster, or no table at all.
+    Unknown,
+}
+
+/// What is known of one pod. Texts that the cluster does not give are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// All of `status.podIPs`, the primary one first.
+    pub ips: Vec<IpAddr>,
+    /// `spec.hostNetwork`: the addresses are the node's.
+    pub host_network: bool,
+    /// `spec.nodeName`.
+    pub node: String,
+    /// `spec.hostname`, or the pod's name.
+    pub hostname: String,
+    /// `metadata.creationTimestamp`, RFC 3339: what the Collector calls the start time.
+    pub start_time: String,
+    /// Name of the owning Deployment.
+    pub deployment: String,
+    /// `status.phase`.
+    pub phase: String,
+    /// Labels, where asked for.
+    pub labels: Vec<(String, String)>,
+    /// Annotations, where asked for.
+    pub annotations: Vec<(String, String)>,
+}
+
+/// A directory without pods, for hosts that have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPods;
+
+impl Directory for NoPods {
+    fn find(&self, _: &[Term<'_>], _: Details) -> Lookup {
+        Lookup::Unknown
+    }
+}
+
+/// Conditions in one lookup, as many as the Collector's `PodIdentifierMaxLength`, and one for the namespace.
+pub const MAX_TERMS: usize = 5;

@@ -1,0 +1,204 @@
+//! What passes between a host and the filter. The same shapes stand in `wit/`, for hosts that load the component.
+
+use std::net::IpAddr;
+
+use crate::edit::Edits;
+
+/// An export request as it came in, its content coding already undone.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Path of the URL, without the query.
+    pub path: &'a str,
+    /// Address of the TCP peer; none where the host does not know it.
+    pub peer: Option<IpAddr>,
+    /// At least the headers that [`Filter::request_headers`](crate::Filter::request_headers) names.
+    pub headers: &'a [Header],
+    /// An ExportTraceServiceRequest.
+    pub body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// Values of a header, in their order. `name` in lower case.
+    pub fn header(&self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.headers.iter().filter(move |header| header.name == name).map(|header| header.value.as_slice())
+    }
+}
+
+/// One HTTP header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Lower-case name.
+    pub name: String,
+    /// Raw value: clients send any byte.
+    pub value: Vec<u8>,
+}
+
+impl Header {
+    /// A header from text.
+    pub fn new(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), value: value.as_bytes().to_vec() }
+    }
+}
+
+/// Encoding of the client's request, and so of the answer that it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/x-protobuf`.
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send it on.
+    Forward(Outbound),
+    /// Answer the client without sending anything.
+    Answer(Answer),
+}
+
+/// Verdict and what was counted on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// What to do.
+    pub verdict: Verdict,
+    /// What was met.
+    pub report: Report,
+}
+
+/// A request to send upstream with POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// Absolute URL.
+    pub url: String,
+    /// Headers besides content-length.
+    pub headers: Vec<Header>,
+    /// Milliseconds for all attempts together.
+    pub timeout: u32,
+    /// The body.
+    pub content: Content,
+    /// To be handed back to `conclude`.
+    pub encoding: Encoding,
+}
+
+/// The body to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The original one.
+    Unchanged,
+    /// The original one, edited.
+    Edited(Edits),
+    /// Another one.
+    Replaced(Vec<u8>),
+}
+
+/// An HTTP response for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status code.
+    pub status: u16,
+    /// Headers besides content-length.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Something that the operator should see.
+    pub notice: Option<Notice>,
+}
+
+/// How many of what the filter met in one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// ResourceSpans.
+    pub resources: u32,
+    /// Spans.
+    pub spans: u32,
+    /// Resources whose `app.host.ip` came with the request and was kept.
+    pub address_kept: u32,
+    /// ... that were stamped by the configured pipeline.
+    pub address_pipeline: u32,
+    /// ... repaired from `k8s.pod.ip`.
+    pub address_pod_ip: u32,
+    /// ... repaired from the associated pod.
+    pub address_pod: u32,
+    /// ... repaired from the connection's address.
+    pub address_connection: u32,
+    /// ... for which nothing was found.
+    pub address_unknown: u32,
+    /// Batches refused because they cannot be decoded: 0 or 1.
+    pub refused: u32,
+    /// Span kinds outside 0..5 that were cleared.
+    pub kinds_cleared: u32,
+    /// Resources created because ResourceSpans had none.
+    pub resources_created: u32,
+    /// Duplicate or non-canonical `app.host.ip` made one and canonical.
+    pub addresses_normalised: u32,
+    /// Unusable `app.host.ip` replaced.
+    pub addresses_repaired: u32,
+}
+
+/// Where a request stands when an attempt to send it has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// From [`Outbound`].
+    pub encoding: Encoding,
+    /// How many attempts have been made, this one included: 1 and up.
+    pub number: u32,
+    /// Milliseconds since the first attempt began.
+    pub elapsed: u32,
+    /// An even random number, for jitter.
+    pub random: u32,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum Outcome<'a> {
+    /// A response came.
+    Response {
+        /// HTTP status code.
+        status: u16,
+        /// All headers.
+        headers: &'a [Header],
+        /// The body.
+        body: &'a [u8],
+    },
+    /// No connection could be made; the reason, for people. Nothing was sent.
+    NotConnected(&'a str),
+    /// The connection ended before a response came. Carries the body as `prepare` got it.
+    Closed(&'a [u8]),
+    /// No response within the time.
+    TimedOut,
+    /// The response was over the limit.
+    Oversized,
+}
+
+/// What to do after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Answer the client.
+    Answer(Answer),
+    /// Try once more after so many milliseconds.
+    Retry(u32),
+}
+
+/// A message that somebody has to see. Hosts log it and limit its rate by `key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How urgent it is.
+    pub level: Level,
+    /// Stable name of the kind of event.
+    pub key: &'static str,
+    /// What is wrong, where, what to do. Never holds a payload.
+    pub message: String,
+}
+
+/// Urgency of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Worth knowing; nothing is wrong.
+    Info,
+    /// Works, though not as the user may think.
+    Warning,
+    /// Data do not arrive until somebody acts.
+    Error,
+}

@@ -1,0 +1,158 @@
+//! A resource's attributes with pending changes.
+//!
+//! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that what
+//! nobody touched keeps its bytes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The attributes of one resource, in their order.
+#[derive(Debug, Default)]
+pub struct Resource<'a> {
+    pub(crate) attributes: Vec<Attribute<'a>>,
+    pub(crate) changed: bool,
+}
+
+/// One attribute of a resource.
+#[derive(Debug)]
+pub(crate) struct Attribute<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) value: Value<'a>,
+    /// The whole field in the request, its tag included; none for an attribute that was added.
+    pub(crate) origin: Option<Range<usize>>,
+    pub(crate) state: State,
+}
+
+/// What becomes of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its bytes stay.
+    Kept,
+    /// It is written anew.
+    Written,
+    /// It goes.
+    Removed,
+}
+
+/// An attribute's value: an `AnyValue`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// No value, or one of a kind that this version does not know.
+    Empty,
+    /// `string_value`.
+    String(Cow<'a, str>),
+    /// `bool_value`.
+    Bool(bool),
+    /// `int_value`.
+    Int(i64),
+    /// `double_value`.
+    Double(f64),
+    /// `bytes_value`.
+    Bytes(Cow<'a, [u8]>),
+    /// `array_value`: the bytes of the ArrayValue message.
+    Array(Cow<'a, [u8]>),
+    /// `kvlist_value`: the bytes of the KeyValueList message.
+    Map(Cow<'a, [u8]>),
+}
+
+impl<'a> Value<'a> {
+    /// A string value.
+    pub fn string(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::String(text.into())
+    }
+
+    /// The text of a string value.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// The value of the first attribute with that key, as the Collector reads duplicates.
+    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
+        self.live().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
+    }
+
+    /// The text of an attribute, where it is a string.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Value::as_str)
+    }
+
+    /// How many attributes have that key.
+    pub fn count(&self, key: &str) -> usize {
+        self.live().filter(|attribute| attribute.key == key).count()
+    }
+
+    /// Keys and values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.live().map(|attribute| (attribute.key.as_ref(), &attribute.value))
+    }
+
+    /// Replaces the first attribute with that key and drops further ones; adds it where there is none.
+    pub fn set(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) {
+        let key = key.into();
+        let mut value = Some(value);
+        for attribute in &mut self.attributes {
+            if attribute.state == State::Removed || attribute.key != key {
+                continue;
+            }
+            attribute.state = match value.take() {
+                Some(value) => {
+                    attribute.value = value;
+                    State::Written
+                }
+                None => State::Removed,
+            };
+            self.changed = true;
+        }
+        if let Some(value) = value {
+            self.push(key, value);
+        }
+    }
+
+    /// Adds an attribute unless its key is there, whatever its value. True if it was added.
+    pub fn insert(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) -> bool {
+        let key = key.into();
+        if self.get(&key).is_some() {
+            return false;
+        }
+        self.push(key, value);
+        true
+    }
+
+    /// Removes all attributes whose key `matches`.
+    pub fn remove_where(&mut self, mut matches: impl FnMut(&str) -> bool) {
+        for attribute in &mut self.attributes {
+            if attribute.state != State::Removed && matches(&attribute.key) {
+                attribute.state = State::Removed;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Replaces the values for which `map` gives a new one.
+    pub fn map_values(&mut self, mut map: impl FnMut(&str, &Value<'a>) -> Option<Value<'a>>) {
+        for attribute in &mut self.attributes {
+            if attribute.state == State::Removed {
+                continue;
+            }
+            if let Some(value) = map(&attribute.key, &attribute.value) {
+                attribute.value = value;
+                attribute.state = State::Written;
+                self.changed = true;
+            }
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Attribute<'a>> {
+        self.attributes.iter().filter(|attribute| attribute.state != State::Removed)
+    }
+
+    fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
+        self.attributes.push(Attribute { key, value, origin: None, state: State::Written });
+        self.changed = true;
+    }
+}
