@@ -1,1 +1,3 @@
-//! To be written.
+//! podstamp as a library: an OTLP receiver that runs the filter and forwards to deepflow-agent.
+
+pub mod filter;

@@ -1,0 +1,78 @@
+//! The filter as the host sees it, whatever runs it.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use podstamp_core::exchange::{Attempt, Header, Next, Prepared};
+use podstamp_core::wire::BodyFault;
+
+/// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
+/// the async workers.
+pub trait Filter: Send + Sync {
+    /// Names of the request headers that `prepare` reads, in lower case.
+    fn request_headers(&self) -> &[String];
+
+    /// Checks a request and runs the pipeline over it.
+    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure>;
+
+    /// Reads how an attempt to send ended.
+    fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
+
+    /// Checks a whole body, down to the attribute values of spans.
+    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure>;
+}
+
+/// An export request as it came in, its content coding undone.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Path of the URL, without the query.
+    pub path: String,
+    /// Address of the TCP peer.
+    pub peer: Option<IpAddr>,
+    /// The headers that the filter asked for.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// How an attempt to send ended: [`podstamp_core::exchange::Outcome`] with its data owned.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// A response came.
+    Response {
+        /// HTTP status code.
+        status: u16,
+        /// All headers.
+        headers: Vec<Header>,
+        /// The body.
+        body: Bytes,
+    },
+    /// No connection could be made; the reason, for people.
+    NotConnected(String),
+    /// The connection ended before a response came. Carries the body as `prepare` got it.
+    Closed(Bytes),
+    /// No response within the time.
+    TimedOut,
+    /// The response was over the limit.
+    Oversized,
+}
+
+/// Why the filter gave no answer. Each is counted on its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The guest trapped. The same request would trap again.
+    #[error("the filter trapped: {0}")]
+    Trap(String),
+    /// The guest used up its time.
+    #[error("the filter did not finish within {0} ms")]
+    Timeout(u64),
+    /// The guest asked for more memory than it may have.
+    #[error("the filter needed more than its {0} bytes of memory")]
+    MemoryLimit(u64),
+    /// The guest's answer makes no sense, for example edits that overlap.
+    #[error("the filter gave an unusable answer: {0}")]
+    InvalidAnswer(String),
+    /// No instance came free in time.
+    #[error("all filter instances are busy")]
+    Busy,
+}
