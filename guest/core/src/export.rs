@@ -1,1 +1,232 @@
-//! To be written.
+//! The filter itself: what to send where, and what to answer.
+
+mod answer;
+mod retry;
+
+use serde_json::Value as Json;
+
+use crate::address;
+use crate::config::{self, Config, Fault};
+use crate::directory::Directory;
+use crate::exchange::{
+    Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report, Request,
+    Verdict,
+};
+use crate::guard::usable_host_ip;
+use crate::message::diagnose;
+use crate::pipeline::Context;
+use crate::trace::{Walked, walk};
+use crate::wire::BodyFault;
+use answer::{Code, failure, success};
+
+/// A configured filter.
+#[derive(Debug)]
+pub struct Filter {
+    config: Config,
+    request_headers: Vec<String>,
+    outbound_headers: Vec<Header>,
+}
+
+impl Filter {
+    /// Compiles the Collector's configuration document.
+    pub fn configure(document: &Json) -> Result<Self, Vec<Fault>> {
+        config::parse(document).map(Self::new)
+    }
+
+    /// A filter with a configuration that is compiled already.
+    pub fn new(config: Config) -> Self {
+        let mut request_headers = vec!["content-type".to_owned(), "x-forwarded-for".to_owned()];
+        request_headers.extend(config.request_headers.iter().cloned());
+        let mut outbound_headers = vec![
+            Header::new("content-type", PROTOBUF),
+            Header::new("user-agent", concat!("podstamp/", env!("CARGO_PKG_VERSION"))),
+        ];
+        outbound_headers.extend(config.exporter.headers.iter().cloned());
+        Self { config, request_headers, outbound_headers }
+    }
+
+    /// Names of the request headers that [`Filter::prepare`] reads, in lower case.
+    pub fn request_headers(&self) -> &[String] {
+        &self.request_headers
+    }
+
+    /// What a person should know about the configuration.
+    pub fn notices(&self) -> &[Notice] {
+        &self.config.notices
+    }
+
+    /// Checks a request, runs the pipeline over each of its resources and says what to send where.
+    pub fn prepare(&self, request: &Request<'_>, directory: &dyn Directory) -> Prepared {
+        let mut report = Report::default();
+        let verdict = match encoding(request) {
+            Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
+            // The place where OTLP/JSON will be turned into protobuf.
+            Ok(Encoding::Json) => Verdict::Answer(unsupported_type(Encoding::Json)),
+            Ok(Encoding::Protobuf) => self.prepare_protobuf(request, directory, &mut report),
+        };
+        Prepared { verdict, report }
+    }
+
+    fn prepare_protobuf(&self, request: &Request<'_>, directory: &dyn Directory, report: &mut Report) -> Verdict {
+        let checked = if self.config.rules.check_full { diagnose(request.body) } else { Ok(()) };
+        let content = match checked.and_then(|()| self.rewrite(request, directory, report)) {
+            Ok(_) if report.resources == 0 => return Verdict::Answer(success(Encoding::Protobuf, None)),
+            Ok(edits) => edits,
+            // Whoever turns the rule off wants the body to go on, fault and all.
+            Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
+            Err(fault) => {
+                *report = Report { refused: 1, ..Report::default() };
+                return Verdict::Answer(undecodable(Encoding::Protobuf, &fault));
+            }
+        };
+        Verdict::Forward(Outbound {
+            url: self.config.exporter.url.clone(),
+            headers: self.outbound_headers.clone(),
+            timeout: self.config.exporter.timeout,
+            content,
+            encoding: Encoding::Protobuf,
+        })
+    }
+
+    fn rewrite(
+        &self,
+        request: &Request<'_>,
+        directory: &dyn Directory,
+        report: &mut Report,
+    ) -> Result<Content, BodyFault> {
+        let rules = self.config.rules;
+        let connection = address::connection(request, &self.config.trusted_proxies);
+        let context = Context::new(request, connection, directory, self.config.include_metadata);
+        let walked = walk(request.body, rules.clear_span_kind, |resource| {
+            let arrived = usable_host_ip(resource);
+            let pod = self.config.pipeline.run(resource, &context);
+            rules.enforce(resource, arrived, pod.as_deref(), &context, report);
+        })?;
+        let Walked { edits, resources, spans, kinds_cleared, resources_created } = walked;
+        *report = Report { resources, spans, kinds_cleared, resources_created, ..*report };
+        Ok(if edits.is_empty() { Content::Unchanged } else { Content::Edited(edits) })
+    }
+
+    /// Reads how an attempt to send ended: what to answer the client, or when to try again.
+    pub fn conclude(&self, attempt: &Attempt, outcome: &Outcome<'_>) -> Next {
+        let encoding = attempt.encoding;
+        let url = &self.config.exporter.url;
+        let fix = &self.config.exporter.url_key;
+        let answer = match outcome {
+            Outcome::Response { status: 200..=299, headers, body } => {
+                success(encoding, answer::partial_success(headers, body))
+            }
+            Outcome::Response { status: status @ (429 | 502..=504), headers, .. } => {
+                let asked = retry::asked_delay(headers);
+                if let Some(wait) = retry::wait(&self.config.exporter, attempt, asked) {
+                    return Next::Retry(wait);
+                }
+                let code = if *status == 429 { Code::ResourceExhausted } else { Code::Unavailable };
+                let text = format!("the upstream answered {status} to {} attempts", attempt.number);
+                let mut answer = failure(*status, encoding, code, &text, None);
+                answer.headers.push(self.retry_after(asked));
+                noted(answer, Level::Warning, "upstream-busy", format!("{url}: {text}"))
+            }
+            Outcome::Response { status: 404 | 405, .. } => {
+                let text = format!(
+                    "{url} has nothing that takes traces; deepflow-agent takes them at /api/v1/otel/trace: correct {fix}"
+                );
+                let answer = failure(500, encoding, Code::Internal, &text, None);
+                noted(answer, Level::Error, "upstream-not-found", text)
+            }
+            Outcome::Response { status: status @ (400 | 413), .. } => {
+                let text = format!("the upstream refused the batch with {status}");
+                let code = if *status == 400 { Code::InvalidArgument } else { Code::ResourceExhausted };
+                let answer = failure(*status, encoding, code, &text, None);
+                noted(answer, Level::Warning, "upstream-refused", format!("{url}: {text}"))
+            }
+            Outcome::Response { status, .. } => {
+                let text = format!("the upstream answered {status}");
+                let answer = failure(500, encoding, Code::Internal, &text, None);
+                noted(answer, Level::Error, "upstream-status", format!("{url}: {text}; see {fix}"))
+            }
+            Outcome::NotConnected(reason) => {
+                if let Some(wait) = retry::wait(&self.config.exporter, attempt, None) {
+                    return Next::Retry(wait);
+                }
+                let mut answer = failure(503, encoding, Code::Unavailable, "the upstream cannot be reached", None);
+                answer.headers.push(self.retry_after(None));
+                let text = format!(
+                    "no connection to {url} in {} attempts: {reason}; is deepflow-agent's integration on \
+                     (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}",
+                    attempt.number
+                );
+                noted(answer, Level::Error, "upstream-unreachable", text)
+            }
+            Outcome::Closed(body) => self.closed(encoding, body),
+            Outcome::TimedOut => {
+                let text = format!("no answer from the upstream within {} ms", self.config.exporter.timeout);
+                let answer = failure(504, encoding, Code::DeadlineExceeded, &text, None);
+                noted(answer, Level::Error, "upstream-timeout", format!("{url}: {text}"))
+            }
+            Outcome::Oversized => {
+                let text = "the upstream's answer is over 4 MiB";
+                let answer = failure(500, encoding, Code::Internal, text, None);
+                noted(answer, Level::Error, "upstream-oversized", format!("{url}: {text}; is it an agent? See {fix}"))
+            }
+        };
+        Next::Answer(answer)
+    }
+
+    /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
+    fn closed(&self, encoding: Encoding, body: &[u8]) -> Answer {
+        if self.config.rules.refuse_undecodable
+            && let Err(fault) = diagnose(body)
+        {
+            return undecodable(encoding, &fault);
+        }
+        let text = "the upstream closed the connection without an answer, and the batch is sound";
+        let mut answer = failure(503, encoding, Code::Unavailable, text, None);
+        answer.headers.push(self.retry_after(None));
+        noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", self.config.exporter.url))
+    }
+
+    /// When the client should come again: as the upstream asked, or after the first interval of our own back-off.
+    fn retry_after(&self, asked: Option<u32>) -> Header {
+        let delay = asked.unwrap_or(self.config.exporter.retry.initial_interval);
+        Header::new("retry-after", &delay.div_ceil(1000).max(1).to_string())
+    }
+}
+
+/// The encoding that a request's content type names; the one to answer in if it names none that OTLP has.
+///
+/// Whoever speaks to deepflow-agent may leave it out, since the agent never looks at it.
+fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
+    let Some(value) = request.header("content-type").next() else {
+        return if request.path == AGENT_PATH { Ok(Encoding::Protobuf) } else { Err(Encoding::Protobuf) };
+    };
+    let value = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if value.eq_ignore_ascii_case(PROTOBUF.as_bytes()) {
+        Ok(Encoding::Protobuf)
+    } else if value.eq_ignore_ascii_case(JSON.as_bytes()) {
+        Ok(Encoding::Json)
+    } else {
+        Err(Encoding::Protobuf)
+    }
+}
+
+fn unsupported_type(encoding: Encoding) -> Answer {
+    let text = "content-type has to be application/x-protobuf";
+    failure(415, encoding, Code::InvalidArgument, text, None)
+}
+
+fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
+    let text = format!("the batch cannot be decoded: {fault}");
+    let answer = failure(400, encoding, Code::InvalidArgument, &text, Some(fault));
+    noted(answer, Level::Warning, "batch-refused", text)
+}
+
+fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
+    Answer { notice: Some(Notice { level, key, message }), ..answer }
+}
+
+/// Where deepflow-agent takes traces.
+pub const AGENT_PATH: &str = "/api/v1/otel/trace";
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";

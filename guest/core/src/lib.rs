@@ -22,6 +22,7 @@ pub mod edit;
 pub mod exchange;
 pub mod export;
 pub mod guard;
+mod message;
 pub mod pipeline;
 pub mod resource;
 pub mod trace;
@@ -29,3 +30,4 @@ pub mod wire;
 
 pub use directory::Directory;
 pub use export::Filter;
+pub use message::diagnose;

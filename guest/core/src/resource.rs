@@ -3,6 +3,9 @@
 //! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that what
 //! nobody touched keeps its bytes.
 
+pub(crate) mod read;
+pub(crate) mod write;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -10,7 +13,17 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub struct Resource<'a> {
     pub(crate) attributes: Vec<Attribute<'a>>,
+    pub(crate) entity_refs: Vec<EntityRef<'a>>,
     pub(crate) changed: bool,
+}
+
+/// A reference to an entity, which names attributes of the resource.
+#[derive(Debug)]
+pub(crate) struct EntityRef<'a> {
+    /// The whole field in the request, its tag included.
+    pub(crate) origin: Range<usize>,
+    /// The message.
+    pub(crate) content: &'a [u8],
 }
 
 /// One attribute of a resource.
@@ -66,6 +79,20 @@ impl<'a> Value<'a> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The same value, borrowing nothing.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Empty => Value::Empty,
+            Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Self::Bool(bool) => Value::Bool(bool),
+            Self::Int(number) => Value::Int(number),
+            Self::Double(number) => Value::Double(number),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Array(bytes) => Value::Array(Cow::Owned(bytes.into_owned())),
+            Self::Map(bytes) => Value::Map(Cow::Owned(bytes.into_owned())),
         }
     }
 }

@@ -1,0 +1,154 @@
+//! Writing what changed in a Resource.
+
+use super::{Attribute, Resource, State, Value};
+use crate::edit::Draft;
+use crate::resource::read::{Content, for_fields};
+use crate::trace::Field;
+use crate::wire::{self, put_field, put_varint, varint_len};
+
+/// Tag of `ResourceSpans.resource`, of `Resource.attributes` and of `KeyValue.key`: field 1, length-delimited.
+const FIELD_1: u8 = 0x0a;
+
+impl Resource<'_> {
+    /// Writes the whole field for ResourceSpans that had none.
+    pub(crate) fn write_new(&self, out: &mut Vec<u8>) {
+        out.push(FIELD_1);
+        put_varint(out, self.added().map(attribute_len).sum::<usize>() as u64);
+        self.write_added(out);
+    }
+
+    /// Drafts the edits to a Resource that came in one piece. Bytes of what did not change stay.
+    pub(crate) fn write_changes(&self, body: &[u8], piece: Field<'_>, draft: &mut Draft) {
+        if !self.changed {
+            return;
+        }
+        for (range, attribute) in self.replaced() {
+            draft.edit(range.start, range.len(), |out| {
+                if let Some(attribute) = attribute {
+                    put_attribute(out, attribute);
+                }
+            });
+        }
+        let end = wire::offset_in(body, piece.content) + piece.content.len();
+        draft.edit(end, 0, |out| self.write_added(out));
+        draft.enclose(body, piece);
+    }
+
+    /// Writes the whole field for a Resource that came in several pieces, as one.
+    pub(crate) fn write_merged(&self, body: &[u8], pieces: &[Field<'_>], out: &mut Vec<u8>) {
+        // End to end, the pieces mean what they mean apart: fields merge in their order.
+        let mut replaced = self.replaced().peekable();
+        let mut content = Vec::new();
+        for piece in pieces {
+            let begin = wire::offset_in(body, piece.content);
+            let end = begin + piece.content.len();
+            let mut at = begin;
+            while let Some((range, attribute)) = replaced.next_if(|(range, _)| range.end <= end) {
+                content.extend_from_slice(body.get(at..range.start).unwrap_or_default());
+                if let Some(attribute) = attribute {
+                    put_attribute(&mut content, attribute);
+                }
+                at = range.end;
+            }
+            content.extend_from_slice(body.get(at..end).unwrap_or_default());
+        }
+        self.write_added(&mut content);
+        put_field(out, 1, &content);
+    }
+
+    /// Ranges of the request that do not stay, in order, with the attribute that comes in their place.
+    fn replaced(&self) -> impl Iterator<Item = (std::ops::Range<usize>, Option<&Attribute<'_>>)> {
+        let attributes = self.attributes.iter().filter_map(|attribute| {
+            let origin = attribute.origin.clone()?;
+            match attribute.state {
+                State::Kept => None,
+                State::Written => Some((origin, Some(attribute))),
+                State::Removed => Some((origin, None)),
+            }
+        });
+        let references = self.stale_references().map(|origin| (origin, None));
+        let mut replaced: Vec<_> = attributes.chain(references).collect();
+        replaced.sort_by_key(|(range, _)| range.start);
+        replaced.into_iter()
+    }
+
+    /// Entity references that name an attribute which is gone: their keys MUST exist in `attributes`.
+    fn stale_references(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let removed = self.attributes.iter().any(|attribute| attribute.state == State::Removed);
+        self.entity_refs.iter().filter(move |_| removed).filter_map(|reference| {
+            let mut stale = false;
+            for_fields(reference.content, |number, content| {
+                if let (3 | 4, Content::Bytes(key)) = (number, content) {
+                    stale |= self.iter().all(|(live, _)| live.as_bytes() != key);
+                }
+            });
+            stale.then(|| reference.origin.clone())
+        })
+    }
+
+    fn added(&self) -> impl Iterator<Item = &Attribute<'_>> {
+        self.attributes.iter().filter(|attribute| attribute.origin.is_none() && attribute.state != State::Removed)
+    }
+
+    fn write_added(&self, out: &mut Vec<u8>) {
+        for attribute in self.added() {
+            put_attribute(out, attribute);
+        }
+    }
+}
+
+/// Appends an attribute with its tag.
+fn put_attribute(out: &mut Vec<u8>, attribute: &Attribute<'_>) {
+    out.push(FIELD_1);
+    put_varint(out, key_value_len(attribute) as u64);
+    put_field(out, 1, attribute.key.as_bytes());
+    out.push(0x12);
+    put_varint(out, value_len(&attribute.value) as u64);
+    put_value(out, &attribute.value);
+}
+
+/// Appends an `AnyValue`.
+pub(crate) fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Empty => (),
+        Value::String(text) => put_field(out, 1, text.as_bytes()),
+        Value::Bool(bool) => out.extend_from_slice(&[0x10, u8::from(*bool)]),
+        Value::Int(number) => {
+            out.push(0x18);
+            put_varint(out, number.cast_unsigned());
+        }
+        Value::Double(number) => {
+            out.push(0x21);
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        Value::Array(bytes) => put_field(out, 5, bytes),
+        Value::Map(bytes) => put_field(out, 6, bytes),
+        Value::Bytes(bytes) => put_field(out, 7, bytes),
+    }
+}
+
+/// How many bytes [`put_attribute`] appends.
+fn attribute_len(attribute: &Attribute<'_>) -> usize {
+    field_len(key_value_len(attribute))
+}
+
+fn key_value_len(attribute: &Attribute<'_>) -> usize {
+    field_len(attribute.key.len()) + field_len(value_len(&attribute.value))
+}
+
+/// How many bytes [`put_value`] appends.
+fn value_len(value: &Value<'_>) -> usize {
+    match value {
+        Value::Empty => 0,
+        Value::String(text) => field_len(text.len()),
+        Value::Bool(_) => 2,
+        Value::Int(number) => 1 + varint_len(number.cast_unsigned()),
+        Value::Double(_) => 9,
+        Value::Array(bytes) | Value::Map(bytes) | Value::Bytes(bytes) => field_len(bytes.len()),
+    }
+}
+
+/// Length of a length-delimited field with a number up to 15.
+fn field_len(content: usize) -> usize {
+    1 + varint_len(content as u64) + content
+}
