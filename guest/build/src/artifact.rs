@@ -1,0 +1,211 @@
+//! Guests for build scripts.
+
+#![expect(clippy::print_stdout, reason = "build scripts talk to cargo on stdout")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use wit_component::ComponentEncoder;
+
+use crate::toolchain::{CHOICE_VARIABLE, Toolchain};
+use crate::{Error, TARGET, workspace_root};
+
+/// A guest as the compiler left it.
+#[derive(Debug)]
+pub struct Module {
+    /// The core module.
+    pub path: PathBuf,
+    /// The files of the workspace that it was made from.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Builds `package` as a component and lets the crate read its path with `env!(variable)`: all that a `main` of a build
+/// script has to do. The file is touched only if it changed.
+pub fn export_component(package: &str, variable: &str) -> ExitCode {
+    match component(package) {
+        Ok(path) => {
+            println!("cargo:rustc-env={variable}={}", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nerror: {package}: {error}\n");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds `package` in a target directory of its own, since the caller's cargo holds the lock of the one it uses. Several
+/// build scripts may do so at once: the inner cargos wait for each other.
+pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) -> Result<Module, Error> {
+    let root = workspace_root();
+    let output = toolchain
+        .cargo("build")
+        .args(["--profile", PROFILE, "--locked", "--quiet", "--color=never", "--package", package])
+        .arg("--manifest-path")
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target_directory)
+        // Set in a user's configuration, it would lead back to the lock that is held.
+        .env("CARGO_BUILD_BUILD_DIR", target_directory)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, &root).join("\x1f"))
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::io("cannot start cargo for the guest"))?;
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        let what = format!("building it with {}", toolchain.describe());
+        return Err(Error::Failed { what, status: output.status, output: says });
+    }
+    // Warnings, for `cargo build -vv`.
+    eprint!("{says}");
+
+    let path =
+        target_directory.join(TARGET).join(PROFILE).join(format!("{}.wasm", package.replace('-', "_")));
+    let list = path.with_extension("d");
+    let list = fs::read_to_string(&list).map_err(Error::io(format!("cannot read {}", list.display())))?;
+    // With std built from source, its files are on the list too.
+    let sources =
+        dependencies(&list).into_iter().map(|file| root.join(file)).filter(|file| file.starts_with(&root));
+    Ok(Module { path, sources: sources.collect() })
+}
+
+/// Makes a component of a core module that `wit_bindgen` wrote the exports of.
+pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = fs::read(module).map_err(Error::io(format!("cannot read {}", module.display())))?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| Error::Encode { module: module.to_path_buf(), reason: format!("{error:#}") })
+}
+
+fn component(package: &str) -> Result<PathBuf, Error> {
+    println!("cargo:rerun-if-env-changed={CHOICE_VARIABLE}");
+    let out =
+        env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NotABuildScript { variable: "OUT_DIR" })?;
+    let toolchain = Toolchain::find()?;
+    let module = compile(&toolchain, package, &target_directory(&out))?;
+    for input in inputs(&module.sources) {
+        println!("cargo:rerun-if-changed={}", input.display());
+    }
+    let path = out.join(format!("{package}.component.wasm"));
+    write_if_changed(&path, &componentize(&module.path)?)?;
+    Ok(path)
+}
+
+/// Everything that may change a guest: its sources, its manifests, `wit/` and the workspace's own files.
+fn inputs(sources: &[PathBuf]) -> Vec<PathBuf> {
+    let root = workspace_root();
+    let manifests = sources.iter().filter_map(|source| {
+        source
+            .ancestors()
+            .skip(1)
+            .map(|directory| directory.join("Cargo.toml"))
+            .find(|manifest| manifest.is_file())
+    });
+    let workspace = ["Cargo.toml", "Cargo.lock", "wit"].map(|name| root.join(name));
+    let mut inputs: Vec<PathBuf> = sources.iter().cloned().chain(manifests).chain(workspace).collect();
+    // A file that is not there counts as changed, always.
+    inputs.retain(|input| input.exists());
+    inputs.sort();
+    inputs.dedup();
+    inputs
+}
+
+/// Compiler flags. Paths of the machine are taken out, so that a guest is the same wherever it was built.
+fn flags(toolchain: &Toolchain, root: &Path) -> Vec<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let mut flags = vec![format!("-Ctarget-feature={TARGET_FEATURES}")];
+    // The last one that matches wins.
+    let remapped = home.into_iter().map(|home| (home, "/cargo"));
+    let remapped = remapped.chain(toolchain.std_sources().into_iter().map(|std| (std, "/rust")));
+    let remapped = remapped.chain([(root.to_path_buf(), "/podstamp")]);
+    flags.extend(remapped.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
+    flags
+}
+
+/// Beside the profiles of the build that this build script belongs to.
+fn target_directory(out: &Path) -> PathBuf {
+    let is_target =
+        |directory: &&Path| directory.join("CACHEDIR.TAG").is_file() || directory.ends_with("target");
+    out.ancestors().find(is_target).unwrap_or(out).join("guests")
+}
+
+/// The files on the right-hand side of a make rule, as cargo writes it.
+fn dependencies(rule: &str) -> Vec<PathBuf> {
+    let Some((_, files)) = rule.lines().next().unwrap_or_default().split_once(".wasm:") else {
+        return Vec::new();
+    };
+    let mut dependencies = vec![String::new()];
+    let mut characters = files.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, dependencies.last_mut()) {
+            ('\\', Some(file)) if characters.next_if_eq(&' ').is_some() => file.push(' '),
+            (' ', _) => dependencies.push(String::new()),
+            (other, Some(file)) => file.push(other),
+            (_, None) => {}
+        }
+    }
+    dependencies.into_iter().filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+}
+
+/// Leaves the time of an unchanged file alone: what includes it is then not compiled again.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    fs::write(path, bytes).map_err(Error::io(format!("cannot write {}", path.display())))
+}
+
+/// The profile in the workspace's manifest.
+const PROFILE: &str = "guest";
+/// What a guest may use besides the target's defaults. Every runtime that podstamp meets has had SIMD since 2021.
+const TARGET_FEATURES: &str = "+simd128";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_files_of_a_rule() {
+        let rule = "/t/podstamp_component.wasm: /w/a.rs /with\\ space/b.rs /w/wit/x.wit\n";
+        let files = ["/w/a.rs", "/with space/b.rs", "/w/wit/x.wit"].map(PathBuf::from);
+        assert_eq!(dependencies(rule), files);
+        assert_eq!(dependencies("/t/podstamp_component.wasm:\n"), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn an_unchanged_component_keeps_its_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.wasm");
+        write_if_changed(&path, b"one").unwrap();
+        let time = || fs::metadata(&path).unwrap().modified().unwrap();
+        let before = time();
+        write_if_changed(&path, b"one").unwrap();
+        assert_eq!(time(), before);
+        write_if_changed(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+    }
+
+    #[test]
+    fn the_target_directory_is_found_by_its_tag_or_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("CACHEDIR.TAG"), "").unwrap();
+        let out = directory.path().join("debug/build/podstamp-0123/out");
+        assert_eq!(target_directory(&out), directory.path().join("guests"));
+        assert_eq!(target_directory(Path::new("/w/target/debug/build/x/out")), Path::new("/w/target/guests"));
+    }
+
+    #[test]
+    fn inputs_hold_manifests_and_wit() {
+        let root = workspace_root();
+        let inputs = inputs(&[root.join("guest/core/src/lib.rs")]);
+        for expected in ["guest/core/src/lib.rs", "guest/core/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"]
+        {
+            assert!(inputs.contains(&root.join(expected)), "{expected}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Installs what builds the guests.
