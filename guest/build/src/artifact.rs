@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
@@ -52,7 +53,7 @@ pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) ->
         .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain, &root).join("\x1f"))
         .stdin(Stdio::null())
         .output()
-        .map_err(Error::io("cannot start cargo for the guest"))?;
+        .map_err(failed_to("start cargo for the guest"))?;
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         let what = format!("building it with {}", toolchain.describe());
@@ -64,7 +65,7 @@ pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) ->
     let path =
         target_directory.join(TARGET).join(PROFILE).join(format!("{}.wasm", package.replace('-', "_")));
     let list = path.with_extension("d");
-    let list = fs::read_to_string(&list).map_err(Error::io(format!("cannot read {}", list.display())))?;
+    let list = fs::read_to_string(&list).map_err(failed_to(format!("read {}", list.display())))?;
     // With std built from source, its files are on the list too.
     let sources =
         dependencies(&list).into_iter().map(|file| root.join(file)).filter(|file| file.starts_with(&root));
@@ -73,7 +74,7 @@ pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) ->
 
 /// Makes a component of a core module that `wit_bindgen` wrote the exports of.
 pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = fs::read(module).map_err(Error::io(format!("cannot read {}", module.display())))?;
+    let bytes = fs::read(module).map_err(failed_to(format!("read {}", module.display())))?;
     ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
@@ -157,7 +158,12 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    fs::write(path, bytes).map_err(Error::io(format!("cannot write {}", path.display())))
+    fs::write(path, bytes).map_err(failed_to(format!("write {}", path.display())))
+}
+
+fn failed_to(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+    let doing = format!("cannot {}", doing.into());
+    |source| Error::Io { doing, source }
 }
 
 /// The profile in the workspace's manifest.

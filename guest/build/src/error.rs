@@ -67,11 +67,6 @@ impl Error {
             Self::Failed { .. } | Self::NotABuildScript { .. } | Self::Encode { .. } | Self::Io { .. } => 1,
         }
     }
-
-    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let doing = doing.into();
-        |source| Self::Io { doing, source }
-    }
 }
 
 impl fmt::Display for Error {
