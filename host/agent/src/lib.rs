@@ -1,1 +1,55 @@
-//! To be written.
+//! A stand-in for deepflow-agent's OpenTelemetry endpoint, `POST /api/v1/otel/trace`, for demos and tests.
+//!
+//! It answers as deepflow-agent does: nothing but 200 with an empty body for what it can decode, a closed connection for
+//! what it cannot, 404 for every other path and method, and an aborted process for a span kind that it does not know. It
+//! runs on the HTTP, protobuf and gzip crates of deepflow-agent, since those decide most of that. It then
+//! notes down what DeepFlow would have stored: the resources with the `app.host.ip` that the agent adds, and the
+//! address that DeepFlow's server takes from them.
+//!
+//! ```
+//! # use podstamp_agent::{Abort, Agent, Answer, Script};
+//! # async fn example() -> Result<(), podstamp_agent::Error> {
+//! let agent = Agent::builder()
+//!     .listen(([127, 0, 0, 1], 0).into())
+//!     .on_abort(Abort::Record)
+//!     .play(2, Script::Answer(Answer::new(503)?.header("retry-after", "1")?))
+//!     .start()
+//!     .await?;
+//! println!("send traces to {}", agent.url());
+//! agent.wait_for_spans(10).await;
+//! for record in agent.records() {
+//!     println!("{}", record.to_json());
+//! }
+//! agent.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//! deepflow-agent's other endpoints (Prometheus, Telegraf, Datadog, ...) are 404 here. flate2 comes in the workspace's
+//! version, which treats gzip members as the agent's does. Nothing is sent on, so there is no queue that could overflow.
+
+// The code that prost's derives generate says `::prost`.
+extern crate agent_prost as prost;
+
+mod agent;
+mod error;
+mod host_ip;
+mod http;
+mod import;
+mod journal;
+mod message;
+mod record;
+mod script;
+mod server;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use agent::{Agent, Builder, DEFAULT_LISTEN};
+pub use error::Error;
+pub use http::{Abort, TRACE_PATH};
+pub use journal::{DEFAULT_KEPT_RECORDS, MAX_KEPT_SPANS, Totals};
+pub use record::{Outcome, Record, ResourceRecord, SpanRecord};
+pub use script::{Answer, Script};
+pub use value::{Attribute, Value};

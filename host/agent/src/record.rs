@@ -1,0 +1,198 @@
+//! What is noted down of a request.
+
+use std::net::{IpAddr, SocketAddr};
+
+use agent_hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use agent_hyper::http::request::Parts;
+use serde_json::json;
+
+use crate::value::{Attribute, Value};
+
+/// One request and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The TCP peer.
+    pub peer: SocketAddr,
+    /// `POST` and so on.
+    pub method: String,
+    /// The path, with the query string if there was one.
+    pub path: String,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+    pub version: String,
+    /// All headers in order, names in lower case; what is not UTF-8 is replaced.
+    pub headers: Vec<(String, String)>,
+    /// `Content-Type`; the agent never looks at it.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`; the agent knows `gzip` in lower case.
+    pub content_encoding: Option<String>,
+    /// `Content-Length`; a chunked body has none.
+    pub content_length: Option<u64>,
+    /// Bytes of the body as they came; 0 if nobody read it.
+    pub wire_bytes: u64,
+    /// Bytes of the body without its encoding; 0 if nobody decoded it.
+    pub decoded_bytes: u64,
+    /// The body as it came, if the agent was asked to keep bodies.
+    pub body: Option<Vec<u8>>,
+    /// What the client saw.
+    pub outcome: Outcome,
+    /// What DeepFlow would have stored, in the order of the request; empty unless it was imported.
+    pub resources: Vec<ResourceRecord>,
+}
+
+/// What the client saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A response with this status.
+    Answered(u16),
+    /// A closed connection (over HTTP/2 a reset stream) and no response; the reason is for people.
+    Closed(String),
+    /// The agent's process aborts; the reason is for people.
+    Aborted(String),
+}
+
+/// One resource as it left the agent.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ResourceRecord {
+    /// Whether the request had a Resource at all; without one the agent adds nothing.
+    pub has_resource: bool,
+    /// Its attributes in order, with the `app.host.ip` that the agent added, if it did.
+    pub attributes: Vec<Attribute>,
+    /// The first `app.host.ip` in the request.
+    pub wire_host_ip: Option<Value>,
+    /// The address that DeepFlow's server takes; `0.0.0.0` when it finds none.
+    pub server_address: IpAddr,
+    /// The spans of all its scopes.
+    pub spans: Vec<SpanRecord>,
+}
+
+/// As much of a span as it takes to draw the trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpanRecord {
+    /// In hexadecimal.
+    pub trace_id: String,
+    /// In hexadecimal.
+    pub span_id: String,
+    /// In hexadecimal; empty for a root.
+    pub parent_span_id: String,
+    /// What the span calls itself.
+    pub name: String,
+    /// 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
+    pub kind: i32,
+    /// Nanoseconds since 1970.
+    pub start_time_unix_nano: u64,
+    /// Nanoseconds since 1970.
+    pub end_time_unix_nano: u64,
+}
+
+// === impl Record ===
+
+impl Record {
+    pub(crate) fn new(head: &Parts, peer: SocketAddr) -> Self {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let header = |name: HeaderName| head.headers.get(name).map(|value| text(value.as_bytes()));
+        let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), |path| path.as_str());
+        Self {
+            peer,
+            method: head.method.to_string(),
+            path: path.to_owned(),
+            version: format!("{:?}", head.version),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
+                .collect(),
+            content_type: header(CONTENT_TYPE),
+            content_encoding: header(CONTENT_ENCODING),
+            content_length: header(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+            wire_bytes: 0,
+            decoded_bytes: 0,
+            body: None,
+            outcome: Outcome::Closed(String::new()),
+            resources: Vec::new(),
+        }
+    }
+
+    /// The spans of all resources.
+    pub fn spans(&self) -> impl Iterator<Item = &SpanRecord> {
+        self.resources.iter().flat_map(|resource| &resource.spans)
+    }
+
+    /// The first value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What stands on one line of the record file; it leaves the body out.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "peer": self.peer.to_string(),
+            "method": self.method,
+            "path": self.path,
+            "version": self.version,
+            "headers": self.headers,
+            "content_type": self.content_type,
+            "content_encoding": self.content_encoding,
+            "content_length": self.content_length,
+            "wire_bytes": self.wire_bytes,
+            "decoded_bytes": self.decoded_bytes,
+            "outcome": self.outcome.to_json(),
+            "resources": self.resources.iter().map(ResourceRecord::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Answered(status) => json!({ "answered": status }),
+            Self::Closed(reason) => json!({ "closed": reason }),
+            Self::Aborted(reason) => json!({ "aborted": reason }),
+        }
+    }
+}
+
+// === impl ResourceRecord ===
+
+impl ResourceRecord {
+    /// The first value of that key.
+    pub fn attribute(&self, key: &str) -> Option<&Value> {
+        self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "has_resource": self.has_resource,
+            "attributes": self.attributes.iter().map(Attribute::to_json).collect::<Vec<_>>(),
+            "wire_host_ip": self.wire_host_ip.as_ref().map(Value::to_json),
+            "server_address": self.server_address.to_string(),
+            "span_count": self.spans.len(),
+            "spans": self.spans.iter().map(SpanRecord::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+// === impl SpanRecord ===
+
+impl SpanRecord {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
+            "parent_span_id": self.parent_span_id,
+            "name": self.name,
+            "kind": self.kind,
+            "start_time_unix_nano": self.start_time_unix_nano,
+            "end_time_unix_nano": self.end_time_unix_nano,
+        })
+    }
+}
+
+/// Identifiers as people write them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

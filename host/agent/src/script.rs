@@ -1,0 +1,126 @@
+//! Faults to order: what a test has the agent do instead of what it does.
+
+use std::collections::VecDeque;
+use std::iter;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use agent_hyper::body::Bytes;
+use agent_hyper::header::{HeaderName, HeaderValue};
+use agent_hyper::{Body, HeaderMap, Response, StatusCode};
+
+use crate::error::Error;
+
+/// What the agent does with one request for [`TRACE_PATH`](crate::TRACE_PATH); other paths are not scripted.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Script {
+    /// What deepflow-agent does.
+    #[default]
+    Import,
+    /// Imports as deepflow-agent does, but answers with this.
+    ImportThen(Answer),
+    /// Reads the body, does not look at it, and answers with this: an overloaded proxy in front, for instance.
+    Answer(Answer),
+    /// Answers 200 at once and leaves the body unread: `trace_integration_disabled` in deepflow-agent's configuration.
+    Disabled,
+    /// Reads the body and closes the connection without an answer.
+    Close,
+    /// Does the other thing so much later: the body is read (unless [`Script::Disabled`]), the rest has to wait. A client
+    /// that hangs up meanwhile leaves no record.
+    Delay(Duration, Box<Self>),
+}
+
+/// A response out of a script.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// The scripts of the requests to come.
+#[derive(Debug, Default)]
+pub(crate) struct Playbook(Mutex<Scenes>);
+
+#[derive(Debug, Default)]
+struct Scenes {
+    queued: VecDeque<Script>,
+    afterwards: Script,
+}
+
+// === impl Script ===
+
+impl Script {
+    /// The script, `delay` later.
+    pub fn after(self, delay: Duration) -> Self {
+        Self::Delay(delay, Box::new(self))
+    }
+
+    /// All delays added up, and what comes then.
+    pub(crate) fn split_delay(mut self) -> (Duration, Self) {
+        let mut total = Duration::ZERO;
+        while let Self::Delay(delay, then) = self {
+            total = total.saturating_add(delay);
+            self = *then;
+        }
+        (total, self)
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// A response without body; it has no headers but those that every response has.
+    pub fn new(status: u16) -> Result<Self, Error> {
+        let status = StatusCode::from_u16(status).map_err(|_| Error::Status(status))?;
+        Ok(Self { status, headers: HeaderMap::new(), body: Bytes::new() })
+    }
+
+    /// Adds a header; the same name twice gives two headers.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            (Ok(name), Ok(value)) => {
+                self.headers.append(name, value);
+                Ok(self)
+            }
+            _ => Err(Error::Header { name: name.to_owned(), value: value.to_owned() }),
+        }
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Bytes::from(body.into());
+        self
+    }
+}
+
+impl From<Answer> for Response<Body> {
+    fn from(answer: Answer) -> Self {
+        let mut response = Self::new(Body::from(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+}
+
+// === impl Playbook ===
+
+impl Playbook {
+    pub(crate) fn new(queued: VecDeque<Script>, afterwards: Script) -> Self {
+        Self(Mutex::new(Scenes { queued, afterwards }))
+    }
+
+    pub(crate) fn queue(&self, times: usize, script: Script) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).queued.extend(iter::repeat_n(script, times));
+    }
+
+    pub(crate) fn afterwards(&self, script: Script) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).afterwards = script;
+    }
+
+    pub(crate) fn next(&self) -> Script {
+        let mut scenes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        scenes.queued.pop_front().unwrap_or_else(|| scenes.afterwards.clone())
+    }
+}
