@@ -1,0 +1,172 @@
+//! Properties of the walk's edits. Numbers are those of the list of properties that an edit of OTLP has to have: 1 model,
+//! 2 nothing to do, 3 idempotence, 4 the rest stays, 7 concatenation.
+
+use podstamp_core::resource::{Resource, Value};
+use podstamp_core::trace::{Walked, walk};
+use proptest::prelude::*;
+
+use crate::model::{Change, change_model, change_view, changes, comparable, edited};
+use crate::skeleton::{RawField, fields, resource_pieces, skeleton};
+use crate::{config, decode, entropy, generator};
+
+/// Walks a body that is sound and applies what comes out.
+fn rewrite<'a>(body: &'a [u8], clear_kinds: bool, stamp: impl FnMut(&mut Resource<'a>)) -> (Walked, Vec<u8>) {
+    let walked = walk(body, clear_kinds, stamp).unwrap();
+    let out = walked.edits.apply(body).expect("the edits fit the body");
+    (walked, out)
+}
+
+fn rewrite_with(body: &[u8], clear_kinds: bool, changes: &[Change]) -> (Walked, Vec<u8>) {
+    rewrite(body, clear_kinds, |resource| change_view(resource, changes))
+}
+
+proptest! {
+    #![proptest_config(config(4000))]
+
+    /// Property 1.
+    #[test]
+    fn a_rewritten_body_decodes_to_what_the_model_makes_of_the_decoded_one(
+        bytes in entropy(700), edits in entropy(40), clear_kinds: bool,
+    ) {
+        let body = generator::request(&bytes);
+        let changes = changes(&edits);
+        let (walked, out) = rewrite_with(&body, clear_kinds, &changes);
+        let before = decode(&body);
+        let mut created = 0;
+        let mut bad_kinds = 0;
+        for spans in &before.resource_spans {
+            let mut resource = spans.resource.clone().unwrap_or_default();
+            created += u32::from(change_model(&mut resource, &changes) && spans.resource.is_none());
+            let spans = spans.scope_spans.iter().flat_map(|scope| &scope.spans);
+            bad_kinds += spans.filter(|span| !(0..=5).contains(&span.kind)).count();
+        }
+        let spans = before.resource_spans.iter().flat_map(|spans| &spans.scope_spans).map(|scope| scope.spans.len());
+        prop_assert_eq!(walked.resources as usize, before.resource_spans.len());
+        prop_assert_eq!(walked.spans as usize, spans.sum::<usize>());
+        prop_assert_eq!(walked.resources_created, created);
+        // A span may have several kinds, and all that are out of range are cleared.
+        let cleared = walked.kinds_cleared as usize;
+        prop_assert!(if clear_kinds { cleared >= bad_kinds } else { cleared == 0 }, "{cleared} of {bad_kinds}");
+
+        let expected = edited(before, clear_kinds, |resource| change_model(resource, &changes));
+        let after = decode(&out);
+        prop_assert!(
+            comparable(expected.clone()) == comparable(after.clone()),
+            "expected {expected:#?}\nfound {after:#?}\nchanges {changes:?}"
+        );
+    }
+
+    /// Property 2. What is still done without being asked: a Resource in pieces becomes one.
+    #[test]
+    fn where_there_is_nothing_to_do_there_are_no_edits(bytes in entropy(700), clear_kinds: bool) {
+        let body = generator::request(&bytes);
+        let (walked, out) = rewrite(&body, clear_kinds, |_| ());
+        let whole = resource_pieces(&body).iter().all(|pieces| pieces.len() < 2);
+        prop_assert_eq!(walked.edits.is_empty(), whole && walked.kinds_cleared == 0);
+        prop_assert_eq!(walked.edits.is_empty(), out == body);
+    }
+
+    /// Property 3.
+    #[test]
+    fn a_rewritten_body_is_rewritten_to_itself(bytes in entropy(700), edits in entropy(40), clear_kinds: bool) {
+        let body = generator::request(&bytes);
+        let mut changes = changes(&edits);
+        // Of these, what comes first must not undo what comes later.
+        changes.retain(|change| matches!(change, Change::Set(..) | Change::Insert(..) | Change::Remove(_)));
+        let mut seen = Vec::new();
+        changes.retain(|change| {
+            let (Change::Set(key, _) | Change::Insert(key, _) | Change::Remove(key)) = change else { return false };
+            let first = !seen.contains(key);
+            seen.push(*key);
+            first
+        });
+        let (_, once) = rewrite_with(&body, clear_kinds, &changes);
+        let (_, twice) = rewrite_with(&once, clear_kinds, &changes);
+        prop_assert_eq!(once, twice);
+    }
+
+    /// Property 3, as it is seen on a body that has passed the filter before.
+    #[test]
+    fn a_stamped_body_needs_no_edits(bytes in entropy(700)) {
+        fn stamp(resource: &mut Resource<'_>) {
+            if resource.text("app.host.ip") != Some("10.9.8.7") || resource.count("app.host.ip") > 1 {
+                resource.set("app.host.ip", Value::string("10.9.8.7"));
+            }
+        }
+        let body = generator::request(&bytes);
+        let (_, once) = rewrite(&body, true, stamp);
+        let (walked, twice) = rewrite(&once, true, stamp);
+        prop_assert!(walked.edits.is_empty());
+        prop_assert_eq!(once, twice);
+    }
+
+    /// Property 4.
+    #[test]
+    fn all_bytes_outside_resources_stay(bytes in entropy(700), edits in entropy(40), clear_kinds: bool) {
+        let body = generator::request(&bytes);
+        let changes = changes(&edits);
+        let (_, out) = rewrite_with(&body, clear_kinds, &changes);
+        prop_assert_eq!(skeleton(&body, clear_kinds), skeleton(&out, clear_kinds));
+    }
+
+    /// Property 4, within a Resource: what no change is about keeps its bytes and its order.
+    #[test]
+    fn fields_of_a_resource_that_no_change_is_about_stay(bytes in entropy(700), edits in entropy(40)) {
+        let body = generator::request(&bytes);
+        let changes = changes(&edits);
+        let (_, out) = rewrite_with(&body, false, &changes);
+        for (before, after) in resource_pieces(&body).iter().zip(resource_pieces(&out)) {
+            let untouched = |pieces: &[RawField]| -> Vec<Vec<u8>> {
+                let inner = pieces.iter().flat_map(|piece| fields(&piece.content));
+                inner.filter(|field| !is_touched(field, &changes)).map(|field| field.whole).collect()
+            };
+            prop_assert!(after.len() <= 1);
+            prop_assert_eq!(untouched(before), untouched(&after));
+        }
+    }
+
+    /// Property 7.
+    #[test]
+    fn requests_end_to_end_are_rewritten_as_they_are_apart(
+        first in entropy(400), second in entropy(400), edits in entropy(40), clear_kinds: bool,
+    ) {
+        let (first, second) = (generator::request(&first), generator::request(&second));
+        let changes = changes(&edits);
+        let (_, mut apart) = rewrite_with(&first, clear_kinds, &changes);
+        apart.extend(rewrite_with(&second, clear_kinds, &changes).1);
+        let (_, together) = rewrite_with(&[first, second].concat(), clear_kinds, &changes);
+        prop_assert_eq!(together, apart);
+    }
+
+    #[test]
+    fn edits_are_sorted_apart_and_use_up_what_they_insert(bytes in entropy(700), edits in entropy(40)) {
+        let body = generator::request(&bytes);
+        let (walked, _) = rewrite_with(&body, true, &changes(&edits));
+        let mut end = None;
+        let mut inserted = 0;
+        for edit in &walked.edits.edits {
+            prop_assert!(end < Some(edit.offset), "edits that touch are one");
+            prop_assert!(edit.remove > 0 || edit.insert > 0);
+            end = Some(edit.offset + edit.remove);
+            inserted += edit.insert as usize;
+        }
+        prop_assert_eq!(inserted, walked.edits.inserted.len());
+    }
+}
+
+/// Whether a change may concern a field of a Resource. References to entities may go with any attribute.
+fn is_touched(field: &RawField, changes: &[Change]) -> bool {
+    use opentelemetry_proto::tonic::common::v1::KeyValue;
+    use prost::Message;
+    match field.number {
+        1 => {
+            let key = KeyValue::decode(&field.content[..]).unwrap().key;
+            changes.iter().any(|change| match change {
+                Change::Set(other, _) | Change::Insert(other, _) | Change::Remove(other) => *other == key,
+                Change::Copy(_, other) | Change::Map(other) => *other == key,
+            })
+        }
+        3 => true,
+        _ => false,
+    }
+}
