@@ -1,1 +1,230 @@
-//! To be written.
+//! Which pod a resource comes from.
+//!
+//! An association is a list of entries, each a conjunction of sources. The first entry all of whose sources give a value
+//! and whose values lead to exactly one pod decides. The Collector stops at the first entry that has all its values,
+//! found or not (contrib#41844); going on is a deliberate difference, since a stale name must not hide a good address.
+
+mod extraction;
+mod lookups;
+mod selection;
+mod terms;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use crate::address;
+use crate::directory::{Details, Lookup, MAX_TERMS, Pod, Term};
+use crate::pipeline::Context;
+use crate::resource::Resource;
+
+pub(crate) use extraction::{Extraction, Field, KeyRule, POD_IP, write_address};
+pub(crate) use lookups::{Answer, Lookups};
+pub(crate) use selection::{Exclusion, PodField, Selection, Test};
+pub(crate) use terms::Terms;
+
+/// A pod that a resource was associated with: one that the request's other resources share, or its own.
+#[derive(Debug)]
+pub enum Associated<'a> {
+    /// Kept for the request.
+    Shared(&'a Pod),
+    /// There was no room to keep it.
+    Own(Box<Pod>),
+}
+
+impl Deref for Associated<'_> {
+    type Target = Pod;
+
+    fn deref(&self) -> &Pod {
+        match self {
+            Self::Shared(pod) => pod,
+            Self::Own(pod) => pod,
+        }
+    }
+}
+
+impl<'a> Associated<'a> {
+    /// A text of the pod, without a copy where the pod is kept for the request.
+    pub(crate) fn text(&self, select: impl for<'p> Fn(&'p Pod) -> &'p str) -> Cow<'a, str> {
+        match self {
+            Self::Shared(pod) => Cow::Borrowed(select(pod)),
+            Self::Own(pod) => Cow::Owned(select(pod).to_owned()),
+        }
+    }
+}
+
+/// A pod, and the address by which it was found, where it was by one.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) pod: Associated<'a>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// `pod_association`, ready to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Association {
+    entries: Vec<Entry>,
+}
+
+/// Sources that must all give a value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) sources: Vec<Source>,
+}
+
+/// What an identifier's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The connection's address.
+    Connection,
+    /// An attribute of the resource.
+    Attribute {
+        name: String,
+        identifies: Identifier,
+        /// Whether the Collector counts the value as the connection's address: in the built-in order only.
+        as_connection: bool,
+    },
+}
+
+/// What a value says about a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identifier {
+    Ip,
+    Uid,
+    Name,
+    Namespace,
+    Node,
+    Hostname,
+    Deployment,
+    Label(String),
+    Annotation(String),
+}
+
+impl Association {
+    /// `None`: the Collector's built-in order.
+    pub(crate) fn new(entries: Option<Vec<Entry>>) -> Self {
+        Self { entries: entries.unwrap_or_else(built_in) }
+    }
+
+    /// The pod that a resource comes from, among those that `selection` accepts, with the parts that are wanted.
+    pub(crate) fn find<'a>(
+        &self,
+        resource: &Resource<'a>,
+        context: &'a Context<'a>,
+        selection: &Selection,
+        want: Details,
+    ) -> Option<Found<'a>> {
+        self.entries.iter().find_map(|entry| {
+            let terms = entry.terms(resource, context)?;
+            let pod = context.find(terms.as_slice(), want).into_pod()?;
+            selection.accepts(&pod).then(|| Found { pod, address: terms.address() })
+        })
+    }
+
+    /// The connection's address, as far as it can be a pod's: what is written where no pod was found.
+    ///
+    /// The Collector writes it in any case, also if it is a node's or 127.0.0.6.
+    pub(crate) fn connection_address<'a>(
+        &self,
+        resource: &Resource<'a>,
+        context: &'a Context<'a>,
+    ) -> Option<IpAddr> {
+        let connections = self.sources().filter(|source| source.is_connection());
+        let mut addresses = connections.filter_map(|source| source.address(resource, context));
+        addresses.find(|address| match *context.find(&[Term::Ip(*address)], Details::default()) {
+            Lookup::Node | Lookup::Absent => false,
+            Lookup::Found(_) | Lookup::Ambiguous | Lookup::Unknown => true,
+        })
+    }
+
+    /// The first address in this order, without a lookup.
+    pub(crate) fn first_address(&self, resource: &Resource<'_>, context: &Context<'_>) -> Option<IpAddr> {
+        self.sources().find_map(|source| source.address(resource, context))
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.entries.iter().flat_map(|entry| &entry.sources)
+    }
+}
+
+impl Entry {
+    /// The conditions on the pod. None where a source gives no value.
+    fn terms<'r>(&'r self, resource: &'r Resource<'_>, context: &Context<'_>) -> Option<Terms<'r>> {
+        let mut terms = Terms::default();
+        for source in &self.sources {
+            terms.push(source.term(resource, context)?);
+        }
+        // Names are unique in their namespace only.
+        if terms.has_name()
+            && !terms.has_namespace()
+            && let Some(namespace) = filled(resource, NAMESPACE)
+        {
+            terms.push(Term::Namespace(namespace));
+        }
+        Some(terms)
+    }
+}
+
+impl Source {
+    fn term<'r>(&'r self, resource: &'r Resource<'_>, context: &Context<'_>) -> Option<Term<'r>> {
+        let Self::Attribute { name, identifies, .. } = self else {
+            return self.address(resource, context).map(Term::Ip);
+        };
+        if *identifies == Identifier::Ip {
+            return self.address(resource, context).map(Term::Ip);
+        }
+        let value = filled(resource, name)?;
+        Some(match identifies {
+            Identifier::Ip => return None,
+            Identifier::Uid => Term::Uid(value),
+            Identifier::Name => Term::Name(value),
+            Identifier::Namespace => Term::Namespace(value),
+            Identifier::Node => Term::Node(value),
+            Identifier::Hostname => Term::Hostname(value),
+            Identifier::Deployment => Term::Deployment(value),
+            Identifier::Label(key) => Term::Label(key, value),
+            Identifier::Annotation(key) => Term::Annotation(key, value),
+        })
+    }
+
+    /// The address that it gives, if that can be a pod's.
+    fn address(&self, resource: &Resource<'_>, context: &Context<'_>) -> Option<IpAddr> {
+        let address = match self {
+            Self::Connection => context.connection(),
+            Self::Attribute { name, identifies: Identifier::Ip, .. } => {
+                resource.text(name).and_then(address::parse)
+            }
+            Self::Attribute { .. } => None,
+        };
+        address.filter(|address| address::is_candidate(*address))
+    }
+
+    fn is_connection(&self) -> bool {
+        matches!(self, Self::Connection | Self::Attribute { as_connection: true, .. })
+    }
+}
+
+fn filled<'r>(resource: &'r Resource<'_>, name: &str) -> Option<&'r str> {
+    resource.text(name).filter(|text| !text.is_empty())
+}
+
+/// The Collector's order where none is configured, all of it counted as the connection's address
+/// (k8sattributesprocessor/pod_association.go, extractPodIDNoAssociations).
+fn built_in() -> Vec<Entry> {
+    let attribute = |name: &str| Source::Attribute {
+        name: name.to_owned(),
+        identifies: Identifier::Ip,
+        as_connection: true,
+    };
+    [attribute("k8s.pod.ip"), attribute("ip"), Source::Connection, attribute("host.name")]
+        .map(|source| Entry { sources: vec![source] })
+        .into()
+}
+
+const NAMESPACE: &str = "k8s.namespace.name";
+
+/// Sources in an entry: the Collector's `PodIdentifierMaxLength`.
+pub(crate) const MAX_SOURCES: usize = MAX_TERMS - 1;
+
+#[cfg(test)]
+mod tests;

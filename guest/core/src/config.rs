@@ -1,1 +1,161 @@
-//! To be written.
+//! The configuration document: the OpenTelemetry Collector's, as JSON, and one more section, `podstamp`.
+//!
+//! A document is read once, into what runs. Everything that is wrong with it is reported at once, each fault with its
+//! path. What the Collector knows and podstamp goes without is accepted with a notice where that loses nothing, and a
+//! fault where it would.
+
+mod association;
+mod catalog;
+mod component;
+mod exporter;
+mod extraction;
+mod findings;
+mod kubernetes;
+mod limits;
+mod nearest;
+mod node;
+mod order;
+mod own;
+mod quantity;
+mod receiver;
+mod resource;
+mod retry;
+mod section;
+mod selection;
+mod service;
+mod url;
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use crate::exchange::{Level, Notice};
+use crate::guard::Rules;
+use crate::pipeline::{Pipeline, Step};
+use catalog::{Catalog, Component};
+use findings::Findings;
+use node::Node;
+
+pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
+pub use findings::Fault;
+pub use limits::Limits;
+pub use own::{DEFAULT_ADMIN, Pods};
+pub use receiver::{DEFAULT_ENDPOINT, DEFAULT_PATH, Receiver};
+pub use retry::Retry;
+
+/// A configuration, ready to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The processors of the traces pipeline.
+    pub pipeline: Pipeline,
+    /// Where to send.
+    pub exporter: Exporter,
+    /// The guard's rules for that upstream.
+    pub rules: Rules,
+    /// Peers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether actions may read the request's headers.
+    pub include_metadata: bool,
+    /// Lower-case names of the headers that they read.
+    pub request_headers: Vec<String>,
+    /// Where to receive.
+    pub receiver: Receiver,
+    /// Limits that the host keeps.
+    pub limits: Limits,
+    /// `host:port` of the admin listener; none: there is none.
+    pub admin: Option<String>,
+    /// Where pods come from.
+    pub pods: Pods,
+    /// What a person should know about this configuration.
+    pub notices: Vec<Notice>,
+}
+
+/// Reads a document, `${env:...}` already expanded and `filter.node_from_env_var` resolved. The error has all faults.
+pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
+    let findings = Findings::default();
+    let config = read(document, &findings);
+    let notices = findings.conclude()?;
+    // Without a fault there is a configuration.
+    let fault = || vec![Fault { path: String::new(), message: "cannot be read".to_owned() }];
+    config.map(|config| Config { notices, ..config }).ok_or_else(fault)
+}
+
+fn read(document: &Value, findings: &Findings) -> Option<Config> {
+    let mut root = Node::root(document, findings).section();
+    let catalog = Catalog::read(&mut root);
+    let traces = service::read(&root.take("service"), &catalog);
+    let own = root.take("podstamp");
+    root.close();
+    // What the pipeline does not use is not looked at, so that faults there do not keep anybody from starting; without
+    // a pipeline all is looked at, so that nothing comes up later.
+    let (receiver, processors, exporter) = match &traces {
+        Some(traces) => (traces.receiver, traces.processors.clone(), traces.exporter),
+        None => (None, catalog.supported(component::Kind::Processor).collect(), None),
+    };
+    catalog.review();
+
+    let received = receiver.map(|component| receiver::read(&component.node)).unwrap_or_default();
+    let steps: Vec<_> = processors
+        .into_iter()
+        .map(|component| (component.node.path(), step(component, received.include_metadata)))
+        .collect();
+    let exporter = match exporter {
+        Some(component) => exporter::read(&component.node),
+        None => Some(implied_exporter(findings)).filter(|_| traces.is_some()),
+    };
+    let own = own::read(&own, received.body);
+
+    let exporter = exporter?;
+    let rules = own.guard.rules(exporter.is_agent);
+    order::review(&steps, &rules, findings);
+    let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
+    let request_headers = if received.include_metadata { headers(&steps) } else { Vec::new() };
+    Some(Config {
+        pipeline: Pipeline::new(steps),
+        exporter,
+        rules,
+        trusted_proxies: own.trusted_proxies,
+        include_metadata: received.include_metadata,
+        request_headers,
+        receiver: received.receiver,
+        limits: own.limits,
+        admin: own.admin,
+        pods: own.pods,
+        notices: Vec::new(),
+    })
+}
+
+fn step(component: &Component<'_>, include_metadata: bool) -> Step {
+    match component.type_name() {
+        "resource" => Step::Resource(resource::read(&component.node, include_metadata)),
+        _ => Step::Kubernetes(kubernetes::read(&component.node)),
+    }
+}
+
+fn implied_exporter(findings: &Findings) -> Exporter {
+    let path = "service.pipelines.traces.exporters";
+    let message = format!("missing, so traces go to the deepflow-agent on this host, {DEFAULT_URL}");
+    findings.notice(Level::Info, "config-default", path, &message);
+    exporter::default(path)
+}
+
+/// Names of the headers that actions read, each once.
+fn headers(steps: &[Step]) -> Vec<String> {
+    let mut names: Vec<_> = steps
+        .iter()
+        .flat_map(|step| match step {
+            Step::Resource(actions) => actions.as_slice(),
+            Step::Kubernetes(_) => &[],
+        })
+        .filter_map(|action| action.header().map(str::to_owned))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// What runs where nothing is configured: the pipeline that DeepFlow documents for load balancers, towards the agent on
+/// this host.
+pub const DEFAULT_DOCUMENT: &str = include_str!("config/default.json");
+
+#[cfg(test)]
+mod tests;

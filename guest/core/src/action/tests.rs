@@ -1,0 +1,1 @@
+//! The actions, against what the Collector does.

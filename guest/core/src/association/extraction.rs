@@ -1,0 +1,168 @@
+//! `extract`: what is written about a pod.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use regex_lite::Regex;
+
+use super::{Associated, Found};
+use crate::directory::{Details, Pod};
+use crate::pipeline::Context;
+use crate::resource::{Resource, Value};
+
+/// What to write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extraction {
+    /// `k8s.pod.ip` is to be written.
+    pub(crate) ip: bool,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) labels: Vec<KeyRule>,
+    pub(crate) annotations: Vec<KeyRule>,
+}
+
+/// A plain text of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Name,
+    Uid,
+    Hostname,
+    StartTime,
+    Namespace,
+    Node,
+    Deployment,
+}
+
+/// Labels or annotations to write.
+#[derive(Clone, Debug)]
+pub(crate) enum KeyRule {
+    /// One, by its key.
+    Key { key: String, attribute: String },
+    /// All whose key matches. The attribute's name may refer to the pattern's groups, as in `$1`; without one it is
+    /// `prefix` and the key.
+    Pattern { pattern: Regex, attribute: Option<String>, prefix: &'static str },
+}
+
+impl Field {
+    /// The attribute that it is written to.
+    pub(crate) const fn attribute(self) -> &'static str {
+        match self {
+            Self::Name => "k8s.pod.name",
+            Self::Uid => "k8s.pod.uid",
+            Self::Hostname => "k8s.pod.hostname",
+            Self::StartTime => "k8s.pod.start_time",
+            Self::Namespace => "k8s.namespace.name",
+            Self::Node => "k8s.node.name",
+            Self::Deployment => "k8s.deployment.name",
+        }
+    }
+
+    fn text(self, pod: &Pod) -> &str {
+        match self {
+            Self::Name => &pod.name,
+            Self::Uid => &pod.uid,
+            Self::Hostname => &pod.hostname,
+            Self::StartTime => &pod.start_time,
+            Self::Namespace => &pod.namespace,
+            Self::Node => &pod.node,
+            Self::Deployment => &pod.deployment,
+        }
+    }
+}
+
+impl Extraction {
+    /// The parts of a pod that it needs.
+    pub(crate) fn details(&self) -> Details {
+        Details { labels: !self.labels.is_empty(), annotations: !self.annotations.is_empty() }
+    }
+
+    /// Whether it writes that attribute under a configured name.
+    pub(crate) fn writes(&self, attribute: &str) -> bool {
+        let plain =
+            |rule: &KeyRule| matches!(rule, KeyRule::Key { attribute: name, .. } if name == attribute);
+        self.fields.iter().any(|field| field.attribute() == attribute)
+            || self.labels.iter().chain(&self.annotations).any(plain)
+    }
+
+    /// Writes what is known of a pod.
+    pub(crate) fn write<'a>(
+        &'a self,
+        resource: &mut Resource<'a>,
+        found: &Found<'a>,
+        context: &'a Context<'a>,
+    ) {
+        let Found { pod, address } = found;
+        // Of several addresses the one that it speaks from, else the primary one.
+        if self.ip
+            && let Some(address) = address.or_else(|| pod.ips.first().copied())
+        {
+            write_address(resource, address, context);
+        }
+        for field in &self.fields {
+            add(resource, Cow::Borrowed(field.attribute()), || pod.text(|pod| field.text(pod)));
+        }
+        for rule in &self.labels {
+            rule.write(resource, pod, |pod| &pod.labels);
+        }
+        for rule in &self.annotations {
+            rule.write(resource, pod, |pod| &pod.annotations);
+        }
+    }
+}
+
+impl KeyRule {
+    fn write<'a>(
+        &'a self,
+        resource: &mut Resource<'a>,
+        pod: &Associated<'a>,
+        pairs: fn(&Pod) -> &[(String, String)],
+    ) {
+        for (index, (found, _)) in pairs(pod).iter().enumerate() {
+            let value = || pod.text(|pod| pairs(pod).get(index).map_or("", |(_, value)| value));
+            match self {
+                Self::Key { key, attribute } if key == found => {
+                    add(resource, Cow::Borrowed(attribute), value)
+                }
+                Self::Key { .. } => {}
+                Self::Pattern { pattern, attribute, prefix } => {
+                    let Some(captures) = pattern.captures(found) else {
+                        continue;
+                    };
+                    let name = match attribute {
+                        None => format!("{prefix}{found}"),
+                        Some(template) => {
+                            let mut name = String::new();
+                            captures.expand(template, &mut name);
+                            name
+                        }
+                    };
+                    add(resource, Cow::Owned(name), value);
+                }
+            }
+        }
+    }
+}
+
+/// Writes `k8s.pod.ip`.
+pub(crate) fn write_address<'a>(resource: &mut Resource<'a>, address: IpAddr, context: &'a Context<'a>) {
+    add(resource, Cow::Borrowed(POD_IP), || context.text_of(address));
+}
+
+/// Adds an attribute unless there is one with something in it, or there is nothing to say.
+fn add<'a>(resource: &mut Resource<'a>, name: Cow<'a, str>, text: impl FnOnce() -> Cow<'a, str>) {
+    let is_free = match resource.get(&name) {
+        None | Some(Value::Empty) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Bytes(bytes)) => bytes.is_empty(),
+        Some(Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::Array(_) | Value::Map(_)) => false,
+    };
+    if !is_free || name.is_empty() {
+        return;
+    }
+    let text = text();
+    if !text.is_empty() {
+        resource.set(name, Value::String(text));
+    }
+}
+
+/// The attribute with a pod's address.
+pub(crate) const POD_IP: &str = "k8s.pod.ip";

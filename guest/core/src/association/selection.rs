@@ -1,0 +1,131 @@
+//! `filter` and `exclude`: the pods that count.
+
+use regex_lite::Regex;
+
+use crate::directory::Pod;
+
+/// Conditions on a pod. One that does not meet them counts as not found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    pub(crate) fields: Vec<(PodField, Test)>,
+    pub(crate) labels: Vec<(String, Test)>,
+    pub(crate) excluded: Vec<Exclusion>,
+}
+
+/// A field of a pod by which the Collector filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PodField {
+    Name,
+    Namespace,
+    Node,
+    PrimaryIp,
+    Phase,
+}
+
+/// A condition on a field or label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    Equals(String),
+    NotEquals(String),
+    Exists,
+    DoesNotExist,
+}
+
+/// A pattern that a pod's name must not match anywhere.
+#[derive(Clone, Debug)]
+pub(crate) enum Exclusion {
+    /// Without special characters: the default ones, which are tried for every pod.
+    Literal(String),
+    Pattern(Regex),
+}
+
+impl Selection {
+    pub(crate) fn accepts(&self, pod: &Pod) -> bool {
+        self.fields.iter().all(|(field, test)| field.meets(test, pod))
+            && self.labels.iter().all(|(key, test)| {
+                let found = pod.labels.iter().find(|(label, _)| label == key);
+                test.holds(found.map(|(_, value)| value.as_str()))
+            })
+            && !self.excluded.iter().any(|exclusion| exclusion.matches(&pod.name))
+    }
+}
+
+impl PodField {
+    fn meets(self, test: &Test, pod: &Pod) -> bool {
+        match self {
+            Self::Name => test.holds(Some(&pod.name)),
+            Self::Namespace => test.holds(Some(&pod.namespace)),
+            Self::Node => test.holds(Some(&pod.node)),
+            Self::Phase => test.holds(Some(&pod.phase)),
+            Self::PrimaryIp => test.holds(pod.ips.first().map(ToString::to_string).as_deref()),
+        }
+    }
+}
+
+impl Test {
+    /// As Kubernetes' selectors: what is missing is not equal to anything.
+    fn holds(&self, value: Option<&str>) -> bool {
+        match self {
+            Self::Equals(expected) => value == Some(expected),
+            Self::NotEquals(expected) => value != Some(expected),
+            Self::Exists => value.is_some(),
+            Self::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl Exclusion {
+    /// `pattern` must be what `regex` was made of.
+    pub(crate) fn new(pattern: &str, regex: Regex) -> Self {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/');
+        if pattern.bytes().all(plain) { Self::Literal(pattern.to_owned()) } else { Self::Pattern(regex) }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(literal) => name.contains(literal.as_str()),
+            Self::Pattern(pattern) => pattern.is_match(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_must_meet_every_condition_and_no_exclusion() {
+        let pod = Pod {
+            name: "shop-web-1".to_owned(),
+            namespace: "shop".to_owned(),
+            ips: vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()],
+            labels: vec![("app".to_owned(), "web".to_owned())],
+            ..Pod::default()
+        };
+        let text = |text: &str| text.to_owned();
+        let fields = |field, test| Selection { fields: vec![(field, test)], ..Selection::default() };
+        let labels = |key: &str, test| Selection { labels: vec![(text(key), test)], ..Selection::default() };
+        let excluded = |pattern: &str| Selection {
+            excluded: vec![Exclusion::new(pattern, Regex::new(pattern).unwrap())],
+            ..Selection::default()
+        };
+        for (selection, expected) in [
+            (Selection::default(), true),
+            (fields(PodField::Namespace, Test::Equals(text("shop"))), true),
+            (fields(PodField::Namespace, Test::NotEquals(text("shop"))), false),
+            (fields(PodField::PrimaryIp, Test::Equals(text("10.0.0.1"))), true),
+            (fields(PodField::PrimaryIp, Test::Equals(text("fd00::1"))), false),
+            (fields(PodField::Phase, Test::Equals(text("Running"))), false),
+            (labels("app", Test::Equals(text("web"))), true),
+            (labels("app", Test::DoesNotExist), false),
+            (labels("tier", Test::NotEquals(text("x"))), true),
+            (labels("tier", Test::Exists), false),
+            (excluded("shop-web"), false),
+            (excluded("^web"), true),
+            (excluded("web-[0-9]$"), false),
+            (excluded("jaeger-agent"), true),
+        ] {
+            assert_eq!(selection.accepts(&pod), expected, "{selection:?}");
+        }
+    }
+}

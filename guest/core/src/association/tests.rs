@@ -1,0 +1,1 @@
+//! Associations, by the attributes that they lead to.

@@ -1,0 +1,103 @@
+//! `pod_association` of `k8sattributes`.
+
+use super::nearest::hint;
+use super::node::Node;
+use crate::association::{Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source};
+
+/// Attributes that the extraction's rules write identify a pod, too.
+pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {
+    let entries = node.list();
+    let configured = !entries.is_empty();
+    let entries: Vec<_> = entries.iter().filter_map(|entry| read_entry(entry, extraction)).collect();
+    Association::new(configured.then_some(entries))
+}
+
+fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
+    let mut section = node.section();
+    let list = section.take("sources");
+    // How the Collector had it before v0.56.
+    section.refuse(&["from", "name"], "belongs into a list: `sources: [{from: ..., name: ...}]`");
+    section.close();
+    let sources = list.list();
+    if sources.is_empty() {
+        list.fault("is missing: what identifies the pod, for example `- from: connection`");
+    }
+    if sources.len() > MAX_SOURCES {
+        list.fault(format!("has {} sources, and {MAX_SOURCES} is the most", sources.len()));
+    }
+    let read: Vec<_> = sources.iter().filter_map(|source| read_source(source, extraction)).collect();
+    match read.into_iter().collect::<Option<Vec<_>>>() {
+        Some(sources) => Some(Entry { sources }),
+        None => {
+            node.no_effect("podstamp's directory knows no containers, so the entry finds nothing");
+            None
+        }
+    }
+}
+
+/// None: a fault. None within: podstamp cannot look for it.
+fn read_source(node: &Node<'_>, extraction: &Extraction) -> Option<Option<Source>> {
+    let mut section = node.section();
+    let from = section.take("from");
+    let name = section.take("name");
+    section.close();
+    if from.value().is_none() {
+        from.fault("is missing: connection or resource_attribute");
+        return None;
+    }
+    if !from.choice(&[("connection", false), ("resource_attribute", true)])? {
+        return Some(Some(Source::Connection));
+    }
+    let Some(attribute) = name.filled_text() else {
+        name.fault("is missing: the resource attribute that identifies the pod");
+        return None;
+    };
+    if CONTAINER_ATTRIBUTES.contains(&attribute.as_str()) {
+        return Some(None);
+    }
+    match identifier(&attribute, extraction) {
+        Some(identifies) => {
+            Some(Some(Source::Attribute { name: attribute, identifies, as_connection: false }))
+        }
+        None => {
+            let hint = hint(&attribute, ATTRIBUTES.iter().map(|(name, _)| *name));
+            let known: Vec<_> = ATTRIBUTES.iter().map(|(name, _)| *name).collect();
+            name.fault(format!(
+                "`{attribute}` identifies no pod; what does: {}, and attributes that extract.labels or \
+                 extract.annotations write by `key`{hint}",
+                known.join(", ")
+            ));
+            None
+        }
+    }
+}
+
+fn identifier(attribute: &str, extraction: &Extraction) -> Option<Identifier> {
+    let built_in = ATTRIBUTES.iter().find(|(name, _)| *name == attribute);
+    let from_rules = |rules: &[KeyRule]| {
+        rules.iter().find_map(|rule| match rule {
+            KeyRule::Key { key, attribute: name } if name == attribute => Some(key.clone()),
+            _ => None,
+        })
+    };
+    built_in
+        .map(|(_, identifier)| identifier.clone())
+        .or_else(|| from_rules(&extraction.labels).map(Identifier::Label))
+        .or_else(|| from_rules(&extraction.annotations).map(Identifier::Annotation))
+}
+
+/// Attributes that say something about a pod. `host.name` counts where it is an address, as in the Collector.
+const ATTRIBUTES: &[(&str, Identifier)] = &[
+    ("k8s.pod.ip", Identifier::Ip),
+    ("k8s.pod.uid", Identifier::Uid),
+    ("k8s.pod.name", Identifier::Name),
+    ("k8s.pod.hostname", Identifier::Hostname),
+    ("k8s.namespace.name", Identifier::Namespace),
+    ("k8s.node.name", Identifier::Node),
+    ("k8s.deployment.name", Identifier::Deployment),
+    ("ip", Identifier::Ip),
+    ("host.name", Identifier::Ip),
+];
+
+/// Attributes by which the Collector finds a container, and through it the pod.
+const CONTAINER_ATTRIBUTES: &[&str] = &["container.id", "k8s.container.name", "container.image.name"];

@@ -1,0 +1,82 @@
+//! The components that a document defines.
+
+use std::cell::Cell;
+
+use super::component::{Kind, Role};
+use super::node::Node;
+use super::section::Section;
+use crate::exchange::Level;
+
+/// A component as the document defines it.
+#[derive(Debug)]
+pub(crate) struct Component<'d> {
+    pub(crate) kind: Kind,
+    pub(crate) id: &'d str,
+    pub(crate) role: Role,
+    pub(crate) node: Node<'d>,
+    used: Cell<bool>,
+}
+
+impl Component<'_> {
+    /// The id without the name.
+    pub(crate) fn type_name(&self) -> &str {
+        self.id.split('/').next().unwrap_or_default()
+    }
+
+    /// Notes that the traces pipeline refers to it.
+    pub(crate) fn mark_used(&self) {
+        self.used.set(true);
+    }
+}
+
+/// All components of a document.
+#[derive(Debug)]
+pub(crate) struct Catalog<'d> {
+    components: Vec<Component<'d>>,
+}
+
+impl<'d> Catalog<'d> {
+    pub(crate) fn read(root: &mut Section<'d>) -> Self {
+        let mut components = Vec::new();
+        for kind in Kind::ALL {
+            for (id, node) in root.take(kind.section()).entries() {
+                match kind.role(id) {
+                    Ok(role) => components.push(Component { kind, id, role, node, used: Cell::new(false) }),
+                    Err(fault) => node.fault(fault),
+                }
+            }
+        }
+        Self { components }
+    }
+
+    /// Components of a kind that podstamp has.
+    pub(crate) fn supported(&self, kind: Kind) -> impl Iterator<Item = &Component<'d>> {
+        self.of(kind).filter(|component| component.role == Role::Supported)
+    }
+
+    /// All components of a kind.
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &Component<'d>> {
+        self.components.iter().filter(move |component| component.kind == kind)
+    }
+
+    pub(crate) fn find(&self, kind: Kind, id: &str) -> Option<&Component<'d>> {
+        self.of(kind).find(|component| component.id == id)
+    }
+
+    /// Says of each component that has no effect why that is.
+    pub(crate) fn review(&self) {
+        for Component { kind, role, node, used, .. } in &self.components {
+            match role {
+                Role::Inert(why) => node.no_effect(why),
+                Role::Supported if !used.get() => {
+                    let level = if *kind == Kind::Processor { Level::Warning } else { Level::Info };
+                    node.notice(level, "config-unused", "the traces pipeline does not use it");
+                }
+                Role::Missing if !used.get() => {
+                    node.no_effect("podstamp has none, and the traces pipeline does not use it");
+                }
+                Role::Supported | Role::Missing => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The `otlphttp` exporter.
+
+use std::fmt;
+
+use super::node::Node;
+use super::retry::{self, Retry};
+use super::url::Url;
+use crate::exchange::{Header, Level};
+
+/// Where podstamp sends, and how often it tries.
+#[derive(Clone, PartialEq)]
+pub struct Exporter {
+    /// Absolute URL for traces.
+    pub url: String,
+    /// The key to correct where that URL is wrong, for example `exporters.otlphttp.traces_endpoint`.
+    pub url_key: String,
+    /// Headers to send. Their values are secrets.
+    pub headers: Vec<Header>,
+    /// Milliseconds for all attempts together; `u32::MAX` where the document asks for no limit.
+    pub timeout: u32,
+    /// When to try again.
+    pub retry: Retry,
+    /// Whether the upstream is a deepflow-agent.
+    pub is_agent: bool,
+}
+
+impl fmt::Debug for Exporter {
+    /// Shows no header's value.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|header| header.name.as_str()).collect();
+        formatter
+            .debug_struct("Exporter")
+            .field("url", &self.url)
+            .field("url_key", &self.url_key)
+            .field("headers", &headers)
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .field("is_agent", &self.is_agent)
+            .finish()
+    }
+}
+
+/// The exporter of a document without any.
+pub(crate) fn default(path: &str) -> Exporter {
+    Exporter {
+        url: DEFAULT_URL.to_owned(),
+        url_key: path.to_owned(),
+        headers: Vec::new(),
+        timeout: DEFAULT_TIMEOUT,
+        retry: Retry::default(),
+        is_agent: true,
+    }
+}
+
+pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
+    let mut section = node.section();
+    let endpoint = section.take("endpoint");
+    let traces_endpoint = section.take("traces_endpoint");
+    let url = read_url(node, &endpoint, &traces_endpoint);
+    let timeout =
+        section.take("timeout").duration().map(|timeout| if timeout == 0 { u32::MAX } else { timeout });
+    let headers = read_headers(&section.take("headers"));
+    let retry = retry::read(&section.take("retry_on_failure"));
+
+    let tls = section.take("tls");
+    read_tls(&tls);
+    let compression = section.take("compression");
+    let known = [("none", false), ("", false), ("gzip", true)];
+    if compression.choice(&known) == Some(true) {
+        compression.no_effect("podstamp sends uncompressed for now");
+    }
+    let encoding = section.take("encoding");
+    if encoding.choice(&[("proto", true), ("json", false)]) == Some(false) {
+        encoding.fault("podstamp sends protobuf, the only encoding that deepflow-agent reads");
+    }
+    section.refuse(&["auth"], "podstamp has no authenticators: put the credentials into `headers`");
+    section.refuse(&["proxy_url"], "podstamp cannot go through a proxy");
+    section.refuse(&["middlewares"], "podstamp has no middlewares");
+    let queue = section.take("sending_queue");
+    if queue.value().is_some() {
+        queue.no_effect("there is no queue: a request is acknowledged when the upstream has acknowledged it");
+    }
+    section.without_effect(
+        &["metrics_endpoint", "logs_endpoint", "profiles_endpoint"],
+        "podstamp carries traces only",
+    );
+    section.without_effect(&["cookies"], "podstamp keeps no cookies");
+    section.pass(&[
+        "read_buffer_size",
+        "write_buffer_size",
+        "compression_params",
+        "max_idle_conns",
+        "max_idle_conns_per_host",
+        "max_conns_per_host",
+        "idle_conn_timeout",
+        "disable_keep_alives",
+        "http2_read_idle_timeout",
+        "http2_ping_timeout",
+        "force_attempt_http2",
+    ]);
+    section.close();
+
+    let (url, url_key) = url?;
+    let is_agent = url.path().ends_with(AGENT_PATH);
+    Some(Exporter {
+        url: url.into_text(),
+        url_key,
+        headers,
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+        retry,
+        is_agent,
+    })
+}
+
+/// The URL for traces, and the path of the key that it comes from.
+fn read_url(node: &Node<'_>, endpoint: &Node<'_>, traces_endpoint: &Node<'_>) -> Option<(Url, String)> {
+    if let Some(text) = traces_endpoint.filled_text() {
+        let url = Url::parse(&text).map_err(|fault| traces_endpoint.fault(fault)).ok()?;
+        if url.path().trim_end_matches('/').ends_with("/api/v1/otel/trace/v1/traces") {
+            traces_endpoint.fault(
+                "deepflow-agent answers this path with 404 (deepflow#7121): it ends with /api/v1/otel/trace",
+            );
+            return None;
+        }
+        if url.path().ends_with("/api/v1/otel/trace/") {
+            traces_endpoint.fault("deepflow-agent answers this path with 404: remove the slash at its end");
+            return None;
+        }
+        return Some((url, traces_endpoint.path().to_owned()));
+    }
+    let Some(text) = endpoint.filled_text() else {
+        traces_endpoint.fault(format!(
+            "is missing: where do traces go? For deepflow-agent add it to {} with \
+             `http://deepflow-agent.deepflow/api/v1/otel/trace`",
+            node.path()
+        ));
+        return None;
+    };
+    if text.contains(AGENT_PATH) {
+        endpoint.fault(
+            "`/v1/traces` is appended to an endpoint, and deepflow-agent answers that path with 404 \
+             (deepflow#7121): write the URL under `traces_endpoint` instead",
+        );
+        return None;
+    }
+    let url = Url::traces_below(&text).map_err(|fault| endpoint.fault(fault)).ok()?;
+    Some((url, endpoint.path().to_owned()))
+}
+
+/// `tls`: the URL says http, so that the Collector too takes no notice of it.
+fn read_tls(node: &Node<'_>) {
+    let mut section = node.section();
+    let insecure = section.take("insecure").flag();
+    section.pass(&[
+        "insecure_skip_verify",
+        "ca_file",
+        "ca_pem",
+        "cert_file",
+        "cert_pem",
+        "key_file",
+        "key_pem",
+        "include_system_ca_certs_pool",
+        "min_version",
+        "max_version",
+        "cipher_suites",
+        "curve_preferences",
+        "reload_interval",
+        "server_name_override",
+        "tpm",
+    ]);
+    section.close();
+    if node.value().is_some() && insecure != Some(true) {
+        node.notice(Level::Warning, "config-no-effect", "has no effect here: the URL is http, without TLS");
+    }
+}
+
+/// `headers`: a map, or as newer Collectors also take it a list of names and values.
+fn read_headers(node: &Node<'_>) -> Vec<Header> {
+    let entries = match node.value() {
+        Some(serde_json::Value::Array(_)) => node.list().iter().map(read_listed_header).collect(),
+        _ => node.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>(),
+    };
+    entries.into_iter().filter_map(|(name, value)| read_header(&name, &value)).collect()
+}
+
+fn read_listed_header<'d>(item: &Node<'d>) -> (String, Node<'d>) {
+    let mut section = item.section();
+    let name = section.take("name").text().unwrap_or_default();
+    let value = section.take("value");
+    section.close();
+    (name, value)
+}
+
+fn read_header(name: &str, value: &Node<'_>) -> Option<Header> {
+    let lower = name.to_ascii_lowercase();
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if lower.is_empty() || !lower.bytes().all(token) {
+        value.fault("is no name for a header");
+        return None;
+    }
+    if OWN_HEADERS.contains(&lower.as_str()) {
+        value.fault("podstamp sets this header itself");
+        return None;
+    }
+    let text = value.text()?;
+    if text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        value.fault("the value has control characters (a line break?)");
+        return None;
+    }
+    Some(Header { name: lower, value: text.into_bytes() })
+}
+
+/// Headers that frame or describe the body, so that another value would break the request.
+const OWN_HEADERS: &[&str] = &[
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The path of deepflow-agent's integration collector.
+pub const AGENT_PATH: &str = "/api/v1/otel/trace";
+
+/// The agent's default port on this host.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:38086/api/v1/otel/trace";
+
+/// As in the Collector's exporter, milliseconds.
+pub const DEFAULT_TIMEOUT: u32 = 30_000;

@@ -1,0 +1,128 @@
+//! `extract` of `k8sattributes`.
+
+use super::nearest::hint;
+use super::node::Node;
+use crate::association::{Extraction, Field, KeyRule, POD_IP};
+
+pub(crate) fn read(node: &Node<'_>) -> Extraction {
+    let mut section = node.section();
+    let (ip, fields) = read_metadata(&section.take("metadata"));
+    let labels = section.take("labels").list();
+    let annotations = section.take("annotations").list();
+    let extraction = Extraction {
+        ip,
+        fields,
+        labels: labels.iter().filter_map(|rule| read_rule(rule, "k8s.pod.labels.")).collect(),
+        annotations: annotations.iter().filter_map(|rule| read_rule(rule, "k8s.pod.annotations.")).collect(),
+    };
+    let why = "podstamp does not extract it; list annotations under extract.annotations";
+    for key in ["otel_annotations", "service_attributes"] {
+        let node = section.take(key);
+        if node.value().is_some_and(|value| value != false) {
+            node.no_effect(why);
+        }
+    }
+    // Deployments are found either way, and v0.160 of the Collector has no such key any more.
+    let _ = section.take("deployment_name_from_replicaset").flag();
+    section.close();
+    extraction
+}
+
+/// Whether `k8s.pod.ip` is to be extracted, and which fields.
+fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
+    if node.value().is_none() {
+        return (false, DEFAULT_FIELDS.to_vec());
+    }
+    let mut ip = false;
+    let mut fields = Vec::new();
+    for item in node.list() {
+        let Some(name) = item.text() else { continue };
+        if name == POD_IP {
+            ip = true;
+        } else if let Some(field) = FIELDS.iter().find(|field| field.attribute() == name) {
+            fields.push(*field);
+        } else if is_known(&name) {
+            item.no_effect(&format!("podstamp's directory does not know `{name}`"));
+        } else {
+            let known = FIELDS.iter().map(|field| field.attribute()).chain([POD_IP]);
+            let hint = hint(&name, known);
+            item.fault(format!("`{name}` is no metadata that k8sattributes extracts{hint}"));
+        }
+    }
+    (ip, fields)
+}
+
+fn read_rule(node: &Node<'_>, prefix: &'static str) -> Option<KeyRule> {
+    let mut section = node.section();
+    let attribute = section.take("tag_name");
+    let key = section.take("key");
+    let pattern = section.take("key_regex");
+    let from = section.take("from");
+    let why =
+        "the Collector has removed it in v0.122: take the value whole, or cut it with an `extract` action";
+    section.refuse(&["regex"], why);
+    section.close();
+    let known = SOURCES.map(|source| (source, source == "pod"));
+    if from.choice(&known) == Some(false) {
+        node.no_effect("podstamp's directory knows pods only");
+        return None;
+    }
+    let name = attribute.filled_text();
+    match (key.filled_text(), pattern.value()) {
+        (Some(_), Some(_)) => {
+            node.fault("has both key and key_regex: keep one");
+            None
+        }
+        (None, None) => {
+            node.fault("has neither key nor key_regex");
+            None
+        }
+        (Some(key), None) => {
+            let attribute = name.unwrap_or_else(|| format!("{prefix}{key}"));
+            Some(KeyRule::Key { key, attribute })
+        }
+        (None, Some(_)) => {
+            let pattern = pattern.pattern(|text| format!("^(?:{text})$"))?;
+            let has_groups = pattern.captures_len() > 1;
+            if name.is_some() && !has_groups {
+                attribute.no_effect(
+                    "key_regex has no groups, so all would have one name; the default names are used",
+                );
+            }
+            Some(KeyRule::Pattern { pattern, attribute: name.filter(|_| has_groups), prefix })
+        }
+    }
+}
+
+/// Other metadata of the Collector.
+fn is_known(name: &str) -> bool {
+    match name.split('.').collect::<Vec<_>>().as_slice() {
+        ["k8s", "replicaset" | "deployment" | "daemonset" | "statefulset" | "job" | "cronjob", field] => {
+            matches!(*field, "name" | "uid")
+        }
+        ["k8s", "node" | "cluster", "uid"] | ["k8s", "container", "name"] => true,
+        ["container", "id"] => true,
+        ["container", "image", field] => matches!(*field, "name" | "tag" | "tags" | "repo_digests"),
+        ["service", "instance", "id"] => true,
+        ["service", field] => matches!(*field, "namespace" | "name" | "version"),
+        _ => false,
+    }
+}
+
+const FIELDS: &[Field] = &[
+    Field::Name,
+    Field::Uid,
+    Field::Hostname,
+    Field::StartTime,
+    Field::Namespace,
+    Field::Node,
+    Field::Deployment,
+];
+
+/// What the Collector extracts where nothing is listed: without `k8s.pod.ip`, since v0.140 (contrib#43862).
+const DEFAULT_FIELDS: &[Field] =
+    &[Field::Namespace, Field::Name, Field::Uid, Field::StartTime, Field::Deployment, Field::Node];
+
+/// Objects that the Collector takes labels and annotations from. Unset means the pod.
+const SOURCES: [&str; 9] =
+    ["pod", "namespace", "node", "deployment", "replicaset", "statefulset", "daemonset", "job", "cronjob"];

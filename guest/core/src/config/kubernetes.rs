@@ -1,0 +1,28 @@
+//! The `k8sattributes` processor.
+
+use super::association;
+use super::extraction;
+use super::node::Node;
+use super::selection;
+use crate::pipeline::Kubernetes;
+
+pub(crate) fn read(node: &Node<'_>) -> Kubernetes {
+    let mut section = node.section();
+    let extraction = extraction::read(&section.take("extract"));
+    let association = association::read(&section.take("pod_association"), &extraction);
+    let selection = selection::read(&section.take("filter"), &section.take("exclude"));
+    let passthrough = section.take("passthrough").flag().unwrap_or(false);
+    // Who may read pods, and how long to wait for them, is the host's matter.
+    let _ = section.take("auth_type").choice(&[
+        ("none", ()),
+        ("serviceAccount", ()),
+        ("kubeConfig", ()),
+        ("tls", ()),
+    ]);
+    let _ = section.take("kube_config_path").text();
+    let _ = section.take("context").text();
+    let why = "podstamp receives from the start; see /readyz of podstamp.admin";
+    section.without_effect(&["wait_for_metadata", "wait_for_metadata_timeout"], why);
+    section.close();
+    Kubernetes { association, selection, extraction, passthrough }
+}

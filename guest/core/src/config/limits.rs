@@ -1,0 +1,139 @@
+//! `podstamp.limits`.
+
+use super::node::Node;
+
+/// Limits that the host keeps. Sizes are bytes, times milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A request's body, before and after decompression.
+    pub body: u32,
+    /// Requests at a time.
+    pub in_flight: u32,
+    /// From a connection's first byte to the end of a request's header.
+    pub header_timeout: u32,
+    /// Between two requests of a connection.
+    pub idle_timeout: u32,
+    /// For a request's body.
+    pub read_timeout: u32,
+    /// For what is in flight when podstamp is told to stop.
+    pub drain_timeout: u32,
+    /// Memory of one guest instance.
+    pub guest_memory: u32,
+    /// One call of the guest.
+    pub guest_timeout: u32,
+    /// Warm guest instances; 0: twice as many as there are workers.
+    pub instances: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: DEFAULT_BODY,
+            in_flight: DEFAULT_IN_FLIGHT,
+            header_timeout: DEFAULT_HEADER_TIMEOUT,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
+            read_timeout: DEFAULT_READ_TIMEOUT,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            guest_memory: DEFAULT_GUEST_MEMORY,
+            guest_timeout: DEFAULT_GUEST_TIMEOUT,
+            instances: 0,
+        }
+    }
+}
+
+/// `body` is what the receiver's section says; podstamp's own key goes ahead of it.
+pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
+    let default = Limits::default();
+    let mut section = node.section();
+    let guest_memory = section.take("guest_memory");
+    let limits = Limits {
+        body: section.take("body").positive(Node::size).or(body).unwrap_or(default.body),
+        in_flight: section.take("in_flight").positive(Node::count).unwrap_or(default.in_flight),
+        header_timeout: section
+            .take("header_timeout")
+            .positive(Node::duration)
+            .unwrap_or(default.header_timeout),
+        idle_timeout: section.take("idle_timeout").positive(Node::duration).unwrap_or(default.idle_timeout),
+        read_timeout: section.take("read_timeout").positive(Node::duration).unwrap_or(default.read_timeout),
+        drain_timeout: section.take("drain_timeout").duration().unwrap_or(default.drain_timeout),
+        guest_memory: guest_memory.size().unwrap_or(default.guest_memory),
+        guest_timeout: section
+            .take("guest_timeout")
+            .positive(Node::duration)
+            .unwrap_or(default.guest_timeout),
+        instances: section.take("instances").count().unwrap_or(default.instances),
+    };
+    section.close();
+    // The guest holds the body, and in the worst case another one that it makes of it.
+    if limits.guest_memory / 2 < limits.body {
+        guest_memory.fault(format!(
+            "a guest needs twice the largest body, {} bytes, and has {}: raise it or lower `body`",
+            limits.body, limits.guest_memory
+        ));
+    }
+    limits
+}
+
+impl Node<'_> {
+    /// A number that must not be 0.
+    fn positive(&self, read: impl FnOnce(&Self) -> Option<u32>) -> Option<u32> {
+        let number = read(self);
+        if number == Some(0) {
+            self.fault("is 0, so that nothing would pass");
+        }
+        number
+    }
+}
+
+/// What the OTLP specification recommends.
+const DEFAULT_BODY: u32 = 64 << 20;
+
+/// At 64 KiB a body this is 16 MiB; a few SDKs a node stay far below it.
+const DEFAULT_IN_FLIGHT: u32 = 256;
+
+/// A client sends a header in one packet; who needs longer holds a connection for nothing.
+const DEFAULT_HEADER_TIMEOUT: u32 = 10_000;
+
+/// Longer than the minute at which SDKs export metrics and some also spans, so that they keep their connection.
+const DEFAULT_IDLE_TIMEOUT: u32 = 120_000;
+
+/// SDKs give up after 10 s, Collectors after 30.
+const DEFAULT_READ_TIMEOUT: u32 = 30_000;
+
+/// Kubernetes kills a pod 30 s after it has told it to stop.
+const DEFAULT_DRAIN_TIMEOUT: u32 = 30_000;
+
+/// Four times the largest body: the body, a replacement of it, and what is gathered from them.
+const DEFAULT_GUEST_MEMORY: u32 = 256 << 20;
+
+/// The diagnosis of the largest body takes about 0.15 s; a call that takes 2 s is stuck.
+const DEFAULT_GUEST_TIMEOUT: u32 = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::findings::Findings;
+    use super::*;
+
+    #[test]
+    fn limits_are_texts_or_numbers_and_have_defaults() {
+        let findings = Findings::default();
+        let document = json!({"body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4});
+        let limits = read(&Node::root(&document, &findings), Some(1));
+        let expected =
+            Limits { body: 32 << 20, in_flight: 8, header_timeout: 5_000, instances: 4, ..Limits::default() };
+        assert_eq!(limits, expected);
+        assert_eq!(read(&Node::root(&json!(null), &findings), Some(1000)).body, 1000);
+        assert_eq!(findings.conclude(), Ok(vec![]));
+    }
+
+    #[test]
+    fn limits_that_let_nothing_pass_or_do_not_fit_are_faults() {
+        let findings = Findings::default();
+        let document = json!({"body": "200MiB", "in_flight": 0, "guest_timeout": "0s", "bodies": 1});
+        read(&Node::root(&document, &findings), None);
+        let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, ["in_flight", "guest_timeout", "bodies", "guest_memory"]);
+    }
+}

@@ -1,0 +1,226 @@
+//! A place in the document: what stands there, and its path.
+
+use regex_lite::Regex;
+use serde_json::Value;
+
+use super::findings::Findings;
+use super::nearest::hint;
+use super::quantity;
+use super::section::Section;
+use crate::exchange::Level;
+
+/// One place. Its readers report a fault where what stands there is of the wrong kind, and give none.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'d> {
+    path: String,
+    value: Option<&'d Value>,
+    findings: &'d Findings,
+}
+
+impl<'d> Node<'d> {
+    pub(crate) fn root(document: &'d Value, findings: &'d Findings) -> Self {
+        Self { path: String::new(), value: Some(document), findings }
+    }
+
+    /// What stands under `key`; `value` is none where that key is missing.
+    pub(crate) fn child(&self, key: &str, value: Option<&'d Value>) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { path, value, findings: self.findings }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What stands there; none where nothing or null does.
+    pub(crate) fn value(&self) -> Option<&'d Value> {
+        self.value.filter(|value| !value.is_null())
+    }
+
+    /// Whether the key is there. YAML's `key:` is there and null.
+    pub(crate) fn is_present(&self) -> bool {
+        self.value.is_some()
+    }
+
+    pub(crate) fn fault(&self, message: impl Into<String>) {
+        self.findings.fault(&self.path, message);
+    }
+
+    pub(crate) fn notice(&self, level: Level, key: &'static str, message: &str) {
+        self.findings.notice(level, key, &self.path, message);
+    }
+
+    pub(crate) fn no_effect(&self, why: &str) {
+        self.findings.no_effect(&self.path, why);
+    }
+
+    /// A map whose keys are known. Missing and null: one without keys.
+    pub(crate) fn section(&self) -> Section<'d> {
+        let map = match self.value() {
+            None => None,
+            Some(Value::Object(map)) => Some(map),
+            Some(other) => {
+                self.expected("a section with keys", other);
+                None
+            }
+        };
+        Section::new(self.clone(), map)
+    }
+
+    /// A map with free keys. Missing and null: none.
+    pub(crate) fn entries(&self) -> Vec<(&'d str, Self)> {
+        match self.value() {
+            None => Vec::new(),
+            Some(Value::Object(map)) => {
+                map.iter().map(|(key, value)| (key.as_str(), self.child(key, Some(value)))).collect()
+            }
+            Some(other) => {
+                self.expected("a section with keys", other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A list. Missing and null: an empty one.
+    pub(crate) fn list(&self) -> Vec<Self> {
+        match self.value() {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                let item = |(index, value)| Self {
+                    path: format!("{}[{index}]", self.path),
+                    value: Some(value),
+                    findings: self.findings,
+                };
+                items.iter().enumerate().map(item).collect()
+            }
+            Some(other) => {
+                self.expected("a list", other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A text. A whole number passes too: YAML makes one of `port: 80`.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self.value()? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+            other => {
+                self.expected("a text (put it in quotes)", other);
+                None
+            }
+        }
+    }
+
+    /// A text with something in it.
+    pub(crate) fn filled_text(&self) -> Option<String> {
+        self.text().filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn flag(&self) -> Option<bool> {
+        match self.value()? {
+            Value::Bool(flag) => Some(*flag),
+            other => {
+                self.expected("true or false", other);
+                None
+            }
+        }
+    }
+
+    /// A whole number from 0 up.
+    pub(crate) fn count(&self) -> Option<u32> {
+        let value = self.value()?;
+        let count = whole(value);
+        if count.is_none() {
+            self.expected("a whole number from 0 to 4294967295", value);
+        }
+        count
+    }
+
+    /// A number from 0 up.
+    pub(crate) fn factor(&self) -> Option<f64> {
+        let value = self.value()?;
+        let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 0.0);
+        if factor.is_none() {
+            self.expected("a number from 0 up", value);
+        }
+        factor
+    }
+
+    /// A duration, in milliseconds.
+    pub(crate) fn duration(&self) -> Option<u32> {
+        match self.value()? {
+            Value::String(text) => self.quantity(text, quantity::duration(text)),
+            value if whole(value) == Some(0) => Some(0),
+            // The Collector reads a bare number as nanoseconds, which nobody means.
+            Value::Number(_) => {
+                self.fault("a duration needs a unit: write `30s`");
+                None
+            }
+            other => {
+                self.expected("a duration such as `30s`", other);
+                None
+            }
+        }
+    }
+
+    /// A size, in bytes.
+    pub(crate) fn size(&self) -> Option<u32> {
+        match self.value()? {
+            Value::String(text) => self.quantity(text, quantity::size(text)),
+            value => {
+                let size = whole(value);
+                if size.is_none() {
+                    self.expected("a size under 4 GiB: bytes, or a text such as `64MiB`", value);
+                }
+                size
+            }
+        }
+    }
+
+    /// One of several words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+        if chosen.is_none() {
+            let words: Vec<_> =
+                choices.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
+            let hint = hint(&text, words.iter().copied());
+            self.fault(format!("`{text}` is none of {}{hint}", words.join(", ")));
+        }
+        chosen
+    }
+
+    /// A regular expression; `wrap` may anchor it. `\d`, `\w` and `\s` mean ASCII, as in Go.
+    pub(crate) fn pattern(&self, wrap: impl FnOnce(&str) -> String) -> Option<Regex> {
+        let text = self.filled_text()?;
+        Regex::new(&wrap(&text)).map_err(|error| self.fault(format!("is no usable pattern: {error}"))).ok()
+    }
+
+    fn quantity(&self, text: &str, read: Result<u32, &'static str>) -> Option<u32> {
+        read.map_err(|fault| self.fault(format!("`{text}` {fault}"))).ok()
+    }
+
+    /// Says kinds only, never what stands there: it may be a secret.
+    fn expected(&self, what: &str, found: &Value) {
+        let found = match found {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a section",
+        };
+        self.fault(format!("expected {what}, found {found}"));
+    }
+}
+
+/// A whole number, also one that a detour over doubles has left as 5.0 (Envoy's Struct knows nothing else).
+fn whole(value: &Value) -> Option<u32> {
+    match value.as_f64() {
+        Some(number) if number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) => {
+            Some(number as u32)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,86 @@
+//! What the order of the steps comes to.
+
+use super::findings::Findings;
+use crate::action::Action;
+use crate::association::POD_IP;
+use crate::exchange::Level;
+use crate::guard::Rules;
+use crate::pipeline::{Kubernetes, Step};
+
+/// Says where a step reads what only a later one writes, and where nobody writes it.
+///
+/// `steps`: each with its path, for example `processors.resource/pre`.
+pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, findings: &Findings) {
+    for (index, (path, step)) in steps.iter().enumerate() {
+        let Step::Resource(actions) = step else {
+            continue;
+        };
+        for (number, action) in actions.iter().enumerate() {
+            let Some(attribute) = action.reads() else {
+                continue;
+            };
+            let path = format!("{path}.attributes[{number}].from_attribute");
+            let (ahead, behind) = steps.split_at(index);
+            if writers(ahead, attribute).next().is_none()
+                && let Some(later) = writers(behind, attribute).next()
+            {
+                let message = format!(
+                    "`{attribute}` is written by `{}`, which runs after this: processors run in the order of \
+                     service.pipelines.traces.processors, so put `{}` ahead",
+                    id(later),
+                    id(later)
+                );
+                findings.notice(Level::Warning, "config-order", &path, &message);
+            } else if stamps_pod_ip(action) {
+                review_stamp(steps, rules, &path, findings);
+            }
+        }
+    }
+}
+
+/// DeepFlow's simple configuration: nobody extracts what is to be stamped.
+fn review_stamp(steps: &[(&str, Step)], rules: &Rules, path: &str, findings: &Findings) {
+    let mut steps = steps.iter().filter_map(|(_, step)| match step {
+        Step::Kubernetes(kubernetes) => Some(kubernetes),
+        Step::Resource(_) => None,
+    });
+    let Some(first) = steps.next() else { return };
+    if std::iter::once(first)
+        .chain(steps)
+        .any(|kubernetes| kubernetes.passthrough || kubernetes.extraction.ip)
+    {
+        return;
+    }
+    let why = "no k8sattributes has k8s.pod.ip under extract.metadata";
+    if rules.repair_host_ip {
+        let message = format!(
+            "{why}: a Collector from v0.140.0 on would insert nothing (contrib#43862); the guard stamps it instead"
+        );
+        findings.notice(Level::Info, "config-pod-ip", path, &message);
+    } else {
+        let message =
+            format!("{why}, so that nothing is inserted where a resource does not bring it (contrib#43862)");
+        findings.notice(Level::Warning, "config-pod-ip", path, &message);
+    }
+}
+
+fn stamps_pod_ip(action: &Action) -> bool {
+    action.reads() == Some(POD_IP) && action.writes() == Some("app.host.ip")
+}
+
+/// Paths of the `k8sattributes` steps that write an attribute.
+fn writers<'s>(steps: &'s [(&'s str, Step)], attribute: &'s str) -> impl Iterator<Item = &'s str> {
+    steps.iter().filter_map(move |(path, step)| match step {
+        Step::Kubernetes(kubernetes) if writes(kubernetes, attribute) => Some(*path),
+        Step::Kubernetes(_) | Step::Resource(_) => None,
+    })
+}
+
+/// `k8s.pod.ip` counts as written in any case: whoever reads it expects it from there.
+fn writes(kubernetes: &Kubernetes, attribute: &str) -> bool {
+    attribute == POD_IP || !kubernetes.passthrough && kubernetes.extraction.writes(attribute)
+}
+
+fn id(path: &str) -> &str {
+    path.strip_prefix("processors.").unwrap_or(path)
+}

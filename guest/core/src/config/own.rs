@@ -1,0 +1,185 @@
+//! `podstamp`: what the Collector has no keys for.
+
+use ipnet::IpNet;
+
+use super::limits::{self, Limits};
+use super::node::Node;
+use super::receiver::listen;
+use crate::address;
+use crate::exchange::Level;
+use crate::guard::Rules;
+
+/// Where pods come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pods {
+    /// A file with what `kubectl get pods -A -o json` prints.
+    pub file: Option<String>,
+    /// Whether the table has all pods of the cluster, so that an address that it lacks is no pod's.
+    pub covers_cluster: bool,
+}
+
+/// All that is read from the section.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) guard: Guard,
+    pub(crate) limits: Limits,
+    pub(crate) admin: Option<String>,
+    pub(crate) pods: Pods,
+}
+
+/// `podstamp.guard`: what it says differently from the rules that the upstream implies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guard {
+    enabled: Option<bool>,
+    refuse_undecodable: Option<bool>,
+    clear_span_kind: Option<bool>,
+    require_host_ip: Option<bool>,
+    repair_host_ip: Option<bool>,
+    mark_unknown: Option<bool>,
+    check_full: Option<bool>,
+}
+
+impl Guard {
+    /// The rules for an upstream.
+    pub(crate) fn rules(self, is_agent: bool) -> Rules {
+        let implied = if self.enabled.unwrap_or(is_agent) { Rules::AGENT } else { Rules::OTHER };
+        Rules {
+            refuse_undecodable: self.refuse_undecodable.unwrap_or(implied.refuse_undecodable),
+            clear_span_kind: self.clear_span_kind.unwrap_or(implied.clear_span_kind),
+            require_host_ip: self.require_host_ip.unwrap_or(implied.require_host_ip),
+            repair_host_ip: self.repair_host_ip.unwrap_or(implied.repair_host_ip),
+            mark_unknown: self.mark_unknown.unwrap_or(implied.mark_unknown),
+            check_full: self.check_full.unwrap_or(implied.check_full),
+        }
+    }
+}
+
+/// `body` is what the receiver's section says of the size of bodies.
+pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
+    let mut section = node.section();
+    let trusted_proxies = section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
+    let guard = read_guard(&section.take("guard"));
+    let limits = limits::read(&section.take("limits"), body);
+    let admin = read_admin(&section.take("admin"));
+    let pods = read_pods(&section.take("pods"));
+    section.close();
+    Own { trusted_proxies, guard, limits, admin, pods }
+}
+
+fn read_network(node: &Node<'_>) -> Option<IpNet> {
+    let text = node.text()?;
+    let network = match address::parse(&text) {
+        Some(address) => Some(IpNet::from(address)),
+        None => text.parse().ok(),
+    };
+    match network {
+        None => node.fault(format!("`{text}` is neither an address nor a network such as 10.0.0.0/8")),
+        Some(IpNet::V6(v6)) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
+            node.fault(format!("write `{text}` as an IPv4 network: that is how its addresses are compared"));
+        }
+        Some(network) if network.prefix_len() == 0 => {
+            let message = "trusts everybody, so that any client can claim any address";
+            node.notice(Level::Warning, "config-trusts-everybody", message);
+        }
+        Some(_) => {}
+    }
+    network
+}
+
+fn read_guard(node: &Node<'_>) -> Guard {
+    let mut section = node.section();
+    let guard = Guard {
+        enabled: section.take("enabled").flag(),
+        refuse_undecodable: section.take("refuse_undecodable").flag(),
+        clear_span_kind: section.take("clear_span_kind").flag(),
+        require_host_ip: section.take("require_host_ip").flag(),
+        repair_host_ip: section.take("repair_host_ip").flag(),
+        mark_unknown: section.take("mark_unknown").flag(),
+        check_full: section.take("check").choice(&[("walk", false), ("full", true)]),
+    };
+    section.close();
+    guard
+}
+
+fn read_admin(node: &Node<'_>) -> Option<String> {
+    let mut section = node.section();
+    let endpoint = section.take("endpoint");
+    section.close();
+    if !node.is_present() {
+        return None;
+    }
+    match endpoint.filled_text() {
+        Some(text) => listen(&endpoint, &text),
+        None => Some(DEFAULT_ADMIN.to_owned()),
+    }
+}
+
+fn read_pods(node: &Node<'_>) -> Pods {
+    let mut section = node.section();
+    let pods = Pods {
+        file: section.take("file").filled_text(),
+        covers_cluster: section.take("covers_cluster").flag().unwrap_or(true),
+    };
+    section.close();
+    pods
+}
+
+/// The port of the Collector's own metrics, but on the loopback address: it needs no authentication there.
+pub const DEFAULT_ADMIN: &str = "127.0.0.1:8888";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::findings::Findings;
+    use super::*;
+
+    #[test]
+    fn the_guard_follows_the_upstream_unless_it_is_told_otherwise() {
+        let findings = Findings::default();
+        for (document, is_agent, expected) in [
+            (json!({}), true, Rules::AGENT),
+            (json!({}), false, Rules::OTHER),
+            (json!({"guard": {"enabled": true}}), false, Rules::AGENT),
+            (json!({"guard": {"enabled": false}}), true, Rules::OTHER),
+            (json!({"guard": {"check": "full"}}), true, Rules { check_full: true, ..Rules::AGENT }),
+            (
+                json!({"guard": {"enabled": false, "clear_span_kind": true}}),
+                true,
+                Rules { clear_span_kind: true, ..Rules::OTHER },
+            ),
+            (
+                json!({"guard": {"mark_unknown": false, "repair_host_ip": null}}),
+                true,
+                Rules { mark_unknown: false, ..Rules::AGENT },
+            ),
+        ] {
+            let own = read(&Node::root(&document, &findings), None);
+            assert_eq!(own.guard.rules(is_agent), expected, "{document}");
+        }
+        assert_eq!(findings.conclude(), Ok(vec![]));
+    }
+
+    #[test]
+    fn trusted_proxies_are_addresses_and_networks() {
+        let findings = Findings::default();
+        let document = json!({
+            "trusted_proxies": ["10.0.0.0/8", "192.168.1.1", "::ffff:10.1.1.1", "fd00::/8", "0.0.0.0/0", "x", "::ffff:10.0.0.0/104"],
+        });
+        let own = read(&Node::root(&document, &findings), None);
+        let texts: Vec<_> = own.trusted_proxies.iter().take(5).map(ToString::to_string).collect();
+        assert_eq!(texts, ["10.0.0.0/8", "192.168.1.1/32", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0"]);
+        let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, ["trusted_proxies[5]", "trusted_proxies[6]"]);
+    }
+
+    #[test]
+    fn the_admin_listener_is_off_unless_its_section_is_there() {
+        let findings = Findings::default();
+        let admin = |document| read(&Node::root(&document, &findings), None).admin;
+        assert_eq!(admin(json!({})), None);
+        assert_eq!(admin(json!({"admin": null})).as_deref(), Some("127.0.0.1:8888"));
+        assert_eq!(admin(json!({"admin": {"endpoint": ":9"}})).as_deref(), Some("0.0.0.0:9"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The `resource` processor.
+
+use super::nearest::hint;
+use super::node::Node;
+use super::section::Section;
+use crate::action::{Action, Keys, Mode, Origin, Source, Target, from_json};
+use crate::exchange::Level;
+use crate::resource::Value;
+
+/// The actions in their order. `include_metadata` is the receiver's.
+pub(crate) fn read(node: &Node<'_>, include_metadata: bool) -> Vec<Action> {
+    let mut section = node.section();
+    let attributes = section.take("attributes");
+    section.close();
+    let actions = attributes.list();
+    if actions.is_empty() {
+        attributes.fault("is missing: a list of actions, each with `key` and `action`");
+    }
+    actions.iter().filter_map(|action| read_action(action, include_metadata)).collect()
+}
+
+fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
+    let mut section = node.section();
+    let action = section.take("action");
+    let name = action.text().map(|name| name.to_ascii_lowercase());
+    // Where the action is not known, nothing can be said of its keys.
+    let Some(name) = name else {
+        if action.value().is_none() {
+            action.fault(format!("is missing: one of {}", ACTIONS.join(", ")));
+        }
+        return None;
+    };
+    let mut fields = Fields::take(&mut section, node);
+    section.close();
+    let read = match name.as_str() {
+        "insert" => fields.write(Mode::Insert, include_metadata),
+        "update" => fields.write(Mode::Update, include_metadata),
+        "upsert" => fields.write(Mode::Upsert, include_metadata),
+        "delete" => fields.keys().map(Action::Delete),
+        "hash" => fields.keys().map(Action::Hash),
+        "extract" => fields.extract(),
+        "convert" => fields.convert(),
+        other => {
+            let hint = hint(other, ACTIONS.iter().copied());
+            action.fault(format!("`{other}` is none of {}{hint}", ACTIONS.join(", ")));
+            return None;
+        }
+    };
+    fields.refuse_rest(&name);
+    read
+}
+
+/// The keys that an action may have. Each is taken once; what is left at the end the action does not use.
+struct Fields<'d> {
+    action: Node<'d>,
+    key: Node<'d>,
+    value: Option<Node<'d>>,
+    from_attribute: Option<Node<'d>>,
+    from_context: Option<Node<'d>>,
+    default_value: Option<Node<'d>>,
+    pattern: Option<Node<'d>>,
+    converted_type: Option<Node<'d>>,
+}
+
+impl<'d> Fields<'d> {
+    fn take(section: &mut Section<'d>, action: &Node<'d>) -> Self {
+        let key = section.take("key");
+        let mut given = |name| Some(section.take(name)).filter(|node| node.is_present());
+        Self {
+            action: action.clone(),
+            key,
+            value: given("value"),
+            from_attribute: given("from_attribute"),
+            from_context: given("from_context"),
+            default_value: given("default_value"),
+            pattern: given("pattern"),
+            converted_type: given("converted_type"),
+        }
+    }
+
+    fn required_key(&self) -> Option<String> {
+        let key = self.key.filled_text();
+        if key.is_none() {
+            self.key.fault("is missing: the attribute that the action is about");
+        }
+        key
+    }
+
+    /// insert, update, upsert.
+    fn write(&mut self, mode: Mode, include_metadata: bool) -> Option<Action> {
+        let key = self.required_key();
+        let origins = [
+            self.value.take().and_then(|node| read_value(&node).map(Origin::Value)),
+            self.from_attribute.take().and_then(|node| node.filled_text()).map(Origin::Attribute),
+            self.from_context.take().and_then(|node| read_context(&node, include_metadata)),
+        ];
+        let default = self.default_value.take().and_then(|node| read_value(&node));
+        let mut given = origins.into_iter().flatten();
+        let origin = given.next();
+        if given.next().is_some() {
+            self.action.fault("has several of value, from_attribute and from_context: keep one");
+            return None;
+        }
+        if origin.is_none() && default.is_none() {
+            self.action
+                .fault("has nothing to write: give it value, from_attribute, from_context or default_value");
+            return None;
+        }
+        Some(Action::Write {
+            mode,
+            key: key?,
+            source: Source { origin: origin.unwrap_or(Origin::Nothing), default },
+        })
+    }
+
+    /// delete, hash.
+    fn keys(&mut self) -> Option<Keys> {
+        let key = self.key.filled_text();
+        let pattern = self.pattern.take();
+        let given = pattern.as_ref().is_some_and(|node| node.value().is_some());
+        if key.is_none() && !given {
+            self.key.fault("is missing: give `key`, or `pattern` for the keys that it matches");
+            return None;
+        }
+        Some(Keys { key, pattern: pattern.and_then(|node| node.pattern(str::to_owned)) })
+    }
+
+    fn extract(&mut self) -> Option<Action> {
+        let key = self.required_key();
+        let Some(node) = self.pattern.take().filter(|node| node.value().is_some()) else {
+            self.action
+                .child("pattern", None)
+                .fault("is missing: a pattern with named groups such as (?P<name>.*)");
+            return None;
+        };
+        let pattern = node.pattern(str::to_owned)?;
+        let names: Vec<_> = pattern.capture_names().skip(1).map(|name| name.map(str::to_owned)).collect();
+        let count = names.len();
+        let names: Vec<_> = names.into_iter().flatten().collect();
+        if names.is_empty() || names.len() < count {
+            node.fault(
+                "every group must have a name, and there must be one: write (?P<name>...), or (?:...)",
+            );
+            return None;
+        }
+        Some(Action::Extract { key: key?, pattern, names })
+    }
+
+    fn convert(&mut self) -> Option<Action> {
+        let key = self.required_key();
+        let targets = [("int", Target::Int), ("double", Target::Double), ("string", Target::String)];
+        let Some(node) = self.converted_type.take().filter(|node| node.value().is_some()) else {
+            self.action.child("converted_type", None).fault("is missing: int, double or string");
+            return None;
+        };
+        let target = node.choice(&targets)?;
+        Some(Action::Convert { key: key?, target })
+    }
+
+    /// The Collector does not start either where an action has a key that it does not use.
+    fn refuse_rest(self, name: &str) {
+        let rest = [
+            self.value,
+            self.from_attribute,
+            self.from_context,
+            self.default_value,
+            self.pattern,
+            self.converted_type,
+        ];
+        for node in rest.into_iter().flatten().filter(|node| node.value().is_some()) {
+            node.fault(format!("`{name}` does not use this key: remove it"));
+        }
+    }
+}
+
+fn read_value(node: &Node<'_>) -> Option<Value<'static>> {
+    let Some(json) = node.value() else {
+        node.fault("is empty, which is no value (an unset variable?): write \"\" for an empty text");
+        return None;
+    };
+    from_json(json).map_err(|fault| node.fault(fault)).ok()
+}
+
+fn read_context(node: &Node<'_>, include_metadata: bool) -> Option<Origin> {
+    let text = node.filled_text()?;
+    if text == "client.address" {
+        return Some(Origin::ClientAddress);
+    }
+    if text.starts_with("auth.") {
+        node.no_effect("podstamp authenticates nobody, so there is never a value");
+        return Some(Origin::Nothing);
+    }
+    let header = text.strip_prefix("metadata.").unwrap_or(&text);
+    if !include_metadata {
+        let message = "never gives a value: set include_metadata: true under receivers.otlp.protocols.http";
+        node.notice(Level::Warning, "config-metadata", message);
+    }
+    Some(Origin::Metadata(header.to_ascii_lowercase()))
+}
+
+const ACTIONS: &[&str] = &["insert", "update", "upsert", "delete", "hash", "extract", "convert"];

@@ -1,0 +1,164 @@
+//! `service`: which components make up the traces pipeline, in which order.
+
+use super::catalog::{Catalog, Component};
+use super::component::{Kind, Role};
+use super::nearest::hint;
+use super::node::Node;
+use crate::exchange::Level;
+
+/// The traces pipeline, down to the components that podstamp has.
+#[derive(Debug)]
+pub(crate) struct Traces<'c, 'd> {
+    /// None: the default one.
+    pub(crate) receiver: Option<&'c Component<'d>>,
+    pub(crate) processors: Vec<&'c Component<'d>>,
+    /// None: the default one.
+    pub(crate) exporter: Option<&'c Component<'d>>,
+}
+
+/// Reads `service`. None where that failed.
+pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Option<Traces<'c, 'd>> {
+    let mut section = service.section();
+    section.without_effect(&["extensions"], "podstamp has no extensions; see podstamp.admin");
+    section.without_effect(&["telemetry"], "podstamp's own log and metrics are set on its command line");
+    let pipelines = section.take("pipelines");
+    section.close();
+
+    let mut traces = Vec::new();
+    for (id, pipeline) in pipelines.entries() {
+        match id.split('/').next().unwrap_or_default() {
+            "traces" => traces.push(pipeline),
+            "metrics" | "logs" | "profiles" => pipeline.no_effect("podstamp carries traces only"),
+            other => {
+                let hint = hint(other, ["traces", "metrics", "logs", "profiles"]);
+                pipeline.fault(format!("unknown kind of pipeline{hint}"));
+            }
+        }
+    }
+    match traces.as_slice() {
+        [] => {
+            pipelines.child("traces", None).fault(missing_pipeline(catalog));
+            None
+        }
+        [pipeline] => read_pipeline(pipeline, catalog),
+        [_, further @ ..] => {
+            for pipeline in further {
+                pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
+            }
+            None
+        }
+    }
+}
+
+fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Option<Traces<'c, 'd>> {
+    let mut section = pipeline.section();
+    let receivers = section.take("receivers");
+    let processors = section.take("processors");
+    let exporters = section.take("exporters");
+    section.close();
+
+    let processors = resolve(&processors, Kind::Processor, catalog);
+    let receiver = if receivers.is_present() {
+        exactly_one(&receivers, resolve(&receivers, Kind::Receiver, catalog), "otlp")
+    } else {
+        implied_receiver(&receivers, catalog)
+    };
+    let exporter = if exporters.is_present() {
+        exactly_one(&exporters, resolve(&exporters, Kind::Exporter, catalog), "otlphttp")
+    } else {
+        implied_exporter(&exporters, catalog)
+    };
+    Some(Traces { receiver: receiver?, processors, exporter: exporter? })
+}
+
+/// The components that a list refers to, as far as podstamp has them.
+fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Vec<&'c Component<'d>> {
+    let mut resolved = Vec::new();
+    let mut seen = Vec::new();
+    for reference in list.list() {
+        let Some(id) = reference.text() else { continue };
+        if seen.contains(&id) {
+            reference.fault(format!("`{id}` stands twice in this list"));
+            continue;
+        }
+        let connector = || match kind {
+            Kind::Receiver | Kind::Exporter => catalog.find(Kind::Connector, &id),
+            _ => None,
+        };
+        match catalog.find(kind, &id).or_else(connector) {
+            None => {
+                let hint = hint(&id, catalog.of(kind).map(|component| component.id));
+                reference.fault(format!("`{}` defines no `{id}`{hint}", kind.section()));
+            }
+            Some(component) => {
+                component.mark_used();
+                match component.role {
+                    Role::Supported => resolved.push(component),
+                    Role::Inert(_) => {}
+                    Role::Missing => {
+                        let (name, kind) = (component.type_name(), component.kind.name());
+                        reference.fault(format!(
+                            "podstamp has no `{name}` {kind}, and leaving it out would lose or change data"
+                        ));
+                    }
+                }
+            }
+        }
+        seen.push(id);
+    }
+    resolved
+}
+
+/// The only component of a list; None within: nothing to say.
+fn exactly_one<'c, 'd>(
+    list: &Node<'_>,
+    resolved: Vec<&'c Component<'d>>,
+    type_name: &str,
+) -> Option<Option<&'c Component<'d>>> {
+    match resolved.as_slice() {
+        [one] => Some(Some(*one)),
+        [] => {
+            list.fault(format!("names no `{type_name}`, the only one that podstamp has"));
+            None
+        }
+        _ => {
+            list.fault(format!("names several `{type_name}`: podstamp has one, so keep one"));
+            None
+        }
+    }
+}
+
+fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<Option<&'c Component<'d>>> {
+    let defined: Vec<_> = catalog.supported(Kind::Receiver).collect();
+    if defined.is_empty() {
+        list.notice(
+            Level::Info,
+            "config-default",
+            "missing, so OTLP/HTTP is received on its default address",
+        );
+        return Some(None);
+    }
+    defined.iter().for_each(|receiver| receiver.mark_used());
+    exactly_one(list, defined, "otlp")
+}
+
+fn implied_exporter<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<Option<&'c Component<'d>>> {
+    let defined: Vec<_> = catalog.of(Kind::Exporter).map(|exporter| exporter.id).collect();
+    if defined.is_empty() {
+        return Some(None);
+    }
+    list.fault(format!("is missing: add `exporters: [...]`, with one of {}", defined.join(", ")));
+    None
+}
+
+fn missing_pipeline(catalog: &Catalog<'_>) -> String {
+    let defined: Vec<_> = catalog.of(Kind::Processor).map(|processor| processor.id).collect();
+    if defined.is_empty() {
+        return "is missing: it says which processors run, in which order, and which exporter sends"
+            .to_owned();
+    }
+    format!(
+        "is missing: add `processors: [{}]` to it, in the order in which they shall run",
+        defined.join(", ")
+    )
+}

@@ -1,0 +1,112 @@
+//! Whole documents. What single sections take is tested beside them.
+
+use serde_json::json;
+
+use super::*;
+use crate::pipeline::fixture::{Table, pod, run};
+
+fn parsed(document: &Value) -> Config {
+    match parse(document) {
+        Ok(config) => config,
+        Err(faults) => panic!("{faults:#?}"),
+    }
+}
+
+fn faults(document: &Value) -> Vec<String> {
+    match parse(document) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn keys(config: &Config) -> Vec<(Level, &str)> {
+    config.notices.iter().map(|notice| (notice.level, &*notice.key)).collect()
+}
+
+/// The first configuration in DeepFlow's documentation, its three parts put together.
+fn simple() -> Value {
+    json!({
+        "exporters": {"otlphttp": {
+            "traces_endpoint": "http://deepflow-agent.deepflow/api/v1/otel/trace",
+            "tls": {"insecure": true},
+            "retry_on_failure": {"enabled": true},
+        }},
+        "processors": {
+            "k8sattributes": null,
+            "resource": {"attributes": [
+                {"key": "app.host.ip", "from_attribute": "k8s.pod.ip", "action": "insert"},
+            ]},
+        },
+        "service": {"pipelines": {"traces": {
+            "processors": ["k8sattributes", "resource"],
+            "exporters": ["otlphttp"],
+        }}},
+    })
+}
+
+/// The second one, for load balancers and NodePorts: it shows no exporters.
+fn balanced() -> Value {
+    let mut document: Value = serde_json::from_str(DEFAULT_DOCUMENT).unwrap();
+    let root = document.as_object_mut().unwrap();
+    root.remove("exporters");
+    root["service"]["pipelines"]["traces"].as_object_mut().unwrap().remove("exporters");
+    document
+}
+
+#[test]
+fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
+    let config = parsed(&simple());
+    assert_eq!(config.exporter.url, "http://deepflow-agent.deepflow/api/v1/otel/trace");
+    assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
+    assert_eq!((config.exporter.is_agent, config.rules), (true, Rules::AGENT));
+    assert_eq!(config.exporter.retry, Retry::default());
+    assert_eq!(config.receiver.endpoint, "127.0.0.1:4318");
+    assert_eq!(keys(&config), [(Level::Info, "config-default"), (Level::Info, "config-pod-ip")]);
+    let stamp = &config.notices[1].message;
+    assert!(stamp.starts_with("processors.resource.attributes[0].from_attribute: "), "{stamp}");
+    assert!(stamp.contains("contrib#43862"), "{stamp}");
+
+    let table = Table { pods: vec![pod("item-1", &["10.1.0.7"])], ..Table::default() };
+    let (attributes, found) = run(&config.pipeline, &table, "10.1.0.7", &[("service.name", "item")]);
+    assert_eq!(found.as_deref(), Some("item-1"));
+    let expected = [
+        "service.name=item",
+        "k8s.namespace.name=shop",
+        "k8s.pod.name=item-1",
+        "k8s.pod.uid=uid-item-1",
+        "k8s.pod.start_time=2026-01-02T03:04:05Z",
+        "k8s.deployment.name=item",
+        "k8s.node.name=node-1",
+    ];
+    assert_eq!(attributes, expected, "k8s.pod.ip is not in the default list, so the guard has to stamp");
+}
+
+#[test]
+fn the_load_balancer_configuration_of_deepflow_runs_as_it_stands() {
+    let config = parsed(&balanced());
+    assert_eq!(config.exporter.url, "http://127.0.0.1:38086/api/v1/otel/trace");
+    assert_eq!(config.exporter.url_key, "service.pipelines.traces.exporters");
+    assert!(config.exporter.is_agent);
+    assert_eq!(keys(&config), [(Level::Info, "config-default"); 2]);
+
+    let pods = vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])];
+    let table = Table { pods, ..Table::default() };
+    let (attributes, found) = run(&config.pipeline, &table, "10.2.0.1", &[("host.name", "shop-1")]);
+    assert_eq!(found.as_deref(), Some("shop-1"));
+    let expected = [
+        "host.name=shop-1",
+        "k8s.pod.name=shop-1",
+        "k8s.pod.ip=10.1.0.8",
+        "k8s.pod.uid=uid-shop-1",
+        "app.host.ip=10.1.0.8",
+    ];
+    assert_eq!(attributes, expected);
+}
+
+#[test]
+fn the_default_document_is_the_load_balancer_configuration() {
+    let config = parsed(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap());
+    assert_eq!(config.exporter.url, DEFAULT_URL);
+    assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
+    assert_eq!(keys(&config), [(Level::Info, "config-default")]);
+}

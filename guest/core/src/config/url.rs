@@ -1,0 +1,136 @@
+//! The URL of an upstream.
+
+/// An absolute `http://` URL, verbatim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url(String);
+
+impl Url {
+    /// Reads a URL. Strict: a client that reads it otherwise than this check would send elsewhere.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.strip_prefix("https://").is_some() {
+            return Err("TLS towards the upstream is not supported yet: use an http:// URL");
+        }
+        let rest = text.strip_prefix("http://").ok_or("is no URL: begin it with http://")?;
+        if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("a URL has no blanks, control characters or letters beyond ASCII: write them as %XX");
+        }
+        if rest.contains(['#', '\\', '"', '<', '>', '^', '`', '{', '}', '|']) {
+            return Err("has a character that cannot stand in the URL of an upstream (one of #\\\"<>^`{}|)");
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err("has a user or password: put credentials into `headers`");
+        }
+        if !is_authority(authority) {
+            return Err("has no usable host, or no usable port");
+        }
+        if target.starts_with('?') {
+            return Err("has a query but no path: put a `/` ahead of the `?`");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The URL for traces below an OTLP endpoint, put together as the Collector does.
+    pub(crate) fn traces_below(endpoint: &str) -> Result<Self, &'static str> {
+        let base = Self::parse(endpoint)?;
+        if base.0.contains('?') {
+            return Err("has a query, which `/v1/traces` would be appended to: use `traces_endpoint`");
+        }
+        Ok(Self(format!("{}/v1/traces", base.0.trim_end_matches('/'))))
+    }
+
+    /// The path, without the query. Empty where there is none.
+    pub(crate) fn path(&self) -> &str {
+        let rest = self.0.strip_prefix("http://").unwrap_or_default();
+        let path = rest.find('/').and_then(|start| rest.get(start..)).unwrap_or_default();
+        path.split('?').next().unwrap_or_default()
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// Whether `text` is `host`, `host:port` or one of them with the host in brackets.
+pub(crate) fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((host, "")) => (host, None),
+            Some((host, port)) if port.starts_with(':') => (host, port.get(1..)),
+            _ => return false,
+        },
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let host_is_usable = if text.starts_with('[') {
+        host.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    host_is_usable && port.is_none_or(|port| is_port(port) && port.parse() != Ok(0_u16))
+}
+
+/// Whether `text` is a port.
+pub(crate) fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_agents_are_kept_verbatim() {
+        for (url, path) in [
+            ("http://deepflow-agent.deepflow/api/v1/otel/trace", "/api/v1/otel/trace"),
+            ("http://127.0.0.1:38086/api/v1/otel/trace?x=1", "/api/v1/otel/trace"),
+            ("http://[fd00::1]:38086/", "/"),
+            ("http://collector:4318", ""),
+        ] {
+            let parsed = Url::parse(url).unwrap();
+            assert_eq!(parsed.path(), path);
+            assert_eq!(parsed.into_text(), url);
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_http_url_is_refused() {
+        for url in [
+            "",
+            "agent:38086",
+            "https://agent/x",
+            "http://",
+            "http:///x",
+            "http://a b/x",
+            "http://user:pw@agent/x",
+            "http://agent/x#y",
+            "http://agent:0/x",
+            "http://agent:70000/x",
+            "http://agent:+80/x",
+            "http://agent:/x",
+            "http://fd00::1/x",
+            "http://[fd00::1/x",
+            "http://[x]/",
+            "http://[::1]80/",
+            "http://agent?x",
+            "grpc://agent",
+            "http://agent/\r\nx: y",
+            "http://agent\\@other/",
+            "http://ägent/",
+        ] {
+            assert!(Url::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_gets_the_path_of_otlp_traces() {
+        for endpoint in ["http://c:4318", "http://c:4318/"] {
+            assert_eq!(Url::traces_below(endpoint).unwrap().into_text(), "http://c:4318/v1/traces");
+        }
+        assert_eq!(Url::traces_below("http://c/otlp").unwrap().into_text(), "http://c/otlp/v1/traces");
+        assert!(Url::traces_below("http://c/otlp?x=1").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! What the steps may ask about a request and the world.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::address;
+use crate::association::{Answer, Lookups};
+use crate::directory::{Details, Directory, Lookup, Term};
+use crate::exchange::Request;
+
+/// One request, as the steps see it. Lives as long as the request's resources, which borrow from it.
+pub struct Context<'a> {
+    request: &'a Request<'a>,
+    connection: Option<IpAddr>,
+    directory: &'a dyn Directory,
+    include_metadata: bool,
+    connection_text: OnceCell<String>,
+    connection_lookup: OnceCell<Lookup>,
+    lookups: Lookups,
+}
+
+impl<'a> Context<'a> {
+    /// `connection`: the address at the far end, as [`address::connection`] gives it. `include_metadata`: whether
+    /// actions may read the request's headers.
+    pub fn new(
+        request: &'a Request<'a>,
+        connection: Option<IpAddr>,
+        directory: &'a dyn Directory,
+        include_metadata: bool,
+    ) -> Self {
+        Self {
+            request,
+            connection,
+            directory,
+            include_metadata,
+            connection_text: OnceCell::new(),
+            connection_lookup: OnceCell::new(),
+            lookups: Lookups::default(),
+        }
+    }
+
+    /// The address at the far end of the connection.
+    pub fn connection(&self) -> Option<IpAddr> {
+        self.connection
+    }
+
+    /// What the directory says of the connection's address: asked at most once a request, and never for an address that
+    /// no pod can have.
+    pub fn connection_lookup(&self) -> &Lookup {
+        self.connection_lookup.get_or_init(|| {
+            match self.connection.filter(|connection| address::is_candidate(*connection)) {
+                Some(connection) => self.directory.find(&[Term::Ip(connection)], Details::default()),
+                None => Lookup::Unknown,
+            }
+        })
+    }
+
+    /// The directory itself. What it is asked here is not kept.
+    pub fn directory(&self) -> &'a dyn Directory {
+        self.directory
+    }
+
+    /// The connection's address as text; empty where it is not known.
+    pub(crate) fn connection_text(&self) -> &str {
+        self.connection_text
+            .get_or_init(|| self.connection.map(|connection| connection.to_string()).unwrap_or_default())
+    }
+
+    /// An address as text, without a copy for the connection's.
+    pub(crate) fn text_of(&self, address: IpAddr) -> Cow<'_, str> {
+        if Some(address) == self.connection {
+            Cow::Borrowed(self.connection_text())
+        } else {
+            Cow::Owned(address.to_string())
+        }
+    }
+
+    /// What the directory says, kept for the request as far as there is room.
+    pub(crate) fn find(&self, terms: &[Term<'_>], want: Details) -> Answer<'_> {
+        match terms {
+            [Term::Ip(address)] if Some(*address) == self.connection && want == Details::default() => {
+                Answer::Shared(self.connection_lookup())
+            }
+            _ => self.lookups.find(terms, want, || self.directory.find(terms, want)),
+        }
+    }
+
+    pub(crate) fn request(&self) -> &'a Request<'a> {
+        self.request
+    }
+
+    pub(crate) fn include_metadata(&self) -> bool {
+        self.include_metadata
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Context").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! A directory over a list of pods, and short ways to resources, for tests.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use super::{Context, Pipeline};
+use crate::directory::{Details, Directory, Lookup, Pod, Term};
+use crate::exchange::{Header, Request};
+use crate::resource::{Resource, Value};
+
+/// Answers from a list, and writes down what it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) nodes: Vec<IpAddr>,
+    pub(crate) covers_cluster: bool,
+    pub(crate) asked: RefCell<Vec<String>>,
+}
+
+impl Directory for Table {
+    fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
+        self.asked.borrow_mut().push(format!("{terms:?}"));
+        let mut matching = self.pods.iter().filter(|pod| terms.iter().all(|term| meets(pod, term)));
+        match (matching.next(), matching.next()) {
+            (Some(pod), None) => {
+                let mut pod = pod.clone();
+                if !want.labels {
+                    pod.labels.clear();
+                }
+                if !want.annotations {
+                    pod.annotations.clear();
+                }
+                Lookup::Found(Box::new(pod))
+            }
+            (Some(_), Some(_)) => Lookup::Ambiguous,
+            (None, _) if terms.iter().any(|term| matches!(term, Term::Ip(ip) if self.nodes.contains(ip))) => {
+                Lookup::Node
+            }
+            (None, _) if self.covers_cluster => Lookup::Absent,
+            (None, _) => Lookup::Unknown,
+        }
+    }
+}
+
+fn meets(pod: &Pod, term: &Term<'_>) -> bool {
+    let has = |pairs: &[(String, String)], key: &str, value: &str| {
+        pairs.iter().any(|(have, is)| have == key && is == value)
+    };
+    match term {
+        Term::Ip(ip) => !pod.host_network && pod.ips.contains(ip),
+        Term::Uid(uid) => pod.uid == *uid,
+        Term::Name(name) => pod.name == *name,
+        Term::Namespace(namespace) => pod.namespace == *namespace,
+        Term::Node(node) => pod.node == *node,
+        Term::Hostname(hostname) => pod.hostname == *hostname,
+        Term::Deployment(deployment) => pod.deployment == *deployment,
+        Term::Label(key, value) => has(&pod.labels, key, value),
+        Term::Annotation(key, value) => has(&pod.annotations, key, value),
+    }
+}
+
+/// A running pod of the namespace `shop`.
+pub(crate) fn pod(name: &str, ips: &[&str]) -> Pod {
+    Pod {
+        name: name.to_owned(),
+        namespace: "shop".to_owned(),
+        uid: format!("uid-{name}"),
+        ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+        node: "node-1".to_owned(),
+        hostname: name.to_owned(),
+        start_time: "2026-01-02T03:04:05Z".to_owned(),
+        deployment: name.split('-').next().unwrap().to_owned(),
+        phase: "Running".to_owned(),
+        labels: vec![("app".to_owned(), name.to_owned())],
+        annotations: vec![("team".to_owned(), "blue".to_owned())],
+        ..Pod::default()
+    }
+}
+
+/// A resource with text attributes.
+pub(crate) fn resource<'a>(attributes: &[(&'a str, &'a str)]) -> Resource<'a> {
+    let mut resource = Resource::default();
+    for (key, value) in attributes {
+        resource.insert(*key, Value::string(*value));
+    }
+    resource
+}
+
+/// Runs a pipeline over one resource; gives its attributes as text, and the name of the associated pod.
+pub(crate) fn run(
+    pipeline: &Pipeline,
+    table: &Table,
+    peer: &str,
+    attributes: &[(&str, &str)],
+) -> (Vec<String>, Option<String>) {
+    let headers = [Header::new("x-tenant", "blue"), Header::new("x-tenant", "green")];
+    let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"" };
+    let context = Context::new(&request, request.peer, table, true);
+    let mut resource = resource(attributes);
+    let pod = pipeline.run(&mut resource, &context).map(|pod| pod.name.clone());
+    let written = resource.iter().map(|(key, value)| match value {
+        Value::String(text) => format!("{key}={text}"),
+        other => format!("{key}={other:?}"),
+    });
+    (written.collect(), pod)
+}
