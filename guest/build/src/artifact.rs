@@ -57,7 +57,7 @@ pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) ->
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         let what = format!("building it with {}", toolchain.describe());
-        return Err(Error::Failed { what, status: output.status, output: says });
+        return Err(Error::Failed { what, status: output.status, output: shorten(&says) });
     }
     // Warnings, for `cargo build -vv`.
     eprint!("{says}");
@@ -153,6 +153,16 @@ fn dependencies(rule: &str) -> Vec<PathBuf> {
     dependencies.into_iter().filter(|file| !file.is_empty()).map(PathBuf::from).collect()
 }
 
+/// The beginning of a long message: what comes after the first errors mostly follows from them.
+fn shorten(text: &str) -> String {
+    let left_out = text.lines().count().saturating_sub(MAX_LINES);
+    let mut shown = text.lines().take(MAX_LINES).collect::<Vec<_>>().join("\n");
+    if left_out > 0 {
+        shown += &format!("\n... and {left_out} more lines");
+    }
+    shown
+}
+
 /// Leaves the time of an unchanged file alone: what includes it is then not compiled again.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
@@ -168,6 +178,8 @@ fn failed_to(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
 
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "guest";
+/// A few screens.
+const MAX_LINES: usize = 200;
 /// What a guest may use besides the target's defaults. Every runtime that podstamp meets has had SIMD since 2021.
 const TARGET_FEATURES: &str = "+simd128";
 
@@ -181,6 +193,12 @@ mod tests {
         let files = ["/w/a.rs", "/with space/b.rs", "/w/wit/x.wit"].map(PathBuf::from);
         assert_eq!(dependencies(rule), files);
         assert_eq!(dependencies("/t/podstamp_component.wasm:\n"), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        assert_eq!(shorten("one\ntwo\n"), "one\ntwo");
+        assert!(shorten(&"line\n".repeat(MAX_LINES + 3)).ends_with("line\n... and 3 more lines"));
     }
 
     #[test]
