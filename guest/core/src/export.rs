@@ -230,3 +230,6 @@ pub const AGENT_PATH: &str = "/api/v1/otel/trace";
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,6 @@ fn is_node(address: IpAddr, pod: Option<&Pod>, context: &Context<'_>) -> bool {
     }
     context.directory().find(&[Term::Ip(address)], Details::default()) == Lookup::Node
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,7 +158,8 @@ fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
 #[test]
 fn known_fields_with_another_wire_type_are_refused() {
     // Path down to the message, and its fields by wire type: varint, fixed64, length, fixed32.
-    let messages: [(&[u32], [&[u32]; 4], bool); 13] = [
+    type Numbers = &'static [u32];
+    let messages: [(Numbers, [Numbers; 4], bool); 13] = [
         (&[], [&[], &[], &[1], &[]], true),
         (&[1], [&[], &[], &[1, 2, 3], &[]], true),
         (&[1, 1], [&[2], &[], &[1, 3], &[]], true),

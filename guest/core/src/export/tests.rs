@@ -1,0 +1,423 @@
+//! What is sent on, and what every way in which sending can end comes to.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use serde_json::{Value as Json, json};
+
+use super::{Filter, PROTOBUF};
+use crate::directory::NoPods;
+use crate::exchange::{
+    Answer, Attempt, Content, Encoding, Header, Level, Next, Outbound, Outcome, Prepared, Report, Request,
+    Verdict,
+};
+
+const URL: &str = "http://agent:38086/api/v1/otel/trace";
+
+/// A filter that sends to an agent; `exporter` and `own` go into their sections.
+fn filter_with(exporter: &Json, own: &Json) -> Filter {
+    let mut document = json!({
+        "exporters": {"otlphttp/agent": {"traces_endpoint": URL}},
+        "service": {"pipelines": {"traces": {"exporters": ["otlphttp/agent"]}}},
+        "podstamp": own,
+    });
+    let section = document["exporters"]["otlphttp/agent"].as_object_mut().unwrap();
+    section.extend(exporter.as_object().unwrap().clone());
+    Filter::configure(&document).unwrap()
+}
+
+fn filter() -> Filter {
+    filter_with(&json!({}), &json!({}))
+}
+
+fn without_retry() -> Filter {
+    filter_with(&json!({"retry_on_failure": {"enabled": false}}), &json!({}))
+}
+
+fn first(encoding: Encoding) -> Attempt {
+    Attempt { encoding, number: 1, elapsed: 20, random: 1 << 31 }
+}
+
+fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'a> {
+    Outcome::Response { status, headers, body }
+}
+
+#[track_caller]
+fn answer(next: Next) -> Answer {
+    match next {
+        Next::Answer(answer) => answer,
+        Next::Retry(wait) => panic!("tries again after {wait} ms"),
+    }
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let header = answer.headers.iter().find(|header| header.name == name)?;
+    std::str::from_utf8(&header.value).ok()
+}
+
+/// `google.rpc.Status`.
+#[derive(Clone, PartialEq, Message)]
+struct Status {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.BadRequest`.
+#[derive(Clone, PartialEq, Message)]
+struct BadRequest {
+    #[prost(message, repeated, tag = "1")]
+    field_violations: Vec<FieldViolation>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FieldViolation {
+    #[prost(string, tag = "1")]
+    field: String,
+    #[prost(string, tag = "2")]
+    description: String,
+}
+
+fn status(answer: &Answer) -> Status {
+    assert_eq!(header(answer, "content-type"), Some(PROTOBUF));
+    Status::decode(&answer.body[..]).unwrap()
+}
+
+fn prepare(filter: &Filter, path: &str, content_type: Option<&str>, body: &[u8]) -> Prepared {
+    let headers: Vec<_> = content_type.iter().map(|value| Header::new("content-type", value)).collect();
+    let request = Request { path, peer: "10.1.0.9".parse().ok(), headers: &headers, body };
+    filter.prepare(&request, &NoPods)
+}
+
+fn prepare_plain(filter: &Filter, body: &[u8]) -> Prepared {
+    prepare(filter, "/v1/traces", Some(PROTOBUF), body)
+}
+
+#[track_caller]
+fn forwarded(prepared: Prepared) -> Outbound {
+    match prepared.verdict {
+        Verdict::Forward(outbound) => outbound,
+        Verdict::Answer(answer) => panic!("answers {answer:?}"),
+    }
+}
+
+#[track_caller]
+fn answered(prepared: Prepared) -> Answer {
+    match prepared.verdict {
+        Verdict::Forward(outbound) => panic!("forwards to {}", outbound.url),
+        Verdict::Answer(answer) => answer,
+    }
+}
+
+/// ResourceSpans without anything.
+const BODY: &[u8] = &[0x0a, 0x00];
+/// ResourceSpans whose second ScopeSpans has a span with a name that is not UTF-8.
+const BAD_NAME: &[u8] = &[0x0a, 0x09, 0x12, 0x00, 0x12, 0x05, 0x12, 0x03, 0x2a, 0x01, 0xff];
+/// ResourceSpans cut off.
+const CUT: &[u8] = &[0x0a, 0x05, 0x12, 0x00];
+
+#[test]
+fn a_stamped_batch_goes_to_the_exporters_url_with_its_headers() {
+    let filter = filter_with(&json!({"headers": {"X-Scope": "shop"}, "timeout": "7s"}), &json!({}));
+    let prepared = prepare_plain(&filter, BODY);
+    let expected = Report { resources: 1, resources_created: 1, address_connection: 1, ..Report::default() };
+    assert_eq!(prepared.report, expected);
+    let outbound = forwarded(prepared);
+    assert_eq!(
+        (outbound.url.as_str(), outbound.timeout, outbound.encoding),
+        (URL, 7_000, Encoding::Protobuf)
+    );
+    let names: Vec<_> = outbound.headers.iter().map(|header| header.name.to_ascii_lowercase()).collect();
+    assert_eq!(names, ["content-type", "user-agent", "x-scope"]);
+    assert!(matches!(outbound.content, Content::Edited(_)));
+}
+
+#[test]
+fn a_batch_without_resources_is_acknowledged_and_not_sent() {
+    for body in [&[][..], &[0x98, 0x06, 0x01]] {
+        let answer = answered(prepare_plain(&filter(), body));
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &[][..]));
+        assert_eq!(header(&answer, "content-type"), Some(PROTOBUF));
+        assert_eq!(answer.notice, None);
+    }
+}
+
+#[test]
+fn content_types_are_told_apart_and_may_be_missing_on_the_agents_path_only() {
+    let filter = filter();
+    for (path, content_type) in [
+        ("/v1/traces", Some("application/x-protobuf")),
+        ("/v1/traces", Some("Application/X-Protobuf ; charset=utf-8")),
+        ("/api/v1/otel/trace", Some("application/x-protobuf")),
+        ("/api/v1/otel/trace", None),
+    ] {
+        forwarded(prepare(&filter, path, content_type, BODY));
+    }
+    for (path, content_type) in [
+        ("/v1/traces", None),
+        ("/v1/traces", Some("text/plain")),
+        ("/v1/traces", Some("")),
+        ("/v1/traces", Some("application/x-protobuf2")),
+        ("/api/v1/otel/trace", Some("application/grpc")),
+    ] {
+        let answer = answered(prepare(&filter, path, content_type, BODY));
+        assert_eq!(answer.status, 415, "{content_type:?}");
+        assert_eq!(status(&answer).code, 3);
+    }
+    let answer = answered(prepare(&filter, "/v1/traces", Some("application/json"), b"{}"));
+    assert_eq!((answer.status, header(&answer, "content-type")), (415, Some("application/json")));
+}
+
+#[test]
+fn a_batch_that_the_walk_finds_broken_is_refused_with_the_place() {
+    let prepared = prepare_plain(&filter(), CUT);
+    assert_eq!(prepared.report, Report { refused: 1, ..Report::default() });
+    let answer = answered(prepared);
+    assert_eq!(answer.status, 400);
+    let status = status(&answer);
+    assert_eq!(status.code, 3);
+    assert!(
+        status.message.ends_with("the request: a field runs past the end of its message (at offset 0x0)")
+    );
+    let notice = answer.notice.unwrap();
+    assert_eq!((notice.level, &*notice.key), (Level::Warning, "batch-refused"));
+}
+
+#[test]
+fn deeper_faults_are_found_up_front_only_if_asked_to() {
+    forwarded(prepare_plain(&filter(), BAD_NAME));
+    let full = filter_with(&json!({}), &json!({"guard": {"check": "full"}}));
+    let answer = answered(prepare_plain(&full, BAD_NAME));
+    let Status { details, message, .. } = status(&answer);
+    assert!(message.contains("resource_spans[0].scope_spans[1].spans[0]"), "{message}");
+    assert_eq!(details[0].type_url, "type.googleapis.com/google.rpc.BadRequest");
+    let violations = BadRequest::decode(&details[0].value[..]).unwrap().field_violations;
+    assert_eq!(violations.len(), 1);
+    assert_eq!(violations[0].field, "resource_spans[0].scope_spans[1].spans[0]");
+    assert_eq!(violations[0].description, "a text is not UTF-8");
+}
+
+#[test]
+fn without_the_first_rule_a_broken_batch_goes_on_as_it_is() {
+    let filter = filter_with(&json!({}), &json!({"guard": {"refuse_undecodable": false}}));
+    let prepared = prepare_plain(&filter, CUT);
+    assert_eq!(prepared.report.refused, 0);
+    assert_eq!(forwarded(prepared).content, Content::Unchanged);
+    let closed = answer(filter.conclude(&first(Encoding::Protobuf), &Outcome::Closed(CUT)));
+    assert_eq!(closed.status, 503);
+}
+
+#[test]
+fn an_empty_200_as_the_agent_gives_it_is_a_success_in_the_clients_encoding() {
+    let date = [Header::new("date", "Sun, 28 Feb 2027 23:59:50 GMT"), Header::new("content-length", "0")];
+    for (encoding, content_type, body) in
+        [(Encoding::Protobuf, PROTOBUF, &b""[..]), (Encoding::Json, "application/json", b"{}")]
+    {
+        let answer = answer(filter().conclude(&first(encoding), &response(200, &date, b"")));
+        assert_eq!((answer.status, header(&answer, "content-type")), (200, Some(content_type)));
+        assert_eq!((answer.body.as_slice(), answer.notice), (body, None));
+    }
+}
+
+#[test]
+fn what_an_upstream_did_not_take_is_passed_on() {
+    let partial = ExportTraceServiceResponse {
+        partial_success: Some(ExportTracePartialSuccess {
+            rejected_spans: 7,
+            error_message: "full".to_owned(),
+        }),
+    };
+    let body = partial.encode_to_vec();
+    let protobuf = [Header::new("content-type", PROTOBUF)];
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &response(200, &protobuf, &body)));
+    assert_eq!(ExportTraceServiceResponse::decode(&given.body[..]).unwrap(), partial);
+    let given = answer(filter().conclude(&first(Encoding::Json), &response(202, &protobuf, &body)));
+    let json: Json = serde_json::from_slice(&given.body).unwrap();
+    assert_eq!(json, json!({"partialSuccess": {"rejectedSpans": "7", "errorMessage": "full"}}));
+    // An upstream that says it took everything, or says nothing that OTLP knows.
+    let nothing = ExportTraceServiceResponse { partial_success: Some(ExportTracePartialSuccess::default()) }
+        .encode_to_vec();
+    let html = [Header::new("content-type", "text/html")];
+    for (headers, body) in [(&protobuf, &nothing), (&html, &body)] {
+        let given = answer(filter().conclude(&first(Encoding::Protobuf), &response(200, headers, body)));
+        assert_eq!((given.status, given.body.len()), (200, 0));
+    }
+    let garbage =
+        answer(filter().conclude(&first(Encoding::Protobuf), &response(200, &protobuf, &[0xff; 9])));
+    assert_eq!((garbage.status, garbage.body.len()), (200, 0));
+}
+
+#[test]
+fn upstreams_that_are_busy_are_tried_again_and_then_passed_on() {
+    for (busy, code) in [(429, 8), (502, 14), (503, 14), (504, 14)] {
+        assert!(matches!(
+            filter().conclude(&first(Encoding::Protobuf), &response(busy, &[], b"")),
+            Next::Retry(_)
+        ));
+        let given = answer(without_retry().conclude(&first(Encoding::Protobuf), &response(busy, &[], b"x")));
+        assert_eq!((given.status, status(&given).code), (busy, code));
+        assert_eq!(header(&given, "retry-after"), Some("5"));
+        assert_eq!(&*given.notice.unwrap().key, "upstream-busy");
+        let asked = [Header::new("retry-after", "17")];
+        let given =
+            answer(without_retry().conclude(&first(Encoding::Protobuf), &response(busy, &asked, b"x")));
+        assert_eq!(header(&given, "retry-after"), Some("17"));
+    }
+}
+
+#[test]
+fn other_statuses_are_final_and_say_what_is_wrong() {
+    for (upstream, client, code, key) in [
+        (400, 400, 3, "upstream-refused"),
+        (413, 413, 8, "upstream-refused"),
+        (401, 500, 13, "upstream-status"),
+        (403, 500, 13, "upstream-status"),
+        (301, 500, 13, "upstream-status"),
+        (500, 500, 13, "upstream-status"),
+        (501, 500, 13, "upstream-status"),
+        (100, 500, 13, "upstream-status"),
+        (599, 500, 13, "upstream-status"),
+    ] {
+        let given =
+            answer(filter().conclude(&first(Encoding::Protobuf), &response(upstream, &[], b"secret")));
+        assert_eq!((given.status, status(&given).code), (client, code), "{upstream}");
+        let notice = given.notice.unwrap();
+        assert_eq!(&*notice.key, key, "{upstream}");
+        assert!(notice.message.contains(URL) && !notice.message.contains("secret"), "{}", notice.message);
+    }
+}
+
+#[test]
+fn a_404_names_the_key_of_the_configuration_to_correct() {
+    for upstream in [404, 405] {
+        let given =
+            answer(filter().conclude(&first(Encoding::Protobuf), &response(upstream, &[], b"Not Found")));
+        assert_eq!(given.status, 500);
+        let notice = given.notice.unwrap();
+        assert_eq!((notice.level, &*notice.key), (Level::Error, "upstream-not-found"));
+        assert!(notice.message.contains("exporters.otlphttp/agent.traces_endpoint"), "{}", notice.message);
+        assert!(notice.message.contains("/api/v1/otel/trace"));
+    }
+}
+
+#[test]
+fn an_upstream_that_cannot_be_reached_is_tried_again_and_then_said_to_be_down() {
+    let outcome = Outcome::NotConnected("connection refused");
+    assert!(matches!(filter().conclude(&first(Encoding::Protobuf), &outcome), Next::Retry(_)));
+    let given = answer(without_retry().conclude(&first(Encoding::Protobuf), &outcome));
+    assert_eq!((given.status, status(&given).code), (503, 14));
+    assert_eq!(header(&given, "retry-after"), Some("5"));
+    let notice = given.notice.unwrap();
+    assert_eq!(notice.level, Level::Error);
+    for part in [URL, "connection refused", "exporters.otlphttp/agent.traces_endpoint"] {
+        assert!(notice.message.contains(part), "{}", notice.message);
+    }
+}
+
+#[test]
+fn a_connection_closed_on_a_faulty_batch_is_the_clients_fault() {
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME)));
+    assert_eq!((given.status, header(&given, "retry-after")), (400, None));
+    let status = status(&given);
+    assert_eq!(status.code, 3);
+    assert!(
+        status
+            .message
+            .contains("resource_spans[0].scope_spans[1].spans[0]: a text is not UTF-8 (at offset 0xa)")
+    );
+
+    let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(BAD_NAME)));
+    assert_eq!((given.status, header(&given, "content-type")), (400, Some("application/json")));
+    let json: Json = serde_json::from_slice(&given.body).unwrap();
+    assert_eq!(json["code"], 3);
+    assert_eq!(json["details"][0]["@type"], "type.googleapis.com/google.rpc.BadRequest");
+    let violation = &json["details"][0]["fieldViolations"][0];
+    assert_eq!(violation["field"], "resource_spans[0].scope_spans[1].spans[0]");
+}
+
+#[test]
+fn a_connection_closed_on_a_sound_batch_is_not_tried_again_by_us() {
+    // The agent may have taken it: whether to send it twice is the client's to decide.
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BODY)));
+    assert_eq!((given.status, status(&given).code), (503, 14));
+    assert_eq!(header(&given, "retry-after"), Some("5"));
+    assert_eq!(&*given.notice.unwrap().key, "upstream-closed");
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_or_answers_too_much_is_told_apart() {
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::TimedOut));
+    assert_eq!((given.status, status(&given).code), (504, 4));
+    assert_eq!(&*given.notice.unwrap().key, "upstream-timeout");
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Oversized));
+    assert_eq!((given.status, status(&given).code), (500, 13));
+    assert_eq!(&*given.notice.unwrap().key, "upstream-oversized");
+}
+
+/// Milliseconds that a filter waits, if it tries again.
+fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Option<&str>) -> Option<u32> {
+    let headers: Vec<_> = retry_after.iter().map(|value| Header::new("retry-after", value)).collect();
+    let attempt = Attempt { encoding: Encoding::Protobuf, number, elapsed, random };
+    match filter.conclude(&attempt, &response(503, &headers, b"")) {
+        Next::Retry(wait) => Some(wait),
+        Next::Answer(_) => None,
+    }
+}
+
+fn retrying(retry: &Json, timeout: &str) -> Filter {
+    filter_with(&json!({"timeout": timeout, "retry_on_failure": retry}), &json!({}))
+}
+
+#[test]
+fn waits_grow_up_to_the_longest_and_are_spread_at_random() {
+    let retry = json!({"initial_interval": "100ms", "multiplier": 2, "max_interval": "1s", "randomization_factor": 0.5});
+    let filter = retrying(&retry, "1h");
+    let waits: Vec<_> = (1..=6).map(|number| wait(&filter, number, 0, 0, None).unwrap()).collect();
+    assert_eq!(waits, [50, 100, 200, 400, 500, 500]);
+    let waits: Vec<_> = (1..=6).map(|number| wait(&filter, number, 0, u32::MAX, None).unwrap()).collect();
+    assert_eq!(waits, [150, 300, 600, 1200, 1500, 1500]);
+    assert_eq!(wait(&filter, u32::MAX, 0, 0, None), Some(500));
+    for random in [1, 1 << 30, 1 << 31, 3 << 30] {
+        assert!((50..=150).contains(&wait(&filter, 1, 0, random, None).unwrap()));
+    }
+    let exact =
+        retrying(&json!({"initial_interval": "100ms", "multiplier": 1, "randomization_factor": 0}), "1h");
+    assert_eq!(wait(&exact, 9, 0, u32::MAX, None), Some(100));
+}
+
+#[test]
+fn retry_after_makes_a_wait_longer_and_never_shorter() {
+    let retry = json!({"initial_interval": "2s", "randomization_factor": 0});
+    let filter = retrying(&retry, "1h");
+    assert_eq!(wait(&filter, 1, 0, 0, Some("7")), Some(7000));
+    assert_eq!(wait(&filter, 1, 0, 0, Some("1")), Some(2000));
+    assert_eq!(wait(&filter, 1, 0, 0, Some("soon")), Some(2000));
+    assert_eq!(wait(&filter, 1, 0, 0, Some("4294967295")), None);
+}
+
+#[test]
+fn no_attempt_begins_after_the_timeout_or_the_longest_time() {
+    let retry = json!({"initial_interval": "1s", "randomization_factor": 0, "max_elapsed_time": "10s"});
+    let filter = retrying(&retry, "5s");
+    assert_eq!(wait(&filter, 1, 3_999, 0, None), Some(1000));
+    assert_eq!(wait(&filter, 1, 4_000, 0, None), None);
+    let filter = retrying(&retry, "1h");
+    assert_eq!(wait(&filter, 1, 9_000, 0, None), Some(1000));
+    assert_eq!(wait(&filter, 1, 9_001, 0, None), None);
+    assert_eq!(wait(&filter, 1, u32::MAX, 0, None), None);
+    let forever =
+        retrying(&json!({"initial_interval": "1s", "randomization_factor": 0, "max_elapsed_time": 0}), "0s");
+    assert_eq!(wait(&forever, 1, 1 << 31, 0, None), Some(1000));
+}
