@@ -13,8 +13,8 @@ const END_GROUP: u32 = 4;
 const FIXED32: u32 = 5;
 
 /// Keys that attributes, changes and entity references share, so that they meet often.
-pub(crate) const KEYS: [&str; 7] =
-    ["app.host.ip", "k8s.pod.ip", "host.name", "k8s.pod.name", "a", "", "schlüssel"];
+pub(crate) const KEYS: [&str; 8] =
+    ["app.host.ip", "k8s.pod.ip", "host.name", "k8s.pod.name", "k8s.pod.uid", "a", "", "schlüssel"];
 
 /// Numbers that no message of the export has. 1000 is reserved in ResourceSpans and was once in use.
 const UNKNOWN_FIELDS: [u32; 5] = [17, 100, 1000, 5000, (1 << 29) - 1];
@@ -202,9 +202,15 @@ impl Generator<'_> {
             let key = self.choices.pick(&KEYS);
             fields.push(self.delimited(1, key.as_bytes()));
         }
-        for _ in 0..self.zero_to_two() {
-            let value = self.any_value(depth);
+        if self.choices.one_in(40) {
+            // `string_value_strindex`, alone: readers that know it and readers that do not would differ on the rest.
+            let value = self.number_field(8);
             fields.push(self.delimited(2, &value));
+        } else {
+            for _ in 0..self.zero_to_two() {
+                let value = self.any_value(depth);
+                fields.push(self.delimited(2, &value));
+            }
         }
         if self.choices.one_in(40) {
             fields.push(self.number_field(3));
@@ -213,10 +219,6 @@ impl Generator<'_> {
     }
 
     fn any_value(&mut self, depth: usize) -> Vec<u8> {
-        if self.choices.one_in(40) {
-            // `string_value_strindex`, alone: readers that know it and readers that do not would differ on the rest.
-            return self.number_field(8);
-        }
         let mut fields = Vec::new();
         for _ in 0..self.zero_to_two() {
             fields.push(match self.choices.below(if depth == 0 { 6 } else { 8 }) {

@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "tests say what went wrong by failing, their helpers too"
 )]
@@ -14,6 +15,7 @@ mod broken;
 mod choices;
 mod depth;
 mod faults;
+mod filter;
 mod generator;
 mod model;
 mod rewrite;

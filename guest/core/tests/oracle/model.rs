@@ -92,7 +92,7 @@ fn for_view(value: &Any) -> Value<'static> {
 
 /// Makes the same changes to what prost decoded. True if there was anything to do, so that a Resource has to be there.
 pub(crate) fn change_model(resource: &mut ProstResource, changes: &[Change]) -> bool {
-    let mut editor = Editor { resource, changed: false, removed: false };
+    let mut editor = Editor::new(resource);
     for change in changes {
         match change {
             Change::Set(key, value) => editor.set(key, Some(value.clone())),
@@ -109,19 +109,25 @@ pub(crate) fn change_model(resource: &mut ProstResource, changes: &[Change]) -> 
     editor.finish()
 }
 
-struct Editor<'a> {
-    resource: &'a mut ProstResource,
+/// Changes a Resource that prost decoded, and notes what for.
+pub(crate) struct Editor<'a> {
+    pub(crate) resource: &'a mut ProstResource,
     changed: bool,
     removed: bool,
 }
 
-impl Editor<'_> {
-    fn find(&self, key: &str) -> Option<Option<Any>> {
+impl<'a> Editor<'a> {
+    pub(crate) fn new(resource: &'a mut ProstResource) -> Self {
+        Self { resource, changed: false, removed: false }
+    }
+
+    /// The value of the first attribute with that key.
+    pub(crate) fn find(&self, key: &str) -> Option<Option<Any>> {
         let found = self.resource.attributes.iter().find(|attribute| attribute.key == key)?;
         Some(known(found))
     }
 
-    fn set(&mut self, key: &str, value: Option<Any>) {
+    pub(crate) fn set(&mut self, key: &str, value: Option<Any>) {
         self.changed = true;
         let attributes = &mut self.resource.attributes;
         let Some(first) = attributes.iter().position(|attribute| attribute.key == key) else {
@@ -138,7 +144,7 @@ impl Editor<'_> {
         self.removed |= attributes.len() < before;
     }
 
-    fn insert(&mut self, key: &str, value: Option<Any>) {
+    pub(crate) fn insert(&mut self, key: &str, value: Option<Any>) {
         if self.find(key).is_none() {
             self.set(key, value);
         }
@@ -164,7 +170,7 @@ impl Editor<'_> {
     }
 
     /// Once something has gone, references to entities may name what is no longer there: those go too.
-    fn finish(self) -> bool {
+    pub(crate) fn finish(self) -> bool {
         if self.removed {
             let ProstResource { attributes, entity_refs, .. } = self.resource;
             entity_refs.retain(|reference| {
@@ -181,7 +187,7 @@ fn attribute(key: &str, value: Option<Any>) -> KeyValue {
 }
 
 /// The value as a reader sees it that knows nothing of profiles.
-fn known(attribute: &KeyValue) -> Option<Any> {
+pub(crate) fn known(attribute: &KeyValue) -> Option<Any> {
     let value = attribute.value.clone()?.value?;
     if matches!(value, Any::StringValueStrindex(_)) { None } else { Some(value) }
 }

@@ -1,10 +1,13 @@
 //! Properties of the walk's edits. Numbers are those of the list of properties that an edit of OTLP has to have: 1 model,
 //! 2 nothing to do, 3 idempotence, 4 the rest stays, 7 concatenation.
 
+use std::time::{Duration, Instant};
+
 use podstamp_core::resource::{Resource, Value};
 use podstamp_core::trace::{Walked, walk};
 use proptest::prelude::*;
 
+use crate::faults::field;
 use crate::model::{Change, change_model, change_view, changes, comparable, edited};
 use crate::skeleton::{RawField, fields, resource_pieces, skeleton};
 use crate::{config, decode, entropy, generator};
@@ -152,6 +155,42 @@ proptest! {
         }
         prop_assert_eq!(inserted, walked.edits.inserted.len());
     }
+}
+
+/// Where a length takes one byte more or less, the lengths around it have to follow.
+#[test]
+fn lengths_that_grow_or_shrink_by_a_byte_are_right_all_the_way_up() {
+    for boundary in [1 << 7, 1 << 14, 1 << 21] {
+        for length in boundary - 40..boundary + 5 {
+            let padding = field(2, &field(99, &vec![0; length]));
+            for resource in
+                [field(1, &[]), field(1, &field(1, &[field(1, b"gone"), field(2, b"")].concat())), vec![]]
+            {
+                let body = field(1, &[resource, padding.clone()].concat());
+                let (_, out) = rewrite(&body, true, |resource| {
+                    resource.remove_where(|key| key == "gone");
+                    resource.set("k", Value::string("0123456789"));
+                });
+                let [spans] = &fields(&out)[..] else { panic!("one ResourceSpans") };
+                let inner = fields(&spans.content);
+                assert_eq!(inner.last().unwrap().whole, padding);
+                let attribute = [field(1, b"k"), field(2, &field(1, b"0123456789"))].concat();
+                assert_eq!(inner[0].whole, field(1, &field(1, &attribute)));
+                assert_eq!(inner.len(), 2);
+            }
+        }
+    }
+}
+
+/// Property 6, in part: what takes a second here would take minutes if each ResourceSpans cost as much as all before it.
+#[test]
+fn a_hundred_thousand_tiny_resource_spans_take_no_time() {
+    let body = [0x0a, 0x00].repeat(100_000);
+    let started = Instant::now();
+    let (walked, out) = rewrite(&body, true, |resource| resource.set("k", Value::string("v")));
+    assert_eq!((walked.resources, walked.edits.edits.len()), (100_000, 100_000));
+    assert_eq!(fields(&out).len(), 100_000);
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 /// Whether a change may concern a field of a Resource. References to entities may go with any attribute.
