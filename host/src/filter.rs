@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use podstamp_core::exchange::{Attempt, Header, Next, Prepared};
-use podstamp_core::wire::BodyFault;
 
 /// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
 /// the async workers.
@@ -55,6 +54,18 @@ pub enum Ended {
     TimedOut,
     /// The response was over the limit.
     Oversized,
+}
+
+/// One fault in a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message} (at offset {offset:#x})", if path.is_empty() { "the request" } else { path.as_str() })]
+pub struct BodyFault {
+    /// Offset in the body.
+    pub offset: u32,
+    /// Path of the message, for example `resource_spans[3].scope_spans[0].spans[7]`; empty for the request itself.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Why the filter gave no answer. Each is counted on its own.

@@ -1,1 +1,5 @@
-//! To be written.
+//! What podstamp's conformance cases, end-to-end tests and benchmarks share.
+
+#![allow(clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
+
+pub mod bodies;

@@ -1,4 +1,10 @@
-//! podstamp's filter as a WebAssembly component. For now it lets everything through.
+//! podstamp's filter as a WebAssembly component: the shapes of `wit/` on the one side, [`podstamp_core`] on the other.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
+use podstamp_core::directory::{self, Directory};
+use podstamp_core::{Filter, diagnose, exchange};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
@@ -6,52 +12,107 @@ mod bindings {
     use super::Component;
     export!(Component);
 }
+mod convert;
 
 use bindings::exports::podstamp::filter::filter::{
-    Answer, Attempt, BodyFault, Guest, Next, Outcome, Prepared, Report, Request, Settings, Verdict,
+    Attempt, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
 };
-use bindings::podstamp::filter::pods::{self, Details};
+use bindings::podstamp::filter::pods;
 use bindings::podstamp::filter::types::ConfigFault;
 
 struct Component;
 
+thread_local! {
+    static FILTER: OnceCell<Filter> = const { OnceCell::new() };
+}
+
 impl Guest for Component {
-    fn configure(_document: String) -> Result<Settings, Vec<ConfigFault>> {
-        Ok(Settings { request_headers: Vec::new(), notices: Vec::new() })
+    fn configure(document: String) -> Result<Settings, Vec<ConfigFault>> {
+        let document = serde_json::from_str(&document).map_err(|error| {
+            vec![ConfigFault { path: String::new(), message: format!("not JSON: {error}") }]
+        })?;
+        let filter = Filter::configure(&document).map_err(|faults| {
+            faults
+                .into_iter()
+                .map(|fault| ConfigFault { path: fault.path, message: fault.message })
+                .collect::<Vec<_>>()
+        })?;
+        let settings = Settings {
+            request_headers: filter.request_headers().to_vec(),
+            notices: filter.notices().iter().cloned().map(Into::into).collect(),
+        };
+        FILTER.with(|cell| cell.set(filter)).map_err(|_| {
+            vec![ConfigFault { path: String::new(), message: "configured already".to_owned() }]
+        })?;
+        Ok(settings)
     }
 
-    fn prepare(_request: Request) -> Prepared {
-        pods::find(&[], Details::empty());
-        Prepared { verdict: Verdict::Answer(accepted()), report: nothing() }
+    fn prepare(request: Request) -> Prepared {
+        let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
+        let request = exchange::Request {
+            path: &request.path,
+            peer: request.peer.and_then(|peer| peer.parse().ok()),
+            headers: &headers,
+            body: &request.body,
+        };
+        configured(|filter| filter.prepare(&request, &HostPods).into())
     }
 
-    fn conclude(_attempt: Attempt, _outcome: Outcome) -> Next {
-        Next::Answer(accepted())
+    fn conclude(attempt: Attempt, outcome: Outcome) -> Next {
+        let attempt = attempt.into();
+        configured(|filter| match &outcome {
+            Outcome::Response(response) => {
+                let headers: Vec<_> = response.headers.iter().cloned().map(Into::into).collect();
+                let (status, body) = (response.status, response.body.as_slice());
+                filter.conclude(&attempt, &exchange::Outcome::Response { status, headers: &headers, body })
+            }
+            Outcome::NotConnected(reason) => {
+                filter.conclude(&attempt, &exchange::Outcome::NotConnected(reason))
+            }
+            Outcome::Closed(body) => filter.conclude(&attempt, &exchange::Outcome::Closed(body)),
+            Outcome::TimedOut => filter.conclude(&attempt, &exchange::Outcome::TimedOut),
+            Outcome::Oversized => filter.conclude(&attempt, &exchange::Outcome::Oversized),
+        })
+        .into()
     }
 
-    fn diagnose(_body: Vec<u8>) -> Result<(), BodyFault> {
-        Ok(())
+    fn diagnose(body: Vec<u8>) -> Result<(), BodyFault> {
+        diagnose(&body).map_err(|fault| BodyFault {
+            offset: fault.offset as u32,
+            path: fault.path,
+            message: fault.kind.to_string(),
+        })
     }
 }
 
-fn accepted() -> Answer {
-    Answer { status: 200, headers: Vec::new(), body: Vec::new(), notice: None }
+/// Calls with the filter. `configure` comes before all else by contract; a host that breaks it gets a trap.
+fn configured<T>(call: impl FnOnce(&Filter) -> T) -> T {
+    FILTER.with(|cell| match cell.get() {
+        Some(filter) => call(filter),
+        None => std::process::abort(),
+    })
 }
 
-fn nothing() -> Report {
-    Report {
-        resources: 0,
-        spans: 0,
-        address_kept: 0,
-        address_pipeline: 0,
-        address_pod_ip: 0,
-        address_pod: 0,
-        address_connection: 0,
-        address_unknown: 0,
-        refused: 0,
-        kinds_cleared: 0,
-        resources_created: 0,
-        addresses_normalised: 0,
-        addresses_repaired: 0,
+/// The host's pod directory.
+struct HostPods;
+
+impl Directory for HostPods {
+    fn find(&self, terms: &[directory::Term<'_>], want: directory::Details) -> directory::Lookup {
+        let terms: Vec<_> = terms.iter().map(convert::term).collect();
+        let mut details = pods::Details::empty();
+        details.set(pods::Details::LABELS, want.labels);
+        details.set(pods::Details::ANNOTATIONS, want.annotations);
+        match pods::find(&terms, details) {
+            pods::Lookup::Found(pod) => directory::Lookup::Found(Box::new(pod.into())),
+            pods::Lookup::Ambiguous => directory::Lookup::Ambiguous,
+            pods::Lookup::Node => directory::Lookup::Node,
+            pods::Lookup::Absent => directory::Lookup::Absent,
+            pods::Lookup::Unknown => directory::Lookup::Unknown,
+        }
     }
+}
+
+/// Reads addresses that a host gives; one that is no address is dropped.
+fn addresses(texts: &[String]) -> Vec<IpAddr> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

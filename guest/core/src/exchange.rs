@@ -1,5 +1,6 @@
 //! What passes between a host and the filter. The same shapes stand in `wit/`, for hosts that load the component.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::edit::Edits;
@@ -187,7 +188,7 @@ pub struct Notice {
     /// How urgent it is.
     pub level: Level,
     /// Stable name of the kind of event.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong, where, what to do. Never holds a payload.
     pub message: String,
 }

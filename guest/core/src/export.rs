@@ -9,8 +9,8 @@ use crate::address;
 use crate::config::{self, Config, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report, Request,
-    Verdict,
+    Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report,
+    Request, Verdict,
 };
 use crate::guard::usable_host_ip;
 use crate::message::diagnose;
@@ -67,7 +67,12 @@ impl Filter {
         Prepared { verdict, report }
     }
 
-    fn prepare_protobuf(&self, request: &Request<'_>, directory: &dyn Directory, report: &mut Report) -> Verdict {
+    fn prepare_protobuf(
+        &self,
+        request: &Request<'_>,
+        directory: &dyn Directory,
+        report: &mut Report,
+    ) -> Verdict {
         let checked = if self.config.rules.check_full { diagnose(request.body) } else { Ok(()) };
         let content = match checked.and_then(|()| self.rewrite(request, directory, report)) {
             Ok(_) if report.resources == 0 => return Verdict::Answer(success(Encoding::Protobuf, None)),
@@ -149,7 +154,8 @@ impl Filter {
                 if let Some(wait) = retry::wait(&self.config.exporter, attempt, None) {
                     return Next::Retry(wait);
                 }
-                let mut answer = failure(503, encoding, Code::Unavailable, "the upstream cannot be reached", None);
+                let mut answer =
+                    failure(503, encoding, Code::Unavailable, "the upstream cannot be reached", None);
                 answer.headers.push(self.retry_after(None));
                 let text = format!(
                     "no connection to {url} in {} attempts: {reason}; is deepflow-agent's integration on \
@@ -167,7 +173,12 @@ impl Filter {
             Outcome::Oversized => {
                 let text = "the upstream's answer is over 4 MiB";
                 let answer = failure(500, encoding, Code::Internal, text, None);
-                noted(answer, Level::Error, "upstream-oversized", format!("{url}: {text}; is it an agent? See {fix}"))
+                noted(
+                    answer,
+                    Level::Error,
+                    "upstream-oversized",
+                    format!("{url}: {text}; is it an agent? See {fix}"),
+                )
             }
         };
         Next::Answer(answer)
@@ -222,7 +233,7 @@ fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
 }
 
 fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
-    Answer { notice: Some(Notice { level, key, message }), ..answer }
+    Answer { notice: Some(Notice { level, key: key.into(), message }), ..answer }
 }
 
 /// Where deepflow-agent takes traces.

@@ -1,0 +1,149 @@
+//! Turns the core's shapes into those of `wit/`, and back.
+
+use podstamp_core::directory::{self, Term};
+use podstamp_core::exchange;
+
+use crate::addresses;
+use crate::bindings::exports::podstamp::filter::filter as wit;
+use crate::bindings::podstamp::filter::{pods, types};
+
+impl From<types::Header> for exchange::Header {
+    fn from(header: types::Header) -> Self {
+        Self { name: header.name, value: header.value }
+    }
+}
+
+impl From<exchange::Header> for types::Header {
+    fn from(header: exchange::Header) -> Self {
+        Self { name: header.name, value: header.value }
+    }
+}
+
+impl From<exchange::Notice> for types::Notice {
+    fn from(notice: exchange::Notice) -> Self {
+        let level = match notice.level {
+            exchange::Level::Info => types::Level::Info,
+            exchange::Level::Warning => types::Level::Warning,
+            exchange::Level::Error => types::Level::Error,
+        };
+        Self { level, key: notice.key.into_owned(), message: notice.message }
+    }
+}
+
+impl From<wit::Attempt> for exchange::Attempt {
+    fn from(attempt: wit::Attempt) -> Self {
+        let encoding = match attempt.encoding {
+            types::Encoding::Protobuf => exchange::Encoding::Protobuf,
+            types::Encoding::Json => exchange::Encoding::Json,
+        };
+        Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
+    }
+}
+
+impl From<exchange::Prepared> for wit::Prepared {
+    fn from(prepared: exchange::Prepared) -> Self {
+        let verdict = match prepared.verdict {
+            exchange::Verdict::Forward(outbound) => wit::Verdict::Forward(outbound.into()),
+            exchange::Verdict::Answer(answer) => wit::Verdict::Answer(answer.into()),
+        };
+        Self { verdict, report: prepared.report.into() }
+    }
+}
+
+impl From<exchange::Outbound> for wit::Outbound {
+    fn from(outbound: exchange::Outbound) -> Self {
+        let encoding = match outbound.encoding {
+            exchange::Encoding::Protobuf => types::Encoding::Protobuf,
+            exchange::Encoding::Json => types::Encoding::Json,
+        };
+        let content = match outbound.content {
+            exchange::Content::Unchanged => wit::Content::Unchanged,
+            exchange::Content::Edited(edits) => wit::Content::Edited(wit::Edits {
+                edits: edits
+                    .edits
+                    .iter()
+                    .map(|edit| wit::Edit { offset: edit.offset, remove: edit.remove, insert: edit.insert })
+                    .collect(),
+                inserted: edits.inserted,
+            }),
+            exchange::Content::Replaced(body) => wit::Content::Replaced(body),
+        };
+        let headers = outbound.headers.into_iter().map(Into::into).collect();
+        Self { url: outbound.url, headers, timeout: outbound.timeout, content, encoding }
+    }
+}
+
+impl From<exchange::Answer> for wit::Answer {
+    fn from(answer: exchange::Answer) -> Self {
+        Self {
+            status: answer.status,
+            headers: answer.headers.into_iter().map(Into::into).collect(),
+            body: answer.body,
+            notice: answer.notice.map(Into::into),
+        }
+    }
+}
+
+impl From<exchange::Report> for wit::Report {
+    fn from(report: exchange::Report) -> Self {
+        Self {
+            resources: report.resources,
+            spans: report.spans,
+            address_kept: report.address_kept,
+            address_pipeline: report.address_pipeline,
+            address_pod_ip: report.address_pod_ip,
+            address_pod: report.address_pod,
+            address_connection: report.address_connection,
+            address_unknown: report.address_unknown,
+            refused: report.refused,
+            kinds_cleared: report.kinds_cleared,
+            resources_created: report.resources_created,
+            addresses_normalised: report.addresses_normalised,
+            addresses_repaired: report.addresses_repaired,
+        }
+    }
+}
+
+impl From<exchange::Next> for wit::Next {
+    fn from(next: exchange::Next) -> Self {
+        match next {
+            exchange::Next::Answer(answer) => Self::Answer(answer.into()),
+            exchange::Next::Retry(wait) => Self::Retry(wait),
+        }
+    }
+}
+
+impl From<pods::Pod> for directory::Pod {
+    fn from(pod: pods::Pod) -> Self {
+        Self {
+            name: pod.name,
+            namespace: pod.namespace,
+            uid: pod.uid,
+            ips: addresses(&pod.ips),
+            host_network: pod.host_network,
+            node: pod.node,
+            hostname: pod.hostname,
+            start_time: pod.start_time,
+            deployment: pod.deployment,
+            phase: pod.phase,
+            labels: pod.labels,
+            annotations: pod.annotations,
+        }
+    }
+}
+
+/// A condition on a pod, its texts copied.
+pub(crate) fn term(term: &Term<'_>) -> pods::Term {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    match *term {
+        Term::Ip(address) => pods::Term::Ip(address.to_string()),
+        Term::Uid(uid) => pods::Term::Uid(uid.to_owned()),
+        Term::Name(name) => pods::Term::Name(name.to_owned()),
+        Term::Namespace(namespace) => pods::Term::Namespace(namespace.to_owned()),
+        Term::Node(node) => pods::Term::Node(node.to_owned()),
+        Term::Hostname(hostname) => pods::Term::Hostname(hostname.to_owned()),
+        Term::Deployment(deployment) => pods::Term::Deployment(deployment.to_owned()),
+        Term::Label(key, value) => pods::Term::Label(pair(key, value)),
+        Term::Annotation(key, value) => pods::Term::Annotation(pair(key, value)),
+    }
+}

@@ -1,0 +1,170 @@
+//! Runs the filter as a WebAssembly component: warm instances in a pool, each call bounded in time and memory.
+//!
+//! A trap poisons a whole Store, so an instance that fails is dropped and the next call gets another one.
+
+mod bindings;
+mod convert;
+mod instance;
+mod limits;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use podstamp_core::Directory;
+use podstamp_core::exchange::{Attempt, Next, Notice, Prepared};
+
+use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
+use instance::{Instance, Plan};
+use limits::Ticker;
+
+/// What a guest may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of memory that one instance may have.
+    pub memory: usize,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// How many instances there may be.
+    pub instances: usize,
+    /// The longest body, bytes: what a guest may hand over in one call follows from it.
+    pub body: usize,
+}
+
+/// A component that is ready to take requests.
+pub struct Processor {
+    plan: Plan,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+    request_headers: Vec<String>,
+    notices: Vec<Notice>,
+    _ticker: Ticker,
+}
+
+/// Idle instances, and how many there are in all.
+struct Pool {
+    idle: Vec<Instance>,
+    alive: usize,
+}
+
+/// Why no processor could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The WebAssembly runtime refused its settings.
+    #[error("cannot set up the WebAssembly runtime: {0:#}")]
+    Engine(wasmtime::Error),
+    /// The file holds no component, or not one of the world `podstamp:filter/podstamp`.
+    #[error("cannot load the guest: {0:#}")]
+    Component(wasmtime::Error),
+    /// The guest failed while it was configured.
+    #[error("the guest failed while it was configured: {0}")]
+    Start(Failure),
+    /// The guest refuses the configuration: path and message of each fault.
+    #[error("the guest refuses the configuration")]
+    Config(Vec<podstamp_core::config::Fault>),
+}
+
+impl Processor {
+    /// Compiles a component and configures a first instance of it. `document` is the configuration as JSON.
+    pub fn new(
+        component: &[u8],
+        document: String,
+        directory: Arc<dyn Directory + Send + Sync>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let plan = Plan::new(component, document, directory, settings)?;
+        let ticker = Ticker::start(plan.engine());
+        let (first, configured) = plan.instantiate()?;
+        let notices = configured.notices.into_iter().map(Into::into).collect();
+        Ok(Self {
+            plan,
+            pool: Mutex::new(Pool { idle: vec![first], alive: 1 }),
+            returned: Condvar::new(),
+            request_headers: configured.request_headers,
+            notices,
+            _ticker: ticker,
+        })
+    }
+
+    /// The component that the binary carries inside.
+    pub fn embedded_guest() -> &'static [u8] {
+        include_bytes!(env!("PODSTAMP_COMPONENT"))
+    }
+
+    /// What the guest has to say about its configuration.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    fn with_instance<T>(&self, call: impl FnOnce(&mut Instance) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut instance = self.take()?;
+        let result = call(&mut instance);
+        let healthy = match &result {
+            Ok(_) => instance.is_fresh(),
+            Err(_) => false,
+        };
+        self.give_back(healthy.then_some(instance));
+        result
+    }
+
+    /// An idle instance, or a new one while there may be more; else waits for one, no longer than a call may take.
+    fn take(&self) -> Result<Instance, Failure> {
+        let mut pool = self.lock();
+        loop {
+            if let Some(instance) = pool.idle.pop() {
+                return Ok(instance);
+            }
+            if pool.alive < self.plan.settings().instances {
+                pool.alive += 1;
+                drop(pool);
+                return self.plan.instantiate().map(|(instance, _)| instance).map_err(|error| {
+                    self.give_back(None);
+                    match error {
+                        Error::Start(failure) => failure,
+                        other => Failure::Trap(other.to_string()),
+                    }
+                });
+            }
+            let (waited, timeout) = self
+                .returned
+                .wait_timeout(pool, self.plan.settings().timeout)
+                .unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() {
+                return Err(Failure::Busy);
+            }
+            pool = waited;
+        }
+    }
+
+    fn give_back(&self, instance: Option<Instance>) {
+        let mut pool = self.lock();
+        match instance {
+            Some(instance) => pool.idle.push(instance),
+            None => pool.alive -= 1,
+        }
+        drop(pool);
+        self.returned.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Filter for Processor {
+    fn request_headers(&self) -> &[String] {
+        &self.request_headers
+    }
+
+    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+        self.with_instance(|instance| instance.prepare(request))
+    }
+
+    fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        self.with_instance(|instance| instance.conclude(attempt, ended))
+    }
+
+    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        self.with_instance(|instance| instance.diagnose(body))
+    }
+}

@@ -1,0 +1,184 @@
+//! Turns the shapes of `wit/` into the core's, and back; serves the pod directory to the guest.
+
+use podstamp_core::directory::{self, Lookup, Term};
+use podstamp_core::edit::{Edit, Edits};
+use podstamp_core::exchange;
+
+use super::bindings::exports::podstamp::filter::filter as wit;
+use super::bindings::podstamp::filter::{pods, types};
+use super::instance::State;
+
+/// Headers as the guest takes them.
+pub(super) fn headers(headers: &[exchange::Header]) -> Vec<wit::HeaderParam<'_>> {
+    headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
+}
+
+impl From<exchange::Attempt> for wit::Attempt {
+    fn from(attempt: exchange::Attempt) -> Self {
+        let encoding = match attempt.encoding {
+            exchange::Encoding::Protobuf => types::Encoding::Protobuf,
+            exchange::Encoding::Json => types::Encoding::Json,
+        };
+        Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
+    }
+}
+
+impl From<types::Level> for exchange::Level {
+    fn from(level: types::Level) -> Self {
+        match level {
+            types::Level::Info => Self::Info,
+            types::Level::Warning => Self::Warning,
+            types::Level::Error => Self::Error,
+        }
+    }
+}
+
+impl From<types::Encoding> for exchange::Encoding {
+    fn from(encoding: types::Encoding) -> Self {
+        match encoding {
+            types::Encoding::Protobuf => Self::Protobuf,
+            types::Encoding::Json => Self::Json,
+        }
+    }
+}
+
+impl From<types::Notice> for exchange::Notice {
+    fn from(notice: types::Notice) -> Self {
+        Self { level: notice.level.into(), key: notice.key.into(), message: notice.message }
+    }
+}
+
+impl From<wit::Prepared> for exchange::Prepared {
+    fn from(prepared: wit::Prepared) -> Self {
+        let verdict = match prepared.verdict {
+            wit::Verdict::Forward(outbound) => exchange::Verdict::Forward(outbound.into()),
+            wit::Verdict::Answer(answer) => exchange::Verdict::Answer(answer.into()),
+        };
+        Self { verdict, report: prepared.report.into() }
+    }
+}
+
+impl From<wit::Outbound> for exchange::Outbound {
+    fn from(outbound: wit::Outbound) -> Self {
+        let content = match outbound.content {
+            wit::Content::Unchanged => exchange::Content::Unchanged,
+            wit::Content::Edited(edits) => exchange::Content::Edited(Edits {
+                edits: edits
+                    .edits
+                    .iter()
+                    .map(|edit| Edit { offset: edit.offset, remove: edit.remove, insert: edit.insert })
+                    .collect(),
+                inserted: edits.inserted,
+            }),
+            wit::Content::Replaced(body) => exchange::Content::Replaced(body),
+        };
+        Self {
+            url: outbound.url,
+            headers: outbound.headers.into_iter().map(header).collect(),
+            timeout: outbound.timeout,
+            content,
+            encoding: outbound.encoding.into(),
+        }
+    }
+}
+
+impl From<wit::Answer> for exchange::Answer {
+    fn from(answer: wit::Answer) -> Self {
+        Self {
+            status: answer.status,
+            headers: answer.headers.into_iter().map(header).collect(),
+            body: answer.body,
+            notice: answer.notice.map(Into::into),
+        }
+    }
+}
+
+impl From<wit::Report> for exchange::Report {
+    fn from(report: wit::Report) -> Self {
+        Self {
+            resources: report.resources,
+            spans: report.spans,
+            address_kept: report.address_kept,
+            address_pipeline: report.address_pipeline,
+            address_pod_ip: report.address_pod_ip,
+            address_pod: report.address_pod,
+            address_connection: report.address_connection,
+            address_unknown: report.address_unknown,
+            refused: report.refused,
+            kinds_cleared: report.kinds_cleared,
+            resources_created: report.resources_created,
+            addresses_normalised: report.addresses_normalised,
+            addresses_repaired: report.addresses_repaired,
+        }
+    }
+}
+
+impl From<wit::Next> for exchange::Next {
+    fn from(next: wit::Next) -> Self {
+        match next {
+            wit::Next::Answer(answer) => Self::Answer(answer.into()),
+            wit::Next::Retry(wait) => Self::Retry(wait),
+        }
+    }
+}
+
+fn header(header: wit::HeaderResult) -> exchange::Header {
+    exchange::Header { name: header.name, value: header.value }
+}
+
+impl types::Host for State {}
+
+impl pods::Host for State {
+    fn find(&mut self, terms: Vec<pods::Term>, want: pods::Details) -> wasmtime::Result<pods::Lookup> {
+        let want = directory::Details {
+            labels: want.contains(pods::Details::LABELS),
+            annotations: want.contains(pods::Details::ANNOTATIONS),
+        };
+        let terms: Option<Vec<_>> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
+        let found = match &terms {
+            Some(terms) => self.directory.find(terms, want),
+            // An address that is none is no pod's.
+            None => Lookup::Unknown,
+        };
+        Ok(match found {
+            Lookup::Found(pod) => pods::Lookup::Found((*pod).into()),
+            Lookup::Ambiguous => pods::Lookup::Ambiguous,
+            Lookup::Node => pods::Lookup::Node,
+            Lookup::Absent => pods::Lookup::Absent,
+            Lookup::Unknown => pods::Lookup::Unknown,
+        })
+    }
+}
+
+fn term(term: &pods::Term) -> Option<Term<'_>> {
+    Some(match term {
+        pods::Term::Ip(address) => Term::Ip(address.parse().ok()?),
+        pods::Term::Uid(uid) => Term::Uid(uid),
+        pods::Term::Name(name) => Term::Name(name),
+        pods::Term::Namespace(namespace) => Term::Namespace(namespace),
+        pods::Term::Node(node) => Term::Node(node),
+        pods::Term::Hostname(hostname) => Term::Hostname(hostname),
+        pods::Term::Deployment(deployment) => Term::Deployment(deployment),
+        pods::Term::Label((key, value)) => Term::Label(key, value),
+        pods::Term::Annotation((key, value)) => Term::Annotation(key, value),
+    })
+}
+
+impl From<directory::Pod> for pods::Pod {
+    fn from(pod: directory::Pod) -> Self {
+        Self {
+            name: pod.name,
+            namespace: pod.namespace,
+            uid: pod.uid,
+            ips: pod.ips.iter().map(ToString::to_string).collect(),
+            host_network: pod.host_network,
+            node: pod.node,
+            hostname: pod.hostname,
+            start_time: pod.start_time,
+            deployment: pod.deployment,
+            phase: pod.phase,
+            labels: pod.labels,
+            annotations: pod.annotations,
+        }
+    }
+}

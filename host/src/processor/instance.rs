@@ -1,0 +1,187 @@
+//! One instance of the component: its Store, its limits, its calls.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use podstamp_core::Directory;
+use podstamp_core::config::Fault;
+use podstamp_core::exchange::{Attempt, Next, Prepared};
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap};
+
+use super::bindings::exports::podstamp::filter::filter as wit;
+use super::bindings::{Podstamp, PodstampPre, podstamp};
+use super::limits::{Memory, TICK};
+use super::{Error, Settings, convert};
+use crate::filter::{BodyFault, Ended, Failure, Incoming};
+
+/// Everything that instances are made from.
+pub(super) struct Plan {
+    pre: PodstampPre<State>,
+    document: String,
+    directory: Arc<dyn Directory + Send + Sync>,
+    settings: Settings,
+}
+
+/// What belongs to one Store.
+pub(super) struct State {
+    pub(super) directory: Arc<dyn Directory + Send + Sync>,
+    memory: Memory,
+}
+
+/// A configured instance.
+pub(super) struct Instance {
+    store: Store<State>,
+    bindings: Podstamp,
+    settings: Settings,
+}
+
+impl Plan {
+    pub(super) fn new(
+        component: &[u8],
+        document: String,
+        directory: Arc<dyn Directory + Send + Sync>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let engine = Engine::new(&engine_config(settings)).map_err(Error::Engine)?;
+        let component = Component::new(&engine, component).map_err(Error::Component)?;
+        let mut linker = Linker::new(&engine);
+        podstamp::filter::pods::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(Error::Component)?;
+        let pre = linker.instantiate_pre(&component).and_then(PodstampPre::new).map_err(Error::Component)?;
+        Ok(Self { pre, document, directory, settings })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.pre.engine()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn instantiate(&self) -> Result<(Instance, wit::Settings), Error> {
+        let state =
+            State { directory: Arc::clone(&self.directory), memory: Memory::new(self.settings.memory) };
+        let mut store = Store::new(self.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        // What a guest hands over in one call: a whole new body at most, with as much again for the rest.
+        store.set_hostcall_fuel(self.settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
+        // One generous limit for starting, since nobody waits for a particular request yet.
+        store.set_epoch_deadline(ticks(&self.settings) * 4);
+        let bindings = match self.pre.instantiate(&mut store) {
+            Ok(bindings) => bindings,
+            Err(error) => return Err(Error::Start(failure(&error, &store, &self.settings))),
+        };
+        let mut instance = Instance { store, bindings, settings: self.settings };
+        let configured = instance
+            .call(|filter, store| filter.call_configure(store, &self.document))
+            .map_err(Error::Start)?;
+        let settings = configured.map_err(|faults| {
+            Error::Config(
+                faults.into_iter().map(|fault| Fault { path: fault.path, message: fault.message }).collect(),
+            )
+        })?;
+        Ok((instance, settings))
+    }
+}
+
+impl Instance {
+    /// Whether it may serve again: memory never shrinks, so one that took a large body is better replaced.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.store.data().memory.used() <= HIGH_WATER
+    }
+
+    pub(super) fn prepare(&mut self, request: &Incoming) -> Result<Prepared, Failure> {
+        let headers = convert::headers(&request.headers);
+        let peer = request.peer.map(|peer| peer.to_string());
+        let request = wit::Request {
+            path: &request.path,
+            peer: peer.as_deref(),
+            headers: &headers,
+            body: &request.body,
+        };
+        self.call(|filter, store| filter.call_prepare(store, request)).map(Into::into)
+    }
+
+    pub(super) fn conclude(&mut self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        let headers = match ended {
+            Ended::Response { headers, .. } => convert::headers(headers),
+            _ => Vec::new(),
+        };
+        let outcome = match ended {
+            Ended::Response { status, body, .. } => {
+                wit::Outcome::Response(wit::Response { status: *status, headers: &headers, body })
+            }
+            Ended::NotConnected(reason) => wit::Outcome::NotConnected(reason),
+            Ended::Closed(body) => wit::Outcome::Closed(body),
+            Ended::TimedOut => wit::Outcome::TimedOut,
+            Ended::Oversized => wit::Outcome::Oversized,
+        };
+        self.call(|filter, store| filter.call_conclude(store, attempt.into(), outcome)).map(Into::into)
+    }
+
+    pub(super) fn diagnose(&mut self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        let found = self.call(|filter, store| filter.call_diagnose(store, body))?;
+        Ok(found.map_err(|fault| BodyFault {
+            offset: fault.offset,
+            path: fault.path,
+            message: fault.message,
+        }))
+    }
+
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&wit::Guest, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        // A deadline counts from now on, so it has to be set before each call.
+        self.store.set_epoch_deadline(ticks(&self.settings));
+        call(self.bindings.podstamp_filter_filter(), &mut self.store)
+            .map_err(|error| failure(&error, &self.store, &self.settings))
+    }
+}
+
+fn ticks(settings: &Settings) -> u64 {
+    let ticks = settings.timeout.as_millis().div_ceil(TICK.as_millis());
+    // The current tick has begun already.
+    u64::try_from(ticks).unwrap_or(u64::MAX / 8) + 1
+}
+
+/// Why a call failed: each reason is counted on its own.
+fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -> Failure {
+    if store.data().memory.refused() {
+        Failure::MemoryLimit(settings.memory as u64)
+    } else if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        Failure::Timeout(u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Failure::Trap(error.root_cause().to_string())
+    }
+}
+
+fn engine_config(settings: Settings) -> Config {
+    let mut pooling = PoolingAllocationConfig::default();
+    let slots = u32::try_from(settings.instances).unwrap_or(u32::MAX);
+    pooling
+        .total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(CORE_INSTANCES))
+        .max_memory_size(settings.memory);
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        // Off, a synchronous call costs a quarter: the guest has nothing to wait for.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
+    config
+}
+
+/// Core instances in the component: the module, and the shims that `wit-component` adds for imports that take lists.
+const CORE_INSTANCES: u32 = 4;
+
+/// Memory that an instance may keep for the next request: a body of some MiB and what belongs to it.
+const HIGH_WATER: usize = 16 << 20;
+
+/// What a guest may always hand over in one call; wasmtime counts more than the plain bytes.
+const MIN_HOSTCALL_FUEL: usize = 8 << 20;
