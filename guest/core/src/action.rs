@@ -111,7 +111,7 @@ impl Action {
         }
     }
 
-    /// The attribute that it writes under a configured key.
+    /// The attribute that it writes under its `key`.
     pub(crate) fn writes(&self) -> Option<&str> {
         match self {
             Self::Write { key, .. } => Some(key),

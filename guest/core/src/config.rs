@@ -34,6 +34,7 @@ use crate::pipeline::{Pipeline, Step};
 use catalog::{Catalog, Component};
 use findings::Findings;
 use node::Node;
+use service::Traces;
 
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
@@ -82,15 +83,9 @@ pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
 fn read(document: &Value, findings: &Findings) -> Option<Config> {
     let mut root = Node::root(document, findings).section();
     let catalog = Catalog::read(&mut root);
-    let traces = service::read(&root.take("service"), &catalog);
+    let Traces { receiver, processors, exporter } = service::read(&root.take("service"), &catalog);
     let own = root.take("podstamp");
     root.close();
-    // What the pipeline does not use is not looked at, so that faults there do not keep anybody from starting; without
-    // a pipeline all is looked at, so that nothing comes up later.
-    let (receiver, processors, exporter) = match &traces {
-        Some(traces) => (traces.receiver, traces.processors.clone(), traces.exporter),
-        None => (None, catalog.supported(component::Kind::Processor).collect(), None),
-    };
     catalog.review();
 
     let received = receiver.map(|component| receiver::read(&component.node)).unwrap_or_default();
@@ -100,7 +95,7 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         .collect();
     let exporter = match exporter {
         Some(component) => exporter::read(&component.node),
-        None => Some(implied_exporter(findings)).filter(|_| traces.is_some()),
+        None => Some(implied_exporter(findings)),
     };
     let own = own::read(&own, received.body);
 

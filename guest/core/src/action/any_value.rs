@@ -190,7 +190,7 @@ mod tests {
         let map = KeyValueList {
             values: vec![pair("a", Proto::ArrayValue(list.clone())), pair("b", Proto::BoolValue(true))],
         };
-        let document = json!({"b": true, "a": [-1, "x", 0.5, false, null]});
+        let document = json!({"a": [-1, "x", 0.5, false, null], "b": true});
         assert_eq!(from_json(&document), Ok(Value::Map(map.encode_to_vec().into())));
         let Ok(Value::Array(bytes)) = from_json(&document["a"]) else { panic!("no array") };
         assert_eq!(*bytes, list.encode_to_vec());

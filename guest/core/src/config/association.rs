@@ -9,6 +9,11 @@ pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {
     let entries = node.list();
     let configured = !entries.is_empty();
     let entries: Vec<_> = entries.iter().filter_map(|entry| read_entry(entry, extraction)).collect();
+    if configured && entries.is_empty() {
+        node.fault(
+            "has no entry that finds a pod here: add one, for example `sources: [{from: connection}]`",
+        );
+    }
     Association::new(configured.then_some(entries))
 }
 

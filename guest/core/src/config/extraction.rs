@@ -15,13 +15,10 @@ pub(crate) fn read(node: &Node<'_>) -> Extraction {
         labels: labels.iter().filter_map(|rule| read_rule(rule, "k8s.pod.labels.")).collect(),
         annotations: annotations.iter().filter_map(|rule| read_rule(rule, "k8s.pod.annotations.")).collect(),
     };
-    let why = "podstamp does not extract it; list annotations under extract.annotations";
-    for key in ["otel_annotations", "service_attributes"] {
-        let node = section.take(key);
-        if node.value().is_some_and(|value| value != false) {
-            node.no_effect(why);
-        }
-    }
+    section.without_effect(
+        &["otel_annotations", "service_attributes"],
+        "podstamp does not extract them; list annotations under extract.annotations",
+    );
     // Deployments are found either way, and v0.160 of the Collector has no such key any more.
     let _ = section.take("deployment_name_from_replicaset").flag();
     section.close();

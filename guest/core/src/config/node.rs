@@ -67,12 +67,15 @@ impl<'d> Node<'d> {
         Section::new(self.clone(), map)
     }
 
-    /// A map with free keys. Missing and null: none.
+    /// A map with free keys, sorted by them: not every reader of documents keeps their order. Missing and null: none.
     pub(crate) fn entries(&self) -> Vec<(&'d str, Self)> {
         match self.value() {
             None => Vec::new(),
             Some(Value::Object(map)) => {
-                map.iter().map(|(key, value)| (key.as_str(), self.child(key, Some(value)))).collect()
+                let entry = |(key, value): (&'d String, _)| (key.as_str(), self.child(key, Some(value)));
+                let mut entries: Vec<_> = map.iter().map(entry).collect();
+                entries.sort_by_key(|(key, _)| *key);
+                entries
             }
             Some(other) => {
                 self.expected("a section with keys", other);

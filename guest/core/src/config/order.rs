@@ -21,9 +21,9 @@ pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, findings: &Findings)
             };
             let path = format!("{path}.attributes[{number}].from_attribute");
             let (ahead, behind) = steps.split_at(index);
-            if writers(ahead, attribute).next().is_none()
-                && let Some(later) = writers(behind, attribute).next()
-            {
+            let written = is_written(ahead, attribute)
+                || actions.iter().take(number).any(|action| action.writes() == Some(attribute));
+            if !written && let Some(later) = writers(behind, attribute).next() {
                 let message = format!(
                     "`{attribute}` is written by `{}`, which runs after this: processors run in the order of \
                      service.pipelines.traces.processors, so put `{}` ahead",
@@ -74,6 +74,15 @@ fn writers<'s>(steps: &'s [(&'s str, Step)], attribute: &'s str) -> impl Iterato
         Step::Kubernetes(kubernetes) if writes(kubernetes, attribute) => Some(*path),
         Step::Kubernetes(_) | Step::Resource(_) => None,
     })
+}
+
+/// Whether any step writes an attribute.
+fn is_written(steps: &[(&str, Step)], attribute: &str) -> bool {
+    writers(steps, attribute).next().is_some()
+        || steps.iter().any(|(_, step)| match step {
+            Step::Resource(actions) => actions.iter().any(|action| action.writes() == Some(attribute)),
+            Step::Kubernetes(_) => false,
+        })
 }
 
 /// `k8s.pod.ip` counts as written in any case: whoever reads it expects it from there.

@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use super::section::Section;
-use super::url::{is_authority, is_port};
+use super::url::{is_host, is_port};
 use crate::exchange::Level;
 
 /// Where podstamp receives.
@@ -96,7 +96,7 @@ pub(crate) fn listen(node: &Node<'_>, text: &str) -> Option<String> {
     let usable = match text.rsplit_once(':') {
         Some(("", port)) if is_port(port) => return Some(format!("0.0.0.0:{port}")),
         // Port 0 asks for any free one.
-        Some((host, port)) => is_port(port) && is_authority(host),
+        Some((host, port)) => is_port(port) && is_host(host),
         None => false,
     };
     if !usable {

@@ -89,28 +89,32 @@ impl<'d> Fields<'d> {
     /// insert, update, upsert.
     fn write(&mut self, mode: Mode, include_metadata: bool) -> Option<Action> {
         let key = self.required_key();
-        let origins = [
-            self.value.take().and_then(|node| read_value(&node).map(Origin::Value)),
-            self.from_attribute.take().and_then(|node| node.filled_text()).map(Origin::Attribute),
-            self.from_context.take().and_then(|node| read_context(&node, include_metadata)),
-        ];
-        let default = self.default_value.take().and_then(|node| read_value(&node));
-        let mut given = origins.into_iter().flatten();
-        let origin = given.next();
-        if given.next().is_some() {
-            self.action.fault("has several of value, from_attribute and from_context: keep one");
-            return None;
-        }
-        if origin.is_none() && default.is_none() {
-            self.action
-                .fault("has nothing to write: give it value, from_attribute, from_context or default_value");
-            return None;
-        }
-        Some(Action::Write {
-            mode,
-            key: key?,
-            source: Source { origin: origin.unwrap_or(Origin::Nothing), default },
-        })
+        // The Collector takes an empty name for none.
+        let named = |node: &Node<'_>| node.value().is_some_and(|value| value != "");
+        let value = self.value.take();
+        let from_attribute = self.from_attribute.take().filter(named);
+        let from_context = self.from_context.take().filter(named);
+        let default_value = self.default_value.take();
+        let origin = match (value, from_attribute, from_context) {
+            (Some(node), None, None) => read_value(&node).map(Origin::Value),
+            (None, Some(node), None) => node.text().map(Origin::Attribute),
+            (None, None, Some(node)) => read_context(&node, include_metadata),
+            (None, None, None) if default_value.is_some() => Some(Origin::Nothing),
+            (None, None, None) => {
+                let known = "value, from_attribute, from_context or default_value";
+                self.action.fault(format!("has nothing to write: give it {known}"));
+                None
+            }
+            _ => {
+                self.action.fault("has several of value, from_attribute and from_context: keep one");
+                None
+            }
+        };
+        let default = match default_value {
+            Some(node) => Some(read_value(&node)?),
+            None => None,
+        };
+        Some(Action::Write { mode, key: key?, source: Source { origin: origin?, default } })
     }
 
     /// delete, hash.
@@ -182,7 +186,7 @@ fn read_value(node: &Node<'_>) -> Option<Value<'static>> {
 }
 
 fn read_context(node: &Node<'_>, include_metadata: bool) -> Option<Origin> {
-    let text = node.filled_text()?;
+    let text = node.text()?;
     if text == "client.address" {
         return Some(Origin::ClientAddress);
     }

@@ -6,7 +6,8 @@ use super::nearest::hint;
 use super::node::Node;
 use crate::exchange::Level;
 
-/// The traces pipeline, down to the components that podstamp has.
+/// The traces pipeline, down to the components that podstamp has. Where it is at fault, what is to be looked at for
+/// further faults.
 #[derive(Debug)]
 pub(crate) struct Traces<'c, 'd> {
     /// None: the default one.
@@ -16,8 +17,8 @@ pub(crate) struct Traces<'c, 'd> {
     pub(crate) exporter: Option<&'c Component<'d>>,
 }
 
-/// Reads `service`. None where that failed.
-pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Option<Traces<'c, 'd>> {
+/// Reads `service`.
+pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
     let mut section = service.section();
     section.without_effect(&["extensions"], "podstamp has no extensions; see podstamp.admin");
     section.without_effect(&["telemetry"], "podstamp's own log and metrics are set on its command line");
@@ -35,40 +36,40 @@ pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Opti
             }
         }
     }
-    match traces.as_slice() {
-        [] => {
-            pipelines.child("traces", None).fault(missing_pipeline(catalog));
-            None
-        }
-        [pipeline] => read_pipeline(pipeline, catalog),
-        [_, further @ ..] => {
-            for pipeline in further {
-                pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
-            }
-            None
-        }
+    let Some((pipeline, further)) = traces.split_first() else {
+        pipelines.child("traces", None).fault(missing_pipeline(catalog));
+        return Traces {
+            receiver: catalog.supported(Kind::Receiver).next(),
+            processors: catalog.supported(Kind::Processor).collect(),
+            exporter: catalog.supported(Kind::Exporter).next(),
+        };
+    };
+    for pipeline in further {
+        pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
     }
+    read_pipeline(pipeline, catalog)
 }
 
-fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Option<Traces<'c, 'd>> {
+fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
     let mut section = pipeline.section();
     let receivers = section.take("receivers");
     let processors = section.take("processors");
     let exporters = section.take("exporters");
     section.close();
 
-    let processors = resolve(&processors, Kind::Processor, catalog);
-    let receiver = if receivers.is_present() {
-        exactly_one(&receivers, resolve(&receivers, Kind::Receiver, catalog), "otlp")
-    } else {
-        implied_receiver(&receivers, catalog)
-    };
-    let exporter = if exporters.is_present() {
-        exactly_one(&exporters, resolve(&exporters, Kind::Exporter, catalog), "otlphttp")
-    } else {
-        implied_exporter(&exporters, catalog)
-    };
-    Some(Traces { receiver: receiver?, processors, exporter: exporter? })
+    Traces {
+        receiver: if receivers.is_present() {
+            only(&receivers, &resolve(&receivers, Kind::Receiver, catalog), "otlp")
+        } else {
+            implied_receiver(&receivers, catalog)
+        },
+        processors: resolve(&processors, Kind::Processor, catalog),
+        exporter: if exporters.is_present() {
+            only(&exporters, &resolve(&exporters, Kind::Exporter, catalog), "otlphttp")
+        } else {
+            implied_exporter(&exporters, catalog)
+        },
+    }
 }
 
 /// The components that a list refers to, as far as podstamp has them.
@@ -109,26 +110,17 @@ fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Vec
     resolved
 }
 
-/// The only component of a list; None within: nothing to say.
-fn exactly_one<'c, 'd>(
-    list: &Node<'_>,
-    resolved: Vec<&'c Component<'d>>,
-    type_name: &str,
-) -> Option<Option<&'c Component<'d>>> {
-    match resolved.as_slice() {
-        [one] => Some(Some(*one)),
-        [] => {
-            list.fault(format!("names no `{type_name}`, the only one that podstamp has"));
-            None
-        }
-        _ => {
-            list.fault(format!("names several `{type_name}`: podstamp has one, so keep one"));
-            None
-        }
+/// The component that a list comes down to.
+fn only<'c, 'd>(list: &Node<'_>, resolved: &[&'c Component<'d>], name: &str) -> Option<&'c Component<'d>> {
+    match resolved {
+        [_] => {}
+        [] => list.fault(format!("names no `{name}`, the only one that podstamp has")),
+        _ => list.fault(format!("names several `{name}`: podstamp has one, so keep one")),
     }
+    resolved.first().copied()
 }
 
-fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<Option<&'c Component<'d>>> {
+fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
     let defined: Vec<_> = catalog.supported(Kind::Receiver).collect();
     if defined.is_empty() {
         list.notice(
@@ -136,19 +128,18 @@ fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option
             "config-default",
             "missing, so OTLP/HTTP is received on its default address",
         );
-        return Some(None);
+        return None;
     }
     defined.iter().for_each(|receiver| receiver.mark_used());
-    exactly_one(list, defined, "otlp")
+    only(list, &defined, "otlp")
 }
 
-fn implied_exporter<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<Option<&'c Component<'d>>> {
+fn implied_exporter<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
     let defined: Vec<_> = catalog.of(Kind::Exporter).map(|exporter| exporter.id).collect();
-    if defined.is_empty() {
-        return Some(None);
+    if !defined.is_empty() {
+        list.fault(format!("is missing: add `exporters: [...]`, with one of {}", defined.join(", ")));
     }
-    list.fault(format!("is missing: add `exporters: [...]`, with one of {}", defined.join(", ")));
-    None
+    catalog.supported(Kind::Exporter).next()
 }
 
 fn missing_pipeline(catalog: &Catalog<'_>) -> String {

@@ -1,4 +1,8 @@
-//! Whole documents. What single sections take is tested beside them.
+//! Whole documents. What single values take is tested beside their readers.
+
+mod faults;
+mod processors;
+mod transport;
 
 use serde_json::json;
 
@@ -17,6 +21,27 @@ fn faults(document: &Value) -> Vec<String> {
         Ok(_) => Vec::new(),
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// The simple configuration with one place set to something else.
+fn simple_with(pointer: &str, value: Value) -> Value {
+    let mut document = simple();
+    let mut place = &mut document;
+    for key in pointer.split('.') {
+        place = match key.parse::<usize>() {
+            Ok(index) => &mut place[index],
+            Err(_) => &mut place[key],
+        };
+    }
+    *place = value;
+    document
+}
+
+/// Its notices, without those of the simple configuration itself.
+fn notices(document: &Value) -> Vec<String> {
+    let usual = parsed(&simple()).notices;
+    let notices = parsed(document).notices.into_iter().filter(|notice| !usual.contains(notice));
+    notices.map(|notice| format!("{:?} {}", notice.level, notice.message)).collect()
 }
 
 fn keys(config: &Config) -> Vec<(Level, &str)> {
@@ -109,4 +134,63 @@ fn the_default_document_is_the_load_balancer_configuration() {
     assert_eq!(config.exporter.url, DEFAULT_URL);
     assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
     assert_eq!(keys(&config), [(Level::Info, "config-default")]);
+}
+
+#[test]
+fn a_whole_otel_agent_configuration_runs_as_it_stands() {
+    // deepflow-demo's open-telemetry.yaml, and what its successors add.
+    let mut document = simple();
+    document["extensions"] = json!({"health_check": {}, "zpages": {}, "memory_ballast": {"size_mib": 512}});
+    document["receivers"] = json!({
+        "otlp": {"protocols": {"grpc": {"endpoint": "0.0.0.0:4317"}, "http": {"endpoint": "0.0.0.0:4318"}}},
+        "prometheus": {"config": {"anything": "at all"}},
+    });
+    document["processors"]["batch"] = json!({"timeout": "10s"});
+    document["processors"]["memory_limiter"] = json!({"check_interval": "2s", "limit_mib": 1800});
+    document["exporters"]["logging"] = json!({"loglevel": "debug"});
+    document["service"] = json!({
+        "extensions": ["health_check", "zpages", "memory_ballast"],
+        "telemetry": {"metrics": {"level": "basic"}},
+        "pipelines": {
+            "traces": {
+                "receivers": ["otlp"],
+                "processors": ["k8sattributes", "resource", "memory_limiter", "batch"],
+                "exporters": ["otlphttp", "logging"],
+            },
+            "metrics": {"receivers": ["prometheus"], "exporters": ["logging"]},
+        },
+    });
+    let config = parsed(&document);
+    assert_eq!(config.receiver.endpoint, "0.0.0.0:4318");
+    let paths: Vec<_> = config.notices.iter().filter_map(|notice| notice.message.split(':').next()).collect();
+    let expected = [
+        "service.extensions",
+        "service.telemetry",
+        "service.pipelines.metrics",
+        "receivers.prometheus",
+        "processors.batch",
+        "processors.memory_limiter",
+        "exporters.logging",
+        "extensions.health_check",
+        "extensions.memory_ballast",
+        "extensions.zpages",
+        "receivers.otlp.protocols.grpc",
+        "processors.resource.attributes[0].from_attribute",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn notices_never_hold_the_value_of_a_header() {
+    let document = simple_with("exporters.otlphttp.headers", json!({"Authorization": "Bearer s3cret"}));
+    let config = parsed(&document);
+    assert_eq!(config.exporter.headers, [crate::exchange::Header::new("authorization", "Bearer s3cret")]);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let document = simple_with(
+        "exporters.otlphttp.headers",
+        json!({"a b": "s3cret", "x": "s3cret\r\n", "y": ["s3cret"]}),
+    );
+    let faults = faults(&document);
+    assert_eq!(faults.len(), 3);
+    assert!(!faults.concat().contains("s3cret"), "{faults:?}");
 }

@@ -1,5 +1,7 @@
 //! The URL of an upstream.
 
+use std::net::Ipv6Addr;
+
 /// An absolute `http://` URL, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url(String);
@@ -52,25 +54,26 @@ impl Url {
     }
 }
 
-/// Whether `text` is `host`, `host:port` or one of them with the host in brackets.
-pub(crate) fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((host, "")) => (host, None),
-            Some((host, port)) if port.starts_with(':') => (host, port.get(1..)),
-            _ => return false,
-        },
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let host_is_usable = if text.starts_with('[') {
-        host.parse::<std::net::Ipv6Addr>().is_ok()
-    } else {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-    };
-    host_is_usable && port.is_none_or(|port| is_port(port) && port.parse() != Ok(0_u16))
+/// Whether `text` is `host` or `host:port`.
+fn is_authority(text: &str) -> bool {
+    match text.rsplit_once(':') {
+        // A colon within brackets is the address's own.
+        Some((host, port)) if !port.ends_with(']') => {
+            is_host(host) && is_port(port) && port.parse() != Ok(0_u16)
+        }
+        _ => is_host(text),
+    }
+}
+
+/// Whether `text` is a name, an IPv4 address, or an IPv6 address in brackets.
+pub(crate) fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            !text.is_empty() && text.bytes().all(name)
+        }
+    }
 }
 
 /// Whether `text` is a port.

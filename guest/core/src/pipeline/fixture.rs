@@ -104,3 +104,16 @@ pub(crate) fn run(
     });
     (written.collect(), pod)
 }
+
+/// The pipeline of a document with these processors, in this order.
+pub(crate) fn pipeline(processors: &serde_json::Value, order: &[&str]) -> Pipeline {
+    let document = serde_json::json!({
+        "receivers": {"otlp": {"protocols": {"http": {"include_metadata": true}}}},
+        "processors": processors,
+        "service": {"pipelines": {"traces": {"processors": order}}},
+    });
+    match crate::config::parse(&document) {
+        Ok(config) => config.pipeline,
+        Err(faults) => panic!("{faults:#?}"),
+    }
+}

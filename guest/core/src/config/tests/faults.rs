@@ -1,0 +1,268 @@
+//! What is wrong with a document, and what is said about it.
+
+use serde_json::{Value, json};
+
+use super::{faults, simple, simple_with};
+
+#[test]
+fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
+    let document = json!({
+        "recievers": {},
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": "nowhere", "tls": {"cert_file": "x"}}}}},
+        "processors": {
+            "k8sattribute": {},
+            "k8sattributes": {"passthrough": "yes", "extract": {"metadata": ["k8s.pod.nam"]}},
+            "resource": {"attributes": [
+                {"key": "app.host.ip", "from_atribute": "k8s.pod.ip", "action": "insert"},
+                {"key": "a", "value": 1, "action": "inster"},
+            ]},
+        },
+        "exporters": {"otlphttp": {"traces_endpoint": "https://agent/x", "timeout": 30}},
+        "service": {"pipelines": {"traces": {
+            "receivers": ["otlp", "jaeger"],
+            "processors": ["k8sattributes", "resource", "batch"],
+            "exporters": ["otlphttp"],
+        }}},
+        "podstamp": {"limits": {"body": "lots"}, "trusted_proxies": ["everybody"]},
+    });
+    let expected = [
+        "processors.k8sattribute: `k8sattribute` is no type of processor that the Collector or podstamp has; did you \
+         mean `k8s_attributes`?",
+        "service.pipelines.traces.receivers[1]: `receivers` defines no `jaeger`",
+        "service.pipelines.traces.processors[2]: `processors` defines no `batch`",
+        "recievers: unknown key; did you mean `receivers`?",
+        "receivers.otlp.protocols.http.endpoint: `nowhere` is no address to listen on: write `0.0.0.0:4318`",
+        "receivers.otlp.protocols.http.tls: TLS isn't received yet: terminate it ahead of podstamp, or remove this",
+        "processors.k8sattributes.extract.metadata[0]: `k8s.pod.nam` is no metadata that k8sattributes extracts; did \
+         you mean `k8s.pod.name`?",
+        "processors.k8sattributes.passthrough: expected true or false, found a text",
+        "processors.resource.attributes[0].from_atribute: unknown key; did you mean `from_attribute`?",
+        "processors.resource.attributes[0]: has nothing to write: give it value, from_attribute, from_context or \
+         default_value",
+        "processors.resource.attributes[1].action: `inster` is none of insert, update, upsert, delete, hash, extract, \
+         convert; did you mean `insert`?",
+        "exporters.otlphttp.traces_endpoint: TLS towards the upstream is not supported yet: use an http:// URL",
+        "exporters.otlphttp.timeout: a duration needs a unit: write `30s`",
+        "podstamp.trusted_proxies[0]: `everybody` is neither an address nor a network such as 10.0.0.0/8",
+        "podstamp.limits.body: `lots` is no size: write bytes, `512KiB` or `64MiB`",
+    ];
+    assert_eq!(faults(&document), expected);
+}
+
+#[test]
+fn a_document_without_a_traces_pipeline_says_what_to_add() {
+    assert_eq!(
+        faults(&json!({})),
+        [
+            "service.pipelines.traces: is missing: it says which processors run, in which order, and which exporter sends"
+        ]
+    );
+    assert_eq!(faults(&json!(null)), faults(&json!({})));
+    let mut document = simple();
+    document.as_object_mut().unwrap().remove("service");
+    document["processors"]["resource"] = json!({"attributes": []});
+    assert_eq!(
+        faults(&document),
+        [
+            "service.pipelines.traces: is missing: add `processors: [k8sattributes, resource]` to it, in the order in \
+             which they shall run",
+            "processors.resource.attributes: is missing: a list of actions, each with `key` and `action`",
+        ]
+    );
+    assert_eq!(
+        faults(&json!([])),
+        [": expected a section with keys, found a list".trim_start_matches(": "), &faults(&json!({}))[0]]
+    );
+}
+
+#[test]
+fn what_podstamp_cannot_do_is_a_fault_where_it_is_used() {
+    for (section, list, id, expected) in [
+        ("processors", "processors", "tail_sampling", "podstamp has no `tail_sampling` processor"),
+        ("processors", "processors", "transform/x", "podstamp has no `transform` processor"),
+        ("receivers", "receivers", "jaeger", "podstamp has no `jaeger` receiver"),
+        ("exporters", "exporters", "otlp", "podstamp has no `otlp` exporter"),
+        ("exporters", "exporters", "kafka", "podstamp has no `kafka` exporter"),
+        ("connectors", "exporters", "spanmetrics", "podstamp has no `spanmetrics` connector"),
+    ] {
+        let mut document = simple();
+        document["receivers"] = json!({"otlp": null});
+        document["service"]["pipelines"]["traces"]["receivers"] = json!(["otlp"]);
+        document[section][id] = json!({"anything": 1});
+        let used = &mut document["service"]["pipelines"]["traces"][list];
+        used.as_array_mut().unwrap().push(json!(id));
+        let index = used.as_array().unwrap().len() - 1;
+        let faults = faults(&document);
+        let path = format!("service.pipelines.traces.{list}[{index}]: {expected}");
+        assert!(faults.len() == 1 && faults[0].starts_with(&path), "{faults:?}");
+    }
+}
+
+#[test]
+fn pipelines_that_podstamp_cannot_run_are_faults() {
+    let pipelines = "service.pipelines";
+    for (pointer, value, expected) in [
+        (
+            format!("{pipelines}.traces/2"),
+            json!({}),
+            "service.pipelines.traces/2: podstamp runs one traces pipeline",
+        ),
+        (
+            format!("{pipelines}.tracing"),
+            json!({}),
+            "service.pipelines.tracing: unknown kind of pipeline; did you mean",
+        ),
+        (
+            format!("{pipelines}.traces.exporters"),
+            json!(null),
+            "service.pipelines.traces.exporters: names no `otlphttp`",
+        ),
+        (
+            format!("{pipelines}.traces.processors"),
+            json!(["resource", "resource"]),
+            "service.pipelines.traces.processors[1]: `resource` stands twice",
+        ),
+        (
+            format!("{pipelines}.traces.processors"),
+            json!(["resources"]),
+            "service.pipelines.traces.processors[0]: `processors` defines no `resources`; did you mean `resource`?",
+        ),
+        (format!("{pipelines}.traces.sinks"), json!([]), "service.pipelines.traces.sinks: unknown key"),
+    ] {
+        let faults = faults(&simple_with(&pointer, value));
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{pointer} {faults:?}");
+    }
+    let mut document = simple();
+    document["service"]["pipelines"]["traces"].as_object_mut().unwrap().remove("exporters");
+    assert_eq!(
+        faults(&document),
+        ["service.pipelines.traces.exporters: is missing: add `exporters: [...]`, with one of otlphttp"]
+    );
+    document["exporters"]["otlphttp/2"] = json!({"endpoint": "http://other:4318"});
+    document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp", "otlphttp/2"]);
+    assert_eq!(
+        faults(&document),
+        ["service.pipelines.traces.exporters: names several `otlphttp`: podstamp has one, so keep one"]
+    );
+}
+
+#[test]
+fn actions_that_the_collector_would_not_start_with_are_faults() {
+    let path = "processors.resource.attributes[0]";
+    for (action, expected) in [
+        (json!({"key": "a", "value": 1}), ".action: is missing"),
+        (json!({"value": 1, "action": "insert"}), ".key: is missing"),
+        (json!({"key": "a", "action": "insert"}), ": has nothing to write"),
+        (json!({"key": "a", "value": null, "action": "insert"}), ".value: is empty"),
+        (json!({"key": "a", "from_attribute": "", "action": "insert"}), ": has nothing to write"),
+        (
+            json!({"key": "a", "value": 1, "from_attribute": "b", "action": "upsert"}),
+            ": has several of value",
+        ),
+        (
+            json!({"key": "a", "from_context": "x", "from_attribute": "b", "action": "update"}),
+            ": has several of",
+        ),
+        (
+            json!({"key": "a", "value": 1, "pattern": "x", "action": "insert"}),
+            ".pattern: `insert` does not use",
+        ),
+        (
+            json!({"key": "a", "value": 1, "converted_type": "int", "action": "insert"}),
+            ".converted_type: `insert`",
+        ),
+        (
+            json!({"key": "a", "value": 18446744073709551615_u64, "action": "insert"}),
+            ".value: is a whole number beyond",
+        ),
+        (json!({"action": "delete"}), ".key: is missing: give `key`, or `pattern`"),
+        (json!({"key": "a", "value": 1, "action": "delete"}), ".value: `delete` does not use"),
+        (json!({"key": "a", "default_value": 1, "action": "hash"}), ".default_value: `hash` does not use"),
+        (json!({"pattern": "(", "action": "hash"}), ".pattern: is no usable pattern"),
+        (json!({"key": "a", "action": "extract"}), ".pattern: is missing"),
+        (json!({"key": "a", "pattern": ".*", "action": "extract"}), ".pattern: every group must have a name"),
+        (
+            json!({"key": "a", "pattern": "(?P<x>.)(.)", "action": "extract"}),
+            ".pattern: every group must have a name",
+        ),
+        (json!({"key": "a", "pattern": "\\p{Greek}", "action": "delete"}), ".pattern: is no usable pattern"),
+        (json!({"key": "a", "action": "convert"}), ".converted_type: is missing"),
+        (
+            json!({"key": "a", "converted_type": "bool", "action": "convert"}),
+            ".converted_type: `bool` is none of int",
+        ),
+        (json!({"key": "a", "include": {}, "action": "delete"}), ".include: unknown key"),
+        (json!("insert"), ": expected a section with keys"),
+    ] {
+        let faults = faults(&simple_with("processors.resource.attributes", json!([action])));
+        assert!(faults[0].starts_with(&format!("{path}{expected}")), "{action} {faults:?}");
+        assert!(faults.len() == 1 || action.is_string(), "{action} {faults:?}");
+    }
+}
+
+#[test]
+fn settings_of_k8sattributes_that_cannot_work_are_faults() {
+    let four = json!({"from": "connection"});
+    for (settings, expected) in [
+        (json!({"auth_type": "none of these"}), "auth_type: `none of these` is none of none, serviceAccount"),
+        (json!({"pod_association": [{"sources": []}]}), "pod_association[0].sources: is missing"),
+        (
+            json!({"pod_association": [{"sources": [four, four, four, four, four]}]}),
+            "pod_association[0].sources: has 5",
+        ),
+        (
+            json!({"pod_association": [{"sources": [{"from": "label"}]}]}),
+            "pod_association[0].sources[0].from: `label`",
+        ),
+        (json!({"pod_association": [{"sources": [{}]}]}), "pod_association[0].sources[0].from: is missing"),
+        (
+            json!({"pod_association": [{"sources": [{"from": "resource_attribute"}]}]}),
+            "pod_association[0].sources[0].name: is missing",
+        ),
+        (
+            json!({"pod_association": [{"sources": [{"from": "resource_attribute", "name": "k8s.pod.id"}]}]}),
+            "pod_association[0].sources[0].name: `k8s.pod.id` identifies no pod; what does: k8s.pod.ip, k8s.pod.uid,",
+        ),
+        (
+            json!({"pod_association": [{"sources": [{"from": "resource_attribute", "name": "container.id"}]}]}),
+            "pod_association: has no entry that finds a pod here",
+        ),
+        (json!({"extract": {"labels": [{"key": "a", "key_regex": "b"}]}}), "extract.labels[0]: has both"),
+        (json!({"extract": {"labels": [{"tag_name": "a"}]}}), "extract.labels[0]: has neither"),
+        (
+            json!({"extract": {"annotations": [{"key_regex": "("}]}}),
+            "extract.annotations[0].key_regex: is no usable",
+        ),
+        (
+            json!({"extract": {"labels": [{"key": "a", "regex": "b"}]}}),
+            "extract.labels[0].regex: the Collector has",
+        ),
+        (
+            json!({"extract": {"labels": [{"key": "a", "from": "pods"}]}}),
+            "extract.labels[0].from: `pods` is none of",
+        ),
+        (
+            json!({"filter": {"node_from_env_var": "X"}}),
+            "filter.node_from_env_var: not available here, use filter.node",
+        ),
+        (
+            json!({"filter": {"fields": [{"key": "spec.node"}]}}),
+            "filter.fields[0].key: `spec.node` is none of",
+        ),
+        (
+            json!({"filter": {"fields": [{"key": "status.phase", "op": "exists"}]}}),
+            "filter.fields[0].op: `exists`",
+        ),
+        (json!({"filter": {"labels": [{"value": "x"}]}}), "filter.labels[0].key: is missing"),
+        (json!({"exclude": {"pods": [{"name": "["}]}}), "exclude.pods[0].name: is no usable pattern"),
+        (json!({"passtrough": true}), "passtrough: unknown key; did you mean `passthrough`?"),
+    ] {
+        let faults = faults(&simple_with("processors.k8sattributes", settings.clone()));
+        let expected = format!("processors.k8sattributes.{expected}");
+        assert!(faults.len() == 1 && faults[0].starts_with(&expected), "{settings} {faults:?}");
+    }
+    let old = json!({"pod_association": [{"from": "connection"}]});
+    let found: Vec<Value> =
+        faults(&simple_with("processors.k8sattributes", old)).into_iter().map(Value::from).collect();
+    assert!(found[0].as_str().unwrap().contains("belongs into a list"), "{found:?}");
+}

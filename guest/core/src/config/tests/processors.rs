@@ -1,0 +1,143 @@
+//! Notices about processors.
+
+use serde_json::{Value, json};
+
+use super::{balanced, notices, parsed, simple, simple_with};
+use crate::exchange::Level;
+
+fn order(document: &mut Value, processors: &[&str]) {
+    document["service"]["pipelines"]["traces"]["processors"] = json!(processors);
+}
+
+fn warnings(document: &Value) -> Vec<String> {
+    let notices = parsed(document).notices.into_iter();
+    notices.filter(|notice| notice.level == Level::Warning).map(|notice| notice.message).collect()
+}
+
+#[test]
+fn reading_what_a_later_step_writes_is_warned_about() {
+    let mut document = simple();
+    assert_eq!(warnings(&document), [""; 0]);
+    order(&mut document, &["resource", "k8sattributes"]);
+    let expected = "processors.resource.attributes[0].from_attribute: `k8s.pod.ip` is written by `k8sattributes`, which \
+                    runs after this: processors run in the order of service.pipelines.traces.processors, so put \
+                    `k8sattributes` ahead";
+    assert_eq!(warnings(&document), [expected]);
+
+    let mut document = balanced();
+    assert_eq!(warnings(&document), [""; 0]);
+    order(&mut document, &["resource/pre", "resource/post", "k8sattributes"]);
+    let found = warnings(&document);
+    assert!(found.len() == 1 && found[0].starts_with("processors.resource/post.attributes[0]"), "{found:?}");
+}
+
+#[test]
+fn attributes_of_labels_count_and_ones_that_are_there_already_do_not() {
+    let mut document = simple();
+    document["processors"]["k8sattributes"] = json!({
+        "extract": {"metadata": ["k8s.pod.name"], "labels": [{"key": "app", "tag_name": "app"}]},
+    });
+    document["processors"]["resource"] = json!({"attributes": [
+        {"key": "a", "from_attribute": "app", "action": "insert"},
+        {"key": "b", "from_attribute": "k8s.node.name", "action": "insert"},
+        {"key": "k8s.pod.name", "from_attribute": "host.name", "action": "insert"},
+        {"key": "c", "from_attribute": "k8s.pod.name", "action": "insert"},
+    ]});
+    order(&mut document, &["resource", "k8sattributes"]);
+    let found = warnings(&document);
+    assert!(found.len() == 1 && found[0].contains("attributes[0].from_attribute: `app`"), "{found:?}");
+
+    document["processors"]["k8sattributes/first"] = document["processors"]["k8sattributes"].clone();
+    order(&mut document, &["k8sattributes/first", "resource", "k8sattributes"]);
+    assert_eq!(warnings(&document), [""; 0]);
+}
+
+#[test]
+fn stamping_an_address_that_nobody_extracts_is_told() {
+    let stamp = |document: &Value| {
+        let notices = parsed(document).notices.into_iter();
+        notices.filter(|notice| notice.key == "config-pod-ip").map(|notice| notice.level).collect::<Vec<_>>()
+    };
+    assert_eq!(stamp(&simple()), [Level::Info]);
+    assert_eq!(stamp(&simple_with("podstamp.guard.repair_host_ip", json!(false))), [Level::Warning]);
+    let with = |settings| stamp(&simple_with("processors.k8sattributes", settings));
+    assert_eq!(with(json!({"extract": {"metadata": ["k8s.pod.ip"]}})), []);
+    assert_eq!(with(json!({"passthrough": true})), []);
+    assert_eq!(stamp(&balanced()), []);
+}
+
+#[test]
+fn settings_that_change_nothing_here_are_told() {
+    for (settings, expected) in [
+        (json!({"wait_for_metadata": true}), "wait_for_metadata: has no effect here"),
+        (json!({"wait_for_metadata": false}), ""),
+        (json!({"auth_type": "kubeConfig", "kube_config_path": "/x", "context": "y"}), ""),
+        (
+            json!({"extract": {"metadata": ["k8s.statefulset.name"]}}),
+            "extract.metadata[0]: has no effect here",
+        ),
+        (json!({"extract": {"otel_annotations": true}}), "extract.otel_annotations: has no effect here"),
+        (json!({"extract": {"deployment_name_from_replicaset": true}}), ""),
+        (
+            json!({"extract": {"labels": [{"key": "a", "from": "namespace"}]}}),
+            "extract.labels[0]: has no effect",
+        ),
+        (
+            json!({"extract": {"labels": [{"key_regex": "a.*", "tag_name": "b"}]}}),
+            "extract.labels[0].tag_name: has no",
+        ),
+        (
+            json!({"pod_association": [
+                {"sources": [{"from": "resource_attribute", "name": "container.id"}]},
+                {"sources": [{"from": "connection"}]},
+            ]}),
+            "pod_association[0]: has no effect here",
+        ),
+    ] {
+        let found = notices(&simple_with("processors.k8sattributes", settings.clone()));
+        match expected {
+            "" => assert_eq!(found, [""; 0], "{settings}"),
+            expected => {
+                let expected = format!("Info processors.k8sattributes.{expected}");
+                assert!(found.len() == 1 && found[0].starts_with(&expected), "{settings} {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn processors_outside_the_pipeline_are_told_and_not_looked_at() {
+    let document = simple_with("processors.resource/unused", json!({"whatever": true}));
+    assert_eq!(
+        notices(&document),
+        ["Warning processors.resource/unused: the traces pipeline does not use it"]
+    );
+    let document = simple_with("processors.tail_sampling", json!({"whatever": true}));
+    let found = notices(&document);
+    assert!(
+        found[0].starts_with("Info processors.tail_sampling: has no effect here: podstamp has none"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn headers_are_read_where_the_receiver_includes_metadata() {
+    let mut document = simple();
+    document["processors"]["resource"]["attributes"] = json!([
+        {"key": "a", "from_context": "metadata.X-Tenant", "action": "insert"},
+        {"key": "b", "from_context": "x-tenant", "action": "insert"},
+        {"key": "c", "from_context": "X-Other", "action": "insert"},
+        {"key": "d", "from_context": "client.address", "action": "insert"},
+        {"key": "e", "from_context": "auth.subject", "action": "insert"},
+    ]);
+    let found = warnings(&document);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].contains("include_metadata: true"), "{found:?}");
+    assert!(parsed(&document).request_headers.is_empty());
+
+    document["receivers"] = json!({"otlp": {"protocols": {"http": {"include_metadata": true}}}});
+    let config = parsed(&document);
+    assert!(config.include_metadata);
+    assert_eq!(config.request_headers, ["x-other", "x-tenant"]);
+    assert_eq!(warnings(&document), [""; 0]);
+}

@@ -1,0 +1,182 @@
+//! Receiver, exporter and podstamp's own section.
+
+use serde_json::{Value, json};
+
+use super::{faults, notices, parsed, simple, simple_with};
+use crate::config::{Limits, Retry};
+use crate::guard::Rules;
+
+fn receiving(http: Value) -> Value {
+    simple_with("receivers", json!({"otlp": {"protocols": {"http": http}}}))
+}
+
+fn exporting(settings: Value) -> Value {
+    let mut document = simple();
+    for (key, value) in settings.as_object().unwrap() {
+        document["exporters"]["otlphttp"][key] = value.clone();
+    }
+    document
+}
+
+#[test]
+fn the_receiver_listens_where_it_is_told() {
+    for (endpoint, expected) in [
+        (json!("0.0.0.0:4318"), "0.0.0.0:4318"),
+        (json!("localhost:0"), "localhost:0"),
+        (json!("[::]:4318"), "[::]:4318"),
+        (json!(":4318"), "0.0.0.0:4318"),
+        (json!(null), "127.0.0.1:4318"),
+        (json!(""), "127.0.0.1:4318"),
+    ] {
+        assert_eq!(parsed(&receiving(json!({"endpoint": endpoint}))).receiver.endpoint, expected);
+    }
+    for endpoint in
+        ["4318", "host", "host:", "host:x", "host:70000", "::1:4318", "a:1:2", "http://host:1", "[::1]"]
+    {
+        assert_eq!(faults(&receiving(json!({"endpoint": endpoint}))).len(), 1, "{endpoint}");
+    }
+    let receiver = parsed(&receiving(json!({"traces_url_path": "otlp/traces"}))).receiver;
+    assert_eq!(receiver.traces_url_path, "/otlp/traces");
+    assert_eq!(parsed(&receiving(json!(null))).receiver.traces_url_path, "/v1/traces");
+}
+
+#[test]
+fn what_the_receiver_has_not_got_is_refused_where_it_protects_and_told_otherwise() {
+    for key in ["tls", "auth", "middlewares"] {
+        assert_eq!(faults(&receiving(json!({key: {"x": "y"}}))).len(), 1, "{key}");
+        assert_eq!(faults(&receiving(json!({key: null}))), [""; 0], "{key}");
+    }
+    for (http, level) in [
+        (json!({"cors": {"allowed_origins": ["*"]}}), "Warning"),
+        (json!({"idle_timeout": "1m"}), "Info"),
+        (json!({"compression_algorithms": ["zstd"]}), "Info"),
+        (json!({"metrics_url_path": "/m"}), "Info"),
+    ] {
+        let usual = notices(&receiving(json!({})));
+        let found: Vec<_> =
+            notices(&receiving(http.clone())).into_iter().filter(|it| !usual.contains(it)).collect();
+        assert!(found.len() == 1 && found[0].starts_with(level), "{http} {found:?}");
+    }
+    let both = simple_with("receivers", json!({"otlp": {"protocols": {"grpc": null, "http": null}}}));
+    assert_eq!(
+        notices(&both),
+        ["Warning receivers.otlp.protocols.grpc: OTLP/gRPC isn't received yet: let clients use OTLP/HTTP"]
+    );
+    let only = simple_with("receivers", json!({"otlp": {"protocols": {"grpc": null}}}));
+    assert!(faults(&only)[0].starts_with("receivers.otlp.protocols.http: is missing"));
+}
+
+#[test]
+fn bodies_are_limited_by_podstamps_key_or_else_by_the_receivers() {
+    assert_eq!(parsed(&simple()).limits, Limits::default());
+    let mut document = receiving(json!({"max_request_body_size": 1048576}));
+    assert_eq!(parsed(&document).limits.body, 1 << 20);
+    document["podstamp"] = json!({"limits": {"body": "2MiB"}});
+    assert_eq!(parsed(&document).limits.body, 2 << 20);
+    assert_eq!(parsed(&receiving(json!({"max_request_body_size": 0}))).limits.body, 64 << 20);
+}
+
+#[test]
+fn the_exporter_sends_where_it_is_told() {
+    let at = |settings: Value| parsed(&exporting(settings)).exporter;
+    let exporter =
+        at(json!({"traces_endpoint": "http://c:1/x", "endpoint": "http://agent/api/v1/otel/trace"}));
+    assert_eq!(
+        (exporter.url.as_str(), exporter.is_agent),
+        ("http://c:1/x", false),
+        "traces_endpoint wins, verbatim"
+    );
+    let exporter = at(json!({"traces_endpoint": null, "endpoint": "http://c:4318/"}));
+    assert_eq!(exporter.url, "http://c:4318/v1/traces");
+    assert_eq!(exporter.url_key, "exporters.otlphttp.endpoint");
+    assert!(!exporter.is_agent);
+    assert_eq!(parsed(&exporting(json!({"traces_endpoint": "http://c:1/x"}))).rules, Rules::OTHER);
+
+    let path = "exporters.otlphttp";
+    for (settings, expected) in [
+        (json!({"traces_endpoint": null}), "traces_endpoint: is missing"),
+        (
+            json!({"traces_endpoint": "", "endpoint": "http://agent/api/v1/otel/trace"}),
+            "endpoint: `/v1/traces` is appended",
+        ),
+        (
+            json!({"traces_endpoint": "http://agent/api/v1/otel/trace/v1/traces"}),
+            "traces_endpoint: deepflow-agent answers",
+        ),
+        (
+            json!({"traces_endpoint": "http://agent/api/v1/otel/trace/"}),
+            "traces_endpoint: deepflow-agent answers",
+        ),
+        (json!({"traces_endpoint": "agent:38086"}), "traces_endpoint: is no URL"),
+        (json!({"encoding": "json"}), "encoding: podstamp sends protobuf"),
+        (json!({"compression": "zstd"}), "compression: `zstd` is none of none, gzip"),
+        (json!({"auth": {"authenticator": "x"}}), "auth: podstamp has no authenticators"),
+        (json!({"proxy_url": "http://p"}), "proxy_url: podstamp cannot"),
+        (
+            json!({"headers": {"Content-Length": "1"}}),
+            "headers.Content-Length: podstamp sets this header itself",
+        ),
+        (json!({"tls": {"insecur": true}}), "tls.insecur: unknown key; did you mean `insecure`?"),
+        (
+            json!({"retry_on_failure": {"randomization_factor": 2}}),
+            "retry_on_failure.randomization_factor: is over 1",
+        ),
+        (
+            json!({"retry_on_failure": {"multiplier": -1}}),
+            "retry_on_failure.multiplier: expected a number from 0",
+        ),
+    ] {
+        let faults = faults(&exporting(settings.clone()));
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&format!("{path}.{expected}")),
+            "{settings} {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn the_exporters_settings_are_the_collectors() {
+    let exporter = parsed(&exporting(json!({
+        "timeout": "10s",
+        "compression": "none",
+        "encoding": "proto",
+        "write_buffer_size": 524288,
+        "headers": [{"name": "X-Scope-OrgID", "value": 7}],
+        "retry_on_failure": {
+            "enabled": false,
+            "initial_interval": "1s",
+            "randomization_factor": 0,
+            "multiplier": 2,
+            "max_interval": "5s",
+            "max_elapsed_time": 0,
+        },
+    })))
+    .exporter;
+    assert_eq!(exporter.timeout, 10_000);
+    assert_eq!(exporter.headers, [crate::exchange::Header::new("x-scope-orgid", "7")]);
+    let expected = Retry {
+        enabled: false,
+        initial_interval: 1_000,
+        randomization_factor: 0.0,
+        multiplier: 2.0,
+        max_interval: 5_000,
+        max_elapsed_time: 0,
+    };
+    assert_eq!(exporter.retry, expected);
+    assert_eq!(parsed(&exporting(json!({"timeout": 0}))).exporter.timeout, u32::MAX);
+    for (settings, expected) in [
+        (json!({"compression": "gzip"}), "Info exporters.otlphttp.compression: has no effect here"),
+        (
+            json!({"sending_queue": {"enabled": true}}),
+            "Info exporters.otlphttp.sending_queue: has no effect here",
+        ),
+        (
+            json!({"metrics_endpoint": "http://x"}),
+            "Info exporters.otlphttp.metrics_endpoint: has no effect here",
+        ),
+        (json!({"tls": {"ca_file": "x"}}), "Warning exporters.otlphttp.tls: has no effect here"),
+    ] {
+        let found = notices(&exporting(settings.clone()));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{settings} {found:?}");
+    }
+}
