@@ -1,0 +1,174 @@
+//! The configuration file: from text to the document that the filter reads.
+//!
+//! A file is a Collector's configuration, as YAML or JSON, or a Kubernetes manifest with a ConfigMap that holds one.
+//! `${env:NAME}` is expanded as in the Collector. What the document means is not decided here but by
+//! [`podstamp_core::config`].
+//!
+//! ```
+//! let text = "exporters: {otlphttp: {traces_endpoint: '${env:AGENT:-http://localhost:38086/api/v1/otel/trace}'}}";
+//! let loaded = podstamp::config::parse(text, &|_| None).unwrap();
+//! assert_eq!(
+//!     loaded.document["exporters"]["otlphttp"]["traces_endpoint"],
+//!     "http://localhost:38086/api/v1/otel/trace"
+//! );
+//! ```
+//!
+//! # Limits
+//! A variable's value is taken as it is: a `${...}` in it is not expanded again. Of the Collector's sources only the
+//! environment is known, not `${file:...}` and others.
+
+mod document;
+mod expand;
+mod node;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use podstamp_core::config::Fault;
+use podstamp_core::exchange::Notice;
+use serde_json::Value;
+
+/// Looks an environment variable up.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// A configuration document, ready for [`podstamp_core::config::parse`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The document.
+    pub document: Value,
+    /// What a person should know about how it came about.
+    pub notices: Vec<Notice>,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("configuration file {} cannot be read", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than any configuration.
+    #[error("configuration file {} has more than {limit} bytes", path.display())]
+    TooLarge {
+        /// Its path.
+        path: PathBuf,
+        /// How many it may have.
+        limit: u64,
+    },
+    /// What the file says has faults.
+    #[error("{}", lines(.0))]
+    Faults(Vec<Fault>),
+}
+
+/// Reads a file. Blocks meanwhile.
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
+    let fail = |source| LoadError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(fail)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| LoadError::Faults(vec![fault("is not UTF-8 text: save it with that encoding")]))?;
+    parse(&text, environment).map_err(LoadError::Faults)
+}
+
+/// Reads a text. The error has all faults.
+pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    let (mut document, mut notices) = document::read(text)?;
+    let mut faults = expand::expand(&mut document, environment, &mut notices);
+    faults.extend(node::resolve(&mut document, environment));
+    if faults.is_empty() { Ok(Loaded { document, notices }) } else { Err(faults) }
+}
+
+/// The variables of this process.
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A fault of the document as a whole.
+fn fault(message: impl Into<String>) -> Fault {
+    Fault { path: String::new(), message: message.into() }
+}
+
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Kubernetes holds at most 1 MiB in a ConfigMap; a manifest has more around it.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn both_of_deepflows_documented_configurations_load() {
+        let simple = parse(include_str!("../../tests/fixtures/deepflow-simple.yaml"), &|_| None).unwrap();
+        assert_eq!(simple.notices, []);
+        let expected = serde_json::json!({
+            "exporters": {"otlphttp": {
+                "traces_endpoint": "http://deepflow-agent.deepflow/api/v1/otel/trace",
+                "tls": {"insecure": true},
+                "retry_on_failure": {"enabled": true},
+            }},
+            "processors": {
+                "k8sattributes": null,
+                "resource": {"attributes": [{"key": "app.host.ip", "from_attribute": "k8s.pod.ip", "action": "insert"}]},
+            },
+            "service": {"pipelines": {"traces": {"processors": ["k8sattributes", "resource"], "exporters": ["otlphttp"]}}},
+        });
+        assert_eq!(simple.document, expected);
+
+        let balanced =
+            parse(include_str!("../../tests/fixtures/deepflow-load-balancer.yaml"), &|_| None).unwrap();
+        let processors = &balanced.document["processors"];
+        assert_eq!(processors["k8sattributes"]["passthrough"], false);
+        assert_eq!(processors["k8sattributes"]["pod_association"][3]["sources"][0]["from"], "connection");
+        assert_eq!(processors["resource/pre"]["attributes"][0]["key"], "k8s.pod.name");
+    }
+
+    #[test]
+    fn the_filter_takes_what_deepflows_users_paste() {
+        for text in [
+            include_str!("../../tests/fixtures/deepflow-simple.yaml"),
+            include_str!("../../tests/fixtures/deepflow-load-balancer.yaml"),
+            include_str!("../../tests/fixtures/otel-agent-configmap.yaml"),
+        ] {
+            let loaded = parse(text, &|_| None).unwrap();
+            assert_eq!(podstamp_core::config::parse(&loaded.document).err(), None);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_and_its_faults_are_told_one_a_line() {
+        let file = write(b"a: ${env:X:-12}\n");
+        assert_eq!(load(file.path(), &|_| None).unwrap().document, serde_json::json!({"a": 12}));
+        let file = write(b"a: ${file:x}\nb: {c: [1, '${']}\n");
+        let error = load(file.path(), &|_| None).unwrap_err().to_string();
+        let lines: Vec<_> = error.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("a: ") && lines[1].starts_with("b.c[1]: "), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_missing_too_large_or_no_text_is_refused() {
+        let missing = load(Path::new("does/not/exist.yaml"), &|_| None);
+        assert!(matches!(missing, Err(LoadError::Read { .. })));
+        let large = write(&vec![b'#'; MAX_FILE_BYTES as usize + 1]);
+        assert!(matches!(load(large.path(), &|_| None), Err(LoadError::TooLarge { .. })));
+        assert!(matches!(load(write(b"\xFF\xFEa\0").path(), &|_| None), Err(LoadError::Faults(_))));
+    }
+}

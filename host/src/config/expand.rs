@@ -1,0 +1,293 @@
+//! `${env:NAME}` in the texts of a document, in the way of the Collector's confmap.
+//!
+//! A text that is one reference and nothing else takes the type of the value, as if that stood in the YAML; elsewhere the
+//! value is text. `$$` is a dollar. Keys are left alone, and no value ever stands in a message.
+
+use podstamp_core::config::Fault;
+use podstamp_core::exchange::{Level, Notice};
+use serde_json::Value;
+
+use super::Environment;
+use crate::yaml::Document;
+
+/// Expands a document in place and gives what is wrong with its references.
+pub(super) fn expand(
+    document: &mut Value,
+    environment: Environment<'_>,
+    notices: &mut Vec<Notice>,
+) -> Vec<Fault> {
+    let mut expander = Expander { environment, notices, faults: Vec::new() };
+    expander.value(document, "");
+    expander.faults
+}
+
+struct Expander<'e> {
+    environment: Environment<'e>,
+    notices: &'e mut Vec<Notice>,
+    faults: Vec<Fault>,
+}
+
+impl Expander<'_> {
+    fn value(&mut self, value: &mut Value, path: &str) {
+        match value {
+            Value::Object(map) => {
+                for (key, child) in map {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    self.value(child, &path);
+                }
+            }
+            Value::Array(list) => {
+                for (index, child) in list.iter_mut().enumerate() {
+                    self.value(child, &format!("{path}[{index}]"));
+                }
+            }
+            Value::String(text) if text.contains('$') => match self.scalar(text, path) {
+                Ok(expanded) => *value = expanded,
+                Err(message) => self.faults.push(Fault { path: path.to_owned(), message }),
+            },
+            _ => {}
+        }
+    }
+
+    fn scalar(&mut self, text: &str, path: &str) -> Result<Value, String> {
+        match text.strip_prefix("${").map(split_reference) {
+            Some(Ok((reference, ""))) => self.resolve(reference, path, 0).map(typed),
+            _ => self.text(text, path, 0).map(Value::String),
+        }
+    }
+
+    /// Expands a text with references anywhere in it.
+    fn text(&mut self, text: &str, path: &str, depth: usize) -> Result<String, String> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            expanded += before;
+            rest = after;
+            if let Some(after) = rest.strip_prefix('$') {
+                expanded.push('$');
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix('{') {
+                let (reference, after) = split_reference(after)?;
+                expanded += &self.resolve(reference, path, depth)?;
+                rest = after;
+            } else {
+                expanded.push('$');
+            }
+        }
+        Ok(expanded + rest)
+    }
+
+    /// The value of a reference, given without `${` and `}`. References within it come first, so that a default can be
+    /// another variable.
+    fn resolve(&mut self, reference: &str, path: &str, depth: usize) -> Result<String, String> {
+        if depth >= MAX_DEPTH {
+            return Err(format!("has references nested more than {MAX_DEPTH} deep"));
+        }
+        let expanded = if reference.contains('$') {
+            self.text(reference, path, depth + 1)?
+        } else {
+            reference.to_owned()
+        };
+        let (scheme, rest) = match expanded.split_once(':') {
+            Some((scheme, rest)) => (scheme, rest),
+            None => ("env", expanded.as_str()),
+        };
+        if scheme != "env" {
+            return Err(match rest.strip_prefix('-') {
+                Some(_) => format!(
+                    "`${{{reference}}}` has a default but no `env:` ahead of the name: write it `${{env:NAME:-default}}`"
+                ),
+                None => format!(
+                    "`${{{reference}}}` is not known here: only `${{env:NAME}}` and `${{env:NAME:-default}}` are"
+                ),
+            });
+        }
+        let (name, default) = match rest.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (rest, None),
+        };
+        if !is_name(name) {
+            return Err(format!("`${{{reference}}}` does not name an environment variable"));
+        }
+        match ((self.environment)(name), default) {
+            (Some(value), _) => Ok(value),
+            (None, Some(default)) => Ok(default.to_owned()),
+            (None, None) => {
+                self.notices.push(Notice {
+                    level: Level::Warning,
+                    key: "config-unset-variable".into(),
+                    message: format!("{path}: `${{{reference}}}` is not set and so counts as empty"),
+                });
+                Ok(String::new())
+            }
+        }
+    }
+}
+
+/// Splits what follows a `${` at the `}` that belongs to it.
+fn split_reference(text: &str) -> Result<(&str, &str), String> {
+    let mut depth = 0;
+    let mut previous = None;
+    for (index, byte) in text.bytes().enumerate() {
+        match (previous, byte) {
+            (Some(b'$'), b'{') => depth += 1,
+            (_, b'}') if depth > 0 => depth -= 1,
+            (_, b'}') => {
+                let (reference, rest) = text.split_at_checked(index).unwrap_or_default();
+                return Ok((reference, rest.get(1..).unwrap_or_default()));
+            }
+            // Of `$$` the second does not begin anything.
+            (Some(b'$'), b'$') => {
+                previous = None;
+                continue;
+            }
+            _ => {}
+        }
+        previous = Some(byte);
+    }
+    Err("has a `${` without its `}`; a plain dollar ahead of a brace is written `$$`".to_owned())
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, as the Collector demands.
+fn is_name(text: &str) -> bool {
+    !text.starts_with(|first: char| first.is_ascii_digit())
+        && !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// What a value means where it stands alone: YAML, unless that is a text or none at all; then the value as it is.
+fn typed(value: String) -> Value {
+    if value.is_empty() {
+        return Value::Null;
+    }
+    match Document::whole(&value).value() {
+        Ok(Value::String(_)) | Err(_) => Value::String(value),
+        Ok(other) => other,
+    }
+}
+
+/// A default in a default is plausible, more is not; and nesting costs stack.
+const MAX_DEPTH: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn environment(name: &str) -> Option<String> {
+        let value = match name {
+            "NODE" => "node-1",
+            "NUMBER" => "12",
+            "BOOL" => "true",
+            "YES" => "yes",
+            "QUOTED" => "\"12\"",
+            "LIST" => "[a, 1]",
+            "BROKEN" => "a: [",
+            "EMPTY" => "",
+            "DOLLARS" => "a$$b${env:NODE}",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn expanded(text: &str) -> (Value, Vec<Notice>) {
+        let mut document = json!({"a": [text]});
+        let mut notices = Vec::new();
+        assert_eq!(expand(&mut document, &environment, &mut notices), []);
+        (document["a"][0].take(), notices)
+    }
+
+    fn fault(text: &str) -> String {
+        let mut document = json!({"a": {"b/c": [0, text]}});
+        let faults = expand(&mut document, &environment, &mut Vec::new());
+        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        assert_eq!(faults[0].path, "a.b/c[1]");
+        faults[0].message.clone()
+    }
+
+    #[test]
+    fn a_text_that_is_one_reference_takes_the_type_of_its_value() {
+        for (text, expected) in [
+            ("${env:NODE}", json!("node-1")),
+            ("${NODE}", json!("node-1")),
+            ("${env:NUMBER}", json!(12)),
+            ("${env:BOOL}", json!(true)),
+            ("${env:YES}", json!("yes")),
+            ("${env:QUOTED}", json!("\"12\"")),
+            ("${env:LIST}", json!(["a", 1])),
+            ("${env:BROKEN}", json!("a: [")),
+            ("${env:EMPTY}", json!(null)),
+            ("${env:EMPTY:-x}", json!(null)),
+            ("${env:UNSET:-1.5}", json!(1.5)),
+            ("${env:UNSET:-}", json!(null)),
+            ("${env:UNSET:-http://a:1/b}", json!("http://a:1/b")),
+            ("${env:UNSET:-${env:NUMBER}}", json!(12)),
+            ("${env:UNSET:-${env:UNSET:-${NODE}}}", json!("node-1")),
+            ("${env:DOLLARS}", json!("a$$b${env:NODE}")),
+        ] {
+            assert_eq!(expanded(text), (expected, vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn elsewhere_a_value_is_text_and_two_dollars_are_one() {
+        for (text, expected) in [
+            ("http://${env:NODE}:${env:NUMBER}/", "http://node-1:12/"),
+            ("${env:NUMBER}${env:BOOL}", "12true"),
+            (" ${env:NUMBER}", " 12"),
+            ("$${env:NODE}", "${env:NODE}"),
+            ("$$${env:NODE}", "$node-1"),
+            ("^a$", "^a$"),
+            ("^a$$", "^a$"),
+            ("$NODE $1", "$NODE $1"),
+            ("}${env:UNSET:-{}}", "}{}"),
+            ("a${env:UNSET:-b$$}", "ab$"),
+        ] {
+            assert_eq!(expanded(text), (json!(expected), vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unset_variable_is_empty_and_said_so() {
+        for (text, expected) in [("${env:UNSET}", json!(null)), ("a ${UNSET}", json!("a "))] {
+            let (value, notices) = expanded(text);
+            assert_eq!(value, expected);
+            assert_eq!((notices.len(), notices[0].level), (1, Level::Warning));
+            assert!(notices[0].message.starts_with("a[0]: `${"), "{}", notices[0].message);
+        }
+    }
+
+    #[test]
+    fn references_that_mean_nothing_are_faults_with_their_path() {
+        for (text, expected) in [
+            ("${env:NODE", "without its `}`"),
+            ("a ${env:UNSET:-${env:NODE}", "without its `}`"),
+            ("${file:/etc/passwd}", "only `${env:NAME}`"),
+            ("${yaml:a}", "only `${env:NAME}`"),
+            ("${NODE:-x}", "`${env:NAME:-default}`"),
+            ("${}", "does not name"),
+            ("${env:}", "does not name"),
+            ("${env:1A}", "does not name"),
+            ("x${env: NODE}", "does not name"),
+        ] {
+            let message = fault(text);
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+        assert!(fault(&"${".repeat(100_000)).contains("without"));
+        assert!(fault(&("${env:A:-".repeat(100) + &"}".repeat(100))).contains("nested"));
+    }
+
+    #[test]
+    fn values_stand_in_no_message() {
+        assert!(!fault("${env:${env:DOLLARS}}").contains("a$$b"));
+        assert!(!fault("${file:${env:NODE}}").contains("node-1"));
+    }
+
+    #[test]
+    fn keys_and_texts_without_references_stay() {
+        let mut document = json!({"${env:NODE}": ["a", 1, null, true, {"b": "c"}]});
+        let before = document.clone();
+        assert_eq!(expand(&mut document, &environment, &mut Vec::new()), []);
+        assert_eq!(document, before);
+    }
+}

@@ -1,0 +1,191 @@
+//! Lookups: the most selective term gives candidates, all terms are checked on each.
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use podstamp_core::directory::{Details, Directory, Lookup, Term};
+
+use super::columns::{Field, Record};
+use super::index::Entries;
+use super::table::{Coverage, Table};
+use super::uid;
+
+impl Directory for Table {
+    fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
+        let Some(key) = Key::of(terms) else { return Lookup::Unknown };
+        let by_address = terms.iter().any(|term| matches!(term, Term::Ip(_)));
+        let mut pick = Pick::default();
+        for pod in self.candidates(key) {
+            let Some(record) = self.columns.record(pod) else { continue };
+            if terms.iter().all(|term| self.columns.meets(pod, record, *term)) {
+                if by_address {
+                    // A newer pod has taken the address over, even one that must not be found.
+                    pick.offer(pod, record, (self.columns.strings.text(record.started), record.is_live()));
+                } else if record.ignored {
+                    pick.ignored = true;
+                } else {
+                    pick.offer(pod, record, ("", record.is_live()));
+                    if pick.is_ambiguous_whatever_comes() {
+                        break;
+                    }
+                }
+            }
+        }
+        match pick.best {
+            Some((_, record, _)) if record.ignored => Lookup::Unknown,
+            Some(_) if pick.tied => Lookup::Ambiguous,
+            Some((pod, record, _)) => Lookup::Found(Box::new(self.columns.pod(pod, record, want))),
+            None if pick.ignored => Lookup::Unknown,
+            None => self.missing(terms),
+        }
+    }
+}
+
+impl Table {
+    fn candidates(&self, key: Key<'_>) -> Candidates<'_> {
+        let columns = &self.columns;
+        match key {
+            Key::Uid(text) => {
+                let packed = uid::pack(text);
+                let hash =
+                    self.hasher.hash_one(packed.as_ref().map_or(text.as_bytes(), <[u8; 16]>::as_slice));
+                let is =
+                    |pod| columns.record(pod).is_some_and(|record| record.uid.is(text, &columns.strings));
+                Candidates::Pods(self.by_uid.find(hash, is))
+            }
+            Key::Ip(address) => {
+                let hash = self.hasher.hash_one(address);
+                let is = |entry: u32| columns.addresses.get(entry as usize) == Some(&address);
+                Candidates::Addresses(self.by_ip.find(hash, is), &columns.owners)
+            }
+            Key::FullName(name, namespace) => {
+                let hash = self.hasher.hash_one((name, namespace));
+                let is = |pod| {
+                    columns.name(pod) == name && columns.value(pod, Field::Namespace) == Some(namespace)
+                };
+                Candidates::Pods(self.by_full_name.find(hash, is))
+            }
+            Key::Name(name) => {
+                let hash = self.hasher.hash_one(name);
+                Candidates::Pods(self.by_name.find(hash, |pod| columns.name(pod) == name))
+            }
+            Key::Field(field, value) => match self.lazy.of(field, columns, &self.hasher) {
+                Some(index) => {
+                    let is = |pod| columns.value(pod, field) == Some(value);
+                    Candidates::Pods(index.find(self.hasher.hash_one(value), is))
+                }
+                None => Candidates::All(0..u32::try_from(self.len()).unwrap_or(u32::MAX)),
+            },
+        }
+    }
+
+    /// What it means that no pod meets the terms.
+    fn missing(&self, terms: &[Term<'_>]) -> Lookup {
+        if let [Term::Ip(address)] = terms
+            && self.columns.nodes.binary_search(&address.to_canonical()).is_ok()
+        {
+            return Lookup::Node;
+        }
+        let unkept = terms.iter().any(|term| match term {
+            Term::Label(key, _) => !self.keep.labels.contains(key),
+            Term::Annotation(key, _) => !self.keep.annotations.contains(key),
+            _ => false,
+        });
+        match self.coverage {
+            Coverage::Cluster if !unkept => Lookup::Absent,
+            Coverage::Cluster | Coverage::Part => Lookup::Unknown,
+        }
+    }
+}
+
+/// What to look up first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key<'a> {
+    Uid(&'a str),
+    Ip(IpAddr),
+    FullName(&'a str, &'a str),
+    Name(&'a str),
+    Field(Field<'a>, &'a str),
+}
+
+impl<'a> Key<'a> {
+    /// The most selective key of a lookup; none where there are no terms.
+    fn of(terms: &[Term<'a>]) -> Option<Self> {
+        let namespace = terms
+            .iter()
+            .find_map(|term| if let Term::Namespace(namespace) = term { Some(*namespace) } else { None });
+        let keys = terms.iter().map(|term| match *term {
+            Term::Uid(uid) => (0, Self::Uid(uid)),
+            Term::Ip(address) => (1, Self::Ip(address.to_canonical())),
+            Term::Name(name) => {
+                (2, namespace.map_or(Self::Name(name), |namespace| Self::FullName(name, namespace)))
+            }
+            Term::Hostname(value) => (3, Self::Field(Field::Hostname, value)),
+            Term::Deployment(value) => (4, Self::Field(Field::Deployment, value)),
+            Term::Label(key, value) => (5, Self::Field(Field::Label(key), value)),
+            Term::Annotation(key, value) => (6, Self::Field(Field::Annotation(key), value)),
+            Term::Node(value) => (7, Self::Field(Field::Node, value)),
+            Term::Namespace(value) => (8, Self::Field(Field::Namespace, value)),
+        });
+        keys.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
+    }
+}
+
+/// Pods that may meet the terms.
+enum Candidates<'a> {
+    Pods(Entries<'a>),
+    /// By way of the owners of addresses.
+    Addresses(Entries<'a>, &'a [u32]),
+    All(Range<u32>),
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::Pods(pods) => pods.next(),
+            Self::Addresses(entries, owners) => {
+                entries.next().and_then(|entry| owners.get(entry as usize).copied())
+            }
+            Self::All(pods) => pods.next(),
+        }
+    }
+}
+
+/// The best of the pods that meet the terms.
+#[derive(Default)]
+struct Pick<'a> {
+    best: Option<(u32, &'a Record, Rank<'a>)>,
+    /// Another pod is as good.
+    tied: bool,
+    /// There is one that must not be found.
+    ignored: bool,
+}
+
+/// When it started, as far as that matters, then whether it lives. Kubernetes writes times in one form, in UTC, so that
+/// the later text is the later time.
+type Rank<'a> = (&'a str, bool);
+
+impl<'a> Pick<'a> {
+    fn offer(&mut self, pod: u32, record: &'a Record, rank: Rank<'a>) {
+        match &self.best {
+            Some((_, _, best)) if rank < *best => {}
+            // Files that overlap name a pod twice.
+            Some((_, other, best)) if rank == *best && (other.uid != record.uid || record.uid.is_empty()) => {
+                self.tied = true;
+            }
+            Some((_, _, best)) => {
+                self.tied &= rank == *best;
+                self.best = Some((pod, record, rank));
+            }
+            None => self.best = Some((pod, record, rank)),
+        }
+    }
+
+    /// Two live pods: lookups by a common label need not go through the others.
+    fn is_ambiguous_whatever_comes(&self) -> bool {
+        self.tied && self.best.is_some_and(|(_, _, (_, live))| live)
+    }
+}

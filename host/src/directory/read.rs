@@ -1,0 +1,215 @@
+//! Reads pods from JSON or YAML, one at a time, so that a list of 100,000 costs no more than the table made of it.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::builder::Builder;
+use super::raw::Item;
+use crate::yaml;
+
+/// Why there are no pods to be had from an input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It ends before anything comes.
+    #[error("it is empty; {WANTED}")]
+    Empty,
+    /// Reading failed.
+    #[error("it cannot be read")]
+    Io(#[from] io::Error),
+    /// PowerShell's `>` writes UTF-16.
+    #[error("it is not UTF-8 text; {WANTED}, encoded as UTF-8")]
+    Encoding,
+    /// YAML has to be held as a whole.
+    #[error("it is YAML of more than {MAX_YAML_BYTES} bytes; JSON may be larger: {WANTED}")]
+    YamlTooLarge,
+    /// It is no JSON or YAML, or not built like pods.
+    #[error("line {line}, column {column}: {message}; {WANTED}")]
+    Syntax {
+        /// Line, from 1.
+        line: u64,
+        /// Column, from 1.
+        column: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// It holds something else.
+    #[error("it holds {0}, not pods; {WANTED}")]
+    NotPods(String),
+}
+
+/// Adds all pods of an input.
+pub(super) fn read(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+    let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
+    match skip_to_content(&mut input)? {
+        None => return Err(ReadError::Empty),
+        Some(b'{' | b'[') => read_json(input, builder)?,
+        Some(0xFE | 0xFF) => return Err(ReadError::Encoding),
+        Some(_) => read_yaml(input, builder)?,
+    }
+    let skipped = builder.skipped();
+    if skipped.others > 0 && builder.seen() == skipped.others as usize {
+        return Err(ReadError::NotPods("a list of other things".to_owned()));
+    }
+    Ok(())
+}
+
+/// The first byte that matters, left unread.
+fn skip_to_content(input: &mut impl BufRead) -> Result<Option<u8>, ReadError> {
+    if input.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
+        input.consume(3);
+    }
+    loop {
+        let buffer = input.fill_buf()?;
+        match buffer.iter().position(|byte| !byte.is_ascii_whitespace()) {
+            Some(blanks) => return Ok(buffer.get(blanks).copied()),
+            None if buffer.is_empty() => return Ok(None),
+            None => {
+                let blanks = buffer.len();
+                input.consume(blanks);
+            }
+        }
+    }
+}
+
+/// Reads one or more JSON documents.
+fn read_json(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+    let mut deserializer = serde_json::Deserializer::from_reader(input);
+    loop {
+        let kind = Document { builder }.deserialize(&mut deserializer).map_err(json_error)?;
+        check(kind)?;
+        if deserializer.end().is_ok() {
+            return Ok(());
+        }
+    }
+}
+
+fn read_yaml(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+    let mut bytes = Vec::new();
+    input.take(MAX_YAML_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_YAML_BYTES {
+        return Err(ReadError::YamlTooLarge);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| ReadError::Encoding)?;
+    let documents = yaml::documents(&text);
+    if documents.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    for document in documents {
+        let kind = document.stream(Document { builder }).map_err(
+            |yaml::SyntaxError { line, column, message }| ReadError::Syntax { line, column, message },
+        )?;
+        check(kind)?;
+    }
+    Ok(())
+}
+
+fn check(kind: Option<String>) -> Result<(), ReadError> {
+    match kind {
+        Some(kind) if matches!(kind.as_str(), "List" | "PodList" | "Pod") => Ok(()),
+        Some(kind) => Err(ReadError::NotPods(format!("kind {kind:?}"))),
+        None => Err(ReadError::NotPods("something without a kind".to_owned())),
+    }
+}
+
+fn json_error(error: serde_json::Error) -> ReadError {
+    if error.is_io() {
+        return ReadError::Io(error.into());
+    }
+    let (line, column) = (error.line() as u64, error.column() as u64);
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    ReadError::Syntax { line, column, message }
+}
+
+/// A list or a pod. Gives the kind; in kubectl's output that comes after the items.
+struct Document<'b> {
+    builder: &'b mut Builder,
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of pods")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
+        let mut pod = Item::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "kind" => pod.kind = map.next_value()?,
+                "items" => map.next_value_seed(Items { builder: &mut *self.builder })?,
+                "metadata" => pod.metadata = map.next_value()?,
+                "spec" => pod.spec = map.next_value()?,
+                "status" => pod.status = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let kind = pod.kind.clone();
+        if kind.as_deref() == Some("Pod") {
+            self.builder.add(Some(pod));
+        }
+        Ok(kind)
+    }
+}
+
+/// The items of a list.
+struct Items<'b> {
+    builder: &'b mut Builder,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a sequence of pods")
+    }
+
+    /// Go writes an empty list as null.
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element()? {
+            self.builder.add(item);
+        }
+        Ok(())
+    }
+}
+
+const WANTED: &str = "expected is what `kubectl get pods -A -o json` prints";
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// As text and as table it is in memory at the same time; some 20,000 pods with all that kubectl prints of them.
+const MAX_YAML_BYTES: u64 = 256 * 1024 * 1024;
