@@ -1,7 +1,22 @@
 //! podstamp as a library: an OTLP receiver that runs the filter and forwards to deepflow-agent.
 
+mod admin;
+mod admission;
+mod calls;
 pub mod config;
 pub mod directory;
+mod drain;
+mod exporter;
 pub mod filter;
+pub mod metrics;
+pub mod notices;
 pub mod processor;
+pub mod readiness;
+mod receiver;
+mod relay;
+pub mod server;
+pub mod settings;
+pub mod shutdown;
+mod status;
+pub mod telemetry;
 mod yaml;

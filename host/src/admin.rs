@@ -1,0 +1,117 @@
+//! The admin listener: metrics and health, for scrapers and probes.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::drain::{Draining, Phase};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+
+/// What the admin listener shows.
+pub(crate) struct Admin {
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+}
+
+impl Admin {
+    pub(crate) fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
+        Self { metrics, readiness }
+    }
+
+    /// Answers until requests in flight are done: probes ought to see that the process drains.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut draining: Draining) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = draining.changed() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).connection(stream, draining.clone()))),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot accept an admin connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
+        let service = service_fn(|request| {
+            let response = self.answer(&request);
+            async { Ok::<_, Infallible>(response) }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        loop {
+            tokio::select! {
+                served = connection.as_mut() => {
+                    if let Err(error) = served {
+                        tracing::debug!(%error, "an admin connection broke");
+                    }
+                    return;
+                }
+                phase = draining.changed() => match phase {
+                    Phase::Running => (),
+                    Phase::Draining => connection.as_mut().graceful_shutdown(),
+                    Phase::Abandoned => return,
+                },
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is possible here\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match request.uri().path() {
+            "/metrics" => self.metrics(),
+            "/healthz" => text(StatusCode::OK, "alive\n"),
+            "/readyz" => match self.readiness.missing() {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(missing) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz\n"),
+        }
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        match self.metrics.encode() {
+            Ok(shown) => {
+                let mut response = text(StatusCode::OK, shown);
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+                response
+            }
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longer than any usual scrape interval.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(180);

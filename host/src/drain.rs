@@ -1,0 +1,64 @@
+//! Stopping without losing what is in flight.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// The side that says stop.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    phase: watch::Sender<Phase>,
+}
+
+impl Drain {
+    pub(crate) fn new() -> (Self, Draining) {
+        let (sender, receiver) = watch::channel(Phase::Running);
+        (Self { phase: sender }, Draining { phase: receiver })
+    }
+
+    /// Says stop, and waits until everybody who listens has finished. Whoever has not within `within` is told to break
+    /// off: true if nobody had to be.
+    pub(crate) async fn finish(self, within: Duration) -> bool {
+        self.phase.send_replace(Phase::Draining);
+        if timeout(within, self.phase.closed()).await.is_ok() {
+            return true;
+        }
+        self.phase.send_replace(Phase::Abandoned);
+        // Breaking off takes no more than being scheduled.
+        let gone = timeout(BREAK_OFF, self.phase.closed()).await;
+        if gone.is_err() {
+            tracing::warn!("connections are left that do not break off");
+        }
+        false
+    }
+}
+
+/// The side that is told to stop. Dropping it says that this one has finished.
+#[derive(Clone, Debug)]
+pub(crate) struct Draining {
+    phase: watch::Receiver<Phase>,
+}
+
+impl Draining {
+    /// The next change of phase.
+    pub(crate) async fn changed(&mut self) -> Phase {
+        match self.phase.changed().await {
+            Ok(()) => *self.phase.borrow_and_update(),
+            Err(_) => Phase::Abandoned,
+        }
+    }
+}
+
+/// How far stopping is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nobody has said stop.
+    Running,
+    /// Take nothing new; finish what is in flight.
+    Draining,
+    /// Break off.
+    Abandoned,
+}
+
+const BREAK_OFF: Duration = Duration::from_secs(1);

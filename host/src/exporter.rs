@@ -1,0 +1,133 @@
+//! Sends upstream, over kept-alive HTTP/1.1 connections, as often as the filter says.
+
+mod attempt;
+mod body;
+mod gather;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use podstamp_core::exchange::{Answer, Attempt, Header, Next, Outbound};
+
+use crate::calls::Calls;
+use crate::filter::{Ended, Failure};
+use crate::metrics::{Attempted, Metrics};
+use crate::notices::Notices;
+use attempt::Sending;
+use body::OutboundBody;
+
+/// Sends what the filter wants sent, and asks it what the outcome means.
+pub(crate) struct Exporter {
+    client: Client<HttpConnector, OutboundBody>,
+    calls: Arc<Calls>,
+    metrics: Arc<Metrics>,
+    notices: Arc<Notices>,
+}
+
+impl Exporter {
+    pub(crate) fn new(calls: Arc<Calls>, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .build(connector);
+        Self { client, calls, metrics, notices }
+    }
+
+    /// Sends `outbound`, made from `original`, until the filter has an answer for the client.
+    pub(crate) async fn send(&self, original: Bytes, outbound: Outbound) -> Result<Answer, Failure> {
+        let begun = Instant::now();
+        let Outbound { url, headers, timeout, content, encoding } = outbound;
+        let sending = gather::gather(&original, content)
+            .and_then(|pieces| Ok(Sending { uri: uri(url)?, headers: header_map(headers)?, pieces }));
+        let sending =
+            sending.map_err(Failure::InvalidAnswer).inspect_err(|failure| self.calls.failed(failure))?;
+        let deadline = begun + Duration::from_millis(timeout.into());
+        let mut number = 1;
+        loop {
+            let ended = self.attempt(&sending, &original, number, deadline).await;
+            let late = matches!(ended, Ended::TimedOut);
+            let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+            let attempt = Attempt { encoding, number, elapsed, random: fastrand::u32(..) };
+            match self.calls.conclude(attempt, ended).await? {
+                Next::Answer(answer) => return Ok(answer),
+                Next::Retry(_) if late => {
+                    let failure = Failure::InvalidAnswer("another attempt after its own timeout".to_owned());
+                    self.calls.failed(&failure);
+                    return Err(failure);
+                }
+                Next::Retry(wait) => tokio::time::sleep(Duration::from_millis(wait.into())).await,
+            }
+            number += 1;
+        }
+    }
+
+    async fn attempt(&self, sending: &Sending, original: &Bytes, number: u32, deadline: Instant) -> Ended {
+        let begun = Instant::now();
+        let remaining = deadline.saturating_duration_since(begun);
+        let ended = if remaining.is_zero() {
+            Ended::TimedOut
+        } else {
+            let body = OutboundBody::new(sending.pieces.clone());
+            let started = body.started();
+            let attempted = attempt::attempt(&self.client, sending, body, remaining).await;
+            if started.is_set() {
+                self.metrics.sent(sending.pieces.len());
+            }
+            attempted.unwrap_or_else(|error| {
+                let ended = error.ended(started.is_set(), original);
+                if let Ended::Closed(_) = ended {
+                    self.notices.warn("upstream-broken", || format!("{}: {error}", sending.uri));
+                }
+                ended
+            })
+        };
+        self.metrics.attempted(label(&ended), number, begun.elapsed());
+        ended
+    }
+}
+
+fn label(ended: &Ended) -> Attempted {
+    match ended {
+        Ended::Response { status: ..=199, .. } => Attempted::Informational,
+        Ended::Response { status: 200..=299, .. } => Attempted::Success,
+        Ended::Response { status: 300..=399, .. } => Attempted::Redirection,
+        Ended::Response { status: 400..=499, .. } => Attempted::ClientError,
+        Ended::Response { status: 500.., .. } => Attempted::ServerError,
+        Ended::NotConnected(_) => Attempted::NotConnected,
+        Ended::Closed(_) => Attempted::Closed,
+        Ended::TimedOut => Attempted::TimedOut,
+        Ended::Oversized => Attempted::Oversized,
+    }
+}
+
+fn uri(url: String) -> Result<Uri, String> {
+    Uri::try_from(url).map_err(|error| format!("its URL: {error}"))
+}
+
+/// The headers to send; the length is the connection's own to say.
+fn header_map(headers: Vec<Header>) -> Result<HeaderMap, String> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for Header { name, value } in headers {
+        let name = HeaderName::try_from(name).map_err(|error| format!("the name of a header: {error}"))?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+            .map_err(|error| format!("the header {name}: {error}"))?;
+        if name != http::header::CONTENT_LENGTH {
+            map.append(name, value);
+        }
+    }
+    Ok(map)
+}
+
+/// A pod on the same network answers in milliseconds; who does not in this time is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// deepflow-agent never closes an idle connection; a Service in between forgets one after some minutes.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);

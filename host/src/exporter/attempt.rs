@@ -1,0 +1,111 @@
+//! One attempt to send.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use podstamp_core::exchange::Header;
+use tokio::time::timeout;
+
+use super::body::OutboundBody;
+use super::gather::Pieces;
+use crate::filter::Ended;
+
+/// What is the same in every attempt.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) pieces: Pieces,
+}
+
+/// Sends once and reads the response, within `limit`.
+pub(super) async fn attempt(
+    client: &Client<HttpConnector, OutboundBody>,
+    sending: &Sending,
+    body: OutboundBody,
+    limit: Duration,
+) -> Result<Ended, Broken> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    request.uri_mut().clone_from(&sending.uri);
+    request.headers_mut().clone_from(&sending.headers);
+    let exchange = async { read(client.request(request).await.map_err(Broken::Send)?).await };
+    timeout(limit, exchange).await.unwrap_or(Err(Broken::Late(limit)))
+}
+
+async fn read(response: Response<Incoming>) -> Result<Ended, Broken> {
+    let (head, mut body) = response.into_parts();
+    if body.size_hint().lower() > MAX_RESPONSE as u64 {
+        return Ok(Ended::Oversized);
+    }
+    let mut collected = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Broken::Receive)?.into_data() else {
+            continue;
+        };
+        if collected.len() + data.len() > MAX_RESPONSE {
+            return Ok(Ended::Oversized);
+        }
+        collected = if collected.is_empty() { data } else { joined(collected, &data) };
+    }
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() });
+    Ok(Ended::Response { status: head.status.as_u16(), headers: headers.collect(), body: collected })
+}
+
+fn joined(first: Bytes, second: &Bytes) -> Bytes {
+    let mut whole = first.try_into_mut().unwrap_or_else(|first| BytesMut::from(&*first));
+    whole.extend_from_slice(second);
+    whole.freeze()
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// Connecting or sending failed, or no head of a response came.
+    Send(legacy::Error),
+    /// The response broke off.
+    Receive(hyper::Error),
+    /// The time is up.
+    Late(Duration),
+}
+
+impl Broken {
+    /// What the filter is told. `started`: a connection had begun to take the body.
+    pub(super) fn ended(&self, started: bool, original: &Bytes) -> Ended {
+        match self {
+            Self::Send(error) if error.is_connect() || !started => Ended::NotConnected(self.to_string()),
+            Self::Late(_) if !started => Ended::NotConnected(self.to_string()),
+            Self::Late(_) => Ended::TimedOut,
+            Self::Send(_) | Self::Receive(_) => Ended::Closed(original.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // hyper's errors name the stage; what went wrong is their innermost source.
+        let mut innermost: &dyn Error = match self {
+            Self::Late(limit) => return write!(formatter, "not within {} ms", limit.as_millis()),
+            Self::Send(error) => error,
+            Self::Receive(error) => error,
+        };
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        write!(formatter, "{innermost}")
+    }
+}
+
+/// OTLP recommends that a client reads no more of a response than 4 MiB.
+const MAX_RESPONSE: usize = 4 << 20;

@@ -1,0 +1,186 @@
+//! Puts the body to send together, out of ranges of the original and what comes between them.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use podstamp_core::edit::{Edits, Piece};
+use podstamp_core::exchange::Content;
+
+/// A body in pieces. Cloning it copies none of them.
+#[derive(Clone, Debug)]
+pub(crate) enum Pieces {
+    /// The usual case, without a list around it.
+    One(Bytes),
+    /// None of them empty.
+    Many(Arc<[Bytes]>),
+}
+
+impl Pieces {
+    /// Bytes in all.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::One(bytes) => bytes.len() as u64,
+            Self::Many(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
+        }
+    }
+
+    /// One of the pieces.
+    pub(crate) fn get(&self, index: usize) -> Option<&Bytes> {
+        match self {
+            Self::One(bytes) => (index == 0 && !bytes.is_empty()).then_some(bytes),
+            Self::Many(pieces) => pieces.get(index),
+        }
+    }
+}
+
+/// The body that `content` makes of `original`. An error says what is wrong with the edits.
+pub(crate) fn gather(original: &Bytes, content: Content) -> Result<Pieces, String> {
+    match content {
+        Content::Unchanged => Ok(Pieces::One(original.clone())),
+        Content::Replaced(body) => Ok(Pieces::One(body.into())),
+        Content::Edited(edits) => edited(original, edits)
+            .ok_or_else(|| "edits that overlap, are out of order, or do not add up".to_owned()),
+    }
+}
+
+/// Long ranges are shared with the original. Short ones are copied together: a few hundred bytes cost less to copy than
+/// to hand to the kernel by themselves.
+fn edited(original: &Bytes, edits: Edits) -> Option<Pieces> {
+    let pieces = edits.pieces(original.len())?;
+    let lengths = pieces.iter().map(|piece| match piece {
+        Piece::Original(range) | Piece::Inserted(range) => range.len(),
+    });
+    let copied = lengths.filter(|length| *length < SHARED).sum();
+    let mut gathering = Gathering { copied: BytesMut::with_capacity(copied), done: Vec::new() };
+    let inserted = Bytes::from(edits.inserted);
+    for piece in pieces {
+        let (source, range) = match piece {
+            Piece::Original(range) => (original, range),
+            Piece::Inserted(range) => (&inserted, range),
+        };
+        if range.len() < SHARED {
+            gathering.copied.extend_from_slice(source.get(range)?);
+        } else {
+            gathering.flush();
+            gathering.done.push(source.slice(range));
+        }
+    }
+    gathering.flush();
+    Some(gathering.finish())
+}
+
+struct Gathering {
+    copied: BytesMut,
+    done: Vec<Bytes>,
+}
+
+impl Gathering {
+    fn flush(&mut self) {
+        if !self.copied.is_empty() {
+            self.done.push(self.copied.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Pieces {
+        if self.done.len() > 1 {
+            Pieces::Many(self.done.into())
+        } else {
+            Pieces::One(self.done.pop().unwrap_or_default())
+        }
+    }
+}
+
+/// Ranges from this length on are not copied.
+const SHARED: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use podstamp_core::edit::Edit;
+
+    fn naive(original: &[u8], edits: &Edits) -> Vec<u8> {
+        let mut out = original.to_vec();
+        let mut end = edits.inserted.len();
+        for edit in edits.edits.iter().rev() {
+            let begin = end - edit.insert as usize;
+            let at = edit.offset as usize;
+            out.splice(at..at + edit.remove as usize, edits.inserted[begin..end].iter().copied());
+            end = begin;
+        }
+        out
+    }
+
+    fn joined(pieces: &Pieces) -> Vec<u8> {
+        (0..).map_while(|index| pieces.get(index)).flatten().copied().collect()
+    }
+
+    fn random_edits(random: &mut fastrand::Rng, length: usize) -> Edits {
+        let mut edits = Edits::default();
+        let mut at = 0;
+        while edits.edits.len() < 100 && random.u8(..) > 10 {
+            at += random.usize(0..1 + length / 8);
+            let remove = random.usize(0..40);
+            if at + remove > length {
+                break;
+            }
+            let insert = if random.u8(..) < 8 { random.usize(0..10_000) } else { random.usize(0..40) };
+            edits.inserted.extend((0..insert).map(|_| random.u8(..)));
+            edits.edits.push(Edit { offset: at as u32, remove: remove as u32, insert: insert as u32 });
+            at += remove;
+        }
+        edits
+    }
+
+    #[test]
+    fn gathering_equals_naive_application_of_the_edits() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2000 {
+            let length = random.usize(0..100_000);
+            let original: Bytes = (0..length).map(|index| index as u8).collect();
+            let edits = random_edits(&mut random, length);
+            let expected = naive(&original, &edits);
+            let pieces = gather(&original, Content::Edited(edits)).unwrap();
+            assert_eq!(pieces.len(), expected.len() as u64);
+            assert_eq!(joined(&pieces), expected);
+        }
+    }
+
+    #[test]
+    fn long_ranges_are_shared_and_short_ones_copied_together() {
+        let original = Bytes::from(vec![7; 100_000]);
+        let edits = Edits {
+            edits: vec![Edit { offset: 1, remove: 1, insert: 2 }, Edit { offset: 3, remove: 0, insert: 3 }],
+            inserted: vec![1; 5],
+        };
+        let Pieces::Many(pieces) = gather(&original, Content::Edited(edits)).unwrap() else {
+            panic!("one piece");
+        };
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [7, 99_997]);
+        assert_eq!(pieces[1].as_ptr(), original[3..].as_ptr());
+    }
+
+    #[test]
+    fn edits_that_make_no_sense_are_refused() {
+        let original = Bytes::from_static(b"0123456789");
+        let refused = |edits: &[(u32, u32, u32)], inserted: usize| {
+            let edits =
+                edits.iter().map(|&(offset, remove, insert)| Edit { offset, remove, insert }).collect();
+            gather(&original, Content::Edited(Edits { edits, inserted: vec![0; inserted] })).is_err()
+        };
+        assert!(!refused(&[(0, 4, 1), (4, 6, 1)], 2));
+        assert!(refused(&[(0, 4, 0), (3, 1, 0)], 0), "overlap");
+        assert!(refused(&[(5, 0, 1), (4, 0, 1)], 2), "out of order");
+        assert!(refused(&[(9, 2, 0)], 0), "past the end");
+        assert!(refused(&[(11, 0, 1)], 1), "begins past the end");
+        assert!(refused(&[(0, 0, 2)], 1), "too little inserted");
+        assert!(refused(&[(0, 0, 1)], 2), "too much inserted");
+        assert!(refused(&[(u32::MAX, u32::MAX, u32::MAX)], 0), "absurd");
+    }
+
+    #[test]
+    fn an_emptied_body_has_no_pieces() {
+        let edits = Edits { edits: vec![Edit { offset: 0, remove: 3, insert: 0 }], inserted: Vec::new() };
+        let pieces = gather(&Bytes::from_static(b"abc"), Content::Edited(edits)).unwrap();
+        assert_eq!((pieces.len(), pieces.get(0)), (0, None));
+    }
+}

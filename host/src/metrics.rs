@@ -1,0 +1,268 @@
+//! What `/metrics` shows.
+//!
+//! Whatever one request touches is looked up once, at start; counting is an atomic addition then.
+
+mod counters;
+mod gauge;
+mod labels;
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use podstamp_core::exchange::Report;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use counters::Counters;
+use gauge::Watched;
+pub(crate) use labels::{Attempted, Fate, Found, GuestFailure, Repair};
+
+/// All metrics of a process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: RwLock<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    accepted: Counter,
+    cancelled: Counter,
+    resources: Counters<Fate>,
+    spans: Counters<Fate>,
+    received: Counter,
+    decoded: Counter,
+    sent: Counter,
+    attempts: Counters<Attempted>,
+    retries: Counter,
+    addresses: Counters<Found>,
+    repairs: Counters<Repair>,
+    failures: Counters<GuestFailure>,
+    request_duration: Histogram,
+    filter_duration: Histogram,
+    upstream_duration: Histogram,
+}
+
+/// `outcome` and `code` of `podstamp_requests_total`.
+type RequestLabels = [(&'static str, String); 2];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("podstamp");
+        let registry = &mut registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", build);
+        let requests = Family::<RequestLabels, Counter>::default();
+        registry.register(
+            "requests",
+            "Export requests by how they ended and the status they got",
+            requests.clone(),
+        );
+        let accepted =
+            requests.get_or_create_owned(&[("outcome", "accepted".into()), ("code", "200".into())]);
+        let cancelled =
+            requests.get_or_create_owned(&[("outcome", "cancelled".into()), ("code", String::new())]);
+        Self {
+            accepted,
+            cancelled,
+            requests,
+            resources: Counters::register(registry, "resources", "ResourceSpans by what became of them"),
+            spans: Counters::register(registry, "spans", "Spans by what became of them"),
+            received: bytes(registry, "received", "Bytes of bodies as they came in"),
+            decoded: bytes(registry, "decoded", "Bytes of bodies, their content coding undone"),
+            sent: bytes(registry, "sent", "Bytes of bodies sent upstream, every attempt counted"),
+            attempts: Counters::register(
+                registry,
+                "upstream_attempts",
+                "Attempts to send upstream by how they ended",
+            ),
+            retries: counter(registry, "upstream_retries", "Attempts to send upstream after the first"),
+            addresses: Counters::register(
+                registry,
+                "addresses",
+                "Resources by where their app.host.ip came from",
+            ),
+            repairs: Counters::register(
+                registry,
+                "guard_repairs",
+                "What the guard kept from the agent, by rule",
+            ),
+            failures: Counters::register(
+                registry,
+                "filter_failures",
+                "Calls of the filter that gave no answer",
+            ),
+            request_duration: seconds(
+                registry,
+                "request_duration",
+                "From a request's head to its answer",
+                REQUEST,
+            ),
+            filter_duration: seconds(registry, "filter_duration", "One call of the filter", CALL),
+            upstream_duration: seconds(
+                registry,
+                "upstream_duration",
+                "One attempt to send upstream",
+                REQUEST,
+            ),
+            registry: RwLock::new(std::mem::take(registry)),
+        }
+    }
+}
+
+impl Metrics {
+    /// Shows a number that is read whenever somebody looks. `name` goes without the prefix.
+    pub fn watch(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(Watched::new(name, help, read)));
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry.read().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(out)
+    }
+
+    /// A request was answered with `status`.
+    pub(crate) fn answered(&self, status: u16, took: Duration) {
+        self.request_duration.observe(took.as_secs_f64());
+        if status == 200 {
+            self.accepted.inc();
+            return;
+        }
+        let outcome = match status {
+            200..=299 => "accepted",
+            429 | 500.. => "failed",
+            _ => "refused",
+        };
+        self.requests.get_or_create(&[("outcome", outcome.into()), ("code", status.to_string())]).inc();
+    }
+
+    /// The client went away before it had its answer.
+    pub(crate) fn cancelled(&self) {
+        self.cancelled.inc();
+    }
+
+    /// A body came in.
+    pub(crate) fn received(&self, wire: usize, decoded: usize) {
+        self.received.inc_by(wire as u64);
+        self.decoded.inc_by(decoded as u64);
+    }
+
+    /// The filter was called.
+    pub(crate) fn called(&self, took: Duration) {
+        self.filter_duration.observe(took.as_secs_f64());
+    }
+
+    /// The filter gave no answer.
+    pub(crate) fn failed(&self, failure: GuestFailure) {
+        self.failures.add(failure, 1);
+    }
+
+    /// What the filter met in a request.
+    pub(crate) fn met(&self, report: &Report) {
+        self.addresses.add(Found::Kept, report.address_kept.into());
+        self.addresses.add(Found::Pipeline, report.address_pipeline.into());
+        self.addresses.add(Found::PodIp, report.address_pod_ip.into());
+        self.addresses.add(Found::Pod, report.address_pod.into());
+        self.addresses.add(Found::Connection, report.address_connection.into());
+        self.addresses.add(Found::Unknown, report.address_unknown.into());
+        self.repairs.add(Repair::Refused, report.refused.into());
+        self.repairs.add(Repair::KindCleared, report.kinds_cleared.into());
+        self.repairs.add(Repair::ResourceCreated, report.resources_created.into());
+        self.repairs.add(Repair::AddressNormalised, report.addresses_normalised.into());
+        self.repairs.add(Repair::AddressRepaired, report.addresses_repaired.into());
+    }
+
+    /// What became of a request's resources and spans.
+    pub(crate) fn ended(&self, fate: Fate, report: &Report) {
+        self.resources.add(fate, report.resources.into());
+        self.spans.add(fate, report.spans.into());
+    }
+
+    /// An attempt to send upstream ended.
+    pub(crate) fn attempted(&self, attempted: Attempted, number: u32, took: Duration) {
+        self.attempts.add(attempted, 1);
+        if number > 1 {
+            self.retries.inc();
+        }
+        self.upstream_duration.observe(took.as_secs_f64());
+    }
+
+    /// Bytes were handed to the connection upstream.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.sent.inc_by(bytes);
+    }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
+}
+
+fn bytes(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register_with_unit(name, help, Unit::Bytes, counter.clone());
+    counter
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, (first, count): (f64, u16)) -> Histogram {
+    let histogram = Histogram::new(exponential_buckets(first, 2.0, count));
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+/// 0.25 ms to 8.2 s, doubling.
+const REQUEST: (f64, u16) = (0.000_25, 16);
+
+/// 4 microseconds, an empty call, to 0.26 s, a body of the largest size.
+const CALL: (f64, u16) = (0.000_004, 17);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(metrics: &Metrics, line: &str) -> bool {
+        metrics.encode().unwrap().lines().any(|shown| shown == line)
+    }
+
+    #[test]
+    fn counts_are_shown_under_their_prefix_and_unit() {
+        let metrics = Metrics::default();
+        metrics.answered(200, Duration::from_millis(1));
+        metrics.answered(413, Duration::from_millis(1));
+        metrics.received(10, 300);
+        metrics.failed(GuestFailure::MemoryLimit);
+        let report = Report { resources: 2, spans: 7, address_pod: 2, kinds_cleared: 1, ..Report::default() };
+        metrics.met(&report);
+        metrics.ended(Fate::Accepted, &report);
+        metrics.attempted(Attempted::NotConnected, 2, Duration::from_millis(3));
+        metrics.watch("pods", "Pods in the directory", || 42);
+        for line in [
+            r#"podstamp_build_info{version="0.1.0"} 1"#,
+            r#"podstamp_requests_total{outcome="accepted",code="200"} 1"#,
+            r#"podstamp_requests_total{outcome="refused",code="413"} 1"#,
+            "podstamp_received_bytes_total 10",
+            "podstamp_decoded_bytes_total 300",
+            r#"podstamp_filter_failures_total{kind="memory_limit"} 1"#,
+            r#"podstamp_spans_total{outcome="accepted"} 7"#,
+            r#"podstamp_spans_total{outcome="failed"} 0"#,
+            r#"podstamp_addresses_total{from="pod"} 2"#,
+            r#"podstamp_guard_repairs_total{rule="kind_cleared"} 1"#,
+            r#"podstamp_upstream_attempts_total{outcome="not_connected"} 1"#,
+            "podstamp_upstream_retries_total 1",
+            "podstamp_upstream_duration_seconds_count 1",
+            "podstamp_pods 42",
+        ] {
+            assert!(shows(&metrics, line), "{line} is not in\n{}", metrics.encode().unwrap());
+        }
+    }
+}

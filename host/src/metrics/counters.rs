@@ -1,0 +1,43 @@
+//! One counter for each value of a label.
+
+use std::marker::PhantomData;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// A label whose values are known beforehand.
+pub(crate) trait Label: Copy + 'static {
+    /// The label's name.
+    const KEY: &'static str;
+
+    /// All values, in the order of their indices.
+    const NAMES: &'static [&'static str];
+
+    /// Index of this value.
+    fn index(self) -> usize;
+}
+
+/// A family of counters, each of them there from the start, so that nothing is looked up to count.
+#[derive(Debug)]
+pub(super) struct Counters<L> {
+    cells: Vec<Counter>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> Counters<L> {
+    pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        registry.register(name, help, family.clone());
+        let cells = L::NAMES.iter().map(|name| family.get_or_create_owned(&[(L::KEY, *name)])).collect();
+        Self { cells, label: PhantomData }
+    }
+
+    pub(super) fn add(&self, label: L, count: u64) {
+        if count > 0
+            && let Some(cell) = self.cells.get(label.index())
+        {
+            cell.inc_by(count);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Throws away the rest of a body that nobody wants.
+//!
+//! A server that answers early and closes makes the kernel reset the connection, and the client may never see the answer.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// Reads on in the background, so that the answer need not wait. Gives up after `limit` bytes, or some seconds; the
+/// connection closes then.
+pub(super) fn discard(body: Incoming, limit: usize) {
+    tokio::spawn(async move {
+        // Whether it came to its end is for the connection to see.
+        timeout(LINGER, read(body, limit)).await.unwrap_or_default();
+    });
+}
+
+async fn read(mut body: Incoming, limit: usize) {
+    let mut left = limit;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, |data| data.len());
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+/// As long as nginx lingers, times two.
+const LINGER: Duration = Duration::from_secs(10);

@@ -1,0 +1,120 @@
+//! Binds the listeners, serves them, drains them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::admin::Admin;
+use crate::admission::Admission;
+use crate::drain::Drain;
+use crate::filter::Filter;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+use crate::readiness::Readiness;
+use crate::receiver::Receiver;
+use crate::relay::Relay;
+use crate::settings::Settings;
+
+/// A server that is running, until [`Server::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    readiness: Arc<Readiness>,
+    receiving: Drain,
+    administrating: Drain,
+    drain_timeout: Duration,
+}
+
+/// What a server reports to, so that others can report to the same.
+#[derive(Clone, Debug, Default)]
+pub struct Instruments {
+    /// Counters, gauges, histograms.
+    pub metrics: Arc<Metrics>,
+    /// What the operator should see.
+    pub notices: Arc<Notices>,
+    /// Whether traffic may come. The server says when it listens; whoever loads the pods says when they are there.
+    pub readiness: Arc<Readiness>,
+}
+
+/// A listener that cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct BindError {
+    address: String,
+    source: io::Error,
+}
+
+impl Server {
+    /// Binds the listeners and starts serving.
+    pub async fn bind(
+        settings: &Settings,
+        filter: Arc<dyn Filter>,
+        instruments: &Instruments,
+    ) -> Result<Self, BindError> {
+        let (listener, address) = bind(&settings.listen).await?;
+        let admin = match &settings.admin {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let Instruments { metrics, notices, readiness } = instruments.clone();
+        let admission = Arc::new(Admission::new(&settings.limits));
+        watch(&metrics, &admission);
+
+        let relay =
+            Arc::new(Relay::new(filter, &settings.limits, Arc::clone(&metrics), Arc::clone(&notices)));
+        let receiver = Arc::new(Receiver::new(settings, relay, admission, Arc::clone(&metrics), notices));
+        let (receiving, draining) = Drain::new();
+        tokio::spawn(receiver.serve(listener, draining));
+
+        let (administrating, draining) = Drain::new();
+        let admin_address = admin.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = admin {
+            let admin = Arc::new(Admin::new(metrics, Arc::clone(&readiness)));
+            tokio::spawn(admin.serve(listener, draining));
+        }
+        readiness.listening();
+        let drain_timeout = settings.drain_timeout;
+        Ok(Self { address, admin_address, readiness, receiving, administrating, drain_timeout })
+    }
+
+    /// Where OTLP/HTTP is taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the admin listener is.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Stops accepting, finishes what is in flight, and returns: true if nothing had to be broken off.
+    pub async fn shutdown(self) -> bool {
+        self.readiness.draining();
+        let finished = self.receiving.finish(self.drain_timeout).await;
+        self.administrating.finish(ADMIN_DRAIN).await;
+        finished
+    }
+}
+
+async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound.await.map_err(|source| BindError { address: address.to_owned(), source })
+}
+
+fn watch(metrics: &Metrics, admission: &Arc<Admission>) {
+    let requests = Arc::clone(admission);
+    metrics.watch("requests_in_flight", "Requests at this moment", move || requests.requests() as u64);
+    let bytes = Arc::clone(admission);
+    metrics.watch("in_flight_bytes", "Bytes of their bodies", move || bytes.bytes() as u64);
+}
+
+/// A scrape takes no longer.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);

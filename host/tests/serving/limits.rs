@@ -1,0 +1,151 @@
+//! What is too much, too slow or too many.
+
+use std::time::Duration;
+
+use podstamp_core::exchange::Verdict;
+
+use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, gzip, post};
+
+fn accepting() -> Fake {
+    Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_gets_413_and_the_connection_goes_on() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.body = 300_000).await;
+    let mut client = setup.client().await;
+    assert_eq!(client.ask(post("/v1/traces", "", &[0; 300_000])).await.status, 200);
+    let response = client.ask(post("/v1/traces", "", &[0; 300_001])).await;
+    assert_eq!((response.status, response.body[1]), (413, 8));
+    assert_eq!(client.ask(post("/v1/traces", "", b"next")).await.status, 200);
+
+    let mut chunked = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..4 {
+        chunked.extend_from_slice(format!("{:x}\r\n{}\r\n", 100_000, "x".repeat(100_000)).as_bytes());
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    assert_eq!(client.ask(chunked).await.status, 413);
+    assert_eq!(client.ask(post("/v1/traces", "", b"next")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_far_over_the_limit_is_not_read_to_its_end() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.body = 1000).await;
+    let mut client = setup.client().await;
+    client.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n").await;
+    assert_eq!(client.response().await.status, 413);
+    client.send([0; 2000]).await;
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_bomb_gets_413_without_being_inflated() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.body = 1 << 20;
+        // Room for the limit once, not for what the bomb holds.
+        settings.limits.in_flight_bytes = 2 << 20;
+    })
+    .await;
+    let mut client = setup.client().await;
+    let bomb = gzip(&vec![0; 200 << 20]);
+    assert!(bomb.len() < 1 << 20);
+    let response = client.ask(post("/v1/traces", "content-encoding: gzip\r\n", &bomb)).await;
+    assert_eq!(response.status, 413);
+    let fits = gzip(&vec![0; 1 << 20]);
+    assert_eq!(client.ask(post("/v1/traces", "content-encoding: gzip\r\n", &fits)).await.status, 200);
+    setup.shows("podstamp_in_flight_bytes 0").await;
+}
+
+#[tokio::test]
+async fn a_slow_body_gets_408() {
+    let setup =
+        Setup::with(accepting(), |settings| settings.limits.read_timeout = Duration::from_millis(50)).await;
+    let mut client = setup.client().await;
+    client.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.header("connection")), (408, Some("close")));
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_slow_head_and_an_idle_connection_are_closed_each_in_its_time() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.header_timeout = Duration::from_millis(50);
+        settings.limits.idle_timeout = Duration::from_millis(400);
+    })
+    .await;
+    let mut slow = setup.client().await;
+    slow.send("POST /v1/tra").await;
+    let begun = std::time::Instant::now();
+    assert!(slow.is_closed().await);
+    assert!(begun.elapsed() < Duration::from_millis(350));
+
+    let mut idle = setup.client().await;
+    assert_eq!(idle.ask(post("/v1/traces", "", b"")).await.status, 200);
+    let begun = std::time::Instant::now();
+    assert!(idle.is_closed().await);
+    assert!(begun.elapsed() >= Duration::from_millis(380));
+}
+
+#[tokio::test]
+async fn a_request_too_many_gets_503_at_once_and_may_come_again_on_its_connection() {
+    let upstream =
+        Upstream::new(|number, _| if number == 0 { Reaction::Silence } else { Reaction::answer(200, "") });
+    let upstream = upstream.await;
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| settings.limits.in_flight = 1).await;
+    let mut first = setup.client().await;
+    first.send(post("/v1/traces", "", b"first")).await;
+    setup.shows("podstamp_requests_in_flight 1").await;
+
+    let mut second = setup.client().await;
+    let response = second.ask(post("/v1/traces", "", &[7; 100_000])).await;
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
+    assert_eq!(response.body[1], 14);
+
+    assert_eq!(first.response().await.status, 504);
+    let response = second.ask(post("/v1/traces", "", b"second")).await;
+    assert_eq!(response.status, 200);
+}
+
+#[tokio::test]
+async fn bytes_too_many_get_503() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.in_flight_bytes = 200_000).await;
+    let mut half = setup.client().await;
+    half.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 150001\r\n\r\n").await;
+    half.send([0; 150_000]).await;
+    setup.shows("podstamp_in_flight_bytes 150000").await;
+
+    let mut other = setup.client().await;
+    let response = other.ask(post("/v1/traces", "", &[0; 60_000])).await;
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
+    half.send([0]).await;
+    assert_eq!(half.response().await.status, 200);
+    assert_eq!(other.ask(post("/v1/traces", "", &[0; 60_000])).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_waits_for_100_continue_gets_it_or_the_refusal() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.body = 1000).await;
+    let head = |length: usize| {
+        format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let mut client = setup.client().await;
+    assert_eq!(client.ask(head(4)).await.status, 100);
+    assert_eq!(client.ask("body").await.status, 200);
+    assert_eq!(client.ask(head(1001)).await.status, 413);
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn connections_over_their_limit_wait_for_a_place() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.connections = Some(1)).await;
+    let mut first = setup.client().await;
+    assert_eq!(first.ask(post("/v1/traces", "", b"")).await.status, 200);
+    let mut second = Client::connect(setup.server.address()).await;
+    second.send(post("/v1/traces", "", b"")).await;
+    assert!(tokio::time::timeout(Duration::from_millis(100), second.response()).await.is_err());
+    drop(first);
+    assert_eq!(second.response().await.status, 200);
+}

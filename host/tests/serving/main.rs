@@ -1,0 +1,18 @@
+//! The serving half on loopback, with a filter of closures and an upstream of raw sockets.
+//!
+//! Shows what the receiver, the relay and the exporter do with bytes and connections. Shows nothing of what the real
+//! filter decides, nor of how the real agent behaves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what went wrong by failing"
+)]
+
+mod admin;
+mod draining;
+mod limits;
+mod receiving;
+mod sending;
+mod support;

@@ -1,0 +1,62 @@
+//! A server under test, and who stands on either side of it.
+
+mod client;
+mod fake;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use podstamp::server::{Instruments, Server};
+use podstamp::settings::{Limits, Settings};
+
+pub(crate) use client::{Client, Response, post};
+pub(crate) use fake::{Fake, answer, forward};
+pub(crate) use upstream::{Reaction, Upstream};
+
+/// A server on a free port.
+pub(crate) struct Setup {
+    pub(crate) server: Server,
+    pub(crate) instruments: Instruments,
+}
+
+impl Setup {
+    pub(crate) async fn new(fake: Fake) -> Self {
+        Self::with(fake, |_| ()).await
+    }
+
+    pub(crate) async fn with(fake: Fake, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
+            listen: "127.0.0.1:0".to_owned(),
+            limits: Limits { body: 1 << 20, ..Limits::default() },
+            drain_timeout: Duration::from_secs(5),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let instruments = Instruments::default();
+        let server = Server::bind(&settings, Arc::new(fake), &instruments).await.unwrap();
+        Self { server, instruments }
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.server.address()).await
+    }
+
+    /// Whether a line stands in the metrics, now or soon.
+    pub(crate) async fn shows(&self, line: &str) {
+        for _ in 0..200 {
+            if self.instruments.metrics.encode().unwrap().lines().any(|shown| shown == line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{line} is not in\n{}", self.instruments.metrics.encode().unwrap());
+    }
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}

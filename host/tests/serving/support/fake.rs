@@ -1,0 +1,89 @@
+//! A filter made of closures.
+
+use bytes::Bytes;
+use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
+use podstamp_core::exchange::{
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Prepared, Report, Verdict,
+};
+
+type Prepare = dyn Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync;
+type Conclude = dyn Fn(Attempt, &Ended) -> Result<Next, Failure> + Send + Sync;
+
+pub(crate) struct Fake {
+    headers: Vec<String>,
+    prepare: Box<Prepare>,
+    conclude: Box<Conclude>,
+}
+
+impl Fake {
+    /// Answers by itself.
+    pub(crate) fn answering(
+        prepare: impl Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            headers: vec!["content-type".to_owned(), "x-forwarded-for".to_owned()],
+            prepare: Box::new(prepare),
+            conclude: Box::new(|_, ended| Ok(Next::Answer(told(ended)))),
+        }
+    }
+
+    /// Forwards everything as it is, and tells the client how that ended.
+    pub(crate) fn forwarding(url: String) -> Self {
+        Self::answering(move |_| Ok(forward(&url, Content::Unchanged)))
+    }
+
+    pub(crate) fn concluding(
+        self,
+        conclude: impl Fn(Attempt, &Ended) -> Result<Next, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        Self { conclude: Box::new(conclude), ..self }
+    }
+}
+
+impl Filter for Fake {
+    fn request_headers(&self) -> &[String] {
+        &self.headers
+    }
+
+    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+        let verdict = (self.prepare)(request)?;
+        Ok(Prepared {
+            verdict,
+            report: Report { resources: 1, spans: 3, address_pod: 1, ..Report::default() },
+        })
+    }
+
+    fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        (self.conclude)(attempt, ended)
+    }
+
+    fn diagnose(&self, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        Ok(Ok(()))
+    }
+}
+
+pub(crate) fn forward(url: &str, content: Content) -> Verdict {
+    Verdict::Forward(Outbound {
+        url: url.to_owned(),
+        headers: vec![Header::new("content-type", "application/x-protobuf")],
+        timeout: 2000,
+        content,
+        encoding: Encoding::Protobuf,
+    })
+}
+
+pub(crate) fn answer(status: u16, body: &str) -> Answer {
+    let headers = vec![Header::new("content-type", "text/plain")];
+    Answer { status, headers, body: body.as_bytes().to_vec(), notice: None }
+}
+
+/// How it ended, in words.
+fn told(ended: &Ended) -> Answer {
+    match ended {
+        Ended::Response { status, body, .. } => answer(*status, &String::from_utf8_lossy(body)),
+        Ended::NotConnected(_) => answer(503, "not connected"),
+        Ended::Closed(body) => answer(400, &format!("closed on {} bytes", body.len())),
+        Ended::TimedOut => answer(504, "timed out"),
+        Ended::Oversized => answer(500, "oversized"),
+    }
+}

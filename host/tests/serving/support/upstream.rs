@@ -1,0 +1,119 @@
+//! An upstream that reads requests and reacts as it is told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Reaction {
+    /// Write these bytes and keep the connection.
+    Write(Vec<u8>),
+    /// Write these bytes and close.
+    WriteAndClose(Vec<u8>),
+    /// Close at once.
+    Close,
+    /// Never answer.
+    Silence,
+}
+
+impl Reaction {
+    pub(crate) fn answer(status: u16, body: &str) -> Self {
+        Self::Write(
+            format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+        )
+    }
+}
+
+/// A request that arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Number of the connection that it came by, from 0.
+    pub(crate) connection: usize,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Upstream {
+    /// `react` gets each request with its number, from 0.
+    pub(crate) async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let (seen, react) = (Arc::clone(&requests), Arc::new(react));
+        tokio::spawn(async move {
+            for connection in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (seen, react) = (Arc::clone(&seen), Arc::clone(&react));
+                tokio::spawn(async move { serve(stream, connection, &seen, &*react).await });
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// Takes everything.
+    pub(crate) async fn accepting() -> Self {
+        Self::new(|_, _| Reaction::answer(200, "")).await
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/api/v1/otel/trace", self.address)
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    connection: usize,
+    seen: &Mutex<Vec<Request>>,
+    react: &(dyn Fn(usize, &Request) -> Reaction + Send + Sync),
+) {
+    let mut buffer = Vec::new();
+    while let Some((head, body)) = read(&mut stream, &mut buffer).await {
+        let request = Request { connection, head, body };
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.len() - 1
+        };
+        match react(number, &request) {
+            Reaction::Write(bytes) => stream.write_all(&bytes).await.unwrap(),
+            Reaction::WriteAndClose(bytes) => {
+                stream.write_all(&bytes).await.unwrap();
+                return;
+            }
+            Reaction::Close => return,
+            Reaction::Silence => std::future::pending().await,
+        }
+    }
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+    let end = loop {
+        if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+    while buffer.len() < length {
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some((head, buffer.drain(..length).collect()))
+}
