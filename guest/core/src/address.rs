@@ -80,8 +80,7 @@ mod tests {
     fn from(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let headers: Vec<_> = forwarded.iter().map(|value| Header::new("x-forwarded-for", value)).collect();
         let trusted: Vec<_> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        let request =
-            Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"" };
+        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"" };
         connection(&request, &trusted).map(|address| address.to_string())
     }
 
@@ -95,7 +94,10 @@ mod tests {
     fn behind_trusted_proxies_the_rightmost_untrusted_address_counts() {
         let trusted = ["10.2.0.0/16", "fd00::/8"];
         assert_eq!(from("10.2.0.1", &["6.6.6.6, 10.1.2.3, 10.2.0.9"], &trusted).as_deref(), Some("10.1.2.3"));
-        assert_eq!(from("10.2.0.1", &["6.6.6.6", "10.1.2.3:4711", "[fd00::1]:1"], &trusted).as_deref(), Some("10.1.2.3"));
+        assert_eq!(
+            from("10.2.0.1", &["6.6.6.6", "10.1.2.3:4711", "[fd00::1]:1"], &trusted).as_deref(),
+            Some("10.1.2.3")
+        );
         assert_eq!(from("::ffff:10.2.0.1", &["::ffff:10.1.2.3"], &trusted).as_deref(), Some("10.1.2.3"));
         assert_eq!(from("fd00::2", &["2001:db8::7"], &trusted).as_deref(), Some("2001:db8::7"));
     }
@@ -113,14 +115,26 @@ mod tests {
     fn only_plain_addresses_parse() {
         assert_eq!(parse("::ffff:10.0.0.1"), Some("10.0.0.1".parse().unwrap()));
         assert_eq!(parse("fe80::1%eth0"), Some("fe80::1".parse().unwrap()));
-        for bad in ["", " 10.0.0.1", "10.0.0.1:80", "10.0.0.0/8", "[::1]", "010.0.0.1", "10.0.0", "1%a", "::1%"] {
+        for bad in
+            ["", " 10.0.0.1", "10.0.0.1:80", "10.0.0.0/8", "[::1]", "010.0.0.1", "10.0.0", "1%a", "::1%"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn special_addresses_are_no_candidates() {
-        for bad in ["127.0.0.6", "0.0.0.0", "224.0.0.1", "169.254.1.1", "255.255.255.255", "::1", "::", "ff02::1", "fe80::1"] {
+        for bad in [
+            "127.0.0.6",
+            "0.0.0.0",
+            "224.0.0.1",
+            "169.254.1.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "ff02::1",
+            "fe80::1",
+        ] {
             assert!(!is_candidate(bad.parse().unwrap()), "{bad}");
         }
         for good in ["10.0.0.1", "192.168.1.1", "2001:db8::1", "fd00::1"] {

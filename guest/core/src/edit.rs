@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn edits_replace_insert_and_remove() {
-        let edits = Edits { edits: vec![edit(0, 1, 2), edit(3, 0, 1), edit(4, 2, 0)], inserted: b"XYZ".to_vec() };
+        let edits =
+            Edits { edits: vec![edit(0, 1, 2), edit(3, 0, 1), edit(4, 2, 0)], inserted: b"XYZ".to_vec() };
         assert_eq!(edits.apply(b"abcdef").as_deref(), Some(&b"XYbcZd"[..]));
         assert_eq!(Edits::default().apply(b"abc").as_deref(), Some(&b"abc"[..]));
     }

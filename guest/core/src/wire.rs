@@ -139,9 +139,7 @@ fn long_tag(bytes: &[u8]) -> Result<(u32, &[u8]), FaultKind> {
 pub(crate) fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), FaultKind> {
     match bytes {
         [byte, rest @ ..] if *byte < 0x80 => Ok((u64::from(*byte), rest)),
-        [low, high, rest @ ..] if *high < 0x80 => {
-            Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest))
-        }
+        [low, high, rest @ ..] if *high < 0x80 => Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest)),
         _ => long_varint(bytes),
     }
 }

@@ -66,7 +66,10 @@ pub(super) fn failure(
             let mut body = json!({"code": code as u32, "message": message});
             if let (Some(fault), Some(body)) = (fault, body.as_object_mut()) {
                 let violation = json!({"field": fault.path, "description": fault.kind.to_string()});
-                body.insert("details".to_owned(), json!([{"@type": BAD_REQUEST, "fieldViolations": [violation]}]));
+                body.insert(
+                    "details".to_owned(),
+                    json!([{"@type": BAD_REQUEST, "fieldViolations": [violation]}]),
+                );
             }
             body.to_string().into_bytes()
         }
@@ -126,10 +129,13 @@ fn bad_request(fault: &BodyFault) -> Vec<u8> {
 }
 
 fn content_type(encoding: Encoding) -> Header {
-    Header::new("content-type", match encoding {
-        Encoding::Protobuf => PROTOBUF,
-        Encoding::Json => JSON,
-    })
+    Header::new(
+        "content-type",
+        match encoding {
+            Encoding::Protobuf => PROTOBUF,
+            Encoding::Json => JSON,
+        },
+    )
 }
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";

@@ -54,7 +54,8 @@ fn http_date(text: &str) -> Option<i64> {
     // Days from March on, so that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
     let year = if month < 2 { year - 1 } else { year };
     let from_march = (month + 10) % 12;
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
         + (153 * from_march + 2) / 5
         + day;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)

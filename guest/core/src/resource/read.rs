@@ -89,9 +89,8 @@ fn plain_attribute(bytes: &[u8]) -> Option<(&str, Value<'_>)> {
     let [0x12, length, 0x0a, text_length, text @ ..] = value else {
         return None;
     };
-    let plain = text.len() == usize::from(*text_length)
-        && text.len() + 2 == usize::from(*length)
-        && is_ascii(bytes);
+    let plain =
+        text.len() == usize::from(*text_length) && text.len() + 2 == usize::from(*length) && is_ascii(bytes);
     if !plain {
         return None;
     }

@@ -87,7 +87,9 @@ impl Resource<'_> {
     }
 
     fn added(&self) -> impl Iterator<Item = &Attribute<'_>> {
-        self.attributes.iter().filter(|attribute| attribute.origin.is_none() && attribute.state != State::Removed)
+        self.attributes
+            .iter()
+            .filter(|attribute| attribute.origin.is_none() && attribute.state != State::Removed)
     }
 
     fn write_added(&self, out: &mut Vec<u8>) {
