@@ -121,6 +121,20 @@ impl Association {
         })
     }
 
+    /// The parts of pods that identifiers are compared with.
+    pub(crate) fn details(&self) -> Details {
+        let identified = |test: fn(&Identifier) -> bool| {
+            self.sources().any(|source| match source {
+                Source::Connection => false,
+                Source::Attribute { identifies, .. } => test(identifies),
+            })
+        };
+        Details {
+            labels: identified(|identifier| matches!(identifier, Identifier::Label(_))),
+            annotations: identified(|identifier| matches!(identifier, Identifier::Annotation(_))),
+        }
+    }
+
     /// The connection's address, as far as it can be a pod's: what is written where no pod was found.
     ///
     /// The Collector writes it in any case, also if it is a node's or 127.0.0.6.

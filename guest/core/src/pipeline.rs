@@ -4,6 +4,7 @@ mod context;
 mod kubernetes;
 
 use crate::action::Action;
+use crate::directory::Details;
 use crate::resource::Resource;
 
 pub use crate::association::Associated;
@@ -28,6 +29,18 @@ pub(crate) enum Step {
 impl Pipeline {
     pub(crate) fn new(steps: Vec<Step>) -> Self {
         Self { steps }
+    }
+
+    /// Which costly parts of pods the steps use. A directory need not keep the others.
+    pub fn details(&self) -> Details {
+        let steps = self.steps.iter().filter_map(|step| match step {
+            Step::Resource(_) => None,
+            Step::Kubernetes(kubernetes) => Some(kubernetes.keeps()),
+        });
+        steps.fold(Details::default(), |all, step| Details {
+            labels: all.labels || step.labels,
+            annotations: all.annotations || step.annotations,
+        })
     }
 
     /// Runs every step over one resource. Returns the pod that the last `k8sattributes` step associated, if any.

@@ -41,6 +41,15 @@ impl Kubernetes {
         found.map(|found| found.pod)
     }
 
+    /// What a directory has to keep of its pods for this step: what it reads, and what it finds pods by.
+    pub(crate) fn keeps(&self) -> Details {
+        let (read, identified) = (self.details(), self.association.details());
+        Details {
+            labels: read.labels || identified.labels,
+            annotations: read.annotations || identified.annotations,
+        }
+    }
+
     /// The parts of a pod that it needs.
     fn details(&self) -> Details {
         let extracted = self.extraction.details();
