@@ -5,6 +5,9 @@ use std::net::IpAddr;
 /// Finds pods. A host serves it from one table a process; a lookup must not block.
 pub trait Directory {
     /// Finds the pod that meets all `terms`, at most [`MAX_TERMS`] of them. Without terms nothing is found.
+    ///
+    /// Pods that carry the annotation `opentelemetry.io/k8s-processor/ignore: "true"` count as not there: the directory
+    /// leaves them out by itself, so that no lookup has to hand over annotations for that.
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup;
 }
 

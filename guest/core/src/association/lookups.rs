@@ -13,10 +13,12 @@ use crate::directory::{Details, Lookup, Pod, Term};
 
 /// Answers that are kept, up to a limit.
 ///
-/// They can be added while others are borrowed, so that it is a table of chains that only grow.
+/// They can be added while others are borrowed, so that it is chains that only grow: one for the few pods of most
+/// requests, and a table of them once that is full.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    chains: OnceCell<Box<[Link]>>,
+    first: Link,
+    table: OnceCell<Box<[Link]>>,
     /// Where keys are written, so that a lookup does not allocate one.
     scratch: RefCell<Vec<u8>>,
     kept: Cell<usize>,
@@ -28,6 +30,13 @@ struct Kept {
     key: Box<[u8]>,
     lookup: Lookup,
     next: Link,
+}
+
+/// The end of a walk along a chain.
+enum End<'l> {
+    Kept(&'l Lookup),
+    Free(&'l Link),
+    Full,
 }
 
 /// An answer: kept for the request, or not.
@@ -72,29 +81,42 @@ impl Lookups {
     }
 
     fn find_by_key(&self, key: &[u8], ask: impl FnOnce() -> Lookup) -> Answer<'_> {
-        let chains = self.chains.get_or_init(|| (0..CHAINS).map(|_| Link::new()).collect());
-        let Some(mut link) = chains.get(hash(key) as usize % CHAINS) else {
-            return Answer::Own(ask());
+        let end = match seek(&self.first, key) {
+            End::Full => self.chain(key).map_or(End::Full, |chain| seek(chain, key)),
+            end => end,
         };
-        for _ in 0..MAX_CHAIN {
-            match link.get() {
-                Some(kept) if *kept.key == *key => return Answer::Shared(&kept.lookup),
-                Some(kept) => link = &kept.next,
-                None => {
-                    let lookup = ask();
-                    let kept = self.kept.get() + size(&lookup) + key.len();
-                    if kept > MAX_KEPT {
-                        return Answer::Own(lookup);
-                    }
-                    self.kept.set(kept);
-                    let kept =
-                        link.get_or_init(|| Box::new(Kept { key: key.into(), lookup, next: Link::new() }));
-                    return Answer::Shared(&kept.lookup);
-                }
-            }
+        match end {
+            End::Kept(lookup) => Answer::Shared(lookup),
+            End::Free(link) => self.keep(link, key, ask()),
+            End::Full => Answer::Own(ask()),
         }
-        Answer::Own(ask())
     }
+
+    fn chain(&self, key: &[u8]) -> Option<&Link> {
+        let table = self.table.get_or_init(|| (0..CHAINS).map(|_| Link::new()).collect());
+        table.get(hash(key) as usize % CHAINS)
+    }
+
+    fn keep<'l>(&self, link: &'l Link, key: &[u8], lookup: Lookup) -> Answer<'l> {
+        let kept = self.kept.get() + size(&lookup) + key.len();
+        if kept > MAX_KEPT {
+            return Answer::Own(lookup);
+        }
+        self.kept.set(kept);
+        let kept = link.get_or_init(|| Box::new(Kept { key: key.into(), lookup, next: Link::new() }));
+        Answer::Shared(&kept.lookup)
+    }
+}
+
+fn seek<'l>(mut link: &'l Link, key: &[u8]) -> End<'l> {
+    for _ in 0..MAX_CHAIN {
+        match link.get() {
+            None => return End::Free(link),
+            Some(kept) if *kept.key == *key => return End::Kept(&kept.lookup),
+            Some(kept) => link = &kept.next,
+        }
+    }
+    End::Full
 }
 
 impl fmt::Debug for Lookups {
@@ -156,10 +178,11 @@ fn size(lookup: &Lookup) -> usize {
     ENTRY + size_of::<Pod>() + texts.iter().map(|text| text.len()).sum::<usize>() + pairs
 }
 
-/// A chain's head takes 4 bytes in the guest: 4 KiB in all, and short chains for some thousand pods.
+/// A chain's head takes 4 bytes in the guest: 4 KiB in all, set up once the first chain is full.
 const CHAINS: usize = 1024;
 
-/// Keys that collide by chance make chains of 2 or 3; longer ones are made on purpose.
+/// Compared one by one, which is faster than a hash for a few. In the table, keys that collide by chance make chains
+/// of 2 or 3; longer ones are made on purpose.
 const MAX_CHAIN: usize = 8;
 
 /// Bytes of answers that are kept: some ten thousand pods, a fraction of a guest's memory.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{faults, simple, simple_with};
+use super::{balanced, faults, simple, simple_with};
 
 #[test]
 fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
@@ -265,4 +265,74 @@ fn settings_of_k8sattributes_that_cannot_work_are_faults() {
     let found: Vec<Value> =
         faults(&simple_with("processors.k8sattributes", old)).into_iter().map(Value::from).collect();
     assert!(found[0].as_str().unwrap().contains("belongs into a list"), "{found:?}");
+}
+
+/// Calls `visit` with `document` once for each place and value, that place holding that value.
+fn replace_everywhere(document: &Value, values: &[Value], visit: &mut impl FnMut(Value)) {
+    let paths = {
+        let mut paths = vec![String::new()];
+        let mut todo = vec![(String::new(), document)];
+        while let Some((path, place)) = todo.pop() {
+            let below: Vec<_> = match place {
+                Value::Object(map) => map
+                    .iter()
+                    .map(|(key, value)| (format!("{path}/{}", key.replace('/', "~1")), value))
+                    .collect(),
+                Value::Array(items) => items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, value)| (format!("{path}/{index}"), value))
+                    .collect(),
+                _ => Vec::new(),
+            };
+            paths.extend(below.iter().map(|(path, _)| path.clone()));
+            todo.extend(below);
+        }
+        paths
+    };
+    for path in paths {
+        for value in values {
+            let mut changed = document.clone();
+            *changed.pointer_mut(&path).unwrap() = value.clone();
+            visit(changed);
+        }
+    }
+}
+
+#[test]
+fn anything_anywhere_is_either_read_or_a_fault_with_a_message() {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1.5),
+        json!(1e300),
+        json!(""),
+        json!("é\u{0}/:[]?#"),
+        json!([null, {}, [], "x"]),
+        json!({"": null, "x/y": {"x": [1]}}),
+    ];
+    let mut whole = balanced();
+    whole["receivers"] =
+        json!({"otlp": {"protocols": {"http": {"endpoint": ":1", "max_request_body_size": 5}}}});
+    whole["exporters"] = json!({"otlphttp": {
+        "traces_endpoint": "http://a/b", "timeout": "1s", "headers": {"a": "b"}, "retry_on_failure": {"multiplier": 2},
+    }});
+    whole["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp"]);
+    whole["processors"]["k8sattributes"]["filter"] = json!({
+        "fields": [{"key": "status.phase", "value": "x"}], "labels": [{"key": "a", "op": "exists"}],
+    });
+    whole["processors"]["k8sattributes"]["exclude"] = json!({"pods": [{"name": "x"}]});
+    whole["processors"]["k8sattributes"]["extract"]["labels"] =
+        json!([{"key_regex": "(.*)", "tag_name": "$1"}]);
+    whole["podstamp"] = json!({
+        "trusted_proxies": ["10.0.0.0/8"], "guard": {"check": "full"}, "limits": {"body": "1MiB", "in_flight": 1},
+        "admin": {"endpoint": ":2"}, "pods": {"file": "x", "covers_cluster": false},
+    });
+    assert_eq!(faults(&whole), [""; 0]);
+    let mut read = 0;
+    replace_everywhere(&whole, &values, &mut |document| match crate::config::parse(&document) {
+        Ok(_) => read += 1,
+        Err(faults) => assert!(faults.iter().all(|fault| !fault.message.is_empty())),
+    });
+    assert!(read > 50, "{read}");
 }
