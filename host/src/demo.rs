@@ -1,0 +1,187 @@
+//! Shows the main job on real bytes: the shop's spans through one shared connection, as a load balancer would bring them,
+//! to a stand-in agent that records what arrives.
+//!
+//! The same requests also go to a second stand-in without podstamp on the way: its record is what DeepFlow would show.
+
+mod flame;
+mod send;
+mod shop;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use podstamp_agent::{Agent, Record};
+use prost::Message;
+
+use crate::assembly::{self, Overrides};
+use crate::server::Server;
+use flame::Bar;
+use send::Connection;
+use shop::{SERVICES, SPANS};
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every span arrived once, under the pod that made it.
+    Right,
+    /// Something did not; the table says what.
+    Wrong,
+}
+
+/// The demo while its servers run.
+pub struct Demo {
+    server: Server,
+    agent: Agent,
+    direct: Agent,
+    pods: PathBuf,
+}
+
+impl Demo {
+    /// Starts the stand-in agents and podstamp on free ports.
+    pub async fn start(guest: Option<PathBuf>) -> anyhow::Result<Self> {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let agent = Agent::builder().listen(any_port).start().await?;
+        let direct = Agent::builder().listen(any_port).start().await?;
+        let pods = std::env::temp_dir().join(format!("podstamp-demo-{}.json", std::process::id()));
+        std::fs::write(&pods, shop::pods().to_string())?;
+        let mut document = assembly::default_document()?;
+        let url = serde_json::Value::from(agent.url());
+        for (path, value) in [
+            ("/exporters/otlphttp/traces_endpoint", url),
+            ("/receivers", serde_json::json!({"otlp": {"protocols": {"http": {"endpoint": "127.0.0.1:0"}}}})),
+        ] {
+            match document.pointer_mut(path) {
+                Some(slot) => *slot = value,
+                None => {
+                    if let (Some(document), Some(key)) = (document.as_object_mut(), path.strip_prefix('/')) {
+                        document.insert(key.to_owned(), value);
+                    }
+                }
+            }
+        }
+        let overrides = Overrides { pods: Some(pods.clone()), guest, ..Overrides::default() };
+        let server = assembly::start(document, &overrides).await?;
+        Ok(Self { server, agent, direct, pods })
+    }
+
+    /// Plays one request through the shop and shows what came of it.
+    pub async fn play(&self, out: &mut impl Write) -> anyhow::Result<Verdict> {
+        let begin = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
+        let trace = u128::from(begin).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let mut balanced = Connection::open(self.server.address()).await?;
+        let mut direct = Connection::open(self.direct.address()).await?;
+        for service in &SERVICES {
+            let body = shop::export(service, trace, begin).encode_to_vec();
+            balanced.post("/v1/traces", body.clone()).await?;
+            direct.post(podstamp_agent::TRACE_PATH, body).await?;
+        }
+        let spans = SPANS as u64;
+        let arrived = tokio::time::timeout(PATIENCE, self.agent.wait_for_spans(spans)).await.is_ok();
+        let with = self.agent.records();
+        let without = self.direct.records();
+        let verdict = if arrived && is_right(&with) { Verdict::Right } else { Verdict::Wrong };
+
+        writeln!(
+            out,
+            "\n  {} requests came through one connection, from {}.\n",
+            SERVICES.len(),
+            balanced.local()
+        )?;
+        table(out, &with, &without, balanced.local().ip())?;
+        writeln!(out, "\n  The trace, as DeepFlow can now join it with the eBPF spans of each pod:\n")?;
+        flame::draw(out, &bars(&with))?;
+        let summary = match verdict {
+            Verdict::Right => "every span arrived once, under the pod that made it",
+            Verdict::Wrong => "NOT every span arrived once under the pod that made it",
+        };
+        writeln!(out, "\n  {} of {SPANS} spans: {summary}.", spans_of(&with).count())?;
+        Ok(verdict)
+    }
+
+    /// Says where everything listens, for those who want to send something of their own.
+    pub fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.server.address())?;
+        writeln!(out, "  the stand-in agent is at     {}", self.agent.url())?;
+        writeln!(out, "  the pods are in              {}", self.pods.display())?;
+        writeln!(out, "\n  Ctrl-C ends it.")?;
+        Ok(())
+    }
+
+    /// Stops everything.
+    pub async fn stop(self) {
+        self.server.shutdown().await;
+        self.agent.shutdown().await;
+        self.direct.shutdown().await;
+        // Nothing depends on it: the folder is the system's to clean.
+        drop(std::fs::remove_file(&self.pods));
+    }
+}
+
+fn is_right(records: &[Arc<Record>]) -> bool {
+    let mut ids: Vec<_> = spans_of(records).map(|(_, _, span)| span.span_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let placed = spans_of(records).all(|(service, address, _)| {
+        SERVICES.iter().any(|other| other.name == service && other.address.parse() == Ok(address))
+    });
+    placed && ids.len() == SPANS && spans_of(records).count() == SPANS
+}
+
+/// Every span that arrived, with its service and the address that DeepFlow's server would use.
+fn spans_of(records: &[Arc<Record>]) -> impl Iterator<Item = (&str, IpAddr, &podstamp_agent::SpanRecord)> {
+    let resources = records.iter().flat_map(|record| &record.resources);
+    resources.flat_map(|resource| {
+        let service = resource.attribute("service.name").and_then(|value| value.as_str()).unwrap_or("?");
+        resource.spans.iter().map(move |span| (service, resource.server_address, span))
+    })
+}
+
+fn table(
+    out: &mut impl Write,
+    with: &[Arc<Record>],
+    without: &[Arc<Record>],
+    balancer: IpAddr,
+) -> anyhow::Result<()> {
+    let addresses = |records: &[Arc<Record>]| -> BTreeMap<String, IpAddr> {
+        spans_of(records).map(|(service, address, _)| (service.to_owned(), address)).collect()
+    };
+    let (stamped, bare) = (addresses(with), addresses(without));
+    writeln!(
+        out,
+        "  {:<10} {:<27} {:<12} {:<13} without podstamp",
+        "service", "pod", "on the wire", "stamped"
+    )?;
+    for service in &SERVICES {
+        let text = |address: Option<&IpAddr>| address.map_or("-".to_owned(), ToString::to_string);
+        let bare = match bare.get(service.name) {
+            Some(address) if *address == balancer => format!("{address} (the balancer)"),
+            other => text(other),
+        };
+        let stamped = text(stamped.get(service.name));
+        writeln!(out, "  {:<10} {:<27} {balancer:<12} {stamped:<13} {bare}", service.name, service.pod)?;
+    }
+    Ok(())
+}
+
+fn bars(records: &[Arc<Record>]) -> Vec<Bar> {
+    let bar = |(service, address, span): (&str, IpAddr, &podstamp_agent::SpanRecord)| Bar {
+        id: span.span_id.clone(),
+        parent: span.parent_span_id.clone(),
+        service: service.to_owned(),
+        name: span.name.clone(),
+        pod: SERVICES
+            .iter()
+            .find(|service| service.address.parse() == Ok(address))
+            .map_or_else(|| format!("unknown pod {address}"), |service| service.pod.to_owned()),
+        start: span.start_time_unix_nano,
+        end: span.end_time_unix_nano,
+    };
+    spans_of(records).map(bar).collect()
+}
+
+/// Everything happens on loopback within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
