@@ -2,8 +2,10 @@
 
 mod admin;
 mod admission;
+pub mod assembly;
 mod calls;
 pub mod config;
+pub mod demo;
 pub mod directory;
 mod drain;
 mod exporter;

@@ -120,7 +120,18 @@ impl Metrics {
         read: impl Fn() -> u64 + Send + Sync + 'static,
     ) {
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(Watched::new(name, help, read)));
+        registry.register_collector(Box::new(Watched::gauge(name, help, read)));
+    }
+
+    /// Shows a count that is kept elsewhere and never falls. `name` goes without the prefix and without `_total`.
+    pub fn watch_total(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(Watched::counter(name, help, read)));
     }
 
     /// All metrics as OpenMetrics text.
@@ -246,6 +257,7 @@ mod tests {
         metrics.ended(Fate::Accepted, &report);
         metrics.attempted(Attempted::NotConnected, 2, Duration::from_millis(3));
         metrics.watch("pods", "Pods in the directory", || 42);
+        metrics.watch_total("pods_reloads", "Reloads", || 7);
         for line in [
             r#"podstamp_build_info{version="0.1.0"} 1"#,
             r#"podstamp_requests_total{outcome="accepted",code="200"} 1"#,
@@ -261,6 +273,7 @@ mod tests {
             "podstamp_upstream_retries_total 1",
             "podstamp_upstream_duration_seconds_count 1",
             "podstamp_pods 42",
+            "podstamp_pods_reloads_total 7",
         ] {
             assert!(shows(&metrics, line), "{line} is not in\n{}", metrics.encode().unwrap());
         }

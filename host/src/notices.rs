@@ -27,6 +27,11 @@ impl Notices {
         }
     }
 
+    /// Logs a notice in any case: for those that come once, as at start.
+    pub fn tell(notice: &Notice) {
+        write(notice.level, &notice.key, 0, &notice.message);
+    }
+
     /// Logs a warning, unless `key` was logged within the period. The message is only made when it is needed.
     pub fn warn(&self, key: &'static str, message: impl FnOnce() -> String) {
         if let Some(suppressed) = self.limit.admit(Cow::Borrowed(key)) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
 use crate::admission::Admission;
@@ -27,6 +28,7 @@ pub struct Server {
     receiving: Drain,
     administrating: Drain,
     drain_timeout: Duration,
+    companions: Vec<JoinHandle<()>>,
 }
 
 /// What a server reports to, so that others can report to the same.
@@ -78,7 +80,8 @@ impl Server {
         }
         readiness.listening();
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { address, admin_address, readiness, receiving, administrating, drain_timeout })
+        let companions = Vec::new();
+        Ok(Self { address, admin_address, readiness, receiving, administrating, drain_timeout, companions })
     }
 
     /// Where OTLP/HTTP is taken.
@@ -91,11 +94,17 @@ impl Server {
         self.admin_address
     }
 
+    /// Has a task end with the server.
+    pub fn accompany(&mut self, task: JoinHandle<()>) {
+        self.companions.push(task);
+    }
+
     /// Stops accepting, finishes what is in flight, and returns: true if nothing had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
         let finished = self.receiving.finish(self.drain_timeout).await;
         self.administrating.finish(ADMIN_DRAIN).await;
+        self.companions.iter().for_each(JoinHandle::abort);
         finished
     }
 }

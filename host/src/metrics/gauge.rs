@@ -4,17 +4,33 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 pub(super) struct Watched<F> {
+    kind: Kind,
     name: &'static str,
     help: &'static str,
     read: F,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Gauge,
+    Counter,
+}
+
 impl<F> Watched<F> {
-    pub(super) fn new(name: &'static str, help: &'static str, read: F) -> Self {
-        Self { name, help, read }
+    pub(super) fn gauge(name: &'static str, help: &'static str, read: F) -> Self {
+        Self { kind: Kind::Gauge, name, help, read }
+    }
+
+    pub(super) fn counter(name: &'static str, help: &'static str, read: F) -> Self {
+        Self { kind: Kind::Counter, name, help, read }
+    }
+
+    fn show(&self, mut encoder: DescriptorEncoder<'_>, metric: &impl EncodeMetric) -> fmt::Result {
+        metric.encode(encoder.encode_descriptor(self.name, self.help, None, metric.metric_type())?)
     }
 }
 
@@ -25,9 +41,11 @@ impl<F> fmt::Debug for Watched<F> {
 }
 
 impl<F: Fn() -> u64 + Send + Sync + 'static> Collector for Watched<F> {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let gauge = ConstGauge::new((self.read)());
-        let encoder = encoder.encode_descriptor(self.name, self.help, None, gauge.metric_type())?;
-        gauge.encode(encoder)
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let number = (self.read)();
+        match self.kind {
+            Kind::Gauge => self.show(encoder, &ConstGauge::new(number)),
+            Kind::Counter => self.show(encoder, &ConstCounter::new(number)),
+        }
     }
 }

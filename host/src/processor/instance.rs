@@ -34,6 +34,8 @@ pub(super) struct Instance {
     store: Store<State>,
     bindings: Podstamp,
     settings: Settings,
+    /// Calls in a row that would have done with little memory.
+    small_calls: u32,
 }
 
 impl Plan {
@@ -73,7 +75,7 @@ impl Plan {
             Ok(bindings) => bindings,
             Err(error) => return Err(Error::Start(failure(&error, &store, &self.settings))),
         };
-        let mut instance = Instance { store, bindings, settings: self.settings };
+        let mut instance = Instance { store, bindings, settings: self.settings, small_calls: 0 };
         let configured = instance
             .call(|filter, store| filter.call_configure(store, &self.document))
             .map_err(Error::Start)?;
@@ -87,12 +89,14 @@ impl Plan {
 }
 
 impl Instance {
-    /// Whether it may serve again: memory never shrinks, so one that took a large body is better replaced.
+    /// Whether it may serve again. Memory never shrinks, so one that took a large body is replaced, but not while large
+    /// bodies keep coming: touching fresh memory costs more than the walk.
     pub(super) fn is_fresh(&self) -> bool {
-        self.store.data().memory.used() <= HIGH_WATER
+        self.store.data().memory.used() <= HIGH_WATER || self.small_calls < PATIENCE
     }
 
     pub(super) fn prepare(&mut self, request: &Incoming) -> Result<Prepared, Failure> {
+        self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
         let headers = convert::headers(&request.headers);
         let peer = request.peer.map(|peer| peer.to_string());
         let request = wit::Request {
@@ -180,8 +184,14 @@ fn engine_config(settings: Settings) -> Config {
 /// Core instances in the component: the module, and the shims that `wit-component` adds for imports that take lists.
 const CORE_INSTANCES: u32 = 4;
 
-/// Memory that an instance may keep for the next request: a body of some MiB and what belongs to it.
+/// Memory that an instance may keep for good: a body of some MiB and what belongs to it.
 const HIGH_WATER: usize = 16 << 20;
+
+/// A body that takes an instance towards that.
+const LARGE: usize = HIGH_WATER / 4;
+
+/// How many small requests in a row tell that the large ones are over.
+const PATIENCE: u32 = 64;
 
 /// What a guest may always hand over in one call; wasmtime counts more than the plain bytes.
 const MIN_HOSTCALL_FUEL: usize = 8 << 20;

@@ -1,0 +1,259 @@
+//! Puts a host together: from a configuration document to a filter, and to a running server.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), podstamp::assembly::Error> {
+//! use podstamp::assembly::{self, Overrides};
+//!
+//! let server = assembly::start(assembly::default_document()?, &Overrides::default()).await?;
+//! println!("send traces to http://{}/v1/traces", server.address());
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod keep;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use podstamp_core::Directory;
+use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault};
+use podstamp_core::directory::NoPods;
+use podstamp_core::exchange::Notice;
+use serde_json::{Map, Value};
+
+use crate::directory::{self, Coverage, PodsFile, PodsFileError};
+use crate::processor::{self, Processor};
+use crate::server::{BindError, Instruments, Server};
+use crate::settings::{Limits, Settings};
+
+/// What goes ahead of the document, command-line options mostly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Another pods file.
+    pub pods: Option<PathBuf>,
+    /// Another guest than the one that the binary carries.
+    pub guest: Option<PathBuf>,
+    /// Check bodies whole before anything is made of them.
+    pub check_full: bool,
+}
+
+/// All that serving needs, put together.
+pub struct Assembly {
+    config: Config,
+    processor: Arc<Processor>,
+    pods: Option<Arc<PodsFile>>,
+}
+
+/// Why nothing could be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration has faults.
+    #[error("the configuration has faults:{}", listed(.0))]
+    Faults(Vec<Fault>),
+    /// The pods file cannot be used.
+    #[error(transparent)]
+    Pods(#[from] PodsFileError),
+    /// The guest cannot be read.
+    #[error("guest {} cannot be read", path.display())]
+    ReadGuest {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The guest cannot be run.
+    #[error(transparent)]
+    Guest(processor::Error),
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// What runs without a configuration: DeepFlow's pipeline for load balancers, towards an agent on this host.
+pub fn default_document() -> Result<Value, Error> {
+    serde_json::from_str(DEFAULT_DOCUMENT)
+        .map_err(|error| Error::Faults(vec![Fault { path: String::new(), message: error.to_string() }]))
+}
+
+/// Puts a document together and serves it, with instruments of its own.
+pub async fn start(document: Value, overrides: &Overrides) -> Result<Server, Error> {
+    Assembly::new(document, overrides)?.serve(&Instruments::default()).await
+}
+
+impl Assembly {
+    /// Compiles the document and the guest, and reads the pods file. Blocks meanwhile: compiling takes a second.
+    pub fn new(mut document: Value, overrides: &Overrides) -> Result<Self, Error> {
+        if overrides.check_full {
+            check_full(&mut document);
+        }
+        let config = config::parse(&document).map_err(Error::Faults)?;
+        let pods = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
+        let pods = pods
+            .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
+            .transpose()?
+            .map(Arc::new);
+        let directory: Arc<dyn Directory + Send + Sync> = match &pods {
+            Some(pods) => Arc::<PodsFile>::clone(pods),
+            None => Arc::new(NoPods),
+        };
+        let read;
+        let guest = match &overrides.guest {
+            None => Processor::embedded_guest(),
+            Some(path) => {
+                read =
+                    std::fs::read(path).map_err(|source| Error::ReadGuest { path: path.clone(), source })?;
+                &read
+            }
+        };
+        let processor = Processor::new(guest, document.to_string(), directory, processor_settings(&config));
+        let processor = processor.map_err(|error| match error {
+            processor::Error::Config(faults) => Error::Faults(faults),
+            error => Error::Guest(error),
+        })?;
+        Ok(Self { config, processor: Arc::new(processor), pods })
+    }
+
+    /// The compiled configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the guest has to say about the configuration.
+    pub fn notices(&self) -> &[Notice] {
+        self.processor.notices()
+    }
+
+    /// The filter.
+    pub fn processor(&self) -> &Arc<Processor> {
+        &self.processor
+    }
+
+    /// Serves, until the server is told to stop.
+    pub async fn serve(&self, instruments: &Instruments) -> Result<Server, Error> {
+        let processor = Arc::<Processor>::clone(&self.processor);
+        let mut server = Server::bind(&settings(&self.config), processor, instruments).await?;
+        if let Some(pods) = &self.pods {
+            watch(pods, instruments);
+            server.accompany(tokio::spawn(Arc::clone(pods).watch()));
+        }
+        instruments.readiness.pods_loaded();
+        Ok(server)
+    }
+}
+
+fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
+    let metrics = &instruments.metrics;
+    let of = Arc::clone(pods);
+    metrics.watch("pods", "Pods in the directory", move || of.table().len() as u64);
+    let of = Arc::clone(pods);
+    metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || of.reloads());
+    let of = Arc::clone(pods);
+    metrics.watch_total("pods_failed_reloads", "Changed pods files that were of no use", move || {
+        of.failed_reloads()
+    });
+}
+
+fn pods_settings(document: &Value, config: &Config) -> directory::Settings {
+    directory::Settings {
+        keep: keep::keep(document, config.pipeline.details()),
+        coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
+        ..directory::Settings::default()
+    }
+}
+
+fn processor_settings(config: &Config) -> processor::Settings {
+    let limits = &config.limits;
+    processor::Settings {
+        memory: limits.guest_memory as usize,
+        timeout: milliseconds(limits.guest_timeout),
+        instances: match limits.instances {
+            // A worker may wait on one while its large body is worked on elsewhere.
+            0 => 2 * workers(),
+            instances => instances as usize,
+        },
+        body: limits.body as usize,
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let limits = &config.limits;
+    Settings {
+        listen: config.receiver.endpoint.clone(),
+        traces_path: config.receiver.traces_url_path.clone(),
+        admin: config.admin.clone(),
+        limits: Limits {
+            body: limits.body as usize,
+            in_flight: limits.in_flight as usize,
+            header_timeout: milliseconds(limits.header_timeout),
+            read_timeout: milliseconds(limits.read_timeout),
+            idle_timeout: milliseconds(limits.idle_timeout),
+            large_calls: workers(),
+            ..Limits::default()
+        },
+        drain_timeout: milliseconds(limits.drain_timeout),
+    }
+}
+
+fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Sets `podstamp.guard.check`. Where something stands that is no section, that is a fault which parsing will tell.
+fn check_full(document: &mut Value) {
+    let mut section = document;
+    for key in ["podstamp", "guard"] {
+        let Some(next) = as_section(section).map(|section| section.entry(key).or_insert(Value::Null)) else {
+            return;
+        };
+        section = next;
+    }
+    if let Some(guard) = as_section(section) {
+        guard.insert("check".to_owned(), Value::from("full"));
+    }
+}
+
+fn as_section(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_checking_is_set_whatever_stands_there() {
+        for (document, expected) in [
+            (r#"{}"#, r#"{"podstamp":{"guard":{"check":"full"}}}"#),
+            (r#"{"podstamp":null}"#, r#"{"podstamp":{"guard":{"check":"full"}}}"#),
+            (
+                r#"{"podstamp":{"guard":{"check":"walk","enabled":false}}}"#,
+                r#"{"podstamp":{"guard":{"check":"full","enabled":false}}}"#,
+            ),
+            (r#"{"podstamp":7}"#, r#"{"podstamp":7}"#),
+        ] {
+            let mut document: Value = serde_json::from_str(document).unwrap();
+            check_full(&mut document);
+            assert_eq!(document, serde_json::from_str::<Value>(expected).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_default_document_has_no_fault() {
+        assert_eq!(config::parse(&default_document().unwrap()).err(), None);
+    }
+}

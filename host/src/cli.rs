@@ -1,0 +1,110 @@
+//! The command line: options, exit codes, and a module for each subcommand.
+
+mod agent;
+mod check;
+mod demo;
+mod document;
+mod exit;
+mod rewrite;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use podstamp::telemetry::{self, LEVEL_VARIABLE, LogFormat};
+
+use exit::{Exit, Failed};
+
+/// Receives OTLP traces, stamps every resource with the IP of its pod, and forwards to deepflow-agent.
+#[derive(Debug, Parser)]
+#[command(name = "podstamp", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    logging: Logging,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Logging {
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
+    log_format: Format,
+    /// What to log: error, warn, info, debug, trace, or directives such as `info,podstamp=debug`. Also from
+    /// PODSTAMP_LOG.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive, stamp, forward.
+    Serve(serve::Serve),
+    /// Check a configuration, and the agent if asked to.
+    Check(check::Check),
+    /// Stamp one export request, stdin to stdout.
+    Rewrite(rewrite::Rewrite),
+    /// Stand in for deepflow-agent.
+    Agent(agent::Agent),
+    /// Show it all on this machine.
+    Demo(demo::Demo),
+}
+
+/// Runs what the command line says.
+pub(crate) fn run() -> ExitCode {
+    match execute(std::env::args_os()) {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            complain(&failed.to_string());
+            failed.exit.into()
+        }
+    }
+}
+
+fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come as errors too. Whoever closed the pipe has read enough.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            error.print().unwrap_or_default();
+            return Ok(exit);
+        }
+    };
+    let quiet = match cli.command {
+        Command::Serve(_) | Command::Agent(_) => "info",
+        Command::Check(_) | Command::Rewrite(_) | Command::Demo(_) => "warn",
+    };
+    log(cli.logging, quiet)?;
+    match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Rewrite(rewrite) => rewrite.run(),
+        Command::Agent(agent) => agent.run(),
+        Command::Demo(demo) => demo.run(),
+    }
+}
+
+fn log(logging: Logging, default: &str) -> Result<(), Failed> {
+    let format = match logging.log_format {
+        Format::Human => LogFormat::Human,
+        Format::Json => LogFormat::Json,
+    };
+    let variable = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
+    let level = logging.log_level.or(variable).unwrap_or_else(|| default.to_owned());
+    telemetry::init(format, &level).map_err(|error| Failed::new(Exit::Usage, error))
+}
+
+/// Says something on stderr, where everything goes that is not the product.
+fn complain(message: &str) {
+    // Without stderr there is nobody to tell.
+    writeln!(io::stderr(), "podstamp: {message}").unwrap_or_default();
+}

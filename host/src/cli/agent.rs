@@ -1,0 +1,42 @@
+//! `podstamp agent`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use podstamp::shutdown::Signals;
+use podstamp_agent::DEFAULT_LISTEN;
+use tokio::runtime::Runtime;
+
+use super::exit::{Exit, Failed};
+
+/// Stand in for deepflow-agent: answer as it does, and keep what DeepFlow would have stored.
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", default_value_t = DEFAULT_LISTEN)]
+    listen: SocketAddr,
+    /// Append one JSON object for each request to this file.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+impl Agent {
+    pub(crate) fn run(self) -> Result<Exit, Failed> {
+        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
+        runtime.block_on(self.stand_in())
+    }
+
+    async fn stand_in(self) -> Result<Exit, Failed> {
+        let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
+        let mut builder = podstamp_agent::Agent::builder().listen(self.listen);
+        if let Some(file) = self.record {
+            builder = builder.record(file);
+        }
+        let agent = builder.start().await.map_err(|error| Failed::new(Exit::Unavailable, error))?;
+        tracing::info!("standing in for deepflow-agent at {}", agent.url());
+        signals.received().await;
+        agent.shutdown().await;
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,298 @@
+//! Sees whether a deepflow-agent is at a URL and takes traces there; if not, why, and what to do.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use podstamp_core::export::AGENT_PATH;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// As it should be.
+    Fine(String),
+    /// What is wrong, and what to do.
+    Wrong(String),
+}
+
+/// Where to look.
+struct Target {
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Target {
+    fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    fn address(&self) -> (&str, u16) {
+        (self.host.trim_start_matches('[').trim_end_matches(']'), self.port)
+    }
+}
+
+/// Looks. `http://host:port` stands for the agent's own path there.
+pub(super) async fn probe(url: &str) -> Vec<Finding> {
+    let target = match target(url) {
+        Ok(target) => target,
+        Err(wrong) => return vec![Finding::Wrong(wrong)],
+    };
+    let alive = match exchange(&target, Method::GET, "/").await {
+        Ok(response) => alive(&target, &response),
+        Err(broken) => return vec![Finding::Wrong(diagnose(&target, &broken))],
+    };
+    // An empty body is an empty export request: it changes nothing.
+    let takes = match exchange(&target, Method::POST, &target.path).await {
+        Ok(response) => takes(&target, &response),
+        Err(broken) => Finding::Wrong(diagnose(&target, &broken)),
+    };
+    vec![alive, takes]
+}
+
+fn target(url: &str) -> Result<Target, String> {
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let uri: Uri = full.parse().map_err(|error| format!("{url} is no URL: {error}"))?;
+    let host = uri.host().unwrap_or_default().to_owned();
+    if uri.scheme_str() != Some("http") {
+        return Err(format!("{url}: deepflow-agent speaks plain HTTP only; write http://{host}"));
+    }
+    let path = match uri.path() {
+        "" | "/" => AGENT_PATH,
+        path => path,
+    };
+    Ok(Target { host, port: uri.port_u16().unwrap_or(80), path: path.to_owned() })
+}
+
+/// How deepflow-agent answers `GET /`: with a document that is built into it.
+fn alive(target: &Target, response: &Response<Bytes>) -> Finding {
+    let authority = target.authority();
+    let document = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/pdf");
+    if response.status() == 200 && document {
+        return Finding::Fine(format!("{authority} is a deepflow-agent"));
+    }
+    Finding::Wrong(format!(
+        "{authority} does not look like a deepflow-agent: GET / gave {} where the agent gives 200 and a PDF. Is something \
+         else on that port, or a proxy in between? The agent's integration listens on 38086 in its pod, and on port 80 of \
+         the Service deepflow-agent",
+        response.status().as_u16()
+    ))
+}
+
+fn takes(target: &Target, response: &Response<Bytes>) -> Finding {
+    let Target { path, .. } = target;
+    let authority = target.authority();
+    match response.status().as_u16() {
+        200 if response.body().is_empty() => {
+            Finding::Fine(format!("it takes traces at http://{authority}{path}"))
+        }
+        200 => Finding::Wrong(format!(
+            "POST {path} gave 200 with a body, which deepflow-agent never does: something else answers there, perhaps a \
+             Collector or a proxy"
+        )),
+        404 if path.ends_with("/v1/traces") => Finding::Wrong(format!(
+            "POST {path} gave 404: `endpoint` of otlphttp appends /v1/traces, which the agent does not know. Use \
+             `traces_endpoint: http://{authority}{AGENT_PATH}` instead"
+        )),
+        404 => Finding::Wrong(format!(
+            "POST {path} gave 404: the agent takes traces at one path only, without a slash at its end. Use \
+             `traces_endpoint: http://{authority}{AGENT_PATH}`"
+        )),
+        status @ (405 | 415) => Finding::Wrong(format!(
+            "POST {path} gave {status}, which deepflow-agent never does: something else answers there, perhaps an OTLP \
+             receiver"
+        )),
+        status @ 502..=504 => Finding::Wrong(format!(
+            "POST {path} gave {status}: a proxy or mesh answers that cannot reach the agent; see its own log"
+        )),
+        status => Finding::Wrong(format!("POST {path} gave {status} where the agent gives 200")),
+    }
+}
+
+/// Why there was no response.
+#[derive(Debug)]
+enum Broken {
+    Resolve(std::io::Error),
+    Connect(std::io::Error),
+    /// The connection did not come about in time.
+    Unreachable,
+    /// It did, and then nothing came.
+    Silent,
+    /// What came is no HTTP, or nothing came before the end.
+    Http(hyper::Error),
+    TooLong,
+}
+
+fn diagnose(target: &Target, broken: &Broken) -> String {
+    let authority = target.authority();
+    let port = match target.port {
+        38086 => "In the cluster the Service deepflow-agent has port 80, not 38086",
+        80 => "The Service deepflow-agent has port 80, the agent itself 38086",
+        _ => {
+            "The Service deepflow-agent has port 80, the agent itself 38086 unless inputs.integration.listen_port says otherwise"
+        }
+    };
+    match broken {
+        Broken::Resolve(error) => {
+            format!("{} has no address ({error}): in the cluster write deepflow-agent.NAMESPACE", target.host)
+        }
+        Broken::Connect(error) if error.kind() == ErrorKind::ConnectionRefused => format!(
+            "{authority} refuses the connection. Is the agent's integration on (inputs.integration.enabled), and the agent \
+             registered and enabled? {port}. Without hostNetwork the agent listens in its pod, not on the node"
+        ),
+        Broken::Connect(error) => format!("no connection to {authority}: {error}"),
+        Broken::Unreachable => format!(
+            "{authority} does not answer within {} s: a wrong address, or a NetworkPolicy or firewall that drops it. {port}",
+            PATIENCE.as_secs()
+        ),
+        Broken::Silent => {
+            format!("{authority} takes the connection and then says nothing: not an agent, or one that hangs")
+        }
+        Broken::Http(error) if error.is_parse() => {
+            format!(
+                "{authority} speaks something else than HTTP/1.1: a TLS or gRPC port? The agent speaks plain HTTP"
+            )
+        }
+        Broken::Http(error) => {
+            let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!(
+                "{authority} closes the connection without an answer ({reason}): a TLS port, a mesh that refuses, or an \
+                 agent that restarts"
+            )
+        }
+        Broken::TooLong => format!("{authority} sends more than an agent ever does: something else is there"),
+    }
+}
+
+async fn exchange(target: &Target, method: Method, path: &str) -> Result<Response<Bytes>, Broken> {
+    let mut addresses = tokio::net::lookup_host(target.address()).await.map_err(Broken::Resolve)?.peekable();
+    let mut connected = Err(Broken::Unreachable);
+    while addresses.peek().is_some() && connected.is_err() {
+        let Some(address) = addresses.next() else { break };
+        connected = match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(stream) => stream.map_err(Broken::Connect),
+            Err(_) => Err(Broken::Unreachable),
+        };
+    }
+    let stream = connected?;
+    timeout(PATIENCE, ask(stream, target, method, path)).await.unwrap_or(Err(Broken::Silent))
+}
+
+async fn ask(
+    stream: TcpStream,
+    target: &Target,
+    method: Method,
+    path: &str,
+) -> Result<Response<Bytes>, Broken> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::Http)?;
+    let connection = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, target.authority())
+        .header(CONTENT_TYPE, "application/x-protobuf")
+        .body(Full::<Bytes>::default());
+    // A path that was part of a URL is always fit for a request.
+    let response = sender.send_request(request.unwrap_or_default()).await.map_err(Broken::Http)?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await;
+    connection.abort();
+    let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
+        Ok(error) => Broken::Http(*error),
+        Err(_) => Broken::TooLong,
+    })?;
+    Ok(Response::from_parts(head, body.to_bytes()))
+}
+
+/// For each step. A person is waiting.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The document that the agent answers with has some hundred kilobytes.
+const LONGEST: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers every connection's first request with these bytes, and closes.
+    async fn answering(bytes: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
+                stream.write_all(bytes).await.unwrap();
+            }
+        });
+        address.to_string()
+    }
+
+    async fn wrong(url: &str, words: &[&str]) {
+        let findings = probe(url).await;
+        let text = format!("{findings:?}");
+        assert!(findings.iter().any(|finding| matches!(finding, Finding::Wrong(_))), "{text}");
+        for word in words {
+            assert!(text.contains(word), "{word} is not in {text}");
+        }
+    }
+
+    async fn agent() -> podstamp_agent::Agent {
+        podstamp_agent::Agent::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_agent_is_fine_by_its_address_and_by_its_full_url() {
+        let agent = agent().await;
+        for url in [agent.address().to_string(), format!("http://{}", agent.address()), agent.url()] {
+            let findings = probe(&url).await;
+            assert!(matches!(findings[..], [Finding::Fine(_), Finding::Fine(_)]), "{findings:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_path_is_told_with_the_right_one() {
+        let agent = agent().await;
+        let right = format!("traces_endpoint: {}", agent.url());
+        wrong(&format!("{}/v1/traces", agent.url()), &["404", "`endpoint` of otlphttp appends", &right])
+            .await;
+        wrong(&format!("{}/", agent.url()), &["404", "without a slash", &right]).await;
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_with_what_to_look_at() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        wrong(&address.to_string(), &["refuses", "inputs.integration.enabled", "port 80", "hostNetwork"])
+            .await;
+        wrong("http://no-such-host.invalid/", &["no-such-host.invalid has no address"]).await;
+        wrong("https://127.0.0.1:1", &["plain HTTP only", "http://127.0.0.1"]).await;
+        wrong("http://[", &["is no URL"]).await;
+    }
+
+    #[tokio::test]
+    async fn something_that_is_no_agent_is_told() {
+        let receiver = answering(b"HTTP/1.1 405 No\r\ncontent-length: 0\r\n\r\n").await;
+        wrong(&receiver, &["does not look like a deepflow-agent", "POST /api/v1/otel/trace gave 405"]).await;
+        let collector = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        wrong(&collector, &["200 with a body"]).await;
+        let mesh = answering(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n").await;
+        wrong(&mesh, &["a proxy or mesh"]).await;
+        let tls = answering(b"\x15\x03\x01\x00\x02\x02\x16").await;
+        wrong(&tls, &["something else than HTTP"]).await;
+        let closing = answering(b"").await;
+        wrong(&closing, &["closes the connection"]).await;
+    }
+}

@@ -1,0 +1,47 @@
+//! `podstamp demo`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use podstamp::demo::{self, Verdict};
+use podstamp::shutdown::Signals;
+use tokio::runtime::Runtime;
+
+use super::exit::{Exit, Failed};
+
+/// Show podstamp at work on this machine, without a cluster: a shop's spans through one shared connection to a stand-in
+/// agent. Exit code 0 only if every span arrived under the right pod.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Leave it running afterwards, for requests of your own.
+    #[arg(long)]
+    keep: bool,
+    /// Another WebAssembly component than the one inside this binary.
+    #[arg(long, value_name = "FILE")]
+    guest: Option<PathBuf>,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<Exit, Failed> {
+        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
+        runtime.block_on(self.show()).map_err(|error| Failed::new(Exit::Internal, error))
+    }
+
+    async fn show(self) -> anyhow::Result<Exit> {
+        let mut signals = Signals::catch()?;
+        let demo = demo::Demo::start(self.guest).await?;
+        let mut out = io::stdout();
+        let verdict = demo.play(&mut out).await?;
+        if self.keep {
+            demo.describe(&mut out)?;
+            out.flush()?;
+            signals.received().await;
+        }
+        demo.stop().await;
+        Ok(match verdict {
+            Verdict::Right => Exit::Success,
+            Verdict::Wrong => Exit::Internal,
+        })
+    }
+}

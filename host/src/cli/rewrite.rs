@@ -1,0 +1,121 @@
+//! `podstamp rewrite`.
+
+mod report;
+
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use clap::Args;
+use flate2::read::MultiGzDecoder;
+use podstamp::assembly::{Assembly, Overrides};
+use podstamp::filter::{Filter, Incoming};
+use podstamp_core::exchange::{Answer, Content, Header, Outbound, Verdict};
+
+use super::document;
+use super::exit::{Exit, Failed};
+
+/// Stamp one export request (protobuf, plain or gzipped), stdin to stdout, as `serve` would. A report goes to stderr.
+#[derive(Debug, Args)]
+pub(crate) struct Rewrite {
+    /// Configuration, as for `serve`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What `kubectl get pods -A -o json` prints.
+    #[arg(long, value_name = "FILE")]
+    pods: Option<PathBuf>,
+    /// Another WebAssembly component than the one inside this binary.
+    #[arg(long, value_name = "FILE")]
+    guest: Option<PathBuf>,
+    /// Address of the client, or of the last proxy, as the request would have come from.
+    #[arg(long, value_name = "IP")]
+    peer: Option<IpAddr>,
+    /// X-Forwarded-For as the last proxy would have sent it.
+    #[arg(long, value_name = "LIST")]
+    forwarded_for: Option<String>,
+}
+
+impl Rewrite {
+    pub(crate) fn run(self) -> Result<Exit, Failed> {
+        let loaded = document::load(self.config.as_deref())?;
+        let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
+        let assembly = Assembly::new(loaded.document, &overrides)?;
+        for notice in loaded.notices.iter().chain(assembly.notices()) {
+            report::notice(notice);
+        }
+        let body = read(assembly.config().limits.body as usize)?;
+        let mut headers = vec![Header::new("content-type", "application/x-protobuf")];
+        headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
+        let path = assembly.config().receiver.traces_url_path.clone();
+        let incoming = Incoming { path, peer: self.peer, headers, body };
+        let prepared = assembly
+            .processor()
+            .prepare(&incoming)
+            .map_err(|failure| Failed::new(Exit::Internal, failure))?;
+        let body = match prepared.verdict {
+            Verdict::Forward(outbound) => rewritten(&incoming.body, outbound)?,
+            // Nothing in it to send.
+            Verdict::Answer(Answer { status: 200..=299, .. }) => incoming.body,
+            Verdict::Answer(answer) => {
+                return Err(refused(assembly.processor().as_ref(), &incoming.body, &answer));
+            }
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(&body).and_then(|()| out.flush()).map_err(|error| Failed::new(Exit::Output, error))?;
+        report::show(&prepared.report, &body);
+        Ok(Exit::Success)
+    }
+}
+
+/// All of stdin, inflated if it is gzip.
+fn read(limit: usize) -> Result<Bytes, Failed> {
+    let unreadable = |error| Failed::new(Exit::NoInput, anyhow::Error::new(error).context("stdin"));
+    let body = take(io::stdin().lock(), limit).map_err(unreadable)?;
+    let body = if body.starts_with(GZIP) {
+        take(MultiGzDecoder::new(body.as_slice()), limit).map_err(|error| {
+            Failed::new(Exit::Data, anyhow::Error::new(error).context("the body is not gzip"))
+        })?
+    } else {
+        body
+    };
+    if body.len() > limit {
+        return Err(Failed::message(
+            Exit::Data,
+            format!("the body is over {limit} bytes, podstamp.limits.body"),
+        ));
+    }
+    Ok(body.into())
+}
+
+/// Up to one byte more than `limit`.
+fn take(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
+    match outbound.content {
+        Content::Unchanged => Ok(original.clone()),
+        Content::Replaced(body) => Ok(body.into()),
+        Content::Edited(edits) => edits
+            .apply(original)
+            .map(Bytes::from)
+            .ok_or_else(|| Failed::message(Exit::Internal, "the guest's edits make no sense")),
+    }
+}
+
+fn refused(filter: &dyn Filter, body: &Bytes, answer: &Answer) -> Failed {
+    match filter.diagnose(body) {
+        Ok(Err(fault)) => Failed::new(Exit::Data, fault),
+        Ok(Ok(())) => {
+            let notice = answer.notice.as_ref().map_or("", |notice| notice.message.as_str());
+            Failed::message(Exit::Data, format!("refused with {}: {notice}", answer.status))
+        }
+        Err(failure) => Failed::new(Exit::Internal, failure),
+    }
+}
+
+/// How gzip begins. As protobuf it would be a field of wire type 7, which does not exist.
+const GZIP: &[u8] = &[0x1f, 0x8b];

@@ -1,0 +1,63 @@
+//! What `rewrite` tells about its work, on stderr.
+
+use std::io::{self, Write};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use podstamp_core::exchange::{Level, Notice, Report};
+use prost::Message;
+
+/// Tells what the configuration gives cause to tell.
+pub(super) fn notice(notice: &Notice) {
+    let level = match notice.level {
+        Level::Info => "note",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    say(&format!("{level}: {}", notice.message));
+}
+
+/// Tells what was met, and where each resource of `body` is now.
+pub(super) fn show(report: &Report, body: &[u8]) {
+    say(&format!("{} resources, {} spans", report.resources, report.spans));
+    let counts = [
+        (report.address_kept, "app.host.ip kept"),
+        (report.address_pipeline, "app.host.ip from the pipeline"),
+        (report.address_pod_ip, "app.host.ip from k8s.pod.ip"),
+        (report.address_pod, "app.host.ip from the pod"),
+        (report.address_connection, "app.host.ip from the connection"),
+        (report.address_unknown, "app.host.ip unknown"),
+        (report.resources_created, "resources created"),
+        (report.addresses_normalised, "app.host.ip made one and canonical"),
+        (report.addresses_repaired, "unusable app.host.ip replaced"),
+        (report.kinds_cleared, "span kinds cleared"),
+    ];
+    for (count, what) in counts {
+        if count > 0 {
+            say(&format!("  {count:>5} {what}"));
+        }
+    }
+    // What the guard lets pass need not be what this crate decodes: then there is no list.
+    let request = ExportTraceServiceRequest::decode(body).unwrap_or_default();
+    for resource in &request.resource_spans {
+        let spans: usize = resource.scope_spans.iter().map(|scope| scope.spans.len()).sum();
+        let service = attribute(resource, "service.name").unwrap_or("-");
+        let address = attribute(resource, "app.host.ip").unwrap_or("-");
+        say(&format!("  {address:<15} {service} ({spans} spans)"));
+    }
+}
+
+fn attribute<'r>(spans: &'r ResourceSpans, key: &str) -> Option<&'r str> {
+    let attributes = &spans.resource.as_ref()?.attributes;
+    let value = attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?;
+    match value.value.as_ref()? {
+        Value::StringValue(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn say(line: &str) {
+    // Without stderr there is nobody to tell.
+    writeln!(io::stderr(), "{line}").unwrap_or_default();
+}

@@ -1,0 +1,62 @@
+//! `podstamp serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use podstamp::assembly::{Assembly, Overrides};
+use podstamp::notices::Notices;
+use podstamp::server::Instruments;
+use podstamp::shutdown::Signals;
+use tokio::runtime::Runtime;
+
+use super::document;
+use super::exit::{Exit, Failed};
+
+/// Receive OTLP/HTTP, stamp, forward. Without a configuration: DeepFlow's pipeline for load balancers, from
+/// 127.0.0.1:4318 to an agent on this host.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What `kubectl get pods -A -o json` prints. Read again when it changes.
+    #[arg(long, value_name = "FILE")]
+    pods: Option<PathBuf>,
+    /// Another WebAssembly component than the one inside this binary.
+    #[arg(long, value_name = "FILE")]
+    guest: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<Exit, Failed> {
+        let loaded = document::load(self.config.as_deref())?;
+        loaded.notices.iter().for_each(Notices::tell);
+        let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
+        let assembly = Assembly::new(loaded.document, &overrides)?;
+        assembly.notices().iter().for_each(Notices::tell);
+        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
+        runtime.block_on(serve(&assembly))
+    }
+}
+
+async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
+    // Before anybody can know that this runs: a signal from then on must not be missed.
+    let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
+    let server = assembly.serve(&Instruments::default()).await?;
+    let config = assembly.config();
+    tracing::info!(
+        "taking traces at http://{}{}, sending to {}",
+        server.address(),
+        config.receiver.traces_url_path,
+        config.exporter.url,
+    );
+    if let Some(address) = server.admin_address() {
+        tracing::info!("metrics and health at http://{address}");
+    }
+    let signal = signals.received().await;
+    tracing::info!("{signal}: finishing what is in flight");
+    if !server.shutdown().await {
+        tracing::warn!("requests were broken off that did not finish within podstamp.limits.drain_timeout");
+    }
+    Ok(Exit::Success)
+}
