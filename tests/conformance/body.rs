@@ -1,0 +1,101 @@
+//! Bodies, between the plain way in which cases write them and bytes.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
+use serde_json::{Value as Json, json};
+
+use crate::case::{Attributes, Request, Resource};
+
+/// The bytes of a request.
+pub(crate) fn encode(request: &Request) -> Vec<u8> {
+    if let Some(hex) = &request.hex {
+        let digits: Vec<_> = hex.chars().filter(|char| !char.is_whitespace()).collect();
+        return digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap())
+            .collect();
+    }
+    let resource_spans = request.body.iter().map(resource_spans).collect();
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+fn resource_spans(resource: &Resource) -> ResourceSpans {
+    let spans = resource.kinds.iter().enumerate().map(|(index, kind)| Span {
+        trace_id: vec![0x5a; 16],
+        span_id: vec![index as u8 + 1; 8],
+        name: "GET /".to_owned(),
+        kind: *kind,
+        start_time_unix_nano: 1_793_000_000_000_000_000,
+        end_time_unix_nano: 1_793_000_000_020_000_000,
+        ..Span::default()
+    });
+    let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
+    let resource = resource.attributes.as_ref().map(|Attributes(attributes)| ProstResource {
+        attributes: attributes.iter().map(|(key, value)| key_value(key, value)).collect(),
+        ..ProstResource::default()
+    });
+    ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }
+}
+
+fn key_value(key: &str, value: &Json) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(any_value(value)), ..KeyValue::default() }
+}
+
+/// `{bytes: ...}` stands for bytes, since JSON has none.
+fn any_value(value: &Json) -> AnyValue {
+    let value = match value {
+        Json::Null => None,
+        Json::Bool(bool) => Some(Any::BoolValue(*bool)),
+        Json::Number(number) => Some(match number.as_i64() {
+            Some(number) => Any::IntValue(number),
+            None => Any::DoubleValue(number.as_f64().unwrap()),
+        }),
+        Json::String(text) => Some(Any::StringValue(text.clone())),
+        Json::Array(values) => {
+            Some(Any::ArrayValue(ArrayValue { values: values.iter().map(any_value).collect() }))
+        }
+        Json::Object(map) => Some(match map.get("bytes").and_then(Json::as_str) {
+            Some(text) if map.len() == 1 => Any::BytesValue(text.as_bytes().to_vec()),
+            _ => {
+                let values = map.iter().map(|(key, value)| key_value(key, value)).collect();
+                Any::KvlistValue(KeyValueList { values })
+            }
+        }),
+    };
+    AnyValue { value }
+}
+
+/// What a body that is sent has, in the same plain way.
+pub(crate) fn decode(body: &[u8]) -> Vec<Resource> {
+    let request = ExportTraceServiceRequest::decode(body).unwrap();
+    let resources = request.resource_spans.into_iter().map(|spans| {
+        let attributes = spans.resource.map(|resource| {
+            let attributes = resource.attributes.into_iter();
+            Attributes(attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect())
+        });
+        let spans = spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        Resource { attributes, kinds: spans.map(|span| span.kind).collect() }
+    });
+    resources.collect()
+}
+
+fn json_of(value: Option<AnyValue>) -> Json {
+    match value.and_then(|value| value.value) {
+        None | Some(Any::StringValueStrindex(_)) => Json::Null,
+        Some(Any::StringValue(text)) => Json::String(text),
+        Some(Any::BoolValue(bool)) => Json::Bool(bool),
+        Some(Any::IntValue(number)) => json!(number),
+        Some(Any::DoubleValue(number)) => json!(number),
+        Some(Any::BytesValue(bytes)) => json!({"bytes": String::from_utf8(bytes).unwrap()}),
+        Some(Any::ArrayValue(array)) => {
+            Json::Array(array.values.into_iter().map(|value| json_of(Some(value))).collect())
+        }
+        Some(Any::KvlistValue(map)) => {
+            Json::Object(map.values.into_iter().map(|entry| (entry.key, json_of(entry.value))).collect())
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One case, as its file says it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
+
+/// A case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// What this shows, for people.
+    pub(crate) why: String,
+    /// A configuration document, or the name of one in `shared`.
+    pub(crate) config: Json,
+    /// Pods as kubectl prints them, or the name of a list in `shared`. None: an empty table.
+    #[serde(default)]
+    pub(crate) pods: Option<Json>,
+    /// Whether the table is only a part of the cluster, so that addresses it lacks may be pods' all the same.
+    #[serde(default)]
+    pub(crate) pods_are_a_part: bool,
+    pub(crate) request: Request,
+    pub(crate) expect: Expected,
+    /// Ways in which sending ends, each on its own.
+    #[serde(default)]
+    pub(crate) conclude: Vec<Conclusion>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    #[serde(default)]
+    pub(crate) peer: Option<String>,
+    /// Values of X-Forwarded-For, one a header.
+    #[serde(default)]
+    pub(crate) forwarded_for: Vec<String>,
+    #[serde(default = "protobuf")]
+    pub(crate) content_type: Option<String>,
+    /// Other headers.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default = "otlp_path")]
+    pub(crate) path: String,
+    #[serde(default)]
+    pub(crate) body: Vec<Resource>,
+    /// The body as it stands, in place of `body`.
+    #[serde(default)]
+    pub(crate) hex: Option<String>,
+}
+
+/// ResourceSpans.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resource {
+    /// None: there is no Resource.
+    #[serde(default)]
+    pub(crate) attributes: Option<Attributes>,
+    /// The kinds of its spans.
+    #[serde(default)]
+    pub(crate) kinds: Vec<i32>,
+}
+
+/// What is expected: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    #[serde(default)]
+    pub(crate) forward: Option<Forward>,
+    #[serde(default)]
+    pub(crate) answer: Option<Answer>,
+    /// What is counted, all else being 0.
+    #[serde(default)]
+    pub(crate) report: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forward {
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    /// The bytes that came are sent.
+    #[serde(default)]
+    pub(crate) unchanged: bool,
+    /// What is sent; none for a body that cannot be decoded.
+    #[serde(default)]
+    pub(crate) resources: Option<Vec<Resource>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// `google.rpc.Code`.
+    #[serde(default)]
+    pub(crate) code: Option<i32>,
+    /// Parts of the message.
+    #[serde(default)]
+    pub(crate) contains: Vec<String>,
+    /// Key of the notice.
+    #[serde(default)]
+    pub(crate) notice: Option<String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Conclusion {
+    pub(crate) outcome: Outcome,
+    #[serde(default)]
+    pub(crate) answer: Option<Answer>,
+    /// Milliseconds to wait.
+    #[serde(default)]
+    pub(crate) retry: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Status(u16),
+    NotConnected,
+    Closed,
+    TimedOut,
+    Oversized,
+}
+
+/// Attributes in their order: a map or, where a key comes twice, a list of maps.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Attributes(pub(crate) Vec<(String, Json)>);
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ordered;
+
+        impl<'de> Visitor<'de> for Ordered {
+            type Value = Attributes;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("attributes, as a map or as a list of maps")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+                let mut attributes = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    attributes.push(entry);
+                }
+                Ok(Attributes(attributes))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Attributes, A::Error> {
+                let mut attributes = Vec::new();
+                while let Some(Attributes(more)) = list.next_element()? {
+                    attributes.extend(more);
+                }
+                Ok(Attributes(attributes))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Attributes, E> {
+                Ok(Attributes::default())
+            }
+        }
+
+        deserializer.deserialize_any(Ordered)
+    }
+}
+
+fn protobuf() -> Option<String> {
+    Some("application/x-protobuf".to_owned())
+}
+
+fn otlp_path() -> String {
+    "/v1/traces".to_owned()
+}
+
+/// All cases, by name.
+pub(crate) fn all() -> Vec<(String, Case)> {
+    let mut cases: Vec<_> = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), read(&path)))
+        .collect();
+    cases.sort_by(|(a, _), (b, _)| a.cmp(b));
+    cases
+}
+
+/// A document: the one that is given or, where a name is, that one of `shared`.
+pub(crate) fn document(given: &Json) -> Json {
+    match given {
+        Json::String(name) => read(&directory().join("shared").join(format!("{name}.yaml"))),
+        document => document.clone(),
+    }
+}
+
+fn read<T: de::DeserializeOwned>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}

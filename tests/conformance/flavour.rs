@@ -1,0 +1,75 @@
+//! What the cases run on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
+use podstamp::processor::{Processor, Settings};
+use podstamp_core::Directory;
+use podstamp_core::exchange::{Attempt, Next, Outcome, Prepared, Request};
+use serde_json::Value as Json;
+
+/// The pods that a filter asks.
+pub(crate) type Pods = Arc<dyn Directory + Send + Sync>;
+
+/// Makes a filter from a configuration document and pods.
+pub(crate) type Flavour = fn(&Json, Pods) -> Box<dyn Filter>;
+
+/// Each way to run the filter, by name. The first is what the others are compared with.
+pub(crate) fn flavours() -> Vec<(&'static str, Flavour)> {
+    vec![("native", native), ("component", component)]
+}
+
+fn native(document: &Json, pods: Pods) -> Box<dyn Filter> {
+    let filter = podstamp_core::Filter::configure(document).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    Box::new(Native { filter, pods })
+}
+
+/// The component that the binary carries inside.
+fn component(document: &Json, pods: Pods) -> Box<dyn Filter> {
+    let settings =
+        Settings { memory: 64 << 20, timeout: Duration::from_secs(10), instances: 1, body: 16 << 20 };
+    let guest = Processor::embedded_guest();
+    Box::new(Processor::new(guest, document.to_string(), pods, settings).unwrap())
+}
+
+/// The core, without wasm around it.
+struct Native {
+    filter: podstamp_core::Filter,
+    pods: Pods,
+}
+
+impl Filter for Native {
+    fn request_headers(&self) -> &[String] {
+        self.filter.request_headers()
+    }
+
+    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+        let Incoming { path, peer, headers, body } = request;
+        Ok(self.filter.prepare(&Request { path, peer: *peer, headers, body }, self.pods.as_ref()))
+    }
+
+    fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        Ok(self.filter.conclude(
+            &attempt,
+            &match ended {
+                Ended::Response { status, headers, body } => {
+                    Outcome::Response { status: *status, headers, body }
+                }
+                Ended::NotConnected(reason) => Outcome::NotConnected(reason),
+                Ended::Closed(body) => Outcome::Closed(body),
+                Ended::TimedOut => Outcome::TimedOut,
+                Ended::Oversized => Outcome::Oversized,
+            },
+        ))
+    }
+
+    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        Ok(podstamp_core::diagnose(body).map_err(|fault| BodyFault {
+            offset: fault.offset as u32,
+            path: fault.path,
+            message: fault.kind.to_string(),
+        }))
+    }
+}

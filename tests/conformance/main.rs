@@ -1,0 +1,212 @@
+//! The conformance cases: each file of `cases/` on each flavour of the filter, the core and the guests alike.
+//!
+//! A case says what arrives and what has to leave. Add one as a file, once, and it runs on all flavours. What this does
+//! not prove: anything about HTTP, or about what deepflow-agent makes of the result (end-to-end tests).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what went wrong by failing, their helpers too"
+)]
+
+mod body;
+mod case;
+mod flavour;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use podstamp::directory::{Coverage, Keep, Keys, Table};
+use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
+use podstamp_core::exchange::{self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Verdict};
+use prost::Message;
+use serde_json::json;
+
+use case::{Answer, Case, Conclusion, Forward, Outcome, Resource};
+use flavour::{Flavour, Pods, flavours};
+
+/// Alike not only as far as a case looks: verdict, edits, answers and counts, byte for byte.
+#[test]
+fn every_case_holds_on_every_flavour_and_all_of_them_decide_alike() {
+    let cases = case::all();
+    assert!(cases.len() >= 25, "only {} cases were found", cases.len());
+    let mut failed = Vec::new();
+    for (name, case) in &cases {
+        let mut first = None;
+        for (flavour, make) in flavours() {
+            let decided = catch_unwind(AssertUnwindSafe(|| run(case, make))).ok();
+            let alike = decided.is_some() && *first.get_or_insert_with(|| decided.clone()) == decided;
+            println!("{flavour}: {name} ... {}", if alike { "ok" } else { "FAILED" });
+            if !alike {
+                failed.push(format!("{flavour}: {name} ({})", case.why));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// All that a filter has to say about a case.
+#[derive(Clone, Debug, PartialEq)]
+struct Decisions {
+    request_headers: Vec<String>,
+    prepared: Prepared,
+    concluded: Vec<Next>,
+    diagnosed: Result<(), BodyFault>,
+}
+
+fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
+    let filter = make(&case::document(&case.config), pods(case));
+    let request = &case.request;
+    let named = request.headers.iter().map(|(name, value)| Header::new(name, value));
+    let content_type = request.content_type.iter().map(|value| Header::new("content-type", value));
+    let forwarded = request.forwarded_for.iter().map(|value| Header::new("x-forwarded-for", value));
+    let mut headers: Vec<_> = named.chain(content_type).chain(forwarded).collect();
+    headers.retain(|header| filter.request_headers().contains(&header.name));
+    let incoming = Incoming {
+        path: request.path.clone(),
+        peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
+        headers,
+        body: Bytes::from(body::encode(request)),
+    };
+    (filter, incoming)
+}
+
+fn pods(case: &Case) -> Pods {
+    let list = case.pods.as_ref().map_or_else(|| json!([]), case::document);
+    let list =
+        if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
+    let keep = Keep { labels: Keys::All, annotations: Keys::All };
+    let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
+    let table = Table::read(list.to_string().as_bytes(), keep, coverage).unwrap();
+    assert_eq!(table.skipped().first, None);
+    Arc::new(table)
+}
+
+fn run(case: &Case, make: Flavour) -> Decisions {
+    let (filter, incoming) = set_up(case, make);
+    let prepared = filter.prepare(&incoming).unwrap();
+    match (&prepared.verdict, &case.expect.forward, &case.expect.answer) {
+        (Verdict::Forward(outbound), Some(expected), None) => {
+            check_forward(outbound, expected, &incoming.body)
+        }
+        (Verdict::Answer(answer), None, Some(expected)) => check_answer(answer, expected),
+        (verdict, ..) => panic!("{verdict:?}"),
+    }
+    assert_eq!(counts(prepared.report), case.expect.report);
+    let concluded = case.conclude.iter().map(|conclusion| {
+        let next = conclude(&*filter, &incoming, conclusion);
+        match (&next, &conclusion.answer, conclusion.retry) {
+            (Next::Answer(answer), Some(expected), None) => check_answer(answer, expected),
+            (Next::Retry(wait), None, Some(expected)) => assert_eq!(*wait, expected),
+            _ => panic!("{next:?}"),
+        }
+        next
+    });
+    Decisions {
+        request_headers: filter.request_headers().to_vec(),
+        prepared,
+        concluded: concluded.collect(),
+        diagnosed: filter.diagnose(&incoming.body).unwrap(),
+    }
+}
+
+fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes) {
+    if let Some(url) = &expected.url {
+        assert_eq!(outbound.url, *url);
+    }
+    let sent = match &outbound.content {
+        Content::Unchanged => body.to_vec(),
+        Content::Edited(edits) => edits.apply(body).unwrap(),
+        Content::Replaced(body) => body.clone(),
+    };
+    assert_eq!(outbound.content == Content::Unchanged, expected.unchanged, "unchanged");
+    if let Some(expected) = &expected.resources {
+        let plain = |resource: &Resource| format!("{:?} {:?}", resource.attributes, resource.kinds);
+        let sent: Vec<_> = body::decode(&sent).iter().map(plain).collect();
+        assert_eq!(sent, expected.iter().map(plain).collect::<Vec<_>>());
+    }
+}
+
+/// `google.rpc.Status`, without its details.
+#[derive(Clone, PartialEq, Message)]
+struct Status {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+fn check_answer(answer: &exchange::Answer, expected: &Answer) {
+    assert_eq!(answer.status, expected.status);
+    let header = |name: &str| {
+        let header = answer.headers.iter().find(|header| header.name == name)?;
+        Some(String::from_utf8_lossy(&header.value).into_owned())
+    };
+    let Status { code, message } = match header("content-type").as_deref() {
+        Some("application/json") => {
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            let code = body["code"].as_i64().unwrap_or_default() as i32;
+            Status { code, message: body["message"].as_str().unwrap_or_default().to_owned() }
+        }
+        _ if answer.status == 200 => Status::default(),
+        _ => Status::decode(&answer.body[..]).unwrap(),
+    };
+    assert_eq!(expected.code.unwrap_or(code), code);
+    for part in &expected.contains {
+        assert!(message.contains(part), "{part:?} in {message:?}");
+    }
+    assert_eq!(answer.notice.as_ref().map(|notice| notice.key.to_string()), expected.notice);
+    for (name, value) in &expected.headers {
+        assert_eq!(header(name).as_ref(), Some(value), "{name}");
+    }
+}
+
+fn conclude(filter: &dyn Filter, incoming: &Incoming, conclusion: &Conclusion) -> Next {
+    let attempt = Attempt { encoding: Encoding::Protobuf, number: 1, elapsed: 10, random: u32::MAX / 2 };
+    let ended = match conclusion.outcome {
+        Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
+        Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),
+        Outcome::Closed => Ended::Closed(incoming.body.clone()),
+        Outcome::TimedOut => Ended::TimedOut,
+        Outcome::Oversized => Ended::Oversized,
+    };
+    filter.conclude(attempt, &ended).unwrap()
+}
+
+/// What is not 0.
+fn counts(report: Report) -> BTreeMap<String, u32> {
+    let Report {
+        resources,
+        spans,
+        address_kept,
+        address_pipeline,
+        address_pod_ip,
+        address_pod,
+        address_connection,
+        address_unknown,
+        refused,
+        kinds_cleared,
+        resources_created,
+        addresses_normalised,
+        addresses_repaired,
+    } = report;
+    let all = [
+        ("resources", resources),
+        ("spans", spans),
+        ("address_kept", address_kept),
+        ("address_pipeline", address_pipeline),
+        ("address_pod_ip", address_pod_ip),
+        ("address_pod", address_pod),
+        ("address_connection", address_connection),
+        ("address_unknown", address_unknown),
+        ("refused", refused),
+        ("kinds_cleared", kinds_cleared),
+        ("resources_created", resources_created),
+        ("addresses_normalised", addresses_normalised),
+        ("addresses_repaired", addresses_repaired),
+    ];
+    all.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+}
