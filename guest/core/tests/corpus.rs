@@ -1,0 +1,30 @@
+//! Replays the corpus of the fuzz targets, findings of the past included.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../../tests/fuzz/src/lib.rs"]
+mod fuzz;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target);
+    let mut replayed = 0;
+    for file in fs::read_dir(&corpus).unwrap() {
+        let path = file.unwrap().path();
+        // So that the file of a failure stands in the test's output.
+        println!("{}", path.display());
+        check(&fs::read(&path).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= 20, "{replayed} files in {}", corpus.display());
+}
+
+#[test]
+fn the_corpus_of_the_walk_holds() {
+    replay("walk", fuzz::walk);
+}
+
+#[test]
+fn the_corpus_of_prepare_holds() {
+    replay("prepare", fuzz::prepare);
+}
