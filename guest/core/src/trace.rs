@@ -6,7 +6,7 @@
 use crate::edit::{Draft, Edits};
 use crate::message::{Message, locate};
 use crate::resource::Resource;
-use crate::wire::{self, BodyFault, Broken, FaultKind, LENGTH, MAX_DEPTH, VARINT};
+use crate::wire::{self, BodyFault, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT};
 
 /// What a walk found and made.
 #[derive(Clone, Debug, Default)]
@@ -211,36 +211,59 @@ fn skip<'a>(
 
 /// Walks a span's own fields; `bad_kind` gets the bytes of each kind outside 0..5.
 ///
-/// The arms are the tags that encoders write; every other way to write a tag takes the last one.
+/// This is where the time goes. Most fields are length-delimited, with a tag and a length of one byte each: those are
+/// stepped over by adding up, and whether the last of them ran past the end is asked once. All other ways to write a
+/// field take [`walk_field`].
 #[inline]
 fn walk_span<'a>(span: &'a [u8], mut bad_kind: impl FnMut(&'a [u8])) -> Result<(), Broken> {
-    let mut rest = span;
-    while let [tag_byte, after @ ..] = rest {
-        let start = rest;
-        let broken = |kind| Broken::at(start, kind);
-        rest = match tag_byte {
-            0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x4a | 0x5a | 0x6a | 0x7a => {
-                wire::length_delimited(after).map_err(broken)?.1
-            }
-            0x39 | 0x41 => wire::fixed(after, 8).map_err(broken)?,
-            0x30 => {
-                let (kind, tail) = wire::varint(after).map_err(broken)?;
-                note_kind(kind, after, tail, &mut bad_kind);
-                tail
-            }
+    let mut at = 0;
+    let mut last = 0;
+    while let Some(tag_byte) = span.get(at) {
+        last = at;
+        match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
+            (Some(&LENGTH_FIELD), Some(length)) if *length < 0x80 => at += 2 + usize::from(*length),
+            (Some(&FIXED64_FIELD), _) => at += 9,
             _ => {
-                let (number, wire, after) = tag(start)?;
-                if number == 6 && wire == VARINT {
-                    let (kind, tail) = wire::varint(after).map_err(broken)?;
-                    note_kind(kind, after, tail, &mut bad_kind);
-                    tail
-                } else {
-                    skip(Message::Span, start, number, wire, after, MAX_DEPTH - 3)?
-                }
+                let start = span.get(at..).unwrap_or_default();
+                at = span.len() - walk_field(start, &mut bad_kind)?.len();
             }
-        };
+        }
+    }
+    if at > span.len() {
+        return Err(Broken::at(span.get(last..).unwrap_or_default(), FaultKind::Truncated));
     }
     Ok(())
+}
+
+/// What a tag of one byte announces in a span, for the fields that can be stepped over.
+static SHORT_FIELDS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut number = 1;
+    while number < 16 {
+        if let Some((_, kind)) = Message::Span.field(number) {
+            let tag = (number << 3) as usize | kind.wire() as usize;
+            match kind.wire() {
+                LENGTH => table[tag] = LENGTH_FIELD,
+                FIXED64 => table[tag] = FIXED64_FIELD,
+                _ => (),
+            }
+        }
+        number += 1;
+    }
+    table
+};
+const LENGTH_FIELD: u8 = 1;
+const FIXED64_FIELD: u8 = 2;
+
+/// Walks one field of a span, however it is written; gives what follows.
+fn walk_field<'a>(start: &'a [u8], bad_kind: &mut impl FnMut(&'a [u8])) -> Result<&'a [u8], Broken> {
+    let (number, wire, after) = tag(start)?;
+    if number != 6 || wire != VARINT {
+        return skip(Message::Span, start, number, wire, after, MAX_DEPTH - 3);
+    }
+    let (kind, tail) = wire::varint(after).map_err(|kind| Broken::at(start, kind))?;
+    note_kind(kind, after, tail, bad_kind);
+    Ok(tail)
 }
 
 #[inline]

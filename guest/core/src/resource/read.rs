@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Attribute, EntityRef, Resource, State, Value};
 use crate::message::Message;
 use crate::trace::Field;
-use crate::wire::{self, Broken, FaultKind, LENGTH, MAX_DEPTH, is_ascii};
+use crate::wire::{self, Broken, FaultKind, LENGTH, MAX_DEPTH};
 
 /// Levels that may still be entered within a Resource, an attribute of it, and the attribute's value.
 const RESOURCE_DEPTH: u32 = MAX_DEPTH - 2;
@@ -79,24 +79,25 @@ fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
     Ok((key, value))
 }
 
-/// The shape that nearly all attributes have: a key, then a string, each short and ASCII.
+/// The shape that nearly all attributes have: a key, then a string, all lengths of one byte.
+///
+/// Tags and lengths below 0x80 are characters too, so that one check of the whole serves both texts; a slice of it that
+/// begins and ends between characters is a text.
 #[inline]
 fn plain_attribute(bytes: &[u8]) -> Option<(&str, Value<'_>)> {
     let [0x0a, key_length, rest @ ..] = bytes else {
         return None;
     };
-    let (key, value) = rest.split_at_checked(usize::from(*key_length))?;
-    let [0x12, length, 0x0a, text_length, text @ ..] = value else {
+    let key_end = 2 + usize::from(*key_length);
+    let [0x12, length, 0x0a, text_length, text @ ..] = rest.get(usize::from(*key_length)..)? else {
         return None;
     };
-    let plain =
-        text.len() == usize::from(*text_length) && text.len() + 2 == usize::from(*length) && is_ascii(bytes);
-    if !plain {
+    let short = *key_length < 0x80 && *length < 0x80;
+    if !short || text.len() != usize::from(*text_length) || text.len() + 2 != usize::from(*length) {
         return None;
     }
-    let key = std::str::from_utf8(key).ok()?;
-    let text = std::str::from_utf8(text).ok()?;
-    Some((key, Value::String(Cow::Borrowed(text))))
+    let whole = std::str::from_utf8(bytes).ok()?;
+    Some((whole.get(2..key_end)?, Value::String(Cow::Borrowed(whole.get(key_end + 4..)?))))
 }
 
 /// Reads an `AnyValue` that has been checked. Of a oneof the last member counts; the same message twice is merged.

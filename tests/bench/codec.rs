@@ -1,0 +1,146 @@
+//! The filter alone: the walk, the stamping and the diagnosis, natively and in the guest, against prost and memcpy.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use podstamp::directory::{Coverage, Keep, Table};
+use podstamp::filter::{Filter as _, Incoming};
+use podstamp::processor::{Processor, Settings};
+use podstamp_core::exchange::{Content, Header, Request, Verdict};
+use podstamp_core::{Filter, diagnose, trace};
+use podstamp_tests::bodies;
+use serde_json::{Value, json};
+
+use crate::oracle;
+use crate::sample::medians;
+
+/// Walks only: nothing to associate, and bodies that are stamped already.
+const WALK: &str = r#"{
+    "exporters": {"otlphttp": {"traces_endpoint": "http://127.0.0.1:38086/api/v1/otel/trace"}},
+    "processors": {"batch": null},
+    "service": {"pipelines": {"traces": {"processors": ["batch"], "exporters": ["otlphttp"]}}}
+}"#;
+
+pub(crate) fn run(quick: bool) -> Value {
+    println!("The filter alone. GB/s of body; `walk` on stamped bodies, `stamp` with DeepFlow's load-balancer pipeline.\n");
+    let bench = Bench::new();
+    header();
+    let sizes = [1 << 10, 16 << 10, 64 << 10, 1 << 20, 16 << 20];
+    let by_size: Vec<_> = sizes
+        .iter()
+        .map(|size| bench.row(&label(*size), bodies::of_size(*size, (size / (64 << 10)).clamp(1, 8)), quick))
+        .collect();
+    println!("\nOne span a resource:\n");
+    header();
+    let by_resources: Vec<_> = [1, 10, 100, 1_000, 10_000]
+        .iter()
+        .map(|count| bench.row(&format!("{count} res."), bodies::of_resources(*count), quick))
+        .collect();
+    json!({"by_size": by_size, "by_resources": by_resources})
+}
+
+struct Bench {
+    table: Arc<Table>,
+    walk: (Filter, Processor),
+    stamp: (Filter, Processor),
+}
+
+const COLUMNS: [&str; 8] = [
+    "memcpy", "walk", "walk wasm", "stamp", "stamp wasm", "diagnose", "diagnose wasm", "prost",
+];
+
+impl Bench {
+    fn new() -> Self {
+        let pods = bodies::pods(10_000).to_string();
+        let table = Arc::new(Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
+        let both = |document: &str| {
+            let settings = Settings {
+                memory: 256 << 20,
+                timeout: Duration::from_secs(10),
+                instances: 2,
+                body: 64 << 20,
+            };
+            let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
+            let guest =
+                Processor::new(Processor::embedded_guest(), document.to_owned(), table.clone(), settings).unwrap();
+            (native, guest)
+        };
+        let (walk, stamp) = (both(WALK), both(podstamp_core::config::DEFAULT_DOCUMENT));
+        Self { table, walk, stamp }
+    }
+
+    fn row(&self, label: &str, body: Vec<u8>, quick: bool) -> Value {
+        let body = Bytes::from(body);
+        let stamped = match native(&self.stamp.0, &self.table, &body) {
+            Content::Edited(edits) => Bytes::from(edits.apply(&body).unwrap()),
+            other => panic!("expected edits, not {other:?}"),
+        };
+        assert_eq!(native(&self.walk.0, &self.table, &stamped), Content::Unchanged);
+        assert_eq!(guest(&self.stamp.1, &body), native(&self.stamp.0, &self.table, &body));
+        let mut copy = vec![0; body.len()];
+        let mut tasks: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
+            ("memcpy", Box::new(|| black_box(&mut copy).copy_from_slice(black_box(&body)))),
+            ("walk", Box::new(|| drop(black_box(trace::walk(black_box(&stamped), true, |_| ()).unwrap())))),
+            ("walk wasm", Box::new(|| drop(black_box(guest(&self.walk.1, &stamped))))),
+            ("stamp", Box::new(|| drop(black_box(native(&self.stamp.0, &self.table, &body))))),
+            ("stamp wasm", Box::new(|| drop(black_box(guest(&self.stamp.1, &body))))),
+            ("diagnose", Box::new(|| diagnose(black_box(&body)).unwrap())),
+            ("diagnose wasm", Box::new(|| self.stamp.1.diagnose(black_box(&body)).unwrap().unwrap())),
+            ("prost", Box::new(|| drop(black_box(oracle::stamp(&body))))),
+        ];
+        let seconds = medians(&mut tasks, quick);
+        drop(tasks);
+        let rates: Vec<f64> = seconds.iter().map(|seconds| body.len() as f64 / seconds / 1e9).collect();
+        print!("{label:>10} {:>10}", self::label(body.len()));
+        for rate in &rates {
+            print!(" {rate:>13.2}");
+        }
+        let walk_ratio = rates[1] / rates[2];
+        let prost_ratio = rates[4] / rates[7];
+        println!("   {walk_ratio:>5.2} {prost_ratio:>7.1}");
+        let columns: serde_json::Map<_, _> =
+            COLUMNS.iter().zip(&seconds).map(|(name, seconds)| ((*name).to_owned(), json!(seconds * 1e9))).collect();
+        json!({"label": label, "bytes": body.len(), "nanoseconds": columns})
+    }
+}
+
+fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
+    let headers = [Header::new("content-type", "application/x-protobuf")];
+    let request =
+        Request { path: "/v1/traces", peer: Some([10, 100, 0, 1].into()), headers: &headers, body };
+    match filter.prepare(&request, table).verdict {
+        Verdict::Forward(outbound) => outbound.content,
+        Verdict::Answer(answer) => panic!("answered {answer:?}"),
+    }
+}
+
+fn guest(processor: &Processor, body: &Bytes) -> Content {
+    let incoming = Incoming {
+        path: "/v1/traces".to_owned(),
+        peer: Some([10, 100, 0, 1].into()),
+        headers: vec![Header::new("content-type", "application/x-protobuf")],
+        body: body.clone(),
+    };
+    match processor.prepare(&incoming).unwrap().verdict {
+        Verdict::Forward(outbound) => outbound.content,
+        Verdict::Answer(answer) => panic!("answered {answer:?}"),
+    }
+}
+
+fn header() {
+    print!("{:>10} {:>10}", "", "body");
+    for column in COLUMNS {
+        print!(" {column:>13}");
+    }
+    println!("   native/wasm walk, stamp wasm/prost");
+}
+
+fn label(bytes: usize) -> String {
+    if bytes >= 1 << 20 {
+        format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+    } else {
+        format!("{:.1} KiB", bytes as f64 / 1024.0)
+    }
+}

@@ -1,0 +1,193 @@
+//! The whole host on loopback, with the filter on and off: two processes of it, taking turns under the same load.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use podstamp::directory::{Coverage, Keep, Table};
+use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
+use podstamp::processor::{self, Processor};
+use podstamp::server::{Instruments, Server};
+use podstamp_core::exchange::{
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Prepared, Report, Verdict,
+};
+use podstamp_tests::bodies;
+use serde_json::{Value, json};
+
+use crate::load::{self, Round};
+use crate::sample::median;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub(crate) fn run(quick: bool) -> Value {
+    println!("\nThe whole host on loopback, one worker thread; the filter on and off take turns under the same load.\n");
+    let sink = Process::start(&["--upstream"]);
+    let on = Process::start(&["--serve", "on", &sink.address.to_string()]);
+    let off = Process::start(&["--serve", "off", &sink.address.to_string()]);
+    println!(
+        "{:>22} {:>4} {:>9} {:>9} {:>6} {:>11} {:>9} {:>17} {:>17} {:>9}",
+        "body", "conn", "req/s on", "off", "ratio", "spans/s on", "ns/span", "p50 ms on/off", "p99 ms on/off", "MiB on"
+    );
+    let mut rows = Vec::new();
+    for (label, spans, gzip) in
+        [("5 KiB, 10 spans", 10, false), ("64 KiB, 130 spans", 130, false), ("1,000 spans", 1_000, false), ("1,000 spans, gzip", 1_000, true)]
+    {
+        let plain = bodies::of_spans(spans);
+        let body = if gzip { gzipped(&plain) } else { plain.clone() };
+        let request = load::request(&body, gzip);
+        for connections in [1, 16] {
+            rows.push(row(&on, &off, &request, (label, spans, connections), quick));
+        }
+    }
+    json!(rows)
+}
+
+fn row(on: &Process, off: &Process, request: &Arc<Vec<u8>>, what: (&str, usize, usize), quick: bool) -> Value {
+    let (label, spans, connections) = what;
+    let (rounds, time) = if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
+    let round = |process: &Process| {
+        let cpu = process.cpu_seconds();
+        let round = load::run(process.address, request, connections, time);
+        (process.cpu_seconds() - cpu, round)
+    };
+    let mut with = Vec::new();
+    let mut without = Vec::new();
+    for _ in 0..rounds {
+        with.push(round(on));
+        without.push(round(off));
+    }
+    let of = |rounds: &[(f64, Round)], read: &dyn Fn(&(f64, Round)) -> f64| median(rounds.iter().map(read).collect());
+    let rate = |rounds: &[(f64, Round)]| of(rounds, &|(_, round)| round.rate());
+    let quantile = |rounds: &[(f64, Round)], q| of(rounds, &|(_, round)| round.quantile(q) * 1e3);
+    let cpu = of(&with, &|(cpu, round)| cpu / (round.latencies.len() * spans) as f64 * 1e9);
+    let ratio = rate(&with) / rate(&without);
+    let (p50, p99) = ([&with, &without].map(|side| quantile(side, 0.5)), [&with, &without].map(|side| quantile(side, 0.99)));
+    let memory = on.resident_mib();
+    println!(
+        "{label:>22} {connections:>4} {:>9.0} {:>9.0} {ratio:>6.2} {:>11.0} {cpu:>9.0} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3} {memory:>9.1}",
+        rate(&with),
+        rate(&without),
+        rate(&with) * spans as f64,
+        p50[0],
+        p50[1],
+        p99[0],
+        p99[1],
+    );
+    json!({
+        "label": label, "spans": spans, "connections": connections, "bytes_on_the_wire": request.len(),
+        "requests_per_second": {"on": rate(&with), "off": rate(&without)},
+        "cpu_nanoseconds_per_span": cpu, "p50_ms": p50, "p99_ms": p99, "resident_mib": memory,
+        "resident_mib_off": off.resident_mib(),
+    })
+}
+
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A child process of this benchmark that listens somewhere.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(arguments: &[&str]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: line.trim().parse().unwrap() }
+    }
+
+    /// User and system time so far, from `/proc`; the clock ticks 100 times a second on Linux.
+    fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The other end of [`Process::start`]. Never returns.
+pub(crate) fn child(arguments: &[String]) {
+    if arguments[0] == "--upstream" {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        return load::sink(listener);
+    }
+    let url = format!("http://{}/api/v1/otel/trace", arguments[2]);
+    let filter: Arc<dyn Filter> = if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let settings =
+            podstamp::settings::Settings { listen: "127.0.0.1:0".to_owned(), ..podstamp::settings::Settings::default() };
+        let server = Server::bind(&settings, filter, &Instruments::default()).await.unwrap();
+        println!("{}", server.address());
+        std::future::pending::<()>().await;
+    });
+}
+
+fn filter(url: &str) -> Processor {
+    let mut document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
+    document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
+    let pods = bodies::pods(1_000).to_string();
+    let table = Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+    let settings =
+        processor::Settings { memory: 256 << 20, timeout: Duration::from_secs(2), instances: 4, body: 64 << 20 };
+    Processor::new(Processor::embedded_guest(), document.to_string(), Arc::new(table), settings).unwrap()
+}
+
+/// The filter switched off: everything goes on as it came.
+struct Off {
+    outbound: Outbound,
+    request_headers: Vec<String>,
+}
+
+impl Off {
+    fn new(url: String) -> Self {
+        let headers = vec![Header::new("content-type", "application/x-protobuf")];
+        let content = Content::Unchanged;
+        let outbound = Outbound { url, headers, timeout: 30_000, content, encoding: Encoding::Protobuf };
+        Self { outbound, request_headers: vec!["content-type".to_owned()] }
+    }
+}
+
+impl Filter for Off {
+    fn request_headers(&self) -> &[String] {
+        &self.request_headers
+    }
+
+    fn prepare(&self, _: &Incoming) -> Result<Prepared, Failure> {
+        Ok(Prepared { verdict: Verdict::Forward(self.outbound.clone()), report: Report::default() })
+    }
+
+    fn conclude(&self, _: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        assert!(matches!(ended, Ended::Response { status: 200, .. }));
+        let headers = vec![Header::new("content-type", "application/x-protobuf")];
+        Ok(Next::Answer(Answer { status: 200, headers, body: Vec::new(), notice: None }))
+    }
+
+    fn diagnose(&self, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,106 @@
+//! A load generator and a sink, as cheap as can be: what is measured is what lies between them.
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a round of load saw.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    pub(crate) seconds: f64,
+    /// Seconds of each request.
+    pub(crate) latencies: Vec<f64>,
+}
+
+impl Round {
+    pub(crate) fn rate(&self) -> f64 {
+        self.latencies.len() as f64 / self.seconds
+    }
+
+    pub(crate) fn quantile(&self, quantile: f64) -> f64 {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[((sorted.len() - 1) as f64 * quantile) as usize]
+    }
+}
+
+/// Sends the same request again and again on each of `connections` connections, each waiting for its answer.
+pub(crate) fn run(to: SocketAddr, request: &Arc<Vec<u8>>, connections: usize, time: Duration) -> Round {
+    let begin = Instant::now();
+    let threads: Vec<_> = (0..connections)
+        .map(|_| {
+            let request = Arc::clone(request);
+            std::thread::spawn(move || client(to, &request, begin + time))
+        })
+        .collect();
+    let latencies = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    Round { seconds: begin.elapsed().as_secs_f64(), latencies }
+}
+
+fn client(to: SocketAddr, request: &[u8], until: Instant) -> Vec<f64> {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let mut latencies = Vec::new();
+    while Instant::now() < until {
+        let begin = Instant::now();
+        stream.write_all(request).unwrap();
+        let (head, length) = read_head(&mut answers).expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        std::io::copy(&mut answers.by_ref().take(length), &mut std::io::sink()).unwrap();
+        latencies.push(begin.elapsed().as_secs_f64());
+    }
+    latencies
+}
+
+/// An export request ready for the wire.
+pub(crate) fn request(body: &[u8], gzip: bool) -> Arc<Vec<u8>> {
+    let coding = if gzip { "content-encoding: gzip\r\n" } else { "" };
+    let mut request = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: podstamp\r\ncontent-type: application/x-protobuf\r\n{coding}content-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    Arc::new(request)
+}
+
+/// Takes any request and answers as deepflow-agent does, without looking at it. Never returns.
+pub(crate) fn sink(listener: TcpListener) {
+    for stream in listener.incoming().flatten() {
+        std::thread::spawn(move || {
+            stream.set_nodelay(true).unwrap();
+            let mut requests = BufReader::with_capacity(64 << 10, stream.try_clone().unwrap());
+            let mut stream = stream;
+            while let Some((_, length)) = read_head(&mut requests) {
+                std::io::copy(&mut requests.by_ref().take(length), &mut std::io::sink()).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+    }
+}
+
+/// Reads up to the empty line; gives the first line and the content length.
+fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, u64)> {
+    let mut first = String::new();
+    let mut length = 0;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if from.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let text = line.trim_end();
+        if text.is_empty() {
+            return Some((first, length));
+        }
+        if first.is_empty() {
+            first = text.to_owned();
+        } else if let Some((name, value)) = text.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok()?;
+        }
+    }
+}
