@@ -1,5 +1,18 @@
-//! Builds the filter as a component, which the host carries inside: `env!("PODSTAMP_COMPONENT")` is its path.
+//! Builds the guests: the filter, which the host carries inside, and the one that misbehaves, for the end-to-end tests.
+//! `env!("PODSTAMP_COMPONENT")` and `env!("PODSTAMP_FAULTY")` are their paths.
 
-fn main() -> std::process::ExitCode {
-    podstamp_guest_build::artifact::export_component("podstamp-component", "PODSTAMP_COMPONENT")
+use std::process::ExitCode;
+
+use podstamp_guest_build::artifact::export_component;
+
+fn main() -> ExitCode {
+    for (package, variable) in
+        [("podstamp-component", "PODSTAMP_COMPONENT"), ("podstamp-faulty", "PODSTAMP_FAULTY")]
+    {
+        let built = export_component(package, variable);
+        if built != ExitCode::SUCCESS {
+            return built;
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -82,11 +82,14 @@ impl Exporter {
                 self.metrics.sent(sending.pieces.len());
             }
             attempted.unwrap_or_else(|error| {
-                let ended = error.ended(started.is_set(), original);
-                if let Ended::Closed(_) = ended {
-                    self.notices.warn("upstream-broken", || format!("{}: {error}", sending.uri));
+                tracing::debug!(url = %sending.uri, %error, "an attempt to send broke");
+                if error.is_no_http() {
+                    let uri = &sending.uri;
+                    self.notices.warn("upstream-no-http", || {
+                        format!("{uri} answers something that is no HTTP: {error}")
+                    });
                 }
-                ended
+                error.ended(started.is_set(), original)
             })
         };
         self.metrics.attempted(label(&ended), number, begun.elapsed());

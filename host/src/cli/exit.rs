@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use podstamp::assembly;
 use podstamp::config::LoadError;
+use podstamp::processor;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,10 @@ impl From<assembly::Error> for Failed {
     fn from(error: assembly::Error) -> Self {
         let exit = match &error {
             assembly::Error::Faults(_) => Exit::Usage,
-            assembly::Error::Pods(_) | assembly::Error::ReadGuest { .. } => Exit::NoInput,
+            assembly::Error::Pods(_)
+            | assembly::Error::ReadGuest { .. }
+            // Not the one inside the binary: that one was tested.
+            | assembly::Error::Guest(processor::Error::Component(_)) => Exit::NoInput,
             assembly::Error::Bind(_) => Exit::Unavailable,
             _ => Exit::Internal,
         };

@@ -81,6 +81,16 @@ pub(super) enum Broken {
 }
 
 impl Broken {
+    /// Whether the upstream speaks something else, TLS for example.
+    pub(super) fn is_no_http(&self) -> bool {
+        let error = match self {
+            Self::Send(error) => error.source().and_then(|source| source.downcast_ref()),
+            Self::Receive(error) => Some(error),
+            Self::Late(_) => None,
+        };
+        error.is_some_and(hyper::Error::is_parse)
+    }
+
     /// What the filter is told. `started`: a connection had begun to take the body.
     pub(super) fn ended(&self, started: bool, original: &Bytes) -> Ended {
         match self {

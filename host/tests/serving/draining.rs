@@ -53,6 +53,6 @@ async fn what_does_not_finish_in_time_is_broken_off() {
     setup.shows("podstamp_requests_in_flight 1").await;
     let begun = Instant::now();
     assert!(!setup.server.shutdown().await);
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(3));
     assert!(client.is_closed().await);
 }

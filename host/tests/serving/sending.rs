@@ -149,7 +149,7 @@ async fn a_silent_upstream_times_out_and_a_filter_that_never_gives_up_is_stopped
     let begun = Instant::now();
     let response = setup.client().await.ask(post("/v1/traces", "", b"body")).await;
     assert_eq!((response.status, response.text()), (504, "timed out"));
-    assert!(begun.elapsed() >= Duration::from_secs(2) && begun.elapsed() < Duration::from_secs(4));
+    assert!(begun.elapsed() >= Duration::from_secs(2) && begun.elapsed() < Duration::from_secs(6));
 
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);

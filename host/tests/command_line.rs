@@ -1,0 +1,185 @@
+//! The binary's exit codes, and what it writes where. Shows nothing of what the filter decides.
+
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use prost::Message;
+
+fn podstamp(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp"));
+    command.args(arguments).env_remove("PODSTAMP_LOG");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut child = podstamp(arguments).spawn().unwrap();
+    // One that ends early does not read it.
+    drop(child.stdin.take().unwrap().write_all(stdin));
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+fn attribute(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+fn request() -> ExportTraceServiceRequest {
+    let attributes = vec![attribute("service.name", "shop"), attribute("host.name", "web-1")];
+    let resource = Some(Resource { attributes, ..Resource::default() });
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, ..ResourceSpans::default() }] }
+}
+
+const PODS: &str = r#"{"kind": "List", "items": [{
+    "kind": "Pod",
+    "metadata": {"name": "web-1", "namespace": "shop", "uid": "4cb5a4a2-8d1c-4a1b-9a50-6f1c7d0f3e11"},
+    "spec": {},
+    "status": {"podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}]}
+}]}"#;
+
+#[test]
+fn usage_is_told_apart_from_help() {
+    let help = run(&["--help"], b"");
+    assert_eq!((help.status.code(), help.stderr.is_empty()), (Some(0), true));
+    for name in ["serve", "check", "rewrite", "agent", "demo"] {
+        assert!(text(&help.stdout).contains(name), "{name}");
+    }
+    assert_eq!(run(&["--version"], b"").status.code(), Some(0));
+    for wrong in
+        [&[][..], &["nonsense"], &["serve", "--port", "1"], &["check"], &["--log-level", "a=b=c", "agent"]]
+    {
+        let output = run(wrong, b"");
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(64), true), "{wrong:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn check_lists_every_fault_on_stdout_and_exits_64() {
+    let files = Files::new();
+    let bad = files.write("bad.yaml", "processors: {resource: {attributez: []}}\nfoo: 1\n");
+    let output = run(&["check", "--config", bad.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(64));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert!(lines.len() > 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains(": ")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("processors.resource.attributez: ")), "{lines:?}");
+
+    let broken = files.write("broken.yaml", "a: [\n");
+    assert_eq!(run(&["check", "--config", broken.to_str().unwrap()], b"").status.code(), Some(64));
+    assert_eq!(run(&["check", "--config", "/does/not/exist"], b"").status.code(), Some(66));
+
+    let exporter = "exporters: {otlphttp: {traces_endpoint: 'http://127.0.0.1:9/api/v1/otel/trace'}}";
+    let pipeline = "service: {pipelines: {traces: {processors: [resource], exporters: [otlphttp]}}}";
+    let processor = "processors: {resource: {attributes: [{key: a, value: b, action: insert}]}}";
+    let good = files.write("good.yaml", &format!("{exporter}\n{pipeline}\n{processor}\n"));
+    let output = run(&["check", "--config", good.to_str().unwrap()], b"");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    let output = run(&["check", "--config", good.to_str().unwrap(), "--agent"], b"");
+    assert_eq!(output.status.code(), Some(69));
+    assert!(text(&output.stdout).starts_with("127.0.0.1:9 refuses the connection."));
+}
+
+#[test]
+fn rewrite_stamps_plain_and_gzipped_requests_and_reports_on_stderr() {
+    let files = Files::new();
+    let pods = files.write("pods.json", PODS);
+    let arguments = ["rewrite", "--pods", pods.to_str().unwrap()];
+    let plain = request().encode_to_vec();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    for body in [plain, gzip.finish().unwrap()] {
+        let output = run(&arguments, &body);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let sent = request();
+        let resource = sent.resource_spans.first().unwrap().resource.as_ref().unwrap();
+        let stamped = ExportTraceServiceRequest::decode(output.stdout.as_slice()).unwrap();
+        let attributes = &stamped.resource_spans.first().unwrap().resource.as_ref().unwrap().attributes;
+        assert!(attributes.contains(&attribute("app.host.ip", "10.1.2.3")));
+        assert!(resource.attributes.iter().all(|attribute| attributes.contains(attribute)));
+        assert!(text(&output.stderr).contains("1 resources, 0 spans"));
+        assert!(text(&output.stderr).contains("10.1.2.3"));
+    }
+}
+
+#[test]
+fn rewrite_writes_nothing_where_the_body_is_at_fault() {
+    for (body, place) in [
+        (&b"\x0a\x05short"[..2], "(at offset 0x"),
+        (b"\x0a\x07\x0a\x05\x0a\x03\x0a\x01\xff", "resource_spans[0].resource"),
+        (b"\x1f\x8bno gzip", "gzip"),
+    ] {
+        let output = run(&["rewrite"], body);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(65), 0), "{place}");
+        assert!(text(&output.stderr).contains(place), "{}", text(&output.stderr));
+    }
+    assert_eq!(run(&["rewrite", "--pods", "/does/not/exist"], b"").status.code(), Some(66));
+    let files = Files::new();
+    let guest = files.write("guest.wasm", "no component");
+    assert_eq!(run(&["rewrite", "--guest", guest.to_str().unwrap()], b"").status.code(), Some(66));
+}
+
+#[test]
+fn serve_and_agent_need_their_port_and_end_well_when_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_eq!(run(&["agent", "--listen", &address], b"").status.code(), Some(69));
+    let files = Files::new();
+    let config = |address: &str| {
+        let text = format!(
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\n\
+             processors: {{resource: {{attributes: [{{key: a, value: b, action: insert}}]}}}}\n\
+             service: {{pipelines: {{traces: {{receivers: [otlp], processors: [resource]}}}}}}\n"
+        );
+        files.write("serve.yaml", &text)
+    };
+    let file = config(&address);
+    let output = run(&["serve", "--config", file.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output.stderr));
+
+    let file = config("127.0.0.1:0");
+    for (arguments, signal) in [
+        (&["serve", "--config", file.to_str().unwrap()][..], "TERM"),
+        (&["agent", "--listen", "127.0.0.1:0"], "INT"),
+    ] {
+        let mut child = podstamp(arguments).spawn().unwrap();
+        wait_for(&mut child, "http://127.0.0.1:");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
+    }
+}
+
+/// Waits until a line with `words` stands on stderr, and goes on reading so that the child can go on writing.
+fn wait_for(child: &mut Child, words: &'static str) {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let found = lines.by_ref().map_while(Result::ok).any(|line| line.contains("at ") && line.contains(words));
+    assert!(found, "it ended without saying where it listens");
+    std::thread::spawn(move || lines.for_each(drop));
+}
