@@ -20,6 +20,7 @@ mod generator;
 mod model;
 mod rewrite;
 mod skeleton;
+mod values;
 mod verdict;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
