@@ -134,12 +134,20 @@ fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option
     only(list, &defined, "otlp")
 }
 
+/// DeepFlow's page shows the exporter in one snippet and the pipeline in another, which names none.
 fn implied_exporter<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
+    let supported: Vec<_> = catalog.supported(Kind::Exporter).collect();
+    if let [exporter] = supported.as_slice() {
+        exporter.mark_used();
+        let message = format!("missing, so `{}` is used, the only one", exporter.id);
+        list.notice(Level::Info, "config-default", &message);
+        return Some(exporter);
+    }
     let defined: Vec<_> = catalog.of(Kind::Exporter).map(|exporter| exporter.id).collect();
     if !defined.is_empty() {
         list.fault(format!("is missing: add `exporters: [...]`, with one of {}", defined.join(", ")));
     }
-    catalog.supported(Kind::Exporter).next()
+    None
 }
 
 fn missing_pipeline(catalog: &Catalog<'_>) -> String {

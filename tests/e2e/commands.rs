@@ -1,0 +1,117 @@
+//! `rewrite`, `agent`, `check --agent` and `demo`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::served::{StandIn, closed_port, fixture_path, podstamp, run, wait};
+use crate::{http, spans};
+
+#[test]
+fn rewrite_stamps_a_request_and_reports() {
+    let body = spans::export(&[("shop", "web-1"), ("shop", "other")]);
+    let folder = tempfile::TempDir::new().unwrap();
+    let pods = folder.path().join("pods.json");
+    std::fs::write(&pods, spans::pods(&[("web-1", "10.1.1.1"), ("web-2", "10.1.1.2")])).unwrap();
+    let output = run(["rewrite", "--pods", pods.to_str().unwrap(), "--peer", "10.1.1.2"], &body);
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert!(report.contains("10.1.1.1") && report.contains("10.1.1.2"), "{report}");
+    let again = run(["rewrite"], &output.stdout);
+    assert_eq!(again.stdout, output.stdout, "rewriting twice changes nothing");
+}
+
+#[test]
+fn rewrite_gives_nothing_for_a_body_at_fault() {
+    let output = run(["rewrite"], &spans::broken_deep_in_a_span());
+    assert_eq!(output.status.code(), Some(65));
+    assert!(output.stdout.is_empty());
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(report.contains("spans[0].attributes[0].value") && report.contains("at offset 0x"), "{report}");
+}
+
+#[test]
+fn the_stand_in_agent_dies_of_an_unknown_span_kind_as_the_real_one() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let record = folder.path().join("record.jsonl");
+    let listen = closed_port();
+    let mut child = podstamp(["agent", "--listen", &listen.to_string(), "--record"])
+        .arg(&record)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(&listen.to_string()) {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ends before it listens");
+    }
+    let mut client = http::Client::connect(listen);
+    let path = "/api/v1/otel/trace";
+    assert_eq!(client.send("POST", path, &[], &spans::export(&[("shop", "web-1")])).status, 200);
+    let poison = spans::export_kind("shop", "web-1", 9);
+    let sent = std::thread::spawn(move || client.send("POST", path, &[], &poison));
+    assert_eq!(wait(&mut child).code(), Some(134));
+    assert!(sent.join().is_err(), "no answer comes");
+    assert!(
+        std::fs::read_to_string(record)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .contains("\"server_address\":\"127.0.0.1\"")
+    );
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_an_agent() {
+    let config = fixture_path("deepflow-load-balancer.yaml");
+    let config = config.to_str().unwrap();
+    let agent = StandIn::start();
+    let base = format!("http://{}", agent.agent().address());
+    let good = run(["check", "--config", config, "--agent", &base], b"");
+    assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+    let wrong_path = run(["check", "--config", config, "--agent", &format!("{base}/v1/traces")], b"");
+    let text = [wrong_path.stdout, wrong_path.stderr].concat();
+    assert_ne!(wrong_path.status.code(), Some(0));
+    assert!(
+        String::from_utf8_lossy(&text).contains("/api/v1/otel/trace"),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
+    let down = run(["check", "--config", config, "--agent", &format!("http://{}", closed_port())], b"");
+    assert_ne!(down.status.code(), Some(0));
+}
+
+#[test]
+fn the_demo_ends_well() {
+    let output = run(["demo"], b"");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for address in ["10.244.1.17", "10.244.2.31", "10.244.1.22", "10.244.3.9", "10.244.2.45"] {
+        assert!(text.contains(address), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_start_says_why_and_with_which_code() {
+    let missing = run(["serve", "--config", "/nowhere/config.yaml"], b"");
+    assert_eq!(missing.status.code(), Some(66));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("/nowhere/config.yaml"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let pods = folder.path().join("pods.json");
+    std::fs::write(&pods, "{\"items\": [1,").unwrap();
+    let bad = run(["serve", "--pods", pods.to_str().unwrap()], b"");
+    assert_eq!(bad.status.code(), Some(66), "{}", String::from_utf8_lossy(&bad.stderr));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("line 1"));
+    assert_eq!(run(["serve", "--nonsense"], b"").status.code(), Some(64));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = folder.path().join("config.yaml");
+    let text = format!(
+        "receivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: {}\n{}",
+        taken.local_addr().unwrap(),
+        crate::served::fixture("deepflow-load-balancer.yaml")
+    );
+    std::fs::write(&config, text).unwrap();
+    assert_eq!(run(["serve", "--config", config.to_str().unwrap()], b"").status.code(), Some(69));
+}

@@ -1,0 +1,12 @@
+//! The binary, end to end: real processes, real sockets, a stand-in agent built on the real one's libraries.
+//!
+//! It does not prove how the real agent behaves: the stand-in follows what its source says.
+
+mod commands;
+mod documented;
+mod http;
+mod limits;
+mod sandbox;
+mod served;
+mod spans;
+mod upstream;

@@ -1,0 +1,50 @@
+//! A guest that misbehaves: each way is an outcome of its own, and the next request works.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::http::export;
+use crate::served::{Served, Setup, closed_port};
+
+fn faulty() -> Served {
+    let url = format!("http://{}/api/v1/otel/trace", closed_port());
+    let own = "  limits:\n    guest_timeout: 200ms\n    instances: 2\n";
+    let guest = PathBuf::from(env!("PODSTAMP_FAULTY"));
+    Setup { guest: Some(guest), ..Setup::load_balancer(&url).own(own) }.serve()
+}
+
+#[test]
+fn traps_time_outs_and_memory_limits_are_told_apart_and_survived() {
+    let served = faulty();
+    for (body, status, kind) in [
+        (&b"trap"[..], 500, "trap"),
+        (b"loop", 503, "timeout"),
+        (b"memory", 500, "memory_limit"),
+        (b"edits", 500, "invalid_answer"),
+    ] {
+        for round in 1..=3_u8 {
+            assert_eq!(export(served.address, body).status, status, "{kind}");
+            assert_eq!(export(served.address, b"fine").status, 200, "after {kind}");
+            let count = served.metric("podstamp_guest_failures_total", &[kind]);
+            assert_eq!(count, f64::from(round), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn many_failures_at_a_time_leave_no_instance_behind() {
+    let served = faulty();
+    let address = served.address;
+    let threads: Vec<_> = (0..8)
+        .map(|index| {
+            std::thread::spawn(move || {
+                for _ in 0..10 {
+                    export(address, if index % 2 == 0 { b"trap" } else { b"fine" });
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(export(address, b"fine").status, 200);
+}

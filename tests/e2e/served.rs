@@ -1,0 +1,242 @@
+//! The binary under test, and what stands around it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use podstamp_agent::{Agent, Builder, Record};
+use tempfile::TempDir;
+
+/// `podstamp serve`, stopped when dropped.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) folder: TempDir,
+    log: Receiver<String>,
+}
+
+/// What to serve with.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// Top-level sections besides those that the set-up writes.
+    pub(crate) config: String,
+    /// Lines under `podstamp:`, indented by two.
+    pub(crate) own: String,
+    pub(crate) pods: Option<String>,
+    pub(crate) guest: Option<PathBuf>,
+}
+
+impl Setup {
+    /// DeepFlow's pipeline for load balancers towards `upstream`.
+    pub(crate) fn load_balancer(upstream: &str) -> Self {
+        Self {
+            config: format!("{}\n{}", fixture("deepflow-load-balancer.yaml"), exporter(upstream)),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn pods(self, pods: String) -> Self {
+        Self { pods: Some(pods), ..self }
+    }
+
+    pub(crate) fn own(self, own: &str) -> Self {
+        Self { own: own.to_owned(), ..self }
+    }
+
+    pub(crate) fn serve(self) -> Served {
+        let folder = TempDir::new().unwrap();
+        let config = folder.path().join("config.yaml");
+        let text = format!(
+            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
+            self.config, self.own
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = podstamp(["serve", "--config"]);
+        command.arg(&config).stderr(Stdio::piped());
+        if let Some(pods) = self.pods {
+            let file = folder.path().join("pods.json");
+            fs::write(&file, pods).unwrap();
+            command.arg("--pods").arg(file);
+        }
+        if let Some(guest) = self.guest {
+            command.arg("--guest").arg(guest);
+        }
+        let mut child = command.spawn().unwrap();
+        let (send, log) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let any = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut served = Served { child, address: any, admin: any, folder, log };
+        served.address = served.logged_address("taking traces at http://");
+        served.admin = served.logged_address("metrics and health at http://");
+        served
+    }
+}
+
+impl Served {
+    /// Waits for a log line that contains `text`.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = String::new();
+        while let Ok(line) = self.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+        panic!("no {text:?} in the log:\n{seen}");
+    }
+
+    fn logged_address(&self, before: &str) -> SocketAddr {
+        let line = self.wait_for_log(before);
+        let (_, rest) = line.split_once(before).unwrap();
+        let end =
+            rest.find(|char: char| !char.is_ascii_digit() && !".:[]".contains(char)).unwrap_or(rest.len());
+        rest[..end].parse().unwrap()
+    }
+
+    /// The value of a metric: the sum over lines that begin with `name` and contain all `labels`.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (status, text) = crate::http::get(self.admin, "/metrics");
+        assert_eq!(status, 200);
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "it does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The binary with arguments, and without this process's log level.
+pub(crate) fn podstamp<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp"));
+    command.args(arguments).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs the binary with a standard input to its end.
+pub(crate) fn run<const N: usize>(arguments: [&str; N], input: &[u8]) -> Output {
+    use std::io::Write;
+    let mut command = podstamp(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    output
+}
+
+/// A stand-in agent on a runtime of its own.
+pub(crate) struct StandIn {
+    runtime: tokio::runtime::Runtime,
+    agent: Option<Agent>,
+}
+
+impl StandIn {
+    pub(crate) fn start() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub(crate) fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let builder =
+            Agent::builder().listen(([127, 0, 0, 1], 0).into()).on_abort(podstamp_agent::Abort::Record);
+        let agent = runtime.block_on(configure(builder).start()).unwrap();
+        Self { runtime, agent: Some(agent) }
+    }
+
+    pub(crate) fn agent(&self) -> &Agent {
+        self.agent.as_ref().unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.agent().url()
+    }
+
+    pub(crate) fn records(&self) -> Vec<std::sync::Arc<Record>> {
+        self.agent().records()
+    }
+
+    /// Service name and the address that DeepFlow would use, of every resource that arrived.
+    pub(crate) fn placed(&self) -> Vec<(String, String)> {
+        let records = self.records();
+        let resources = records.iter().flat_map(|record| &record.resources);
+        let mut placed: Vec<_> = resources
+            .map(|resource| {
+                let service =
+                    resource.attribute("service.name").and_then(|value| value.as_str()).unwrap_or("");
+                (service.to_owned(), resource.server_address.to_string())
+            })
+            .collect();
+        placed.sort();
+        placed
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        if let Some(agent) = self.agent.take() {
+            self.runtime.block_on(agent.shutdown());
+        }
+    }
+}
+
+/// A port where nobody listens.
+pub(crate) fn closed_port() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// `exporters.otlphttp` towards an agent, that gives up soon.
+pub(crate) fn exporter(url: &str) -> String {
+    format!(
+        "exporters:\n  otlphttp:\n    traces_endpoint: {url}\n    timeout: 3s\n    retry_on_failure:\n      enabled: true\n      initial_interval: 50ms\n      max_elapsed_time: 1s\n"
+    )
+}
+
+/// A file of `tests/fixtures`.
+pub(crate) fn fixture(name: &str) -> String {
+    fs::read_to_string(fixture_path(name)).unwrap()
+}
+
+pub(crate) fn fixture_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
+}
+
+/// Long enough for a slow machine; nothing waits that long unless something is wrong.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

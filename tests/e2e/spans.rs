@@ -1,0 +1,74 @@
+//! Small export requests.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
+
+/// A request with one resource and span for each service and pod.
+pub(crate) fn export(pods: &[(&str, &str)]) -> Vec<u8> {
+    encode(pods.iter().map(|(service, pod)| resource(service, pod)).collect())
+}
+
+/// The same with a span of some kind.
+pub(crate) fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
+    let mut resource = resource(service, pod);
+    resource.scope_spans[0].spans[0].kind = kind;
+    encode(vec![resource])
+}
+
+/// A request whose last span has an attribute that is not UTF-8: the walk does not see it, the agent does.
+pub(crate) fn broken_deep_in_a_span() -> Vec<u8> {
+    let mut resource = resource("shop", "shop-1");
+    resource.scope_spans[0].spans[0].attributes = vec![text("broken", "MARK")];
+    let mut body = encode(vec![resource]);
+    let at = body.windows(4).position(|window| window == b"MARK").unwrap();
+    body[at + 1] = 0xff;
+    body
+}
+
+/// What `kubectl get pods -A -o json` prints for some pods, each with its address.
+pub(crate) fn pods(pods: &[(&str, &str)]) -> String {
+    let items: Vec<_> = pods
+        .iter()
+        .map(|(name, address)| {
+            serde_json::json!({
+                "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-of-{name}")},
+                "spec": {"nodeName": "node-1"},
+                "status": {"phase": "Running", "hostIP": "192.168.1.1", "podIP": address, "podIPs": [{"ip": address}]},
+            })
+        })
+        .collect();
+    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+}
+
+fn resource(service: &str, pod: &str) -> ResourceSpans {
+    let span = Span {
+        trace_id: vec![7; 16],
+        span_id: vec![service.len() as u8 + 1; 8],
+        name: "work".to_owned(),
+        kind: 2,
+        start_time_unix_nano: 1,
+        end_time_unix_nano: 2,
+        ..Default::default()
+    };
+    ResourceSpans {
+        resource: Some(Resource {
+            attributes: vec![text("service.name", service), text("host.name", pod)],
+            ..Default::default()
+        }),
+        scope_spans: vec![ScopeSpans { spans: vec![span], ..Default::default() }],
+        ..Default::default()
+    }
+}
+
+fn encode(resource_spans: Vec<ResourceSpans>) -> Vec<u8> {
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..Default::default() }
+}

@@ -1,0 +1,100 @@
+//! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
+
+use std::time::{Duration, Instant};
+
+use podstamp_agent::{Answer, Script};
+
+use crate::http::{Client, export};
+use crate::served::{PATIENCE, Setup, StandIn, closed_port};
+use crate::spans;
+
+#[test]
+fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request() {
+    let address = closed_port();
+    let url = format!("http://{address}/api/v1/otel/trace");
+    let served = Setup::load_balancer(&url).serve();
+    let answer = export(served.address, &spans::export(&[("shop", "web-1")]));
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("retry-after").is_some());
+    served.wait_for_log("no connection to http://");
+    let agent = StandIn::with(|builder| builder.listen(address));
+    assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+    assert_eq!(agent.agent().totals().spans, 1);
+}
+
+#[test]
+fn an_agent_that_closes_on_a_sound_batch_gives_503() {
+    let agent = StandIn::with(|builder| builder.play(1, Script::Close));
+    let served = Setup::load_balancer(&agent.url()).serve();
+    let answer = export(served.address, &spans::export(&[("shop", "web-1")]));
+    assert_eq!(answer.status, 503, "{}", answer.message());
+    assert!(answer.message().contains("the batch is sound"), "{}", answer.message());
+    assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+}
+
+#[test]
+fn a_busy_upstream_is_tried_again_until_it_takes_the_batch() {
+    let busy = Answer::new(503).unwrap();
+    let agent = StandIn::with(|builder| builder.play(2, Script::Answer(busy)));
+    let served = Setup::load_balancer(&agent.url()).serve();
+    assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+    assert_eq!(agent.records().len(), 3);
+    assert_eq!(agent.agent().totals().spans, 1);
+}
+
+#[test]
+fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
+    let agent = StandIn::start();
+    let url = agent.url().replace("/api/v1/otel/trace", "/v1/traces");
+    let served = Setup::load_balancer(&url).serve();
+    let answer = export(served.address, &spans::export(&[("shop", "web-1")]));
+    assert_eq!(answer.status, 500);
+    let line = served.wait_for_log("exporters.otlphttp.traces_endpoint");
+    assert!(line.contains("/api/v1/otel/trace"), "{line}");
+}
+
+#[test]
+fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
+    let agent = StandIn::start();
+    let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
+    let stamped = || {
+        assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+        agent.placed().pop().unwrap().1
+    };
+    assert_eq!(stamped(), "10.1.1.1");
+    let file = served.folder.path().join("pods.json");
+    std::fs::write(&file, "{\"items\": [").unwrap();
+    let line = served.wait_for_log("pods.json");
+    assert!(line.contains("line"), "{line}");
+    agent.agent().forget_records();
+    assert_eq!(stamped(), "10.1.1.1");
+    std::fs::write(&file, spans::pods(&[("web-1", "10.1.1.2")])).unwrap();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        agent.agent().forget_records();
+        if stamped() == "10.1.1.2" {
+            break;
+        }
+        assert!(Instant::now() < until, "the new file is not read");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
+    let agent =
+        StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_millis(1200))));
+    let mut served = Setup::load_balancer(&agent.url()).serve();
+    let address = served.address;
+    let mut client = Client::connect(address);
+    let in_flight = std::thread::spawn(move || client.export(&spans::export(&[("shop", "web-1")])).status);
+    let until = Instant::now() + PATIENCE;
+    while served.metric("podstamp_requests_in_flight", &[]) < 1.0 {
+        assert!(Instant::now() < until);
+    }
+    served.terminate();
+    served.wait_for_log("finishing what is in flight");
+    assert_eq!(in_flight.join().unwrap(), 200);
+    assert_eq!(served.wait().code(), Some(0));
+    assert_eq!(agent.agent().totals().spans, 1);
+}
