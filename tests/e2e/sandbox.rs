@@ -25,7 +25,7 @@ fn traps_time_outs_and_memory_limits_are_told_apart_and_survived() {
         for round in 1..=3_u8 {
             assert_eq!(export(served.address, body).status, status, "{kind}");
             assert_eq!(export(served.address, b"fine").status, 200, "after {kind}");
-            let count = served.metric("podstamp_guest_failures_total", &[kind]);
+            let count = served.metric("podstamp_filter_failures_total", &[kind]);
             assert_eq!(count, f64::from(round), "{kind}");
         }
     }
