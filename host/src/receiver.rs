@@ -32,6 +32,7 @@ pub(crate) struct Receiver {
     limits: Limits,
     paths: [String; 2],
     headers: Vec<HeaderName>,
+    inflating: Semaphore,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
@@ -47,7 +48,9 @@ impl Receiver {
         // A name that is no header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
         let paths = [settings.traces_path.clone(), podstamp_core::export::AGENT_PATH.to_owned()];
-        Self { relay, admission, limits: settings.limits.clone(), paths, headers, metrics, notices }
+        let limits = settings.limits.clone();
+        let inflating = Semaphore::new(limits.large_calls.max(1));
+        Self { relay, admission, limits, paths, headers, inflating, metrics, notices }
     }
 
     /// Accepts connections until it is told to stop.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::gzip;
@@ -62,33 +63,64 @@ impl Coding {
         }
     }
 
-    /// The body without its coding, at most `limit` bytes. `slot` holds the room for it.
-    pub(super) async fn undo(self, body: Bytes, limit: usize, slot: Slot) -> Result<(Bytes, Slot), Refusal> {
+    /// The body without its coding, at most `limit` bytes. `slot` holds the room for it; `large` says how many bodies may
+    /// be worked on at a time away from the async workers.
+    pub(super) async fn undo(
+        self,
+        body: Bytes,
+        limit: usize,
+        mut slot: Slot,
+        large: &Semaphore,
+    ) -> Result<(Bytes, Slot), Refusal> {
         match self {
             Self::Identity => Ok((body, slot)),
-            Self::Gzip if body.len() <= INLINE => self.inflate(&body, limit, slot),
-            Self::Gzip => {
-                let inflating = spawn_blocking(move || self.inflate(&body, limit, slot));
-                inflating.await.unwrap_or_else(|error| Err(Refusal::Undecodable(self, error.to_string())))
+            Self::Gzip if body.len() <= INLINE => {
+                match self.inflate(&body, limit.min(INLINE_DECODED), &mut slot) {
+                    Err(Refusal::DecodedTooLarge(tried)) if tried < limit => {
+                        self.inflate_elsewhere(body, limit, slot, large).await
+                    }
+                    inflated => Ok((inflated?, slot)),
+                }
             }
+            Self::Gzip => self.inflate_elsewhere(body, limit, slot, large).await,
         }
     }
 
-    fn inflate(self, body: &[u8], limit: usize, mut slot: Slot) -> Result<(Bytes, Slot), Refusal> {
-        match gzip::inflate(body, limit, |more| slot.hold(more)) {
-            Ok(whole) => {
-                slot.release(body.len());
-                Ok((whole.into(), slot))
-            }
-            Err(gzip::Error::TooLarge) => Err(Refusal::DecodedTooLarge(limit)),
-            Err(gzip::Error::NoRoom) => Err(Refusal::TooManyBytes),
-            Err(gzip::Error::Corrupt(what)) => Err(Refusal::Undecodable(self, what)),
-        }
+    /// Off the async workers, which other requests need meanwhile.
+    async fn inflate_elsewhere(
+        self,
+        body: Bytes,
+        limit: usize,
+        mut slot: Slot,
+        large: &Semaphore,
+    ) -> Result<(Bytes, Slot), Refusal> {
+        let _permit = large.acquire().await.map_err(|_| Refusal::TooManyRequests)?;
+        let inflating = spawn_blocking(move || Ok((self.inflate(&body, limit, &mut slot)?, slot)));
+        inflating.await.unwrap_or_else(|error| Err(Refusal::Undecodable(self, error.to_string())))
+    }
+
+    /// Holds the room for what comes out, and no longer that for what went in.
+    fn inflate(self, body: &[u8], limit: usize, slot: &mut Slot) -> Result<Bytes, Refusal> {
+        let mut held = 0;
+        let inflated = gzip::inflate(body, limit, |more| {
+            let holds = slot.hold(more);
+            held += if holds { more } else { 0 };
+            holds
+        });
+        slot.release(if inflated.is_ok() { body.len() } else { held });
+        inflated.map(Bytes::from).map_err(|error| match error {
+            gzip::Error::TooLarge => Refusal::DecodedTooLarge(limit),
+            gzip::Error::NoRoom => Refusal::TooManyBytes,
+            gzip::Error::Corrupt(what) => Refusal::Undecodable(self, what),
+        })
     }
 }
 
 /// Compressed bytes up to which inflating takes about as long as handing it to another thread is worth.
 const INLINE: usize = 256 << 10;
+
+/// The same, of what comes out: a small body can be a bomb.
+const INLINE_DECODED: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -59,6 +59,24 @@ impl Refusal {
         }
     }
 
+    /// For the operator, who could raise it: the limit that a request ran into, and the key to log that by.
+    pub(super) fn limit(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => {
+                Some(("body-too-large", "podstamp.limits.body"))
+            }
+            Self::TooManyRequests => Some(("too-many-requests", "podstamp.limits.in_flight")),
+            Self::TooManyBytes => Some(("too-many-bytes", "podstamp.limits.in_flight and body")),
+            Self::SlowBody(_) => Some(("slow-body", "podstamp.limits.read_timeout")),
+            Self::NoSuchPath(_)
+            | Self::Method
+            | Self::BrokenBody(_)
+            | Self::UnknownCoding(_)
+            | Self::Undecodable(..)
+            | Self::Filter(_) => None,
+        }
+    }
+
     /// Whether the connection can go on once the rest of the body is read and thrown away.
     pub(super) fn leaves_body(&self) -> bool {
         !matches!(self, Self::SlowBody(_) | Self::BrokenBody(_))

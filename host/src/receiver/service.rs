@@ -32,6 +32,9 @@ pub(super) async fn handle(
         Ok(answer) => response::answered(answer),
         Err(refusal) => {
             tracing::debug!(?peer, %refusal, "refused");
+            if let Some((key, limit)) = refusal.limit() {
+                receiver.notices.warn(key, || format!("a request was refused: {refusal}; see {limit}"));
+            }
             // Who waits for `100 Continue` has not sent the body yet and will not.
             if refusal.leaves_body() && !head.headers.contains_key(http::header::EXPECT) {
                 discard(body, receiver.limits.body);
@@ -63,7 +66,7 @@ async fn take(
     let coded = reading.await.unwrap_or(Err(Refusal::SlowBody(limits.read_timeout)))?;
     let wire = coded.len();
     // The slot is held until the answer is there.
-    let (body, _slot) = coding.undo(coded, limits.body, slot).await?;
+    let (body, _slot) = coding.undo(coded, limits.body, slot, &receiver.inflating).await?;
     receiver.metrics.received(wire, body.len());
     let incoming =
         Incoming { path: head.uri.path().to_owned(), peer, headers: headers(receiver, head), body };

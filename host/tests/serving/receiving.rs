@@ -91,6 +91,21 @@ async fn gzip_is_undone_over_all_members_large_bodies_too() {
 }
 
 #[tokio::test]
+async fn a_small_body_that_is_large_inside_is_undone_too() {
+    let fake = Fake::answering(|incoming| Ok(Verdict::Answer(answer(200, &incoming.body.len().to_string()))));
+    let setup = Setup::with(fake, |settings| settings.limits.body = 10 << 20).await;
+    let mut client = setup.client().await;
+    for (length, status) in [(4 << 20, 200), ((4 << 20) + 1, 200), (10 << 20, 200), ((10 << 20) + 1, 413)] {
+        let coded = gzip(&vec![0; length]);
+        assert!(coded.len() < 100_000);
+        let response = client.ask(post("/v1/traces", "content-encoding: gzip\r\n", &coded)).await;
+        assert_eq!(response.status, status, "{length}");
+        assert!(status == 413 || response.text() == length.to_string());
+    }
+    setup.shows("podstamp_in_flight_bytes 0").await;
+}
+
+#[tokio::test]
 async fn other_paths_and_methods_get_a_status_in_the_clients_encoding() {
     let (setup, _) = watching().await;
     let mut client = setup.client().await;
