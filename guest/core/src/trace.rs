@@ -236,6 +236,7 @@ fn walk_span<'a>(span: &'a [u8], mut bad_kind: impl FnMut(&'a [u8])) -> Result<(
 }
 
 /// What a tag of one byte announces in a span, for the fields that can be stepped over.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
 static SHORT_FIELDS: [u8; 256] = {
     let mut table = [0; 256];
     let mut number = 1;

@@ -1,5 +1,11 @@
 //! Replays the corpus of the fuzz targets, findings of the past included.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests say what went wrong by failing, their helpers too"
+)]
+
 use std::fs;
 use std::path::Path;
 
