@@ -25,7 +25,7 @@ use podstamp_core::exchange::Notice;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
-use crate::processor::{self, Processor};
+use crate::processor::{self, Guest, Processor};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{Limits, Settings};
 
@@ -102,14 +102,15 @@ impl Assembly {
         };
         let read;
         let guest = match &overrides.guest {
-            None => Processor::embedded_guest(),
+            None => Guest::embedded(),
             Some(path) => {
                 read =
                     std::fs::read(path).map_err(|source| Error::ReadGuest { path: path.clone(), source })?;
                 &read
             }
         };
-        let processor = Processor::new(guest, document.to_string(), directory, processor_settings(&config));
+        let processor = Guest::compile(guest, processor_settings(&config))
+            .and_then(|guest| Processor::new(&guest, document.to_string(), directory));
         let processor = processor.map_err(|error| match error {
             processor::Error::Config(faults) => Error::Faults(faults),
             error => Error::Guest(error),

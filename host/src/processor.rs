@@ -4,6 +4,7 @@
 
 mod bindings;
 mod convert;
+mod guest;
 mod instance;
 mod limits;
 
@@ -16,7 +17,8 @@ use podstamp_core::exchange::{Attempt, Next, Notice, Prepared};
 
 use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use instance::{Instance, Plan};
-use limits::Ticker;
+
+pub use guest::Guest;
 
 /// What a guest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +33,13 @@ pub struct Settings {
     pub body: usize,
 }
 
-/// A component that is ready to take requests.
+/// A guest that is configured and ready to take requests.
 pub struct Processor {
     plan: Plan,
     pool: Mutex<Pool>,
     returned: Condvar,
     request_headers: Vec<String>,
     notices: Vec<Notice>,
-    _ticker: Ticker,
 }
 
 /// Idle instances, and how many there are in all.
@@ -65,15 +66,13 @@ pub enum Error {
 }
 
 impl Processor {
-    /// Compiles a component and configures a first instance of it. `document` is the configuration as JSON.
+    /// Configures a first instance of a guest. `document` is the configuration as JSON.
     pub fn new(
-        component: &[u8],
+        guest: &Guest,
         document: String,
         directory: Arc<dyn Directory + Send + Sync>,
-        settings: Settings,
     ) -> Result<Self, Error> {
-        let plan = Plan::new(component, document, directory, settings)?;
-        let ticker = Ticker::start(plan.engine());
+        let plan = Plan::new(guest.clone(), document, directory);
         let (first, configured) = plan.instantiate()?;
         let notices = configured.notices.into_iter().map(Into::into).collect();
         Ok(Self {
@@ -82,13 +81,7 @@ impl Processor {
             returned: Condvar::new(),
             request_headers: configured.request_headers,
             notices,
-            _ticker: ticker,
         })
-    }
-
-    /// The component that the binary carries inside.
-    pub fn embedded_guest() -> &'static [u8] {
-        include_bytes!(env!("PODSTAMP_COMPONENT"))
     }
 
     /// What the guest has to say about its configuration.

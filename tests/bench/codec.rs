@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp::directory::{Coverage, Keep, Table};
 use podstamp::filter::{Filter as _, Incoming};
-use podstamp::processor::{Processor, Settings};
+use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::exchange::{Content, Header, Request, Verdict};
 use podstamp_core::{Filter, diagnose, trace};
 use podstamp_tests::bodies;
@@ -63,8 +63,8 @@ impl Bench {
                 body: 64 << 20,
             };
             let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
-            let guest =
-                Processor::new(Processor::embedded_guest(), document.to_owned(), table.clone(), settings).unwrap();
+            let guest = Guest::compile(Guest::embedded(), settings).unwrap();
+            let guest = Processor::new(&guest, document.to_owned(), table.clone()).unwrap();
             (native, guest)
         };
         let (walk, stamp) = (both(WALK), both(podstamp_core::config::DEFAULT_DOCUMENT));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp::directory::{Coverage, Keep, Table};
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
-use podstamp::processor::{self, Processor};
+use podstamp::processor::{self, Guest, Processor};
 use podstamp::server::{Instruments, Server};
 use podstamp_core::exchange::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Prepared, Report, Verdict,
@@ -154,7 +154,8 @@ fn filter(url: &str) -> Processor {
     let table = Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
     let settings =
         processor::Settings { memory: 256 << 20, timeout: Duration::from_secs(2), instances: 4, body: 64 << 20 };
-    Processor::new(Processor::embedded_guest(), document.to_string(), Arc::new(table), settings).unwrap()
+    let guest = Guest::compile(Guest::embedded(), settings).unwrap();
+    Processor::new(&guest, document.to_string(), Arc::new(table)).unwrap()
 }
 
 /// The filter switched off: everything goes on as it came.

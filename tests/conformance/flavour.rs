@@ -1,11 +1,11 @@
 //! What the cases run on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
-use podstamp::processor::{Processor, Settings};
+use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::Directory;
 use podstamp_core::exchange::{Attempt, Next, Outcome, Prepared, Request};
 use serde_json::Value as Json;
@@ -28,10 +28,13 @@ fn native(document: &Json, pods: Pods) -> Box<dyn Filter> {
 
 /// The component that the binary carries inside.
 fn component(document: &Json, pods: Pods) -> Box<dyn Filter> {
-    let settings =
-        Settings { memory: 64 << 20, timeout: Duration::from_secs(10), instances: 1, body: 16 << 20 };
-    let guest = Processor::embedded_guest();
-    Box::new(Processor::new(guest, document.to_string(), pods, settings).unwrap())
+    static GUEST: OnceLock<Guest> = OnceLock::new();
+    let guest = GUEST.get_or_init(|| {
+        let settings =
+            Settings { memory: 64 << 20, timeout: Duration::from_secs(10), instances: 64, body: 16 << 20 };
+        Guest::compile(Guest::embedded(), settings).unwrap()
+    });
+    Box::new(Processor::new(guest, document.to_string(), pods).unwrap())
 }
 
 /// The core, without wasm around it.

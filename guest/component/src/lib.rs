@@ -12,6 +12,7 @@ mod bindings {
     use super::Component;
     export!(Component);
 }
+mod allocator;
 mod convert;
 
 use bindings::exports::podstamp::filter::filter::{
@@ -44,6 +45,8 @@ impl Guest for Component {
         FILTER.with(|cell| cell.set(filter)).map_err(|_| {
             vec![ConfigFault { path: String::new(), message: "configured already".to_owned() }]
         })?;
+        // Faults leave nothing behind, a filter is there to stay.
+        allocator::ALLOCATOR.settle();
         Ok(settings)
     }
 

@@ -6,21 +6,19 @@ use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
 use podstamp_core::exchange::{Attempt, Next, Prepared};
-use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap};
+use wasmtime::{Store, Trap};
 
 use super::bindings::exports::podstamp::filter::filter as wit;
-use super::bindings::{Podstamp, PodstampPre, podstamp};
+use super::bindings::Podstamp;
 use super::limits::{Memory, TICK};
-use super::{Error, Settings, convert};
+use super::{Error, Guest, Settings, convert};
 use crate::filter::{BodyFault, Ended, Failure, Incoming};
 
 /// Everything that instances are made from.
 pub(super) struct Plan {
-    pre: PodstampPre<State>,
+    guest: Guest,
     document: String,
     directory: Arc<dyn Directory + Send + Sync>,
-    settings: Settings,
 }
 
 /// What belongs to one Store.
@@ -39,43 +37,28 @@ pub(super) struct Instance {
 }
 
 impl Plan {
-    pub(super) fn new(
-        component: &[u8],
-        document: String,
-        directory: Arc<dyn Directory + Send + Sync>,
-        settings: Settings,
-    ) -> Result<Self, Error> {
-        let engine = Engine::new(&engine_config(settings)).map_err(Error::Engine)?;
-        let component = Component::new(&engine, component).map_err(Error::Component)?;
-        let mut linker = Linker::new(&engine);
-        podstamp::filter::pods::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
-            .map_err(Error::Component)?;
-        let pre = linker.instantiate_pre(&component).and_then(PodstampPre::new).map_err(Error::Component)?;
-        Ok(Self { pre, document, directory, settings })
-    }
-
-    pub(super) fn engine(&self) -> &Engine {
-        self.pre.engine()
+    pub(super) fn new(guest: Guest, document: String, directory: Arc<dyn Directory + Send + Sync>) -> Self {
+        Self { guest, document, directory }
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.settings
+        &self.guest.settings
     }
 
     pub(super) fn instantiate(&self) -> Result<(Instance, wit::Settings), Error> {
-        let state =
-            State { directory: Arc::clone(&self.directory), memory: Memory::new(self.settings.memory) };
-        let mut store = Store::new(self.engine(), state);
+        let settings = self.guest.settings;
+        let state = State { directory: Arc::clone(&self.directory), memory: Memory::new(settings.memory) };
+        let mut store = Store::new(self.guest.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         // What a guest hands over in one call: a whole new body at most, with as much again for the rest.
-        store.set_hostcall_fuel(self.settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
+        store.set_hostcall_fuel(settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
         // One generous limit for starting, since nobody waits for a particular request yet.
-        store.set_epoch_deadline(ticks(&self.settings) * 4);
-        let bindings = match self.pre.instantiate(&mut store) {
+        store.set_epoch_deadline(ticks(&settings) * 4);
+        let bindings = match self.guest.pre.instantiate(&mut store) {
             Ok(bindings) => bindings,
-            Err(error) => return Err(Error::Start(failure(&error, &store, &self.settings))),
+            Err(error) => return Err(Error::Start(failure(&error, &store, &settings))),
         };
-        let mut instance = Instance { store, bindings, settings: self.settings, small_calls: 0 };
+        let mut instance = Instance { store, bindings, settings, small_calls: 0 };
         let configured = instance
             .call(|filter, store| filter.call_configure(store, &self.document))
             .map_err(Error::Start)?;
@@ -161,28 +144,6 @@ fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -
         Failure::Trap(error.root_cause().to_string())
     }
 }
-
-fn engine_config(settings: Settings) -> Config {
-    let mut pooling = PoolingAllocationConfig::default();
-    let slots = u32::try_from(settings.instances).unwrap_or(u32::MAX);
-    pooling
-        .total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
-        .total_memories(slots)
-        .total_tables(slots.saturating_mul(CORE_INSTANCES))
-        .max_memory_size(settings.memory);
-    let mut config = Config::new();
-    config
-        .wasm_component_model(true)
-        // Off, a synchronous call costs a quarter: the guest has nothing to wait for.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
-    config
-}
-
-/// Core instances in the component: the module, and the shims that `wit-component` adds for imports that take lists.
-const CORE_INSTANCES: u32 = 4;
 
 /// Memory that an instance may keep for good: a body of some MiB and what belongs to it.
 const HIGH_WATER: usize = 16 << 20;

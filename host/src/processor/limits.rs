@@ -37,10 +37,10 @@ impl Memory {
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.cap && maximum.is_none_or(|maximum| desired <= maximum);
+        // An allocator that asks for less after a refusal has not met the cap.
+        self.refused = !allowed;
         if allowed {
             self.used = desired;
-        } else {
-            self.refused = true;
         }
         Ok(allowed)
     }
