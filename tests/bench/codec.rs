@@ -24,7 +24,9 @@ const WALK: &str = r#"{
 }"#;
 
 pub(crate) fn run(quick: bool) -> Value {
-    println!("The filter alone. GB/s of body; `walk` on stamped bodies, `stamp` with DeepFlow's load-balancer pipeline.\n");
+    println!(
+        "The filter alone. GB/s of body; `walk` on stamped bodies, `stamp` with DeepFlow's load-balancer pipeline.\n"
+    );
     let bench = Bench::new();
     header();
     let sizes = [1 << 10, 16 << 10, 64 << 10, 1 << 20, 16 << 20];
@@ -47,9 +49,8 @@ struct Bench {
     stamp: (Filter, Processor),
 }
 
-const COLUMNS: [&str; 8] = [
-    "memcpy", "walk", "walk wasm", "stamp", "stamp wasm", "diagnose", "diagnose wasm", "prost",
-];
+const COLUMNS: [&str; 8] =
+    ["memcpy", "walk", "walk wasm", "stamp", "stamp wasm", "diagnose", "diagnose wasm", "prost"];
 
 impl Bench {
     fn new() -> Self {
@@ -100,16 +101,18 @@ impl Bench {
         let walk_ratio = rates[1] / rates[2];
         let prost_ratio = rates[4] / rates[7];
         println!("   {walk_ratio:>5.2} {prost_ratio:>7.1}");
-        let columns: serde_json::Map<_, _> =
-            COLUMNS.iter().zip(&seconds).map(|(name, seconds)| ((*name).to_owned(), json!(seconds * 1e9))).collect();
+        let columns: serde_json::Map<_, _> = COLUMNS
+            .iter()
+            .zip(&seconds)
+            .map(|(name, seconds)| ((*name).to_owned(), json!(seconds * 1e9)))
+            .collect();
         json!({"label": label, "bytes": body.len(), "nanoseconds": columns})
     }
 }
 
 fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
     let headers = [Header::new("content-type", "application/x-protobuf")];
-    let request =
-        Request { path: "/v1/traces", peer: Some([10, 100, 0, 1].into()), headers: &headers, body };
+    let request = Request { path: "/v1/traces", peer: Some([10, 100, 0, 1].into()), headers: &headers, body };
     match filter.prepare(&request, table).verdict {
         Verdict::Forward(outbound) => outbound.content,
         Verdict::Answer(answer) => panic!("answered {answer:?}"),

@@ -24,18 +24,32 @@ use crate::sample::median;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub(crate) fn run(quick: bool) -> Value {
-    println!("\nThe whole host on loopback, one worker thread; the filter on and off take turns under the same load.\n");
+    println!(
+        "\nThe whole host on loopback, one worker thread; the filter on and off take turns under the same load.\n"
+    );
     let sink = Process::start(&["--upstream"]);
     let on = Process::start(&["--serve", "on", &sink.address.to_string()]);
     let off = Process::start(&["--serve", "off", &sink.address.to_string()]);
     println!(
         "{:>22} {:>4} {:>9} {:>9} {:>6} {:>11} {:>9} {:>17} {:>17} {:>9}",
-        "body", "conn", "req/s on", "off", "ratio", "spans/s on", "ns/span", "p50 ms on/off", "p99 ms on/off", "MiB on"
+        "body",
+        "conn",
+        "req/s on",
+        "off",
+        "ratio",
+        "spans/s on",
+        "ns/span",
+        "p50 ms on/off",
+        "p99 ms on/off",
+        "MiB on"
     );
     let mut rows = Vec::new();
-    for (label, spans, gzip) in
-        [("5 KiB, 10 spans", 10, false), ("64 KiB, 130 spans", 130, false), ("1,000 spans", 1_000, false), ("1,000 spans, gzip", 1_000, true)]
-    {
+    for (label, spans, gzip) in [
+        ("5 KiB, 10 spans", 10, false),
+        ("64 KiB, 130 spans", 130, false),
+        ("1,000 spans", 1_000, false),
+        ("1,000 spans, gzip", 1_000, true),
+    ] {
         let plain = bodies::of_spans(spans);
         let body = if gzip { gzipped(&plain) } else { plain.clone() };
         let request = load::request(&body, gzip);
@@ -46,9 +60,16 @@ pub(crate) fn run(quick: bool) -> Value {
     json!(rows)
 }
 
-fn row(on: &Process, off: &Process, request: &Arc<Vec<u8>>, what: (&str, usize, usize), quick: bool) -> Value {
+fn row(
+    on: &Process,
+    off: &Process,
+    request: &Arc<Vec<u8>>,
+    what: (&str, usize, usize),
+    quick: bool,
+) -> Value {
     let (label, spans, connections) = what;
-    let (rounds, time) = if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
+    let (rounds, time) =
+        if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
     let round = |process: &Process| {
         let cpu = process.cpu_seconds();
         let round = load::run(process.address, request, connections, time);
@@ -60,12 +81,17 @@ fn row(on: &Process, off: &Process, request: &Arc<Vec<u8>>, what: (&str, usize, 
         with.push(round(on));
         without.push(round(off));
     }
-    let of = |rounds: &[(f64, Round)], read: &dyn Fn(&(f64, Round)) -> f64| median(rounds.iter().map(read).collect());
+    let of = |rounds: &[(f64, Round)], read: &dyn Fn(&(f64, Round)) -> f64| {
+        median(rounds.iter().map(read).collect())
+    };
     let rate = |rounds: &[(f64, Round)]| of(rounds, &|(_, round)| round.rate());
     let quantile = |rounds: &[(f64, Round)], q| of(rounds, &|(_, round)| round.quantile(q) * 1e3);
     let cpu = of(&with, &|(cpu, round)| cpu / (round.latencies.len() * spans) as f64 * 1e9);
     let ratio = rate(&with) / rate(&without);
-    let (p50, p99) = ([&with, &without].map(|side| quantile(side, 0.5)), [&with, &without].map(|side| quantile(side, 0.99)));
+    let (p50, p99) = (
+        [&with, &without].map(|side| quantile(side, 0.5)),
+        [&with, &without].map(|side| quantile(side, 0.99)),
+    );
     let memory = on.resident_mib();
     println!(
         "{label:>22} {connections:>4} {:>9.0} {:>9.0} {ratio:>6.2} {:>11.0} {cpu:>9.0} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3} {memory:>9.1}",
@@ -110,7 +136,8 @@ impl Process {
     fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let ticks =
+            |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
         (ticks(11) + ticks(12)) / 100.0
     }
 
@@ -136,11 +163,14 @@ pub(crate) fn child(arguments: &[String]) {
         return load::sink(listener);
     }
     let url = format!("http://{}/api/v1/otel/trace", arguments[2]);
-    let filter: Arc<dyn Filter> = if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
+    let filter: Arc<dyn Filter> =
+        if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let settings =
-            podstamp::settings::Settings { listen: "127.0.0.1:0".to_owned(), ..podstamp::settings::Settings::default() };
+        let settings = podstamp::settings::Settings {
+            listen: "127.0.0.1:0".to_owned(),
+            ..podstamp::settings::Settings::default()
+        };
         let server = Server::bind(&settings, filter, &Instruments::default()).await.unwrap();
         println!("{}", server.address());
         std::future::pending::<()>().await;
@@ -152,8 +182,12 @@ fn filter(url: &str) -> Processor {
     document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
     let pods = bodies::pods(1_000).to_string();
     let table = Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
-    let settings =
-        processor::Settings { memory: 256 << 20, timeout: Duration::from_secs(2), instances: 4, body: 64 << 20 };
+    let settings = processor::Settings {
+        memory: 256 << 20,
+        timeout: Duration::from_secs(2),
+        instances: 4,
+        body: 64 << 20,
+    };
     let guest = Guest::compile(Guest::embedded(), settings).unwrap();
     Processor::new(&guest, document.to_string(), Arc::new(table)).unwrap()
 }

@@ -3,7 +3,12 @@
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. `--json FILE` also writes the results; `--quick` takes fewer samples; `codec` or `host` runs one part.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark that fails may stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that fails may stop"
+)]
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
 mod codec;
@@ -20,7 +25,8 @@ fn main() {
         return host::child(&arguments);
     }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let json_file = arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
+    let json_file =
+        arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let quick = has("--quick");
     let all = !has("codec") && !has("host");
     let mut results = json!({"quick": quick, "machine": machine()});
@@ -38,7 +44,8 @@ fn main() {
 
 fn machine() -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let model =
+        cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     json!({"cpu": model, "cores": cores})
 }

@@ -9,7 +9,8 @@ use crate::served::{Served, Setup, closed_port};
 fn faulty() -> Served {
     let url = format!("http://{}/api/v1/otel/trace", closed_port());
     // Memory so small that filling it takes no time to speak of.
-    let own = "  limits:\n    body: 4MiB\n    guest_memory: 16MiB\n    guest_timeout: 500ms\n    instances: 2\n";
+    let own =
+        "  limits:\n    body: 4MiB\n    guest_memory: 16MiB\n    guest_timeout: 500ms\n    instances: 2\n";
     let guest = PathBuf::from(env!("PODSTAMP_FAULTY"));
     Setup { guest: Some(guest), ..Setup::load_balancer(&url).own(own) }.serve()
 }

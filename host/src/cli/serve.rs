@@ -33,6 +33,7 @@ impl Serve {
         loaded.notices.iter().for_each(Notices::tell);
         let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
         let assembly = Assembly::new(loaded.document, &overrides)?;
+        crate::memory::give_back();
         assembly.notices().iter().for_each(Notices::tell);
         let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
         runtime.block_on(serve(&assembly))

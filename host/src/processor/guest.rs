@@ -23,7 +23,7 @@ impl Guest {
     /// Compiles a component; takes some tenths of a second.
     pub fn compile(component: &[u8], settings: Settings) -> Result<Self, Error> {
         let engine = Engine::new(&engine_config(settings)).map_err(Error::Engine)?;
-        let component = Component::new(&engine, component).map_err(Error::Component)?;
+        let component = compile(&engine, component).map_err(Error::Component)?;
         let mut linker = Linker::new(&engine);
         podstamp::filter::pods::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(Error::Component)?;
@@ -35,6 +35,14 @@ impl Guest {
     pub fn embedded() -> &'static [u8] {
         include_bytes!(env!("PODSTAMP_COMPONENT"))
     }
+}
+
+/// Compiles in a thread of its own: the compiler takes a hundred MiB, and a thread that ends gives back all of its memory.
+fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
+    std::thread::scope(|scope| {
+        let compiler = scope.spawn(|| Component::new(engine, component));
+        compiler.join().unwrap_or_else(|_| Err(wasmtime::Error::msg("the compiler panicked")))
+    })
 }
 
 fn engine_config(settings: Settings) -> Config {
@@ -51,6 +59,7 @@ fn engine_config(settings: Settings) -> Config {
         .wasm_component_model(true)
         // Off, a synchronous call costs a quarter: the guest has nothing to wait for.
         .concurrency_support(false)
+        .parallel_compilation(false)
         .epoch_interruption(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
     config

@@ -8,8 +8,8 @@ use podstamp_core::config::Fault;
 use podstamp_core::exchange::{Attempt, Next, Prepared};
 use wasmtime::{Store, Trap};
 
-use super::bindings::exports::podstamp::filter::filter as wit;
 use super::bindings::Podstamp;
+use super::bindings::exports::podstamp::filter::filter as wit;
 use super::limits::{Memory, TICK};
 use super::{Error, Guest, Settings, convert};
 use crate::filter::{BodyFault, Ended, Failure, Incoming};

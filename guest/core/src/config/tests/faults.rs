@@ -134,11 +134,16 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
     }
     let mut document = simple();
     document["service"]["pipelines"]["traces"].as_object_mut().unwrap().remove("exporters");
-    assert!(crate::config::parse(&document).is_ok_and(|config| config.exporter.is_agent), "the only exporter is used");
+    assert!(
+        crate::config::parse(&document).is_ok_and(|config| config.exporter.is_agent),
+        "the only exporter is used"
+    );
     document["exporters"]["otlphttp/2"] = json!({"endpoint": "http://other:4318"});
     assert_eq!(
         faults(&document),
-        ["service.pipelines.traces.exporters: is missing: add `exporters: [...]`, with one of otlphttp, otlphttp/2"]
+        [
+            "service.pipelines.traces.exporters: is missing: add `exporters: [...]`, with one of otlphttp, otlphttp/2"
+        ]
     );
     document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp", "otlphttp/2"]);
     assert_eq!(
