@@ -14,7 +14,7 @@ use podstamp_tests::bodies;
 use serde_json::{Value, json};
 
 use crate::oracle;
-use crate::sample::medians;
+use crate::sample::{Task, medians};
 
 /// Walks only: nothing to associate, and bodies that are stamped already.
 const WALK: &str = r#"{
@@ -81,7 +81,7 @@ impl Bench {
         assert_eq!(native(&self.walk.0, &self.table, &stamped), Content::Unchanged);
         assert_eq!(guest(&self.stamp.1, &body), native(&self.stamp.0, &self.table, &body));
         let mut copy = vec![0; body.len()];
-        let mut tasks: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
+        let mut tasks: Vec<Task<'_>> = vec![
             ("memcpy", Box::new(|| black_box(&mut copy).copy_from_slice(black_box(&body)))),
             ("walk", Box::new(|| drop(black_box(trace::walk(black_box(&stamped), true, |_| ()).unwrap())))),
             ("walk wasm", Box::new(|| drop(black_box(guest(&self.walk.1, &stamped))))),

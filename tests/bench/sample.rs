@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+/// Something to time, and its name.
+pub(crate) type Task<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
 /// Times each of `tasks` in turn, round by round, so that all of them meet the same noise. Gives the median seconds of
 /// one call of each.
-pub(crate) fn medians(tasks: &mut [(&str, Box<dyn FnMut() + '_>)], quick: bool) -> Vec<f64> {
+pub(crate) fn medians(tasks: &mut [Task<'_>], quick: bool) -> Vec<f64> {
     let (rounds, slice) = if quick { (5, Duration::from_millis(4)) } else { (11, Duration::from_millis(20)) };
     let calls: Vec<u32> = tasks.iter_mut().map(|(_, task)| calls_in(task, slice)).collect();
     let mut samples = vec![Vec::with_capacity(rounds); tasks.len()];
