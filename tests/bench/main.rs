@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: what podstamp costs, side by side in one run.
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
-//! figure alone. `--json FILE` also writes the results; `--quick` takes fewer samples; `codec` or `host` runs one part.
+//! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
+//! `codec` or `host` runs one part.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,8 +27,9 @@ fn main() {
         return host::child(&arguments);
     }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let json_file =
+    let named =
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
+    let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
     let all = !has("codec") && !has("host");
     let mut results = json!({"quick": quick, "machine": machine()});
@@ -37,10 +39,8 @@ fn main() {
     if all || has("host") {
         results["host"] = host::run(quick);
     }
-    if let Some(file) = json_file {
-        std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
-        println!("\nresults also in {file}");
-    }
+    std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
+    println!("\nresults also in {file}");
 }
 
 fn machine() -> Value {

@@ -108,3 +108,20 @@ fn all_faults_are_reported_at_once_each_with_its_path() {
         assert!(stdout.lines().any(|line| line.starts_with(path)), "{path} in\n{stdout}");
     }
 }
+
+#[test]
+fn the_standalone_example_works_as_its_readme_says() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/standalone");
+    let (config, pods) = (example.join("otel-agent.yaml"), example.join("pods.json"));
+    let (config, pods) = (config.to_str().unwrap(), pods.to_str().unwrap());
+    let checked = run(["check", "--config", config], b"");
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stdout));
+    let listed: serde_json::Value = serde_json::from_slice(&std::fs::read(pods).unwrap()).unwrap();
+    let plain =
+        listed["items"].as_array().unwrap().iter().find(|pod| pod["spec"]["hostNetwork"] != true).unwrap();
+    let (name, address) =
+        (plain["metadata"]["name"].as_str().unwrap(), plain["status"]["podIP"].as_str().unwrap());
+    let output = run(["rewrite", "--config", config, "--pods", pods], &spans::export(&[("shop", name)]));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.windows(address.len()).any(|window| window == address.as_bytes()));
+}

@@ -160,7 +160,7 @@ fn is_node(address: IpAddr, pod: Option<&Pod>, context: &Context<'_>) -> bool {
     if context.connection() == Some(address) {
         return *context.connection_lookup() == Lookup::Node;
     }
-    context.directory().find(&[Term::Ip(address)], Details::default()) == Lookup::Node
+    *context.find(&[Term::Ip(address)], Details::default()) == Lookup::Node
 }
 
 #[cfg(test)]

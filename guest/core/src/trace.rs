@@ -211,22 +211,30 @@ fn skip<'a>(
 
 /// Walks a span's own fields; `bad_kind` gets the bytes of each kind outside 0..5.
 ///
-/// This is where the time goes. Most fields are length-delimited, with a tag and a length of one byte each: those are
-/// stepped over by adding up, and whether the last of them ran past the end is asked once. All other ways to write a
-/// field take [`walk_field`].
+/// This is where the time goes. Fields as encoders write them are stepped over by adding up, and whether the last of them
+/// ran past the end is asked once. All other ways to write a field take [`walk_field`].
 #[inline]
 fn walk_span<'a>(span: &'a [u8], mut bad_kind: impl FnMut(&'a [u8])) -> Result<(), Broken> {
     let mut at = 0;
     let mut last = 0;
     while let Some(tag_byte) = span.get(at) {
         last = at;
-        match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
-            (Some(&LENGTH_FIELD), Some(length)) if *length < 0x80 => at += 2 + usize::from(*length),
-            (Some(&FIXED64_FIELD), _) => at += 9,
-            _ => {
-                let start = span.get(at..).unwrap_or_default();
-                at = span.len() - walk_field(start, &mut bad_kind)?.len();
-            }
+        let step = match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
+            (Some(&LENGTH_FIELD), Some(length)) if *length < 0x80 => 2 + usize::from(*length),
+            (Some(&LENGTH_FIELD), Some(low)) => match span.get(at + 2) {
+                Some(high) if *high < 0x80 => 3 + (usize::from(*low & 0x7f) | usize::from(*high) << 7),
+                _ => SLOW,
+            },
+            (Some(&FIXED64_FIELD), _) => 9,
+            (Some(&KIND), Some(0..=5)) => 2,
+            (Some(&FLAGS), Some(0x01)) => 6,
+            _ => SLOW,
+        };
+        if step == SLOW {
+            let start = span.get(at..).unwrap_or_default();
+            at = span.len() - walk_field(start, &mut bad_kind)?.len();
+        } else {
+            at += step;
         }
     }
     if at > span.len() {
@@ -235,7 +243,10 @@ fn walk_span<'a>(span: &'a [u8], mut bad_kind: impl FnMut(&'a [u8])) -> Result<(
     Ok(())
 }
 
-/// What a tag of one byte announces in a span, for the fields that can be stepped over.
+/// No field is that short.
+const SLOW: usize = 0;
+
+/// What a tag's first byte announces in a span, for the fields that can be stepped over.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
 static SHORT_FIELDS: [u8; 256] = {
     let mut table = [0; 256];
@@ -251,10 +262,15 @@ static SHORT_FIELDS: [u8; 256] = {
         }
         number += 1;
     }
+    table[6 << 3 | VARINT as usize] = KIND;
+    table[0x85] = FLAGS;
     table
 };
 const LENGTH_FIELD: u8 = 1;
 const FIXED64_FIELD: u8 = 2;
+const KIND: u8 = 3;
+/// Field 16, 32 bits: the one known field whose tag takes two bytes, 0x85 and 0x01.
+const FLAGS: u8 = 4;
 
 /// Walks one field of a span, however it is written; gives what follows.
 fn walk_field<'a>(start: &'a [u8], bad_kind: &mut impl FnMut(&'a [u8])) -> Result<&'a [u8], Broken> {
