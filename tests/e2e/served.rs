@@ -112,6 +112,13 @@ impl Served {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    pub(crate) fn wait_for_request_in_flight(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.metric("podstamp_requests_in_flight", &[]) < 1.0 {
+            assert!(Instant::now() < until, "no request comes");
+        }
+    }
+
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());

@@ -82,16 +82,12 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
 
 #[test]
 fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
-    let agent =
-        StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_millis(1200))));
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(2))));
     let mut served = Setup::load_balancer(&agent.url()).serve();
     let address = served.address;
     let mut client = Client::connect(address);
     let in_flight = std::thread::spawn(move || client.export(&spans::export(&[("shop", "web-1")])).status);
-    let until = Instant::now() + PATIENCE;
-    while served.metric("podstamp_requests_in_flight", &[]) < 1.0 {
-        assert!(Instant::now() < until);
-    }
+    served.wait_for_request_in_flight();
     served.terminate();
     served.wait_for_log("finishing what is in flight");
     assert_eq!(in_flight.join().unwrap(), 200);
