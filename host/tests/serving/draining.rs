@@ -6,18 +6,18 @@ use tokio::net::TcpStream;
 
 use crate::support::{Fake, Reaction, Setup, Upstream, post};
 
-/// An upstream that takes its time.
+/// An upstream that takes its time. It waits on the runtime's clock: a thread that sleeps would hold up other tasks.
 async fn slow(pause: u64) -> Upstream {
     Upstream::new(move |_, _| {
-        std::thread::sleep(Duration::from_millis(pause));
-        Reaction::answer(200, "done")
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone".to_vec();
+        Reaction::Later(Duration::from_millis(pause), answer)
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
-    let upstream = slow(300).await;
+    let upstream = slow(1_000).await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
     let address = setup.server.address();
     let mut idle = setup.client().await;

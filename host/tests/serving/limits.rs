@@ -71,20 +71,20 @@ async fn a_slow_body_gets_408() {
 async fn a_slow_head_and_an_idle_connection_are_closed_each_in_its_time() {
     let setup = Setup::with(accepting(), |settings| {
         settings.limits.header_timeout = Duration::from_millis(50);
-        settings.limits.idle_timeout = Duration::from_millis(1500);
+        settings.limits.idle_timeout = Duration::from_secs(4);
     })
     .await;
     let mut slow = setup.client().await;
     slow.send("POST /v1/tra").await;
     let begun = std::time::Instant::now();
     assert!(slow.is_closed().await);
-    assert!(begun.elapsed() < Duration::from_millis(1200));
+    assert!(begun.elapsed() < Duration::from_millis(3500));
 
     let mut idle = setup.client().await;
     assert_eq!(idle.ask(post("/v1/traces", "", b"")).await.status, 200);
     let begun = std::time::Instant::now();
     assert!(idle.is_closed().await);
-    assert!(begun.elapsed() >= Duration::from_millis(1400));
+    assert!(begun.elapsed() >= Duration::from_millis(3900));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) enum Reaction {
     /// Write these bytes and keep the connection.
     Write(Vec<u8>),
+    /// Write these bytes after some time and keep the connection.
+    Later(Duration, Vec<u8>),
     /// Write these bytes and close.
     WriteAndClose(Vec<u8>),
     /// Close at once.
@@ -88,6 +91,10 @@ async fn serve(
         };
         match react(number, &request) {
             Reaction::Write(bytes) => stream.write_all(&bytes).await.unwrap(),
+            Reaction::Later(pause, bytes) => {
+                tokio::time::sleep(pause).await;
+                stream.write_all(&bytes).await.unwrap();
+            }
             Reaction::WriteAndClose(bytes) => {
                 stream.write_all(&bytes).await.unwrap();
                 return;
