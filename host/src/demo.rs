@@ -14,8 +14,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use podstamp_agent::{Agent, Record};
 use prost::Message;
+use serde_json::{Value, json};
 
 use crate::assembly::{self, Overrides};
 use crate::server::Server;
@@ -48,21 +50,7 @@ impl Demo {
         let direct = Agent::builder().listen(any_port).start().await?;
         let pods = std::env::temp_dir().join(format!("podstamp-demo-{}.json", std::process::id()));
         std::fs::write(&pods, shop::pods().to_string())?;
-        let mut document = assembly::default_document()?;
-        let url = serde_json::Value::from(agent.url());
-        for (path, value) in [
-            ("/exporters/otlphttp/traces_endpoint", url),
-            ("/receivers", serde_json::json!({"otlp": {"protocols": {"http": {"endpoint": "127.0.0.1:0"}}}})),
-        ] {
-            match document.pointer_mut(path) {
-                Some(slot) => *slot = value,
-                None => {
-                    if let (Some(document), Some(key)) = (document.as_object_mut(), path.strip_prefix('/')) {
-                        document.insert(key.to_owned(), value);
-                    }
-                }
-            }
-        }
+        let document = document(&agent.url())?;
         let overrides = Overrides { pods: Some(pods.clone()), guest, ..Overrides::default() };
         let server = assembly::start(document, &overrides).await?;
         Ok(Self { server, agent, direct, pods })
@@ -119,6 +107,16 @@ impl Demo {
         // Nothing depends on it: the folder is the system's to clean.
         drop(std::fs::remove_file(&self.pods));
     }
+}
+
+/// DeepFlow's pipeline for load balancers, on a free port and towards `upstream`.
+fn document(upstream: &str) -> anyhow::Result<Value> {
+    let mut document = assembly::default_document()?;
+    let sections = document.as_object_mut().context("the default document is no object")?;
+    sections.insert("exporters".to_owned(), json!({"otlphttp": {"traces_endpoint": upstream}}));
+    let http = json!({"endpoint": "127.0.0.1:0"});
+    sections.insert("receivers".to_owned(), json!({"otlp": {"protocols": {"http": http}}}));
+    Ok(document)
 }
 
 fn is_right(records: &[Arc<Record>]) -> bool {
