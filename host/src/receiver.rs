@@ -47,7 +47,7 @@ impl Receiver {
     ) -> Self {
         // A name that is no header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
-        let paths = [settings.traces_path.clone(), podstamp_core::export::AGENT_PATH.to_owned()];
+        let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
         let limits = settings.limits.clone();
         let inflating = Semaphore::new(limits.large_calls.max(1));
         Self { relay, admission, limits, paths, headers, inflating, metrics, notices }

@@ -18,7 +18,7 @@ use crate::directory::{Details, Lookup, MAX_TERMS, Pod, Term};
 use crate::pipeline::Context;
 use crate::resource::Resource;
 
-pub(crate) use extraction::{Extraction, Field, KeyRule, POD_IP, write_address};
+pub(crate) use extraction::{Extraction, Field, KeyRule, write_address};
 pub(crate) use lookups::{Answer, Lookups};
 pub(crate) use selection::{Exclusion, PodField, Selection, Test};
 pub(crate) use terms::Terms;

@@ -6,7 +6,7 @@ mod retry;
 use serde_json::Value as Json;
 
 use crate::address;
-use crate::config::{self, Config, Fault};
+use crate::config::{self, AGENT_PATH, Config, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report,
@@ -235,9 +235,6 @@ fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
 fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
     Answer { notice: Some(Notice { level, key: key.into(), message }), ..answer }
 }
-
-/// Where deepflow-agent takes traces.
-pub const AGENT_PATH: &str = "/api/v1/otel/trace";
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";

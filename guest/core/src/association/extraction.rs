@@ -7,6 +7,7 @@ use regex_lite::Regex;
 
 use super::{Associated, Found};
 use crate::directory::{Details, Pod};
+use crate::guard::POD_IP;
 use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
 
@@ -163,6 +164,3 @@ fn add<'a>(resource: &mut Resource<'a>, name: Cow<'a, str>, text: impl FnOnce() 
         resource.set(name, Value::String(text));
     }
 }
-
-/// The attribute with a pod's address.
-pub(crate) const POD_IP: &str = "k8s.pod.ip";

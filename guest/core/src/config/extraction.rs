@@ -2,7 +2,8 @@
 
 use super::nearest::hint;
 use super::node::Node;
-use crate::association::{Extraction, Field, KeyRule, POD_IP};
+use crate::association::{Extraction, Field, KeyRule};
+use crate::guard::POD_IP;
 
 pub(crate) fn read(node: &Node<'_>) -> Extraction {
     let mut section = node.section();

@@ -2,9 +2,8 @@
 
 use super::findings::Findings;
 use crate::action::Action;
-use crate::association::POD_IP;
 use crate::exchange::Level;
-use crate::guard::Rules;
+use crate::guard::{HOST_IP, POD_IP, Rules};
 use crate::pipeline::{Kubernetes, Step};
 
 /// Says where a step reads what only a later one writes, and where nobody writes it.
@@ -65,7 +64,7 @@ fn review_stamp(steps: &[(&str, Step)], rules: &Rules, path: &str, findings: &Fi
 }
 
 fn stamps_pod_ip(action: &Action) -> bool {
-    action.reads() == Some(POD_IP) && action.writes() == Some("app.host.ip")
+    action.reads() == Some(POD_IP) && action.writes() == Some(HOST_IP)
 }
 
 /// Paths of the `k8sattributes` steps that write an attribute.

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use podstamp_core::export::AGENT_PATH;
+use podstamp_core::config::AGENT_PATH;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
