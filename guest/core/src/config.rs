@@ -40,7 +40,10 @@ pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
-pub use receiver::{DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, Grpc, Http, Keepalive, Receiver};
+pub use receiver::{
+    DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, GRPC_PATH, GRPC_SERVICE, Grpc, Http, Keepalive,
+    Receiver,
+};
 pub use retry::Retry;
 
 /// A configuration, ready to run.

@@ -241,3 +241,9 @@ const DEFAULT_PING: u32 = 60_000;
 
 /// As in grpc-go.
 const DEFAULT_PING_TIMEOUT: u32 = 20_000;
+
+/// OTLP's gRPC service for traces.
+pub const GRPC_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+
+/// Path of its only method.
+pub const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
