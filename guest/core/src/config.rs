@@ -5,11 +5,14 @@
 //! fault where it would.
 
 mod association;
+mod auth;
 mod catalog;
 mod component;
+mod cors;
 mod exporter;
 mod extraction;
 mod findings;
+mod header;
 mod kubernetes;
 mod limits;
 mod nearest;
@@ -20,9 +23,11 @@ mod quantity;
 mod receiver;
 mod resource;
 mod retry;
+mod secret;
 mod section;
 mod selection;
 mod service;
+mod tls;
 mod url;
 
 use ipnet::IpNet;
@@ -36,12 +41,18 @@ use findings::Findings;
 use node::Node;
 use service::Traces;
 
+pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use cors::Cors;
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods};
 pub use receiver::{DEFAULT_ENDPOINT, DEFAULT_PATH, Receiver};
 pub use retry::Retry;
+pub use secret::{Place, Secret, Source};
+pub use tls::{
+    CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
+};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
@@ -83,7 +94,8 @@ pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
 fn read(document: &Value, findings: &Findings) -> Option<Config> {
     let mut root = Node::root(document, findings).section();
     let catalog = Catalog::read(&mut root);
-    let Traces { receiver, processors, exporter } = service::read(&root.take("service"), &catalog);
+    let Traces { receiver, processors, exporter, authenticators } =
+        service::read(&root.take("service"), &catalog);
     let own = root.take("podstamp");
     root.close();
     catalog.review();
@@ -94,9 +106,10 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         .map(|component| (component.node.path(), step(component, received.include_metadata)))
         .collect();
     let exporter = match exporter {
-        Some(component) => exporter::read(&component.node),
+        Some(component) => exporter::read(&component.node, &authenticators),
         None => Some(implied_exporter(findings)),
     };
+    authenticators.review();
     let own = own::read(&own, received.body);
 
     let exporter = exporter?;

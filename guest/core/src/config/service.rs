@@ -1,5 +1,6 @@
 //! `service`: which components make up the traces pipeline, in which order.
 
+use super::auth::Authenticators;
 use super::catalog::{Catalog, Component};
 use super::component::{Kind, Role};
 use super::nearest::hint;
@@ -15,12 +16,13 @@ pub(crate) struct Traces<'c, 'd> {
     pub(crate) processors: Vec<&'c Component<'d>>,
     /// None: the default one.
     pub(crate) exporter: Option<&'c Component<'d>>,
+    pub(crate) authenticators: Authenticators<'c, 'd>,
 }
 
 /// Reads `service`.
 pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
     let mut section = service.section();
-    section.without_effect(&["extensions"], "podstamp has no extensions; see podstamp.admin");
+    let authenticators = Authenticators::read(&section.take("extensions"), catalog);
     section.without_effect(&["telemetry"], "podstamp's own log and metrics are set on its command line");
     let pipelines = section.take("pipelines");
     section.close();
@@ -42,15 +44,20 @@ pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Trac
             receiver: catalog.supported(Kind::Receiver).next(),
             processors: catalog.supported(Kind::Processor).collect(),
             exporter: catalog.supported(Kind::Exporter).next(),
+            authenticators,
         };
     };
     for pipeline in further {
         pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
     }
-    read_pipeline(pipeline, catalog)
+    read_pipeline(pipeline, catalog, authenticators)
 }
 
-fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
+fn read_pipeline<'c, 'd>(
+    pipeline: &Node<'d>,
+    catalog: &'c Catalog<'d>,
+    authenticators: Authenticators<'c, 'd>,
+) -> Traces<'c, 'd> {
     let mut section = pipeline.section();
     let receivers = section.take("receivers");
     let processors = section.take("processors");
@@ -69,6 +76,7 @@ fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Trace
         } else {
             implied_exporter(&exporters, catalog)
         },
+        authenticators,
     }
 }
 

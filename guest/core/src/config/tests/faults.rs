@@ -17,7 +17,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
                 {"key": "a", "value": 1, "action": "inster"},
             ]},
         },
-        "exporters": {"otlphttp": {"traces_endpoint": "https://agent/x", "timeout": 30}},
+        "exporters": {"otlphttp": {"traces_endpoint": "htps://agent/x", "timeout": 30}},
         "service": {"pipelines": {"traces": {
             "receivers": ["otlp", "jaeger"],
             "processors": ["k8sattributes", "resource", "batch"],
@@ -41,7 +41,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
          default_value",
         "processors.resource.attributes[1].action: `inster` is none of insert, update, upsert, delete, hash, extract, \
          convert; did you mean `insert`?",
-        "exporters.otlphttp.traces_endpoint: TLS towards the upstream is not supported yet: use an http:// URL",
+        "exporters.otlphttp.traces_endpoint: is no URL: begin it with http:// or https://",
         "exporters.otlphttp.timeout: a duration needs a unit: write `30s`",
         "podstamp.trusted_proxies[0]: `everybody` is neither an address nor a network such as 10.0.0.0/8",
         "podstamp.limits.body: `lots` is no size: write bytes, `512KiB` or `64MiB`",

@@ -86,6 +86,9 @@ fn the_exporter_sends_where_it_is_told() {
         ("http://c:1/x", false),
         "traces_endpoint wins, verbatim"
     );
+    assert_eq!(exporter.tls, None);
+    let exporter = at(json!({"traces_endpoint": "https://c/x"}));
+    assert_eq!(exporter.tls.unwrap().path, "exporters.otlphttp.tls");
     let exporter = at(json!({"traces_endpoint": null, "endpoint": "http://c:4318/"}));
     assert_eq!(exporter.url, "http://c:4318/v1/traces");
     assert_eq!(exporter.url_key, "exporters.otlphttp.endpoint");
@@ -110,7 +113,7 @@ fn the_exporter_sends_where_it_is_told() {
         (json!({"traces_endpoint": "agent:38086"}), "traces_endpoint: is no URL"),
         (json!({"encoding": "json"}), "encoding: podstamp sends protobuf"),
         (json!({"compression": "zstd"}), "compression: `zstd` is none of none, gzip"),
-        (json!({"auth": {"authenticator": "x"}}), "auth: podstamp has no authenticators"),
+        (json!({"auth": {"authenticator": "x"}}), "auth.authenticator: `extensions` defines no `x`"),
         (json!({"proxy_url": "http://p"}), "proxy_url: podstamp cannot"),
         (
             json!({"headers": {"Content-Length": "1"}}),
