@@ -165,7 +165,8 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
 }
 
 fn conclude(filter: &dyn Filter, incoming: &Incoming, conclusion: &Conclusion) -> Next {
-    let attempt = Attempt { encoding: Encoding::Protobuf, number: 1, elapsed: 10, random: u32::MAX / 2 };
+    let attempt =
+        Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 10, random: u32::MAX / 2 };
     let ended = match conclusion.outcome {
         Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
         Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),
