@@ -25,9 +25,10 @@ use podstamp_core::exchange::Notice;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
+use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, Settings, Upstream};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,22 @@ pub enum Error {
     Guest(processor::Error),
     /// A listener cannot be bound.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Bind(BindError),
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Credentials(fault) => Self::Faults(vec![fault]),
+            error => Self::Bind(error),
+        }
+    }
+}
+
+/// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
+/// read.
+pub fn review(config: &Config) -> Vec<Fault> {
+    Exporter::review(&settings(config).upstream)
 }
 
 /// What runs without a configuration: DeepFlow's pipeline for load balancers, towards an agent on this host.
@@ -91,6 +107,10 @@ impl Assembly {
             check_full(&mut document);
         }
         let config = config::parse(&document).map_err(Error::Faults)?;
+        let faults = review(&config);
+        if !faults.is_empty() {
+            return Err(Error::Faults(faults));
+        }
         let pods = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
         let pods = pods
             .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
@@ -195,6 +215,7 @@ fn settings(config: &Config) -> Settings {
             large_calls: workers(),
             ..Limits::default()
         },
+        upstream: Upstream { tls: config.exporter.tls.clone(), auth: config.exporter.auth.clone() },
         drain_timeout: milliseconds(limits.drain_timeout),
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use podstamp_core::config::Fault;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -42,12 +43,21 @@ pub struct Instruments {
     pub readiness: Arc<Readiness>,
 }
 
-/// A listener that cannot be bound.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    address: String,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file with certificates, tokens or passwords is of no use.
+    #[error(transparent)]
+    Credentials(#[from] Fault),
 }
 
 impl Server {
@@ -66,8 +76,7 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let relay =
-            Arc::new(Relay::new(filter, &settings.limits, Arc::clone(&metrics), Arc::clone(&notices)));
+        let relay = Arc::new(Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?);
         let receiver = Arc::new(Receiver::new(settings, relay, admission, Arc::clone(&metrics), notices));
         let (receiving, draining) = Drain::new();
         tokio::spawn(receiver.serve(listener, draining));
@@ -115,7 +124,7 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bound.await.map_err(|source| BindError { address: address.to_owned(), source })
+    bound.await.map_err(|source| BindError::Listen { address: address.to_owned(), source })
 }
 
 fn watch(metrics: &Metrics, admission: &Arc<Admission>) {

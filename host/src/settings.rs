@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use podstamp_core::config::{ClientAuth, ClientTls};
+
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,8 +15,19 @@ pub struct Settings {
     pub admin: Option<String>,
     /// What one request, and all together, may take.
     pub limits: Limits,
+    /// How to meet the upstream.
+    pub upstream: Upstream,
     /// How long requests in flight may go on after the order to stop.
     pub drain_timeout: Duration,
+}
+
+/// How to meet the upstream. Where it is, the filter says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// How to use TLS for https URLs; none: there are none.
+    pub tls: Option<ClientTls>,
+    /// What to show to it.
+    pub auth: Option<ClientAuth>,
 }
 
 impl Default for Settings {
@@ -24,6 +37,7 @@ impl Default for Settings {
             traces_path: DEFAULT_TRACES_PATH.to_owned(),
             admin: None,
             limits: Limits::default(),
+            upstream: Upstream::default(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
         }
     }

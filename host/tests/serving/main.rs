@@ -16,3 +16,4 @@ mod limits;
 mod receiving;
 mod sending;
 mod support;
+mod tls;

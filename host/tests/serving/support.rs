@@ -1,5 +1,6 @@
 //! A server under test, and who stands on either side of it.
 
+mod authority;
 mod client;
 mod fake;
 mod upstream;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Settings};
 
+pub(crate) use authority::{Authority, Certified};
 pub(crate) use client::{Client, Response, post};
 pub(crate) use fake::{Fake, answer, forward};
 pub(crate) use upstream::{Reaction, Upstream};

@@ -69,8 +69,8 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         Self { catalog, started }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not authenticate yet"))]
     /// What the `auth` of a receiver's protocol demands. None: it is not there, or at fault.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not authenticate yet"))]
     pub(crate) fn server(&self, auth: &Node<'_>) -> Option<ServerAuth> {
         let (reference, component) = self.resolve(auth, "")?;
         match Type::of(component)? {

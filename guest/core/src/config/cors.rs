@@ -17,8 +17,8 @@ pub struct Cors {
     pub max_age: u32,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not answer browsers yet"))]
 /// None: browsers get no permission.
+#[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not answer browsers yet"))]
 pub(crate) fn read(node: &Node<'_>) -> Option<Cors> {
     node.value()?;
     let mut section = node.section();

@@ -108,23 +108,8 @@ pub enum Curve {
     P384,
 }
 
-impl ClientTls {
-    /// What the Collector does without a section.
-    pub(crate) fn default_at(path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            ca: None,
-            system_roots: true,
-            identity: None,
-            server_name: None,
-            skip_verify: false,
-            parameters: Parameters::default(),
-        }
-    }
-}
-
-#[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not take TLS yet"))]
 /// Reads a receiver's section. None: it is not there, or at fault.
+#[cfg_attr(not(test), expect(dead_code, reason = "the receiver does not take TLS yet"))]
 pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
     node.value()?;
     let mut section = node.section();
@@ -397,7 +382,16 @@ mod tests {
     #[test]
     fn an_exporter_trusts_this_machines_authorities_unless_it_is_told_others() {
         let (read, said) = client(json!(null));
-        assert_eq!((read, said), (Some(ClientTls::default_at("")), vec![]));
+        let expected = ClientTls {
+            path: String::new(),
+            ca: None,
+            system_roots: true,
+            identity: None,
+            server_name: None,
+            skip_verify: false,
+            parameters: Parameters::default(),
+        };
+        assert_eq!((read, said), (Some(expected), vec![]));
         for (document, system) in [
             (json!({"ca_file": "/ca"}), false),
             (json!({"ca_pem": "x", "include_system_ca_certs_pool": true}), true),
