@@ -159,11 +159,15 @@ impl Filter {
                     return Next::Retry(wait);
                 }
                 let answer = later(exporter, encoding, 503, "the upstream cannot be reached", None);
-                let text = format!(
-                    "no connection to {url} in {} attempts: {reason}; is deepflow-agent's integration on \
-                     (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}",
-                    attempt.number
-                );
+                let tries = attempt.number;
+                // deepflow-agent itself has no TLS: who answers by it is somebody else, or stands ahead of it.
+                let text = match &exporter.tls {
+                    Some(_) => format!("no connection to {url} in {tries} attempts: {reason}; see {fix}"),
+                    None => format!(
+                        "no connection to {url} in {tries} attempts: {reason}; is deepflow-agent's integration on \
+                         (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}"
+                    ),
+                };
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
             Outcome::Closed(body) => self.closed(exporter, encoding, body),

@@ -108,21 +108,6 @@ pub enum Curve {
     P384,
 }
 
-impl ClientTls {
-    /// What the Collector does without a section.
-    pub(crate) fn default_at(path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            ca: None,
-            system_roots: true,
-            identity: None,
-            server_name: None,
-            skip_verify: false,
-            parameters: Parameters::default(),
-        }
-    }
-}
-
 /// Reads a receiver's section. None: it is not there, or at fault.
 pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
     node.value()?;
@@ -396,7 +381,16 @@ mod tests {
     #[test]
     fn an_exporter_trusts_this_machines_authorities_unless_it_is_told_others() {
         let (read, said) = client(json!(null));
-        assert_eq!((read, said), (Some(ClientTls::default_at("")), vec![]));
+        let expected = ClientTls {
+            path: String::new(),
+            ca: None,
+            system_roots: true,
+            identity: None,
+            server_name: None,
+            skip_verify: false,
+            parameters: Parameters::default(),
+        };
+        assert_eq!((read, said), (Some(expected), vec![]));
         for (document, system) in [
             (json!({"ca_file": "/ca"}), false),
             (json!({"ca_pem": "x", "include_system_ca_certs_pool": true}), true),

@@ -55,9 +55,8 @@ fn an_exporter_shows_a_token_or_a_password() {
         assert_eq!((bearer.header.as_str(), bearer.scheme.as_str()), ("authorization", "Bearer"));
         assert_eq!((texts(&bearer.tokens), bearer.path), (vec!["t0p"], format!("extensions.{id}")));
     }
-    let extension =
-        json!({"x": {"header": "X-Api-Key", "scheme": "", "filename": "/token", "token": "ignored"}});
-    let extension = json!({"bearertokenauth": extension["x"]});
+    let settings = json!({"header": "X-Api-Key", "scheme": "", "filename": "/token", "token": "ignored"});
+    let extension = json!({"bearertokenauth": settings});
     let ClientAuth::Bearer(bearer) = client("bearertokenauth", extension) else { panic!() };
     assert_eq!((bearer.header.as_str(), bearer.scheme.as_str()), ("x-api-key", ""));
     assert_eq!(bearer.tokens[0].file(), Some("/token"));
