@@ -195,6 +195,7 @@ fn settings(config: &Config) -> Settings {
             large_calls: workers(),
             ..Limits::default()
         },
+        compression: config.exporter.compression,
         drain_timeout: milliseconds(limits.drain_timeout),
     }
 }

@@ -2,35 +2,46 @@
 
 mod attempt;
 mod body;
+mod compress;
 mod gather;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use podstamp_core::exchange::{Answer, Attempt, Header, Next, Outbound};
+use podstamp_core::exchange::{Answer, Attempt, Content, Header, Next, Outbound};
 
 use crate::calls::Calls;
-use crate::filter::{Ended, Failure};
+use crate::filter::{Ended, Failure, Incoming};
 use crate::metrics::{Attempted, Metrics};
 use crate::notices::Notices;
+use crate::settings::Settings;
 use attempt::Sending;
 use body::OutboundBody;
+use compress::Compressor;
+use gather::Pieces;
 
 /// Sends what the filter wants sent, and asks it what the outcome means.
 pub(crate) struct Exporter {
     client: Client<HttpConnector, OutboundBody>,
+    compressor: Compressor,
     calls: Arc<Calls>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Exporter {
-    pub(crate) fn new(calls: Arc<Calls>, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        calls: Arc<Calls>,
+        metrics: Arc<Metrics>,
+        notices: Arc<Notices>,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -38,17 +49,24 @@ impl Exporter {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .build(connector);
-        Self { client, calls, metrics, notices }
+        let compressor = Compressor::new(settings.compression, settings.limits.large_calls);
+        Self { client, compressor, calls, metrics, notices }
     }
 
-    /// Sends `outbound`, made from `original`, until the filter has an answer for the client.
-    pub(crate) async fn send(&self, original: Bytes, outbound: Outbound) -> Result<Answer, Failure> {
+    /// Sends `outbound`, made from `incoming`, until the filter has an answer for the client.
+    pub(crate) async fn send(&self, incoming: Incoming, outbound: Outbound) -> Result<Answer, Failure> {
         let begun = Instant::now();
+        let Incoming { body: original, gzip, .. } = incoming;
         let Outbound { url, headers, timeout, content, encoding } = outbound;
+        let gzip = gzip.filter(|_| matches!(content, Content::Unchanged));
         let sending = gather::gather(&original, content)
             .and_then(|pieces| Ok(Sending { uri: uri(url)?, headers: header_map(headers)?, pieces }));
-        let sending =
+        let mut sending =
             sending.map_err(Failure::InvalidAnswer).inspect_err(|failure| self.calls.failed(failure))?;
+        if let Some(gzip) = self.compressor.gzip(&sending.pieces, gzip).await {
+            sending.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            sending.pieces = Pieces::One(gzip);
+        }
         let deadline = begun + Duration::from_millis(timeout.into());
         let mut number = 1;
         loop {

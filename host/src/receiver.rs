@@ -5,7 +5,6 @@ mod body;
 mod coding;
 mod connection;
 mod discard;
-mod gzip;
 mod refusal;
 mod response;
 mod service;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use podstamp_core::config::Compression;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::relay::Relay;
 use crate::settings::{Limits, Settings};
+use coding::Undoing;
 
 /// What all connections of a listener share.
 pub(crate) struct Receiver {
@@ -32,7 +33,7 @@ pub(crate) struct Receiver {
     limits: Limits,
     paths: [String; 2],
     headers: Vec<HeaderName>,
-    inflating: Semaphore,
+    undoing: Undoing,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
@@ -49,8 +50,9 @@ impl Receiver {
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
         let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
         let limits = settings.limits.clone();
-        let inflating = Semaphore::new(limits.large_calls.max(1));
-        Self { relay, admission, limits, paths, headers, inflating, metrics, notices }
+        // Without compression nobody sends on what came.
+        let undoing = Undoing::new(limits.large_calls, settings.compression != Compression::None);
+        Self { relay, admission, limits, paths, headers, undoing, metrics, notices }
     }
 
     /// Accepts connections until it is told to stop.

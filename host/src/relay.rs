@@ -9,7 +9,7 @@ use crate::exporter::Exporter;
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics};
 use crate::notices::Notices;
-use crate::settings::Limits;
+use crate::settings::Settings;
 
 /// Takes requests to the filter and on to the upstream.
 pub(crate) struct Relay {
@@ -24,17 +24,18 @@ impl Relay {
     /// Relays what `filter` decides.
     pub(crate) fn new(
         filter: Arc<dyn Filter>,
-        limits: &Limits,
+        settings: &Settings,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Self {
         let calls = Arc::new(Calls::new(
             Arc::clone(&filter),
-            limits.large_calls,
+            settings.limits.large_calls,
             Arc::clone(&metrics),
             Arc::clone(&notices),
         ));
-        let exporter = Exporter::new(Arc::clone(&calls), Arc::clone(&metrics), Arc::clone(&notices));
+        let exporter =
+            Exporter::new(settings, Arc::clone(&calls), Arc::clone(&metrics), Arc::clone(&notices));
         Self { calls, exporter, filter, metrics, notices }
     }
 
@@ -50,7 +51,7 @@ impl Relay {
         let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(answer),
-            Verdict::Forward(outbound) => self.exporter.send(incoming.body, outbound).await,
+            Verdict::Forward(outbound) => self.exporter.send(incoming, outbound).await,
         };
         tally.end(match &answered {
             Ok(Answer { status: 200..=299, .. }) => Fate::Accepted,

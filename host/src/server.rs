@@ -66,8 +66,7 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let relay =
-            Arc::new(Relay::new(filter, &settings.limits, Arc::clone(&metrics), Arc::clone(&notices)));
+        let relay = Arc::new(Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices)));
         let receiver = Arc::new(Receiver::new(settings, relay, admission, Arc::clone(&metrics), notices));
         let (receiving, draining) = Drain::new();
         tokio::spawn(receiver.serve(listener, draining));

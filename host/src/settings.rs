@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use podstamp_core::config::Compression;
+
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub admin: Option<String>,
     /// What one request, and all together, may take.
     pub limits: Limits,
+    /// Content coding of what goes upstream.
+    pub compression: Compression,
     /// How long requests in flight may go on after the order to stop.
     pub drain_timeout: Duration,
 }
@@ -24,6 +28,7 @@ impl Default for Settings {
             traces_path: DEFAULT_TRACES_PATH.to_owned(),
             admin: None,
             limits: Limits::default(),
+            compression: Compression::None,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
         }
     }

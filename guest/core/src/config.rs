@@ -7,6 +7,7 @@
 mod association;
 mod catalog;
 mod component;
+mod compression;
 mod exporter;
 mod extraction;
 mod findings;
@@ -36,6 +37,7 @@ use findings::Findings;
 use node::Node;
 use service::Traces;
 
+pub use compression::Compression;
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;

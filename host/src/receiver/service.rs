@@ -13,7 +13,7 @@ use podstamp_core::exchange::{Answer, Header};
 use tokio::time::timeout;
 
 use super::body::collect;
-use super::coding::Coding;
+use super::coding::{Coding, Undone};
 use super::discard::discard;
 use super::refusal::Refusal;
 use super::{Receiver, response};
@@ -66,10 +66,10 @@ async fn take(
     let coded = reading.await.unwrap_or(Err(Refusal::SlowBody(limits.read_timeout)))?;
     let wire = coded.len();
     // The slot is held until the answer is there.
-    let (body, _slot) = coding.undo(coded, limits.body, slot, &receiver.inflating).await?;
+    let (Undone { body, gzip }, _slot) = coding.undo(coded, limits.body, slot, &receiver.undoing).await?;
     receiver.metrics.received(wire, body.len());
     let incoming =
-        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(receiver, head), body };
+        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(receiver, head), body, gzip };
     receiver.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::compression::{self, Compression};
 use super::node::Node;
 use super::retry::{self, Retry};
 use super::url::Url;
@@ -20,6 +21,8 @@ pub struct Exporter {
     pub timeout: u32,
     /// When to try again.
     pub retry: Retry,
+    /// How the body is compressed.
+    pub compression: Compression,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
 }
@@ -35,6 +38,7 @@ impl fmt::Debug for Exporter {
             .field("headers", &headers)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
+            .field("compression", &self.compression)
             .field("is_agent", &self.is_agent)
             .finish()
     }
@@ -48,6 +52,7 @@ pub(crate) fn default(path: &str) -> Exporter {
         headers: Vec::new(),
         timeout: DEFAULT_TIMEOUT,
         retry: Retry::default(),
+        compression: Compression::None,
         is_agent: true,
     }
 }
@@ -65,10 +70,7 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
     let tls = section.take("tls");
     read_tls(&tls);
     let compression = section.take("compression");
-    let known = [("none", false), ("", false), ("gzip", true)];
-    if compression.choice(&known) == Some(true) {
-        compression.no_effect("podstamp sends uncompressed for now");
-    }
+    let compression = compression::read(&compression, &section.take("compression_params"));
     let encoding = section.take("encoding");
     if encoding.choice(&[("proto", true), ("json", false)]) == Some(false) {
         encoding.fault("podstamp sends protobuf, the only encoding that deepflow-agent reads");
@@ -88,7 +90,6 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
     section.pass(&[
         "read_buffer_size",
         "write_buffer_size",
-        "compression_params",
         "max_idle_conns",
         "max_idle_conns_per_host",
         "max_conns_per_host",
@@ -108,6 +109,7 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
         headers,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry,
+        compression,
         is_agent,
     })
 }

@@ -75,7 +75,8 @@ fn read_http(mut section: Section<'_>) -> Read {
         &["metrics_url_path", "logs_url_path", "profiles_url_path"],
         "podstamp carries traces only",
     );
-    section.without_effect(&["compression_algorithms"], "podstamp receives identity and gzip");
+    section
+        .without_effect(&["compression_algorithms"], "podstamp receives every content coding that it knows");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
     // Where it says how to listen, TCP is the only way.
     let _ = section.take("transport").choice(&[("tcp", ()), ("tcp4", ()), ("tcp6", ())]);
