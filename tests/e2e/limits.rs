@@ -108,7 +108,9 @@ fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_n
     assert_eq!(agent.placed(), [("shop".to_owned(), "10.1.1.1".to_owned())]);
 
     // Stamped already, so that nothing is left to change; and compressed as podstamp would not.
-    let stamped = record.body.clone().unwrap();
+    let mut stamped = Vec::new();
+    let first = record.body.clone().unwrap();
+    flate2::read::GzDecoder::new(&first[..]).read_to_end(&mut stamped).unwrap();
     let named = flate2::GzBuilder::new().filename("spans");
     let mut encoder = named.write(Vec::new(), flate2::Compression::none());
     encoder.write_all(&stamped).unwrap();
@@ -118,7 +120,7 @@ fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_n
     assert_eq!(answer.status, 200);
     let passed = agent.records().pop().unwrap();
     assert_eq!(passed.content_encoding.as_deref(), Some("gzip"));
-    assert_eq!((passed.wire_bytes, passed.body.as_ref()), (coded.len() as u64, Some(&stamped)));
+    assert_eq!(passed.body.as_ref(), Some(&coded));
     assert_eq!(agent.agent().totals().spans, 2);
     assert_eq!(
         served.metric("podstamp_sent_bytes_total", &[]),
