@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use ::zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall;
+use ::zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::{ZSTD_error_dstSize_tooSmall, ZSTD_error_srcSize_wrong};
 use ::zstd::zstd_safe::{DCtx, get_error_name, get_frame_content_size, is_error_kind};
 
 use super::output::{Error, Output, believed, usual};
@@ -28,6 +28,11 @@ pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
                 Err(code) if is_error_kind(code, ZSTD_error_dstSize_tooSmall) => {
                     output.bytes.clear();
                     output.double()?;
+                }
+                Err(code) if is_error_kind(code, ZSTD_error_srcSize_wrong) => {
+                    return Err(Error::Corrupt(
+                        "it ends early, or something else follows its end".to_owned(),
+                    ));
                 }
                 Err(code) => return Err(Error::Corrupt(get_error_name(code).to_lowercase())),
             }
