@@ -29,7 +29,7 @@ use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
 use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Grpc, Http, Limits, Listener, Settings, Upstream};
+use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,8 +87,9 @@ impl From<BindError> for Error {
 /// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
 /// read.
 pub fn review(config: &Config) -> Vec<Fault> {
-    let Settings { upstream, listeners, .. } = settings(config);
-    let mut faults = Exporter::review(&upstream);
+    let Settings { upstream, copies, listeners, .. } = settings(config);
+    let upstreams = copies.iter().map(|copy| &copy.upstream).chain([&upstream]);
+    let mut faults: Vec<_> = upstreams.flat_map(Exporter::review).collect();
     faults.extend(listeners.into_iter().flat_map(|listener| Door::review(&listener)));
     faults
 }
@@ -221,9 +222,19 @@ fn settings(config: &Config) -> Settings {
             large_calls: workers(),
             ..Limits::default()
         },
-        upstream: Upstream { tls: config.exporter.tls.clone(), auth: config.exporter.auth.clone() },
+        upstream: upstream(&config.exporter),
+        copies: config
+            .copies
+            .iter()
+            .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter) })
+            .collect(),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
+}
+
+fn upstream(exporter: &config::Exporter) -> Upstream {
+    let config::Exporter { tls, auth, compression, .. } = exporter.clone();
+    Upstream { tls, auth, compression }
 }
 
 /// One listener for each protocol, or one for both where they have the same address.

@@ -9,7 +9,6 @@ mod cors;
 mod discard;
 mod door;
 mod grpc;
-mod gzip;
 mod health;
 mod proxy;
 mod refusal;
@@ -21,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use podstamp_core::config::Compression;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,6 +31,7 @@ use crate::notices::Notices;
 use crate::readiness::Readiness;
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
+use coding::Undoing;
 pub(crate) use door::Door;
 use health::Health;
 
@@ -41,7 +42,7 @@ pub(crate) struct Shared {
     limits: Limits,
     paths: [String; 2],
     headers: Vec<HeaderName>,
-    inflating: Semaphore,
+    undoing: Undoing,
     places: Arc<Semaphore>,
     health: Health,
     metrics: Arc<Metrics>,
@@ -60,10 +61,11 @@ impl Shared {
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
         let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
         let limits = settings.limits.clone();
-        let inflating = Semaphore::new(limits.large_calls.max(1));
+        // Without compression nobody sends on what came.
+        let undoing = Undoing::new(limits.large_calls, settings.upstream.compression != Compression::None);
         let places = Arc::new(Semaphore::new(limits.connections.unwrap_or(Semaphore::MAX_PERMITS)));
         let health = Health::default();
-        Self { relay, admission, limits, paths, headers, inflating, places, health, metrics, notices }
+        Self { relay, admission, limits, paths, headers, undoing, places, health, metrics, notices }
     }
 
     /// Tells gRPC's health service what is ready, for ever.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use podstamp_core::config::Fault;
 use tokio::net::TcpListener;
@@ -27,6 +27,7 @@ pub struct Server {
     admin_address: Option<SocketAddr>,
     readiness: Arc<Readiness>,
     receiving: Drain,
+    copying: Drain,
     administrating: Drain,
     drain_timeout: Duration,
     companions: Vec<JoinHandle<()>>,
@@ -91,8 +92,9 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let relay = Arc::new(Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?);
-        let shared = Arc::new(Shared::new(settings, relay, admission, Arc::clone(&metrics), notices));
+        let (relay, copying) = Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?;
+        let shared =
+            Arc::new(Shared::new(settings, Arc::new(relay), admission, Arc::clone(&metrics), notices));
         let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
         let mut listening = Vec::new();
@@ -116,7 +118,16 @@ impl Server {
         readiness.listening();
         let drain_timeout = settings.drain_timeout;
         let companions = vec![health];
-        Ok(Self { listening, admin_address, readiness, receiving, administrating, drain_timeout, companions })
+        Ok(Self {
+            listening,
+            admin_address,
+            readiness,
+            receiving,
+            administrating,
+            drain_timeout,
+            companions,
+            copying,
+        })
     }
 
     /// Where requests are taken.
@@ -147,7 +158,11 @@ impl Server {
     /// Stops accepting, finishes what is in flight, and returns: true if nothing had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
+        let begun = Instant::now();
         let finished = self.receiving.finish(self.drain_timeout).await;
+        if !self.copying.finish(self.drain_timeout.saturating_sub(begun.elapsed())).await {
+            tracing::warn!("copies were lost that did not leave within podstamp.limits.drain_timeout");
+        }
         self.administrating.finish(ADMIN_DRAIN).await;
         self.companions.iter().for_each(JoinHandle::abort);
         finished

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
-use podstamp_core::config::{self, ClientAuth, ClientTls, ServerAuth, ServerTls};
+use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +18,36 @@ pub struct Settings {
     pub limits: Limits,
     /// How to meet the upstream.
     pub upstream: Upstream,
+    /// Who gets copies, in the order in which the filter names them.
+    pub copies: Vec<Copy>,
     /// How long requests in flight may go on after the order to stop.
     pub drain_timeout: Duration,
 }
 
-/// How to meet the upstream. Where it is, the filter says.
+/// Somebody who gets a copy of everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    /// What it is called in metrics.
+    pub name: String,
+    /// How to meet it.
+    pub upstream: Upstream,
+}
+
+/// How to meet the upstream. Where it is, the filter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// How to use TLS for https URLs; none: there are none.
     pub tls: Option<ClientTls>,
     /// What to show to it.
     pub auth: Option<ClientAuth>,
+    /// Content coding of what goes there.
+    pub compression: Compression,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self { tls: None, auth: None, compression: Compression::None }
+    }
 }
 
 impl Default for Settings {
@@ -39,6 +58,7 @@ impl Default for Settings {
             admin: None,
             limits: Limits::default(),
             upstream: Upstream::default(),
+            copies: Vec::new(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
         }
     }

@@ -125,6 +125,7 @@ fn guest(processor: &Processor, body: &Bytes) -> Content {
         peer: Some([10, 100, 0, 1].into()),
         headers: vec![Header::new("content-type", "application/x-protobuf")],
         body: body.clone(),
+        gzip: None,
     };
     match processor.prepare(&incoming).unwrap().verdict {
         Verdict::Forward(outbound) => outbound.content,

@@ -70,6 +70,7 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
         peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
         headers,
         body: Bytes::from(body::encode(request)),
+        gzip: None,
     };
     (filter, incoming)
 }

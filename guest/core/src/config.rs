@@ -8,6 +8,7 @@ mod association;
 mod auth;
 mod catalog;
 mod component;
+mod compression;
 mod cors;
 mod exporter;
 mod extraction;
@@ -42,6 +43,7 @@ use node::Node;
 use service::Traces;
 
 pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use compression::Compression;
 pub use cors::Cors;
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;

@@ -71,7 +71,7 @@ pub struct Prepared {
 }
 
 /// Somewhere to send to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
     /// Absolute URL.
     pub url: String,

@@ -48,7 +48,7 @@ impl Rewrite {
         let mut headers = vec![Header::new("content-type", "application/x-protobuf")];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
         let path = assembly.config().receiver.traces_path().to_owned();
-        let incoming = Incoming { path, peer: self.peer, headers, body };
+        let incoming = Incoming { path, peer: self.peer, headers, body, gzip: None };
         let prepared = assembly
             .processor()
             .prepare(&incoming)

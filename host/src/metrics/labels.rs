@@ -85,3 +85,12 @@ label!(
         Busy => "busy",
     }
 );
+
+label!(
+    /// What became of a copy.
+    Copied, "outcome", {
+        Delivered => "delivered",
+        Failed => "failed",
+        Dropped => "dropped",
+    }
+);

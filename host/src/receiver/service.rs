@@ -12,7 +12,7 @@ use podstamp_core::exchange::{Answer, Encoding, Header};
 use tokio::time::timeout;
 
 use super::body::collect;
-use super::coding::Coding;
+use super::coding::{Coding, Undone};
 use super::cors::Cors;
 use super::discard::discard;
 use super::refusal::{Protocol, Refusal};
@@ -99,9 +99,10 @@ async fn take(
         }
     };
     // The slot is held until the answer is there.
-    let (body, _slot) = coding.undo(coded, limit, slot, &shared.inflating).await?;
+    let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
-    let incoming = Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body };
+    let incoming =
+        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body, gzip };
     shared.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 

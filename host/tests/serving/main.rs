@@ -11,6 +11,8 @@
 )]
 
 mod admin;
+mod copies;
+mod door;
 mod draining;
 mod grpc;
 mod limits;

@@ -77,7 +77,7 @@ async fn sent(url: String, towards: Towards) -> String {
 }
 
 fn by(tls: ClientTls) -> Towards {
-    Towards { tls: Some(tls), auth: None }
+    Towards { tls: Some(tls), ..Towards::default() }
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn credentials_go_with_every_request() {
     });
     for (auth, expected) in [(bearer, "Bearer t0p"), (login, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")] {
         let upstream = Upstream::accepting().await;
-        let towards = Towards { tls: None, auth: Some(auth) };
+        let towards = Towards { auth: Some(auth), ..Towards::default() };
         assert_eq!(sent(upstream.url(), towards).await, "answered");
         let head = upstream.requests().pop().unwrap().head;
         assert!(head.contains(&format!("authorization: {expected}\r\n")), "{head}");
@@ -174,7 +174,7 @@ async fn credentials_go_with_every_request() {
 async fn a_file_that_is_of_no_use_keeps_a_server_from_starting() {
     let ca = Some(file("ca_file", Path::new("/does/not/exist.pem")));
     let tls = ClientTls { ca, ..trusting(&Authority::new("ours")) };
-    let settings = Settings { listen: "127.0.0.1:0".to_owned(), upstream: by(tls), ..Settings::default() };
+    let settings = Settings { listeners: Vec::new(), upstream: by(tls), ..Settings::default() };
     let fake = Arc::new(Fake::forwarding("https://127.0.0.1:9".to_owned()));
     let error = Server::bind(&settings, fake, &Instruments::default()).await.unwrap_err();
     assert!(matches!(error, BindError::Credentials(_)), "{error:?}");

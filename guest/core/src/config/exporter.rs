@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::auth::{Authenticators, ClientAuth};
+use super::compression::{self, Compression};
 use super::header::is_token;
 use super::node::Node;
 use super::retry::{self, Retry};
@@ -29,6 +30,8 @@ pub struct Exporter {
     pub timeout: u32,
     /// When to try again.
     pub retry: Retry,
+    /// How the body is compressed.
+    pub compression: Compression,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
 }
@@ -47,6 +50,7 @@ impl fmt::Debug for Exporter {
             .field("auth", &self.auth)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
+            .field("compression", &self.compression)
             .field("is_agent", &self.is_agent)
             .finish()
     }
@@ -63,6 +67,7 @@ pub(crate) fn default(path: &str) -> Exporter {
         auth: None,
         timeout: DEFAULT_TIMEOUT,
         retry: Retry::default(),
+        compression: Compression::None,
         is_agent: true,
     }
 }
@@ -83,10 +88,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     let auth = section.take("auth");
     let auth = authenticators.client(&auth).inspect(|found| review_auth(&auth, found, &headers, is_https));
     let compression = section.take("compression");
-    let known = [("none", false), ("", false), ("gzip", true)];
-    if compression.choice(&known) == Some(true) {
-        compression.no_effect("podstamp sends uncompressed for now");
-    }
+    let compression = compression::read(&compression, &section.take("compression_params"));
     let encoding = section.take("encoding");
     if encoding.choice(&[("proto", true), ("json", false)]) == Some(false) {
         encoding.fault("podstamp sends protobuf, the only encoding that deepflow-agent reads");
@@ -105,7 +107,6 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     section.pass(&[
         "read_buffer_size",
         "write_buffer_size",
-        "compression_params",
         "max_idle_conns",
         "max_idle_conns_per_host",
         "max_conns_per_host",
@@ -128,6 +129,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
         auth,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry,
+        compression,
         is_agent,
     })
 }

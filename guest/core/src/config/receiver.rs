@@ -184,7 +184,8 @@ fn read_http(
         &["metrics_url_path", "logs_url_path", "profiles_url_path"],
         "podstamp carries traces only",
     );
-    section.without_effect(&["compression_algorithms"], "podstamp tells what a body is compressed with");
+    section
+        .without_effect(&["compression_algorithms"], "podstamp receives every content coding that it knows");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
     // Where it says how to listen, TCP is the only way.
     let _ = section.take("transport").choice(TRANSPORTS);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{faults, notices, parsed, simple, simple_with};
-use crate::config::{Keepalive, Limits, Retry};
+use crate::config::{Compression, Keepalive, Limits, Retry};
 use crate::guard::Rules;
 
 fn receiving(http: Value) -> Value {
@@ -177,7 +177,12 @@ fn the_exporter_sends_where_it_is_told() {
         ),
         (json!({"traces_endpoint": "agent:38086"}), "traces_endpoint: is no URL"),
         (json!({"encoding": "json"}), "encoding: podstamp sends protobuf"),
-        (json!({"compression": "zstd"}), "compression: `zstd` is none of none, gzip"),
+        (json!({"compression": "zstd"}), "compression: podstamp compresses with gzip only"),
+        (json!({"compression": "gzpi"}), "compression: `gzpi` is none of none, gzip"),
+        (json!({"compression_params": {"level": 10}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"level": -2}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"level": "6"}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"lvl": 6}}), "compression_params.lvl: unknown key"),
         (json!({"auth": {"authenticator": "x"}}), "auth.authenticator: `extensions` defines no `x`"),
         (json!({"proxy_url": "http://p"}), "proxy_url: podstamp cannot"),
         (
@@ -199,6 +204,31 @@ fn the_exporter_sends_where_it_is_told() {
             faults.len() == 1 && faults[0].starts_with(&format!("{path}.{expected}")),
             "{settings} {faults:?}"
         );
+    }
+}
+
+#[test]
+fn the_exporter_compresses_with_gzip_where_it_is_told_to() {
+    let gzip = |level| Compression::Gzip { level };
+    for (settings, expected) in [
+        (json!({}), Compression::None),
+        (json!({"compression": null}), Compression::None),
+        (json!({"compression": ""}), Compression::None),
+        (json!({"compression": "none", "compression_params": {"level": 9}}), Compression::None),
+        (json!({"compression": "gzip"}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": null}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": -1}}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": 0}}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": 1}}), gzip(1)),
+        (json!({"compression": "gzip", "compression_params": {"level": 9.0}}), gzip(9)),
+    ] {
+        let document = exporting(settings.clone());
+        assert_eq!(parsed(&document).exporter.compression, expected, "{settings}");
+        assert_eq!(notices(&document), [""; 0], "{settings}");
+    }
+    for other in ["zlib", "deflate", "snappy", "x-snappy-framed", "zstd", "lz4"] {
+        let faults = faults(&exporting(json!({"compression": other})));
+        assert!(faults[0].contains("all that deepflow-agent reads"), "{faults:?}");
     }
 }
 
@@ -233,7 +263,6 @@ fn the_exporters_settings_are_the_collectors() {
     assert_eq!(exporter.retry, expected);
     assert_eq!(parsed(&exporting(json!({"timeout": 0}))).exporter.timeout, u32::MAX);
     for (settings, expected) in [
-        (json!({"compression": "gzip"}), "Info exporters.otlphttp.compression: has no effect here"),
         (
             json!({"sending_queue": {"enabled": true}}),
             "Info exporters.otlphttp.sending_queue: has no effect here",
