@@ -36,7 +36,8 @@ impl Filter {
 
     /// A filter with a configuration that is compiled already.
     pub fn new(config: Config) -> Self {
-        let mut request_headers = vec!["content-type".to_owned(), "x-forwarded-for".to_owned()];
+        let mut request_headers =
+            ["content-type", "forwarded", "x-forwarded-for"].map(str::to_owned).to_vec();
         request_headers.extend(config.request_headers.iter().cloned());
         let mut outbound_headers = vec![
             Header::new("content-type", PROTOBUF),
