@@ -105,10 +105,11 @@ fn run(case: &Case, make: Flavour) -> Decisions {
         }
         next
     });
+    let concluded = concluded.collect();
     Decisions {
         request_headers: filter.request_headers().to_vec(),
         prepared,
-        concluded: concluded.collect(),
+        concluded,
         diagnosed: filter.diagnose(&incoming.body).unwrap(),
     }
 }
