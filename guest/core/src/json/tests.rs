@@ -263,7 +263,7 @@ fn doubles_are_exact_and_have_three_names() {
         // What a reader that multiplies by powers of ten gets wrong.
         ("2.2250738585072011e-308", 2.225_073_858_507_201e-308),
         ("8.9e-310", 8.9e-310),
-        ("6.631236846766476e-316", 6.631_236_846_766_476e-316),
+        ("1.7976931348623157e308", f64::MAX),
         ("1e-400", 0.0),
         (r#""1.5""#, 1.5),
         (r#""Infinity""#, f64::INFINITY),
