@@ -2,6 +2,7 @@
 
 mod attempt;
 mod body;
+mod credentials;
 mod gather;
 
 use std::sync::Arc;
@@ -10,35 +11,55 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use podstamp_core::config::Fault;
 use podstamp_core::exchange::{Answer, Attempt, Header, Next, Outbound};
 
 use crate::calls::Calls;
 use crate::filter::{Ended, Failure};
 use crate::metrics::{Attempted, Metrics};
 use crate::notices::Notices;
+use crate::settings::Upstream;
+use crate::tls::{self, Connector};
 use attempt::Sending;
 use body::OutboundBody;
+use credentials::Credentials;
 
 /// Sends what the filter wants sent, and asks it what the outcome means.
 pub(crate) struct Exporter {
-    client: Client<HttpConnector, OutboundBody>,
+    client: Client<Connector, OutboundBody>,
+    tls: Option<Arc<tls::Client>>,
+    credentials: Option<Credentials>,
     calls: Arc<Calls>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Exporter {
-    pub(crate) fn new(calls: Arc<Calls>, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    /// Loads what `upstream` names, and follows its changes. The error says what of that is of no use.
+    pub(crate) fn new(
+        upstream: &Upstream,
+        calls: Arc<Calls>,
+        metrics: Arc<Metrics>,
+        notices: Arc<Notices>,
+    ) -> Result<Self, Fault> {
+        let tls = upstream.tls.as_ref().map(tls::Client::new).transpose()?;
+        let tls = tls.map(|tls| Arc::new(tls.follow(&metrics)));
+        let credentials = upstream.auth.as_ref().map(Credentials::new).transpose()?;
+        let credentials = credentials.map(|credentials| credentials.follow(&metrics));
+        let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .build(connector);
-        Self { client, calls, metrics, notices }
+        Ok(Self { client, tls, credentials, calls, metrics, notices })
+    }
+
+    /// What is wrong with the files that `upstream` names. Blocks while they are read.
+    pub(crate) fn review(upstream: &Upstream) -> Vec<Fault> {
+        let tls = upstream.tls.as_ref().and_then(|tls| tls::Client::new(tls).err());
+        let credentials = upstream.auth.as_ref().and_then(|auth| Credentials::new(auth).err());
+        tls.into_iter().chain(credentials).collect()
     }
 
     /// Sends `outbound`, made from `original`, until the filter has an answer for the client.
@@ -47,8 +68,11 @@ impl Exporter {
         let Outbound { url, headers, timeout, content, encoding } = outbound;
         let sending = gather::gather(&original, content)
             .and_then(|pieces| Ok(Sending { uri: uri(url)?, headers: header_map(headers)?, pieces }));
-        let sending =
+        let mut sending =
             sending.map_err(Failure::InvalidAnswer).inspect_err(|failure| self.calls.failed(failure))?;
+        if let Some(credentials) = &self.credentials {
+            credentials.apply(&mut sending.headers);
+        }
         let deadline = begun + Duration::from_millis(timeout.into());
         let mut number = 1;
         loop {
@@ -86,10 +110,10 @@ impl Exporter {
                 if error.is_no_http() {
                     let uri = &sending.uri;
                     self.notices.warn("upstream-no-http", || {
-                        format!("{uri} answers something that is no HTTP: {error}")
+                        format!("{uri} answers something that is no HTTP, perhaps TLS (https://): {error}")
                     });
                 }
-                error.ended(started.is_set(), original)
+                error.ended(started.is_set(), original, self.tls.as_deref())
             })
         };
         self.metrics.attempted(label(&ended), number, begun.elapsed());

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use labels::{Attempted, Fate, Found, GuestFailure, Repair};
+pub(crate) use labels::{Attempted, Fate, Found, GuestFailure, Reloaded, Repair};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub struct Metrics {
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     failures: Counters<GuestFailure>,
+    reloads: Counters<Reloaded>,
     request_duration: Histogram,
     filter_duration: Histogram,
     upstream_duration: Histogram,
@@ -92,6 +93,11 @@ impl Default for Metrics {
                 registry,
                 "filter_failures",
                 "Calls of the filter that gave no answer",
+            ),
+            reloads: Counters::register(
+                registry,
+                "credential_reloads",
+                "Changed files with certificates, tokens or passwords by what became of them",
             ),
             request_duration: seconds(
                 registry,
@@ -175,6 +181,11 @@ impl Metrics {
     /// The filter gave no answer.
     pub(crate) fn failed(&self, failure: GuestFailure) {
         self.failures.add(failure, 1);
+    }
+
+    /// A file with certificates, tokens or passwords had changed.
+    pub(crate) fn reloaded(&self, reloaded: Reloaded) {
+        self.reloads.add(reloaded, 1);
     }
 
     /// What the filter met in a request.

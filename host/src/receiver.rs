@@ -1,10 +1,13 @@
 //! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
 mod activity;
+mod auth;
 mod body;
 mod coding;
 mod connection;
+mod cors;
 mod discard;
+mod door;
 mod grpc;
 mod gzip;
 mod health;
@@ -28,6 +31,7 @@ use crate::notices::Notices;
 use crate::readiness::Readiness;
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
+pub(crate) use door::Door;
 use health::Health;
 
 /// What all connections of all listeners share.
@@ -72,11 +76,13 @@ impl Shared {
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
     listener: Listener,
+    door: Door,
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<Shared>, listener: Listener) -> Self {
-        Self { shared, listener }
+    pub(crate) fn new(shared: Arc<Shared>, listener: Listener, door: Door) -> Self {
+        let door = door.follow(&shared.metrics);
+        Self { shared, listener, door }
     }
 
     /// Accepts connections until it is told to stop.

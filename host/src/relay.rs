@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use podstamp_core::config::Fault;
 use podstamp_core::exchange::{Answer, Report, Verdict};
 
 use crate::calls::Calls;
@@ -9,7 +10,7 @@ use crate::exporter::Exporter;
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics};
 use crate::notices::Notices;
-use crate::settings::Limits;
+use crate::settings::Settings;
 
 /// Takes requests to the filter and on to the upstream.
 pub(crate) struct Relay {
@@ -21,21 +22,23 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Relays what `filter` decides.
+    /// Relays what `filter` decides. The error says what of the upstream's settings is of no use.
     pub(crate) fn new(
         filter: Arc<dyn Filter>,
-        limits: &Limits,
+        settings: &Settings,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
-    ) -> Self {
+    ) -> Result<Self, Fault> {
         let calls = Arc::new(Calls::new(
             Arc::clone(&filter),
-            limits.large_calls,
+            settings.limits.large_calls,
             Arc::clone(&metrics),
             Arc::clone(&notices),
         ));
-        let exporter = Exporter::new(Arc::clone(&calls), Arc::clone(&metrics), Arc::clone(&notices));
-        Self { calls, exporter, filter, metrics, notices }
+        let (of_calls, of_metrics, of_notices) =
+            (Arc::clone(&calls), Arc::clone(&metrics), Arc::clone(&notices));
+        let exporter = Exporter::new(&settings.upstream, of_calls, of_metrics, of_notices)?;
+        Ok(Self { calls, exporter, filter, metrics, notices })
     }
 
     /// Names of the request headers that the filter reads, in lower case.

@@ -170,7 +170,7 @@ fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclus
         Verdict::Forward(outbound) => outbound.encoding,
         Verdict::Answer(_) => Encoding::Protobuf,
     };
-    let attempt = Attempt { encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
+    let attempt = Attempt { upstream: 0, encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
     let ended = match conclusion.outcome {
         Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
         Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),

@@ -68,6 +68,14 @@ label!(
 );
 
 label!(
+    /// What became of a changed file with certificates, tokens or passwords.
+    Reloaded, "outcome", {
+        Loaded => "loaded",
+        Failed => "failed",
+    }
+);
+
+label!(
     /// Why the filter gave no answer.
     GuestFailure, "kind", {
         Trap => "trap",

@@ -17,3 +17,4 @@ mod limits;
 mod receiving;
 mod sending;
 mod support;
+mod tls;

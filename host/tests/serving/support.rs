@@ -1,5 +1,6 @@
 //! A server under test, and who stands on either side of it.
 
+mod authority;
 mod client;
 mod fake;
 mod http2;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Listener, Settings};
 
+pub(crate) use authority::{Authority, Certified};
 pub(crate) use client::{Client, Response, post};
 pub(crate) use fake::{Fake, answer, forward};
 pub(crate) use http2::{Http2, framed, framed_compressed};

@@ -66,7 +66,7 @@ pub fn prepare(data: &[u8]) {
         let report = prepared.report;
         let Verdict::Forward(outbound) = prepared.verdict else { return };
         check(&report);
-        let attempt = Attempt { encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
         let next = filter.conclude(&attempt, &Outcome::Closed(body));
         let Next::Answer(answer) = next else { unreachable!("a closed connection is answered") };
         assert_eq!(answer.status == 400, diagnose(body).is_err());

@@ -38,7 +38,7 @@ fn without_retry() -> Filter {
 }
 
 fn first(encoding: Encoding) -> Attempt {
-    Attempt { encoding, number: 1, elapsed: 20, random: 1 << 31 }
+    Attempt { upstream: 0, encoding, number: 1, elapsed: 20, random: 1 << 31 }
 }
 
 fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'a> {
@@ -431,7 +431,7 @@ fn an_upstream_that_does_not_answer_or_answers_too_much_is_told_apart() {
 /// Milliseconds that a filter waits, if it tries again.
 fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Option<&str>) -> Option<u32> {
     let headers: Vec<_> = retry_after.iter().map(|value| Header::new("retry-after", value)).collect();
-    let attempt = Attempt { encoding: Encoding::Protobuf, number, elapsed, random };
+    let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number, elapsed, random };
     match filter.conclude(&attempt, &response(503, &headers, b"")) {
         Next::Retry(wait) => Some(wait),
         Next::Answer(_) => None,
@@ -602,4 +602,34 @@ fn s11_a_long_message_of_the_upstream_is_cut() {
     let given = answer(filter().conclude(&first(Encoding::Protobuf), &response(200, &headers, &body)));
     let given = ExportTraceServiceResponse::decode(&given.body[..]).unwrap().partial_success.unwrap();
     assert_eq!((given.rejected_spans, given.error_message.len()), (7, 4096));
+}
+
+#[test]
+fn further_exporters_get_copies_and_are_judged_by_their_own_settings() {
+    let document = json!({
+        "exporters": {
+            "otlphttp/agent": {"traces_endpoint": URL, "retry_on_failure": {"enabled": false}},
+            "otlphttp/canary": {
+                "endpoint": "http://canary:4318", "timeout": "7s", "headers": {"x-scope": "shop"},
+                "retry_on_failure": {"initial_interval": "1s", "randomization_factor": 0},
+            },
+        },
+        "service": {"pipelines": {"traces": {"exporters": ["otlphttp/agent", "otlphttp/canary"]}}},
+    });
+    let filter = Filter::configure(&document).unwrap();
+    let outbound = forwarded(prepare_plain(&filter, BODY));
+    assert_eq!(outbound.url, URL);
+    let [copy] = outbound.copies.as_slice() else { panic!("{:?}", outbound.copies) };
+    assert_eq!((copy.url.as_str(), copy.timeout), ("http://canary:4318/v1/traces", 7_000));
+    assert!(copy.headers.contains(&Header::new("x-scope", "shop")));
+    assert!(!outbound.headers.contains(&Header::new("x-scope", "shop")));
+
+    let to = |upstream| Attempt { upstream, ..first(Encoding::Protobuf) };
+    let busy = response(503, &[], b"");
+    assert!(matches!(filter.conclude(&to(0), &busy), Next::Answer(_)));
+    assert_eq!(filter.conclude(&to(1), &busy), Next::Retry(1000));
+    let refused = answer(filter.conclude(&to(1), &response(401, &[], b"")));
+    assert!(refused.notice.unwrap().message.contains("exporters.otlphttp/canary.endpoint"));
+    // A guest is asked by a host about what it has said before; whatever else comes is taken for the first.
+    assert!(matches!(filter.conclude(&to(9), &busy), Next::Answer(_)));
 }
