@@ -155,6 +155,22 @@ fn rewrite_stamps_plain_and_gzipped_requests_and_reports_on_stderr() {
 }
 
 #[test]
+fn rewrite_takes_json_and_gives_protobuf() {
+    let body = br#"{"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": []}]}"#;
+    let output = run(&["rewrite", "--peer", "10.1.2.3"], body);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stamped = ExportTraceServiceRequest::decode(output.stdout.as_slice()).unwrap();
+    let attributes = &stamped.resource_spans.first().unwrap().resource.as_ref().unwrap().attributes;
+    assert!(attributes.contains(&attribute("app.host.ip", "10.1.2.3")));
+    assert_eq!(run(&["rewrite"], b"{}").stdout, b"");
+    let output = run(&["rewrite"], br#"{"resourceSpans": [{"schemaUrl": 1}]}"#);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(65), 0));
+    assert!(
+        text(&output.stderr).contains("resourceSpans[0].schemaUrl: has to be a string (at line 1, column 34")
+    );
+}
+
+#[test]
 fn rewrite_writes_nothing_where_the_body_is_at_fault() {
     for (body, place) in [
         (&b"\x0a\x05short"[..2], "(at offset 0x"),

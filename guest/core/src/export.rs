@@ -13,6 +13,7 @@ use crate::exchange::{
     Request, Upstream, Verdict,
 };
 use crate::guard::usable_host_ip;
+use crate::json;
 use crate::message::diagnose;
 use crate::pipeline::Context;
 use crate::trace::{Walked, walk};
@@ -64,11 +65,30 @@ impl Filter {
         let mut report = Report::default();
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
-            // The place where OTLP/JSON will be turned into protobuf.
-            Ok(Encoding::Json) => Verdict::Answer(unsupported_type(Encoding::Json)),
+            Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report),
             Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report),
         };
         Prepared { verdict, report }
+    }
+
+    /// What is no OTLP/JSON is refused under any configuration: there is nothing that could be sent on.
+    fn prepare_json(&self, request: &Request<'_>, directory: &dyn Directory, report: &mut Report) -> Verdict {
+        let body = match json::transcode(request.body) {
+            Ok(body) => body,
+            Err(fault) => return refused(Encoding::Json, &fault, report),
+        };
+        let transcoded = Request { body: &body, ..*request };
+        match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report) {
+            Verdict::Forward(outbound) => {
+                let edited = match &outbound.content {
+                    Content::Edited(edits) => edits.apply(&body),
+                    Content::Unchanged | Content::Replaced(_) => None,
+                };
+                let content = Content::Replaced(edited.unwrap_or(body));
+                Verdict::Forward(Outbound { content, ..outbound })
+            }
+            answer => answer,
+        }
     }
 
     fn prepare_protobuf(
@@ -84,10 +104,7 @@ impl Filter {
             Ok(edits) => edits,
             // Whoever turns the rule off wants the body to go on, fault and all.
             Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
-            Err(fault) => {
-                *report = Report { refused: 1, ..Report::default() };
-                return Verdict::Answer(undecodable(encoding, &fault));
-            }
+            Err(fault) => return refused(encoding, &fault, report),
         };
         Verdict::Forward(Outbound {
             url: self.config.exporter.url.clone(),
@@ -186,8 +203,10 @@ impl Filter {
     }
 
     /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
+    /// What JSON was turned into is sound, so there the body has nothing to tell.
     fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Answer {
         if self.config.rules.refuse_undecodable
+            && encoding != Encoding::Json
             && let Err(fault) = diagnose(body)
         {
             return undecodable(encoding, &fault);
@@ -242,8 +261,13 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
 }
 
 fn unsupported_type(encoding: Encoding) -> Answer {
-    let text = "content-type has to be application/x-protobuf";
+    let text = "content-type has to be application/x-protobuf or application/json";
     Failure::new(415, Code::InvalidArgument, text).answer(encoding)
+}
+
+fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
+    *report = Report { refused: 1, ..Report::default() };
+    Verdict::Answer(undecodable(encoding, fault))
 }
 
 fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {

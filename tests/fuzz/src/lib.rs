@@ -12,7 +12,7 @@ use podstamp_core::exchange::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Verdict,
 };
 use podstamp_core::resource::{Resource, Value};
-use podstamp_core::{Filter, diagnose, trace};
+use podstamp_core::{Filter, diagnose, json, trace};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
@@ -38,6 +38,20 @@ fn stamp(resource: &mut Resource<'_>) {
     const KEY: &str = "app.host.ip";
     if resource.text(KEY) != Some("10.1.2.3") || resource.count(KEY) > 1 {
         resource.set(KEY, Value::string("10.1.2.3"));
+    }
+}
+
+/// Any text is a sound request of at most about its length, or a fault within it.
+pub fn json(text: &[u8]) {
+    match json::transcode(text) {
+        Ok(body) => {
+            assert_eq!(diagnose(&body), Ok(()));
+            assert!(body.len() * 10 <= text.len() * 11, "{} of {}", body.len(), text.len());
+        }
+        Err(fault) => {
+            assert!(fault.offset <= text.len(), "{fault}");
+            assert!(fault.position.is_some(), "{fault}");
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What is sent on, and what every way in which sending can end comes to.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::Filter;
-use super::answer::{Code, Failure, PROTOBUF};
+use super::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Outbound, Outcome, Prepared, Report, Request,
@@ -175,10 +177,68 @@ fn content_types_are_told_apart_and_may_be_missing_on_the_agents_path_only() {
     ] {
         let answer = answered(prepare(&filter, path, content_type, BODY));
         assert_eq!(answer.status, 415, "{content_type:?}");
-        assert_eq!(status(&answer).code, 3);
+        let status = status(&answer);
+        assert_eq!(status.code, 3);
+        for known in ["application/x-protobuf", "application/json"] {
+            assert!(status.message.contains(known), "{}", status.message);
+        }
     }
-    let answer = answered(prepare(&filter, "/v1/traces", Some("application/json"), b"{}"));
-    assert_eq!((answer.status, header(&answer, "content-type")), (415, Some("application/json")));
+    for content_type in
+        ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]
+    {
+        let answer = answered(prepare(&filter, "/v1/traces", Some(content_type), b"{}"));
+        assert_eq!((answer.status, header(&answer, "content-type")), (200, Some("application/json")));
+        assert_eq!(answer.body, b"{}");
+    }
+}
+
+#[test]
+fn json_leaves_as_protobuf_stamped_or_not() {
+    let json = |host_ip: &str| {
+        format!(
+            r#"{{"resourceSpans": [{{"resource": {{"attributes": [{{"key": "app.host.ip", "value": {{{host_ip}}}}}]}}}}]}}"#
+        )
+    };
+    for (host_ip, own) in [
+        (r#""stringValue": "10.9.9.9""#, json!({})),
+        (r#""stringValue": "10.9.9.9""#, json!({"guard": {"check": "full"}})),
+        (r#""stringValue": "unknown""#, json!({})),
+    ] {
+        let filter = filter_with(&json!({}), &own);
+        let prepared = prepare(&filter, "/v1/traces", Some(JSON), json(host_ip).as_bytes());
+        let outbound = forwarded(prepared);
+        assert_eq!(outbound.encoding, Encoding::Json);
+        assert_eq!(outbound.headers[0], Header::new("content-type", PROTOBUF));
+        let Content::Replaced(body) = outbound.content else { panic!("sends what came") };
+        let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
+        let attributes = &request.resource_spans[0].resource.as_ref().unwrap().attributes;
+        let expected = if host_ip.contains("10.9.9.9") { "10.9.9.9" } else { "10.1.0.9" };
+        let value = Value::StringValue(expected.to_owned());
+        assert_eq!(attributes.len(), 1);
+        assert_eq!(attributes[0].value.as_ref().unwrap().value, Some(value));
+    }
+}
+
+#[test]
+fn json_that_cannot_be_read_is_refused_with_its_place_whatever_is_configured() {
+    for own in [json!({}), json!({"guard": {"refuse_undecodable": false}})] {
+        let filter = filter_with(&json!({}), &own);
+        let body = b"{\"resourceSpans\": [{}, {\n  \"schemaUrl\": 1}]}";
+        let prepared = prepare(&filter, "/v1/traces", Some(JSON), body);
+        assert_eq!(prepared.report, Report { refused: 1, ..Report::default() });
+        let answer = answered(prepared);
+        assert_eq!((answer.status, header(&answer, "content-type")), (400, Some(JSON)));
+        let body: Json = serde_json::from_slice(&answer.body).unwrap();
+        let message = "the batch cannot be decoded: resourceSpans[1].schemaUrl: has to be a string (at line 2, column 16, \
+                       offset 0x28)";
+        let violation = json!({"field": "resourceSpans[1].schemaUrl", "description": "has to be a string"});
+        let details = json!([{
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [violation],
+        }]);
+        assert_eq!(body, json!({"code": 3, "message": message, "details": details}));
+        assert_eq!(answer.notice.unwrap().message, message);
+    }
 }
 
 #[test]
@@ -338,14 +398,15 @@ fn a_connection_closed_on_a_faulty_batch_is_the_clients_fault() {
             .message
             .contains("resource_spans[0].scope_spans[1].spans[0]: a text is not UTF-8 (at offset 0xa)")
     );
+}
 
-    let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(BAD_NAME)));
-    assert_eq!((given.status, header(&given, "content-type")), (400, Some("application/json")));
-    let json: Json = serde_json::from_slice(&given.body).unwrap();
-    assert_eq!(json["code"], 3);
-    assert_eq!(json["details"][0]["@type"], "type.googleapis.com/google.rpc.BadRequest");
-    let violation = &json["details"][0]["fieldViolations"][0];
-    assert_eq!(violation["field"], "resource_spans[0].scope_spans[1].spans[0]");
+#[test]
+fn a_connection_closed_on_json_is_not_the_clients_fault() {
+    // What was sent was made by us, and the text is no protobuf that could be looked into.
+    let text = br#"{"resourceSpans": [{}]}"#;
+    let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(text)));
+    assert_eq!((given.status, header(&given, "content-type")), (503, Some(JSON)));
+    assert_eq!(&*given.notice.unwrap().key, "upstream-closed");
 }
 
 #[test]
