@@ -5,7 +5,7 @@
 //! use podstamp::assembly::{self, Overrides};
 //!
 //! let server = assembly::start(assembly::default_document()?, &Overrides::default()).await?;
-//! println!("send traces to http://{}/v1/traces", server.address());
+//! println!("taking traces at {:?}", server.listening());
 //! server.shutdown().await;
 //! # Ok(())
 //! # }
@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
 use crate::processor::{self, Guest, Processor};
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Limits, Settings};
+use crate::settings::{Grpc, Http, Limits, Listener, Settings};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,12 +183,14 @@ fn processor_settings(config: &Config) -> processor::Settings {
 fn settings(config: &Config) -> Settings {
     let limits = &config.limits;
     Settings {
-        listen: config.receiver.endpoint.clone(),
-        traces_path: config.receiver.traces_url_path.clone(),
+        listeners: listeners(config),
+        traces_path: config.receiver.traces_path().to_owned(),
         admin: config.admin.clone(),
         limits: Limits {
             body: limits.body as usize,
             in_flight: limits.in_flight as usize,
+            in_flight_bytes: limits.in_flight_bytes as usize,
+            connections: (limits.connections > 0).then_some(limits.connections as usize),
             header_timeout: milliseconds(limits.header_timeout),
             read_timeout: milliseconds(limits.read_timeout),
             idle_timeout: milliseconds(limits.idle_timeout),
@@ -196,6 +198,50 @@ fn settings(config: &Config) -> Settings {
             ..Limits::default()
         },
         drain_timeout: milliseconds(limits.drain_timeout),
+    }
+}
+
+/// One listener for each protocol, or one for both where they have the same address.
+fn listeners(config: &Config) -> Vec<Listener> {
+    let proxies = |expected: bool| if expected { config.trusted_proxies.clone() } else { Vec::new() };
+    let mut listeners = Vec::new();
+    if let Some(http) = &config.receiver.http {
+        let body = http.max_body.map(|bytes| bytes as usize);
+        listeners.push(Listener {
+            address: http.endpoint.clone(),
+            http: Some(Http { body }),
+            grpc: None,
+            proxies: proxies(config.proxy_protocol.http),
+        });
+    }
+    if let Some(grpc) = &config.receiver.grpc {
+        let taken = Some(grpc_settings(grpc));
+        // Each port 0 is another one.
+        let shared =
+            |listener: &&mut Listener| listener.address == grpc.endpoint && !grpc.endpoint.ends_with(":0");
+        match listeners.iter_mut().find(shared) {
+            Some(listener) => listener.grpc = taken,
+            None => listeners.push(Listener {
+                address: grpc.endpoint.clone(),
+                http: None,
+                grpc: taken,
+                proxies: proxies(config.proxy_protocol.grpc),
+            }),
+        }
+    }
+    listeners
+}
+
+fn grpc_settings(grpc: &config::Grpc) -> Grpc {
+    let keepalive = grpc.keepalive;
+    Grpc {
+        message: grpc.max_message.map(|bytes| bytes as usize),
+        concurrent_streams: grpc.max_concurrent_streams,
+        idle: keepalive.max_connection_idle.map(milliseconds),
+        age: keepalive.max_connection_age.map(milliseconds),
+        age_grace: milliseconds(keepalive.max_connection_age_grace),
+        ping_interval: milliseconds(keepalive.time),
+        ping_timeout: milliseconds(keepalive.timeout),
     }
 }
 

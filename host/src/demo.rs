@@ -37,6 +37,7 @@ pub enum Verdict {
 /// The demo while its servers run.
 pub struct Demo {
     server: Server,
+    address: SocketAddr,
     agent: Agent,
     direct: Agent,
     pods: PathBuf,
@@ -53,14 +54,15 @@ impl Demo {
         let document = document(&agent.url())?;
         let overrides = Overrides { pods: Some(pods.clone()), guest, ..Overrides::default() };
         let server = assembly::start(document, &overrides).await?;
-        Ok(Self { server, agent, direct, pods })
+        let address = server.http_address().context("the document has no OTLP/HTTP")?;
+        Ok(Self { server, address, agent, direct, pods })
     }
 
     /// Plays one request through the shop and shows what came of it.
     pub async fn play(&self, out: &mut impl Write) -> anyhow::Result<Verdict> {
         let begin = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
         let trace = u128::from(begin).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        let mut balanced = Connection::open(self.server.address()).await?;
+        let mut balanced = Connection::open(self.address).await?;
         let mut direct = Connection::open(self.direct.address()).await?;
         for service in &SERVICES {
             let body = shop::export(service, trace, begin).encode_to_vec();
@@ -92,7 +94,7 @@ impl Demo {
 
     /// Says where everything listens, for those who want to send something of their own.
     pub fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.server.address())?;
+        writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.address)?;
         writeln!(out, "  the stand-in agent is at     {}", self.agent.url())?;
         writeln!(out, "  the pods are in              {}", self.pods.display())?;
         writeln!(out, "\n  Ctrl-C ends it.")?;

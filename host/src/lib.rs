@@ -19,6 +19,5 @@ mod relay;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
-mod status;
 pub mod telemetry;
 mod yaml;

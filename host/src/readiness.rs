@@ -1,41 +1,66 @@
 //! Whether to send traffic here.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::watch;
 
 /// What has to be true before, and until, traffic may come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Readiness {
-    done: AtomicU8,
+    done: watch::Sender<u8>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { done: watch::Sender::new(0) }
+    }
 }
 
 impl Readiness {
     /// The listeners are bound.
     pub fn listening(&self) {
-        self.done.fetch_or(LISTENING, Ordering::Relaxed);
+        self.reach(LISTENING);
     }
 
     /// The pod directory has its first table, or none is wanted.
     pub fn pods_loaded(&self) {
-        self.done.fetch_or(PODS, Ordering::Relaxed);
+        self.reach(PODS);
     }
 
     /// The order to stop has come.
     pub fn draining(&self) {
-        self.done.fetch_or(DRAINING, Ordering::Relaxed);
+        self.reach(DRAINING);
+    }
+
+    fn reach(&self, state: u8) {
+        self.done.send_modify(|done| *done |= state);
     }
 
     /// What is missing; none when traffic may come.
     pub fn missing(&self) -> Option<&'static str> {
-        let done = self.done.load(Ordering::Relaxed);
-        if done & DRAINING != 0 {
-            Some("draining")
-        } else if done & PODS == 0 {
-            Some("the pod directory is not loaded")
-        } else if done & LISTENING == 0 {
-            Some("the listeners are not bound")
-        } else {
-            None
+        missing(*self.done.borrow())
+    }
+
+    /// Calls with whether traffic may come: now, and whenever that changes. Ends with the last owner.
+    pub(crate) async fn follow<F: Future<Output = ()>>(&self, tell: impl Fn(bool) -> F) {
+        let mut changes = self.done.subscribe();
+        loop {
+            let ready = missing(*changes.borrow_and_update()).is_none();
+            tell(ready).await;
+            if changes.changed().await.is_err() {
+                return;
+            }
         }
+    }
+}
+
+fn missing(done: u8) -> Option<&'static str> {
+    if done & DRAINING != 0 {
+        Some("draining")
+    } else if done & PODS == 0 {
+        Some("the pod directory is not loaded")
+    } else if done & LISTENING == 0 {
+        Some("the listeners are not bound")
+    } else {
+        None
     }
 }
 

@@ -1,11 +1,14 @@
-//! OTLP/HTTP server: from a listener to the [`Relay`].
+//! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
 mod activity;
 mod body;
 mod coding;
 mod connection;
 mod discard;
+mod grpc;
 mod gzip;
+mod health;
+mod proxy;
 mod refusal;
 mod response;
 mod service;
@@ -22,22 +25,26 @@ use crate::admission::Admission;
 use crate::drain::Draining;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::readiness::Readiness;
 use crate::relay::Relay;
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, Listener, Settings};
+use health::Health;
 
-/// What all connections of a listener share.
-pub(crate) struct Receiver {
+/// What all connections of all listeners share.
+pub(crate) struct Shared {
     relay: Arc<Relay>,
     admission: Arc<Admission>,
     limits: Limits,
     paths: [String; 2],
     headers: Vec<HeaderName>,
     inflating: Semaphore,
+    places: Arc<Semaphore>,
+    health: Health,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
-impl Receiver {
+impl Shared {
     pub(crate) fn new(
         settings: &Settings,
         relay: Arc<Relay>,
@@ -50,21 +57,39 @@ impl Receiver {
         let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
         let limits = settings.limits.clone();
         let inflating = Semaphore::new(limits.large_calls.max(1));
-        Self { relay, admission, limits, paths, headers, inflating, metrics, notices }
+        let places = Arc::new(Semaphore::new(limits.connections.unwrap_or(Semaphore::MAX_PERMITS)));
+        let health = Health::default();
+        Self { relay, admission, limits, paths, headers, inflating, places, health, metrics, notices }
+    }
+
+    /// Tells gRPC's health service what is ready, for ever.
+    pub(crate) async fn report_health(self: Arc<Self>, readiness: Arc<Readiness>) {
+        readiness.follow(|ready| self.health.set(ready)).await;
+    }
+}
+
+/// One listener.
+pub(crate) struct Receiver {
+    shared: Arc<Shared>,
+    listener: Listener,
+}
+
+impl Receiver {
+    pub(crate) fn new(shared: Arc<Shared>, listener: Listener) -> Self {
+        Self { shared, listener }
     }
 
     /// Accepts connections until it is told to stop.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut draining: Draining) {
-        let places = Arc::new(Semaphore::new(self.limits.connections.unwrap_or(Semaphore::MAX_PERMITS)));
         loop {
             let accepted = tokio::select! {
                 biased;
                 _ = draining.changed() => return,
-                accepted = accept(&listener, &places) => accepted,
+                accepted = accept(&listener, &self.shared.places) => accepted,
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let connection = connection::serve(Arc::clone(&self), stream, draining.clone());
+                    let connection = connection::open(Arc::clone(&self), stream, draining.clone());
                     tokio::spawn(async move {
                         connection.await;
                         drop(place);
@@ -74,7 +99,7 @@ impl Receiver {
                     tracing::debug!(%error, "a client gave up connecting")
                 }
                 Err(error) => {
-                    self.notices.warn("accept", || format!("cannot accept connections: {error}"));
+                    self.shared.notices.warn("accept", || format!("cannot accept connections: {error}"));
                     // Out of descriptors or memory: the next try would fail as well, at full speed.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -87,8 +112,9 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
+    // Not ahead of it: an idle listener would keep a place from the others.
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     Ok((stream, place))
 }
 

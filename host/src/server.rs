@@ -15,20 +15,31 @@ use crate::filter::Filter;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::readiness::Readiness;
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, Shared};
 use crate::relay::Relay;
 use crate::settings::Settings;
 
 /// A server that is running, until [`Server::shutdown`].
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    listening: Vec<Listening>,
     admin_address: Option<SocketAddr>,
     readiness: Arc<Readiness>,
     receiving: Drain,
     administrating: Drain,
     drain_timeout: Duration,
     companions: Vec<JoinHandle<()>>,
+}
+
+/// A listener that is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether OTLP/HTTP is taken there.
+    pub http: bool,
+    /// Whether OTLP/gRPC is taken there.
+    pub grpc: bool,
 }
 
 /// What a server reports to, so that others can report to the same.
@@ -57,7 +68,10 @@ impl Server {
         filter: Arc<dyn Filter>,
         instruments: &Instruments,
     ) -> Result<Self, BindError> {
-        let (listener, address) = bind(&settings.listen).await?;
+        let mut bound = Vec::new();
+        for listener in &settings.listeners {
+            bound.push((listener.clone(), bind(&listener.address).await?));
+        }
         let admin = match &settings.admin {
             Some(address) => Some(bind(address).await?),
             None => None,
@@ -68,9 +82,20 @@ impl Server {
 
         let relay =
             Arc::new(Relay::new(filter, &settings.limits, Arc::clone(&metrics), Arc::clone(&notices)));
-        let receiver = Arc::new(Receiver::new(settings, relay, admission, Arc::clone(&metrics), notices));
+        let shared = Arc::new(Shared::new(settings, relay, admission, Arc::clone(&metrics), notices));
+        let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
-        tokio::spawn(receiver.serve(listener, draining));
+        let mut listening = Vec::new();
+        for (listener, (socket, address)) in bound {
+            listening.push(Listening {
+                address,
+                http: listener.http.is_some(),
+                grpc: listener.grpc.is_some(),
+            });
+            let receiver = Arc::new(Receiver::new(Arc::clone(&shared), listener));
+            tokio::spawn(receiver.serve(socket, draining.clone()));
+        }
+        drop(draining);
 
         let (administrating, draining) = Drain::new();
         let admin_address = admin.as_ref().map(|(_, address)| *address);
@@ -80,13 +105,23 @@ impl Server {
         }
         readiness.listening();
         let drain_timeout = settings.drain_timeout;
-        let companions = Vec::new();
-        Ok(Self { address, admin_address, readiness, receiving, administrating, drain_timeout, companions })
+        let companions = vec![health];
+        Ok(Self { listening, admin_address, readiness, receiving, administrating, drain_timeout, companions })
+    }
+
+    /// Where requests are taken.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
     }
 
     /// Where OTLP/HTTP is taken.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.listening.iter().find(|listening| listening.http).map(|listening| listening.address)
+    }
+
+    /// Where OTLP/gRPC is taken.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.listening.iter().find(|listening| listening.grpc).map(|listening| listening.address)
     }
 
     /// Where the admin listener is.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Address for OTLP/HTTP, `host:port`. Port 0 takes a free one.
-    pub listen: String,
-    /// Path that takes traces besides deepflow-agent's own.
+    /// Where requests are taken.
+    pub listeners: Vec<Listener>,
+    /// Path that takes traces over HTTP besides deepflow-agent's own.
     pub traces_path: String,
     /// Address of the admin listener; none: no such listener.
     pub admin: Option<String>,
@@ -20,11 +22,78 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: DEFAULT_LISTEN.to_owned(),
+            listeners: vec![Listener::http(DEFAULT_HTTP), Listener::grpc(DEFAULT_GRPC)],
             traces_path: DEFAULT_TRACES_PATH.to_owned(),
             admin: None,
             limits: Limits::default(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+        }
+    }
+}
+
+/// One address to listen on. It may take both protocols: they are told apart by their content type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// `host:port`. Port 0 takes a free one.
+    pub address: String,
+    /// Whether and how OTLP/HTTP is taken, over HTTP/1.1 and HTTP/2.
+    pub http: Option<Http>,
+    /// Whether and how OTLP/gRPC is taken.
+    pub grpc: Option<Grpc>,
+    /// Peers whose connections begin with a PROXY header.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Listener {
+    /// One for OTLP/HTTP.
+    pub fn http(address: &str) -> Self {
+        let http = Some(Http { body: None });
+        Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new() }
+    }
+
+    /// One for OTLP/gRPC.
+    pub fn grpc(address: &str) -> Self {
+        let grpc = Some(Grpc::default());
+        Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new() }
+    }
+}
+
+/// OTLP/HTTP on a listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Bytes of a body, where they are fewer than [`Limits::body`].
+    pub body: Option<usize>,
+}
+
+/// OTLP/gRPC on a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// Bytes of a message, where they are fewer than [`Limits::body`].
+    pub message: Option<usize>,
+    /// Requests at a time on one connection.
+    pub concurrent_streams: u32,
+    /// How long a connection may stay without a request; none: [`Limits::idle_timeout`].
+    pub idle: Option<Duration>,
+    /// How old a connection may grow, give or take a tenth, before it is ended, so that clients spread over new pods.
+    pub age: Option<Duration>,
+    /// How long requests may go on after that.
+    pub age_grace: Duration,
+    /// When to ping a client that says nothing.
+    pub ping_interval: Duration,
+    /// How long it may take to answer that.
+    pub ping_timeout: Duration,
+}
+
+impl Default for Grpc {
+    fn default() -> Self {
+        Self {
+            message: None,
+            concurrent_streams: DEFAULT_STREAMS,
+            idle: None,
+            age: None,
+            age_grace: DEFAULT_AGE_GRACE,
+            ping_interval: DEFAULT_PING_INTERVAL,
+            ping_timeout: DEFAULT_PING_TIMEOUT,
         }
     }
 }
@@ -66,7 +135,10 @@ impl Default for Limits {
 }
 
 /// Loopback, as the Collector's otlpreceiver has it.
-pub const DEFAULT_LISTEN: &str = "127.0.0.1:4318";
+pub const DEFAULT_HTTP: &str = "127.0.0.1:4318";
+
+/// The same for OTLP/gRPC.
+pub const DEFAULT_GRPC: &str = "127.0.0.1:4317";
 
 /// OTLP's own path.
 pub const DEFAULT_TRACES_PATH: &str = "/v1/traces";
@@ -91,3 +163,15 @@ pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Kubernetes kills 30 s after SIGTERM.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// As many requests as there may be in all, by default, in the configuration.
+pub const DEFAULT_STREAMS: u32 = 256;
+
+/// Longer than an exporter waits for one request.
+pub const DEFAULT_AGE_GRACE: Duration = Duration::from_secs(30);
+
+/// A request of a client that is gone does not hang longer than this and the next.
+pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// As in grpc-go.
+pub const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(20);

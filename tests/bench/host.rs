@@ -168,11 +168,11 @@ pub(crate) fn child(arguments: &[String]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let settings = podstamp::settings::Settings {
-            listen: "127.0.0.1:0".to_owned(),
+            listeners: vec![podstamp::settings::Listener::http("127.0.0.1:0")],
             ..podstamp::settings::Settings::default()
         };
         let server = Server::bind(&settings, filter, &Instruments::default()).await.unwrap();
-        println!("{}", server.address());
+        println!("{}", server.http_address().unwrap());
         std::future::pending::<()>().await;
     });
 }

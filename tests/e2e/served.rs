@@ -72,7 +72,7 @@ impl Setup {
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut served = Served { child, address: any, admin: any, folder, log };
-        served.address = served.logged_address("taking traces at http://");
+        served.address = served.logged_address("taking OTLP/HTTP at http://");
         served.admin = served.logged_address("metrics and health at http://");
         served
     }

@@ -35,6 +35,7 @@ impl From<wit::Attempt> for exchange::Attempt {
         let encoding = match attempt.encoding {
             types::Encoding::Protobuf => exchange::Encoding::Protobuf,
             types::Encoding::Json => exchange::Encoding::Json,
+            types::Encoding::Grpc => exchange::Encoding::Grpc,
         };
         Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
     }
@@ -55,6 +56,7 @@ impl From<exchange::Outbound> for wit::Outbound {
         let encoding = match outbound.encoding {
             exchange::Encoding::Protobuf => types::Encoding::Protobuf,
             exchange::Encoding::Json => types::Encoding::Json,
+            exchange::Encoding::Grpc => types::Encoding::Grpc,
         };
         let content = match outbound.content {
             exchange::Content::Unchanged => wit::Content::Unchanged,

@@ -4,7 +4,7 @@
 //! resources show: where an attribute is written whose key stands there several times, one is left.
 
 mod any_value;
-mod base64;
+pub(crate) mod base64;
 mod convert;
 mod hash;
 mod source;

@@ -35,25 +35,64 @@ pub fn is_candidate(address: IpAddr) -> bool {
 }
 
 /// The address at the far end: the TCP peer or, where that is a trusted proxy, the right-most address of
-/// X-Forwarded-For that is not one.
+/// X-Forwarded-For, or of Forwarded (RFC 7239), that is not one.
 ///
 /// All entries trusted: the left-most, where the request began. An entry that is no address: none, since what stands to
-/// its left was written by somebody unknown.
+/// its left was written by somebody unknown. Both headers, and they differ: none, since a proxy that writes one of them
+/// may hand on what its client wrote into the other.
 pub fn connection(request: &Request<'_>, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = canonical(request.peer?);
     if !is_trusted(peer, trusted) {
         return Some(peer);
     }
-    let mut last = peer;
-    for value in request.header("x-forwarded-for").rev() {
+    let mut far_ends = [
+        far_end(request, "x-forwarded-for", |entry| Some(entry), trusted),
+        far_end(request, "forwarded", forwarded_for, trusted),
+    ]
+    .into_iter()
+    .flatten();
+    match (far_ends.next(), far_ends.next()) {
+        (None, _) => Some(peer),
+        (Some(far_end), None) => far_end,
+        (Some(one), Some(other)) => one.filter(|_| one == other),
+    }
+}
+
+/// What a header says of the far end: none where there is no such header, `Some(None)` where it cannot be told.
+fn far_end<'a>(
+    request: &Request<'a>,
+    name: &'static str,
+    address_of: fn(&str) -> Option<&str>,
+    trusted: &[IpNet],
+) -> Option<Option<IpAddr>> {
+    let mut last = None;
+    for value in request.header(name).rev() {
         for entry in value.rsplit(|byte| *byte == b',') {
-            last = parse_forwarded(std::str::from_utf8(entry).ok()?.trim())?;
-            if !is_trusted(last, trusted) {
-                return Some(last);
+            let address =
+                std::str::from_utf8(entry).ok().and_then(address_of).map(str::trim).and_then(parse_forwarded);
+            if address.is_none_or(|address| !is_trusted(address, trusted)) {
+                return Some(address);
             }
+            last = Some(address);
         }
     }
-    Some(last)
+    last
+}
+
+/// The `for` of an element of Forwarded: `for=10.1.2.3;proto=http` or `For="[2001:db8::1]:4711"`.
+fn forwarded_for(element: &str) -> Option<&str> {
+    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let mut nodes =
+        pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, node)| node.trim());
+    let node = nodes.next()?;
+    // Twice in one element, it could be read either way.
+    if nodes.next().is_some() {
+        return None;
+    }
+    match node.strip_prefix('"') {
+        Some(quoted) => quoted.strip_suffix('"'),
+        None => Some(node),
+    }
 }
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -79,8 +118,12 @@ mod tests {
 
     fn from(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let headers: Vec<_> = forwarded.iter().map(|value| Header::new("x-forwarded-for", value)).collect();
+        by_headers(peer, &headers, trusted)
+    }
+
+    fn by_headers(peer: &str, headers: &[Header], trusted: &[&str]) -> Option<String> {
         let trusted: Vec<_> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"" };
+        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers, body: b"" };
         connection(&request, &trusted).map(|address| address.to_string())
     }
 
@@ -109,6 +152,52 @@ mod tests {
         assert_eq!(from("10.2.0.1", &["10.2.0.7, 10.2.0.8"], &trusted).as_deref(), Some("10.2.0.7"));
         assert_eq!(from("10.2.0.1", &["10.1.2.3, unknown"], &trusted), None);
         assert_eq!(from("10.2.0.1", &[""], &trusted), None);
+    }
+
+    #[test]
+    fn forwarded_is_read_as_x_forwarded_for_is() {
+        let from = |values: &[&str]| {
+            let headers: Vec<_> = values.iter().map(|value| Header::new("forwarded", value)).collect();
+            by_headers("10.2.0.1", &headers, &["10.2.0.0/16"])
+        };
+        assert_eq!(
+            from(&["for=6.6.6.6, for=10.1.2.3;proto=http;by=x, For=10.2.0.9"]).as_deref(),
+            Some("10.1.2.3")
+        );
+        assert_eq!(
+            from(&["for=6.6.6.6", r#"proto=https; for="10.1.2.3:4711""#]).as_deref(),
+            Some("10.1.2.3")
+        );
+        assert_eq!(from(&[r#"for="[2001:db8::7]:4711""#]).as_deref(), Some("2001:db8::7"));
+        assert_eq!(from(&[r#"for="[2001:db8::7]""#]).as_deref(), Some("2001:db8::7"));
+        assert_eq!(from(&["for=10.2.0.7"]).as_deref(), Some("10.2.0.7"));
+        for unreadable in [
+            "",
+            "for=unknown",
+            "for=_hidden",
+            "proto=http",
+            r#"for="10.1.2.3"#,
+            "for=10.1.2.3;for=10.1.2.4",
+            "10.1.2.3",
+        ] {
+            assert_eq!(from(&[unreadable]), None, "{unreadable}");
+            assert_eq!(from(&["for=10.1.2.3", unreadable]), None, "{unreadable}");
+        }
+        let headers = [Header::new("forwarded", "for=10.9.9.9")];
+        assert_eq!(by_headers("10.1.2.3", &headers, &[]).as_deref(), Some("10.1.2.3"), "nobody is trusted");
+    }
+
+    #[test]
+    fn two_headers_that_differ_are_not_believed() {
+        let both = |forwarded_for: &str, forwarded: &str| {
+            let headers =
+                [Header::new("x-forwarded-for", forwarded_for), Header::new("forwarded", forwarded)];
+            by_headers("10.2.0.1", &headers, &["10.2.0.0/16"])
+        };
+        assert_eq!(both("10.1.2.3", "for=10.1.2.3").as_deref(), Some("10.1.2.3"));
+        assert_eq!(both("10.1.2.3", "for=10.1.2.4"), None);
+        assert_eq!(both("10.1.2.3", "for=unknown"), None);
+        assert_eq!(both("unknown", "for=unknown"), None);
     }
 
     #[test]

@@ -39,8 +39,11 @@ use service::Traces;
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
-pub use own::{DEFAULT_ADMIN, Pods};
-pub use receiver::{DEFAULT_ENDPOINT, DEFAULT_PATH, Receiver};
+pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
+pub use receiver::{
+    DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, GRPC_PATH, GRPC_SERVICE, Grpc, Http, Keepalive,
+    Receiver,
+};
 pub use retry::Retry;
 
 /// A configuration, ready to run.
@@ -52,8 +55,10 @@ pub struct Config {
     pub exporter: Exporter,
     /// The guard's rules for that upstream.
     pub rules: Rules,
-    /// Peers whose X-Forwarded-For is believed.
+    /// Peers whose X-Forwarded-For, Forwarded and PROXY header are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Listeners whose connections from those peers begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// Whether actions may read the request's headers.
     pub include_metadata: bool,
     /// Lower-case names of the headers that they read.
@@ -97,7 +102,7 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         Some(component) => exporter::read(&component.node),
         None => Some(implied_exporter(findings)),
     };
-    let own = own::read(&own, received.body);
+    let own = own::read(&own, received.receiver.largest());
 
     let exporter = exporter?;
     let rules = own.guard.rules(exporter.is_agent);
@@ -109,6 +114,7 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         exporter,
         rules,
         trusted_proxies: own.trusted_proxies,
+        proxy_protocol: own.proxy_protocol,
         include_metadata: received.include_metadata,
         request_headers,
         receiver: received.receiver,

@@ -14,7 +14,7 @@ pub struct Request<'a> {
     pub peer: Option<IpAddr>,
     /// At least the headers that [`Filter::request_headers`](crate::Filter::request_headers) names.
     pub headers: &'a [Header],
-    /// An ExportTraceServiceRequest.
+    /// An ExportTraceServiceRequest; of gRPC, the message without its frame.
     pub body: &'a [u8],
 }
 
@@ -48,6 +48,8 @@ pub enum Encoding {
     Protobuf,
     /// `application/json`.
     Json,
+    /// `application/grpc`: a message in protobuf, which the host has taken out of its frame.
+    Grpc,
 }
 
 /// What to do with a request.
@@ -94,10 +96,11 @@ pub enum Content {
     Replaced(Vec<u8>),
 }
 
-/// An HTTP response for the client.
+/// An HTTP response for the client. To a gRPC client the host sends status 200, the body in a frame where `grpc-status`
+/// is 0, and the headers that begin with `grpc-` as trailers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status code.
+    /// HTTP status code, also where the client speaks gRPC: what OTLP/HTTP has for this outcome.
     pub status: u16,
     /// Headers besides content-length.
     pub headers: Vec<Header>,

@@ -1,6 +1,6 @@
 //! The filter itself: what to send where, and what to answer.
 
-mod answer;
+pub mod answer;
 mod retry;
 
 use serde_json::Value as Json;
@@ -17,7 +17,7 @@ use crate::message::diagnose;
 use crate::pipeline::Context;
 use crate::trace::{Walked, walk};
 use crate::wire::BodyFault;
-use answer::{Code, failure, success};
+use answer::{Code, Failure, JSON, PROTOBUF, success};
 
 /// A configured filter.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl Filter {
 
     /// A filter with a configuration that is compiled already.
     pub fn new(config: Config) -> Self {
-        let mut request_headers = vec!["content-type".to_owned(), "x-forwarded-for".to_owned()];
+        let mut request_headers =
+            ["content-type", "forwarded", "x-forwarded-for"].map(str::to_owned).to_vec();
         request_headers.extend(config.request_headers.iter().cloned());
         let mut outbound_headers = vec![
             Header::new("content-type", PROTOBUF),
@@ -62,7 +63,7 @@ impl Filter {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
             // The place where OTLP/JSON will be turned into protobuf.
             Ok(Encoding::Json) => Verdict::Answer(unsupported_type(Encoding::Json)),
-            Ok(Encoding::Protobuf) => self.prepare_protobuf(request, directory, &mut report),
+            Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report),
         };
         Prepared { verdict, report }
     }
@@ -70,18 +71,19 @@ impl Filter {
     fn prepare_protobuf(
         &self,
         request: &Request<'_>,
+        encoding: Encoding,
         directory: &dyn Directory,
         report: &mut Report,
     ) -> Verdict {
         let checked = if self.config.rules.check_full { diagnose(request.body) } else { Ok(()) };
         let content = match checked.and_then(|()| self.rewrite(request, directory, report)) {
-            Ok(_) if report.resources == 0 => return Verdict::Answer(success(Encoding::Protobuf, None)),
+            Ok(_) if report.resources == 0 => return Verdict::Answer(success(encoding, None)),
             Ok(edits) => edits,
             // Whoever turns the rule off wants the body to go on, fault and all.
             Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
             Err(fault) => {
                 *report = Report { refused: 1, ..Report::default() };
-                return Verdict::Answer(undecodable(Encoding::Protobuf, &fault));
+                return Verdict::Answer(undecodable(encoding, &fault));
             }
         };
         Verdict::Forward(Outbound {
@@ -89,7 +91,7 @@ impl Filter {
             headers: self.outbound_headers.clone(),
             timeout: self.config.exporter.timeout,
             content,
-            encoding: Encoding::Protobuf,
+            encoding,
         })
     }
 
@@ -117,6 +119,7 @@ impl Filter {
         let encoding = attempt.encoding;
         let url = &self.config.exporter.url;
         let fix = &self.config.exporter.url_key;
+        let failed = |status, code, text: &str| Failure::new(status, code, text).answer(encoding);
         let answer = match outcome {
             Outcome::Response { status: 200..=299, headers, body } => {
                 success(encoding, answer::partial_success(headers, body))
@@ -126,37 +129,32 @@ impl Filter {
                 if let Some(wait) = retry::wait(&self.config.exporter, attempt, asked) {
                     return Next::Retry(wait);
                 }
-                let code = if *status == 429 { Code::ResourceExhausted } else { Code::Unavailable };
                 let text = format!("the upstream answered {status} to {} attempts", attempt.number);
-                let mut answer = failure(*status, encoding, code, &text, None);
-                answer.headers.push(self.retry_after(asked));
+                let answer = self.later(encoding, *status, &text, asked);
                 noted(answer, Level::Warning, "upstream-busy", format!("{url}: {text}"))
             }
             Outcome::Response { status: 404 | 405, .. } => {
                 let text = format!(
                     "{url} has nothing that takes traces; deepflow-agent takes them at /api/v1/otel/trace: correct {fix}"
                 );
-                let answer = failure(500, encoding, Code::Internal, &text, None);
-                noted(answer, Level::Error, "upstream-not-found", text)
+                noted(failed(500, Code::Internal, &text), Level::Error, "upstream-not-found", text)
             }
             Outcome::Response { status: status @ (400 | 413), .. } => {
                 let text = format!("the upstream refused the batch with {status}");
                 let code = if *status == 400 { Code::InvalidArgument } else { Code::ResourceExhausted };
-                let answer = failure(*status, encoding, code, &text, None);
-                noted(answer, Level::Warning, "upstream-refused", format!("{url}: {text}"))
+                let message = format!("{url}: {text}");
+                noted(failed(*status, code, &text), Level::Warning, "upstream-refused", message)
             }
             Outcome::Response { status, .. } => {
                 let text = format!("the upstream answered {status}");
-                let answer = failure(500, encoding, Code::Internal, &text, None);
-                noted(answer, Level::Error, "upstream-status", format!("{url}: {text}; see {fix}"))
+                let message = format!("{url}: {text}; see {fix}");
+                noted(failed(500, Code::Internal, &text), Level::Error, "upstream-status", message)
             }
             Outcome::NotConnected(reason) => {
                 if let Some(wait) = retry::wait(&self.config.exporter, attempt, None) {
                     return Next::Retry(wait);
                 }
-                let mut answer =
-                    failure(503, encoding, Code::Unavailable, "the upstream cannot be reached", None);
-                answer.headers.push(self.retry_after(None));
+                let answer = self.later(encoding, 503, "the upstream cannot be reached", None);
                 let text = format!(
                     "no connection to {url} in {} attempts: {reason}; is deepflow-agent's integration on \
                      (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}",
@@ -167,18 +165,13 @@ impl Filter {
             Outcome::Closed(body) => self.closed(encoding, body),
             Outcome::TimedOut => {
                 let text = format!("no answer from the upstream within {} ms", self.config.exporter.timeout);
-                let answer = failure(504, encoding, Code::DeadlineExceeded, &text, None);
-                noted(answer, Level::Error, "upstream-timeout", format!("{url}: {text}"))
+                let message = format!("{url}: {text}");
+                noted(failed(504, Code::DeadlineExceeded, &text), Level::Error, "upstream-timeout", message)
             }
             Outcome::Oversized => {
                 let text = "the upstream's answer is over 4 MiB";
-                let answer = failure(500, encoding, Code::Internal, text, None);
-                noted(
-                    answer,
-                    Level::Error,
-                    "upstream-oversized",
-                    format!("{url}: {text}; is it an agent? See {fix}"),
-                )
+                let message = format!("{url}: {text}; is it an agent? See {fix}");
+                noted(failed(500, Code::Internal, text), Level::Error, "upstream-oversized", message)
             }
         };
         Next::Answer(answer)
@@ -192,15 +185,16 @@ impl Filter {
             return undecodable(encoding, &fault);
         }
         let text = "the upstream closed the connection without an answer, and the batch is sound";
-        let mut answer = failure(503, encoding, Code::Unavailable, text, None);
-        answer.headers.push(self.retry_after(None));
+        let answer = self.later(encoding, 503, text, None);
         noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", self.config.exporter.url))
     }
 
-    /// When the client should come again: as the upstream asked, or after the first interval of our own back-off.
-    fn retry_after(&self, asked: Option<u32>) -> Header {
-        let delay = asked.unwrap_or(self.config.exporter.retry.initial_interval);
-        Header::new("retry-after", &delay.div_ceil(1000).max(1).to_string())
+    /// The client should come again: when the upstream asked for, or after the first interval of our own back-off.
+    ///
+    /// UNAVAILABLE also where the upstream says 429, since not every SDK tries again after RESOURCE_EXHAUSTED.
+    fn later(&self, encoding: Encoding, status: u16, message: &str, asked: Option<u32>) -> Answer {
+        let retry_after = Some(asked.unwrap_or(self.config.exporter.retry.initial_interval));
+        Failure { retry_after, ..Failure::new(status, Code::Unavailable, message) }.answer(encoding)
     }
 }
 
@@ -212,10 +206,13 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
         return if request.path == AGENT_PATH { Ok(Encoding::Protobuf) } else { Err(Encoding::Protobuf) };
     };
     let value = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if value.eq_ignore_ascii_case(PROTOBUF.as_bytes()) {
+    let is = |known: &str| value.eq_ignore_ascii_case(known.as_bytes());
+    if is(PROTOBUF) {
         Ok(Encoding::Protobuf)
-    } else if value.eq_ignore_ascii_case(JSON.as_bytes()) {
+    } else if is(JSON) {
         Ok(Encoding::Json)
+    } else if is("application/grpc") || is("application/grpc+proto") {
+        Ok(Encoding::Grpc)
     } else {
         Err(Encoding::Protobuf)
     }
@@ -223,21 +220,18 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
 
 fn unsupported_type(encoding: Encoding) -> Answer {
     let text = "content-type has to be application/x-protobuf";
-    failure(415, encoding, Code::InvalidArgument, text, None)
+    Failure::new(415, Code::InvalidArgument, text).answer(encoding)
 }
 
 fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
     let text = format!("the batch cannot be decoded: {fault}");
-    let answer = failure(400, encoding, Code::InvalidArgument, &text, Some(fault));
-    noted(answer, Level::Warning, "batch-refused", text)
+    let failure = Failure { fault: Some(fault), ..Failure::new(400, Code::InvalidArgument, &text) };
+    noted(failure.answer(encoding), Level::Warning, "batch-refused", text)
 }
 
 fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
     Answer { notice: Some(Notice { level, key: key.into(), message }), ..answer }
 }
-
-const PROTOBUF: &str = "application/x-protobuf";
-const JSON: &str = "application/json";
 
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,7 @@ impl Rewrite {
         let body = read(assembly.config().limits.body as usize)?;
         let mut headers = vec![Header::new("content-type", "application/x-protobuf")];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
-        let path = assembly.config().receiver.traces_url_path.clone();
+        let path = assembly.config().receiver.traces_path().to_owned();
         let incoming = Incoming { path, peer: self.peer, headers, body };
         let prepared = assembly
             .processor()

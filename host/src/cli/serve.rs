@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use podstamp::assembly::{Assembly, Overrides};
 use podstamp::notices::Notices;
-use podstamp::server::Instruments;
+use podstamp::server::{Instruments, Listening};
 use podstamp::shutdown::Signals;
 use tokio::runtime::Runtime;
 
 use super::document;
 use super::exit::{Exit, Failed};
 
-/// Receive OTLP/HTTP, stamp, forward. Without a configuration: DeepFlow's pipeline for load balancers, from
-/// 127.0.0.1:4318 to an agent on this host.
+/// Receive OTLP, stamp, forward. Without a configuration: DeepFlow's pipeline for load balancers, from 127.0.0.1:4318
+/// (OTLP/HTTP) and 127.0.0.1:4317 (OTLP/gRPC) to an agent on this host.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it.
@@ -45,12 +45,16 @@ async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
     let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
     let server = assembly.serve(&Instruments::default()).await?;
     let config = assembly.config();
-    tracing::info!(
-        "taking traces at http://{}{}, sending to {}",
-        server.address(),
-        config.receiver.traces_url_path,
-        config.exporter.url,
-    );
+    for listening in server.listening() {
+        let Listening { address, http, grpc } = listening;
+        if *http {
+            tracing::info!("taking OTLP/HTTP at http://{address}{}", config.receiver.traces_path());
+        }
+        if *grpc {
+            tracing::info!("taking OTLP/gRPC at http://{address}");
+        }
+    }
+    tracing::info!("sending to {}", config.exporter.url);
     if let Some(address) = server.admin_address() {
         tracing::info!("metrics and health at http://{address}");
     }

@@ -18,6 +18,7 @@ impl From<exchange::Attempt> for wit::Attempt {
         let encoding = match attempt.encoding {
             exchange::Encoding::Protobuf => types::Encoding::Protobuf,
             exchange::Encoding::Json => types::Encoding::Json,
+            exchange::Encoding::Grpc => types::Encoding::Grpc,
         };
         Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
     }
@@ -38,6 +39,7 @@ impl From<types::Encoding> for exchange::Encoding {
         match encoding {
             types::Encoding::Protobuf => Self::Protobuf,
             types::Encoding::Json => Self::Json,
+            types::Encoding::Grpc => Self::Grpc,
         }
     }
 }

@@ -6,20 +6,21 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::settings::Limits;
-
 /// Shared between a connection's bytes, its requests and its watchdog.
 #[derive(Debug)]
 pub(super) struct Activity {
     opened: Instant,
-    /// Milliseconds since `opened` at which the present state began, times 4, plus the state.
-    state: AtomicU64,
+    http2: AtomicBool,
+    requests: AtomicU32,
+    /// Milliseconds since `opened` at which the present state began, times 2, plus whether it is that of a head that
+    /// comes in. Without meaning while there are requests.
+    since: AtomicU64,
 }
 
 /// What the watchdog should do.
@@ -33,66 +34,111 @@ pub(super) enum Advice {
     SlowHead,
 }
 
-const IDLE: u64 = 0;
+/// What a connection may take its time for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+    pub(super) idle_http2: Duration,
+}
+
 const HEAD: u64 = 1;
-const REQUEST: u64 = 2;
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self { opened: Instant::now(), state: AtomicU64::new(IDLE) }
+        Self {
+            opened: Instant::now(),
+            http2: AtomicBool::new(false),
+            requests: AtomicU32::new(0),
+            since: AtomicU64::new(0),
+        }
     }
 
     /// A request's head is complete.
     pub(super) fn request_begins(&self) {
-        self.enter(REQUEST);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request has its response.
+    /// A request has its response, or its client has gone.
     pub(super) fn request_ends(&self) {
-        self.enter(IDLE);
-    }
-
-    fn bytes_came(&self) {
-        if self.state.load(Ordering::Relaxed) & 3 == IDLE {
-            self.enter(HEAD);
+        if self.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.since.store(self.now() << 1, Ordering::Relaxed);
         }
     }
 
-    fn enter(&self, state: u64) {
-        self.state.store(self.now() << 2 | state, Ordering::Relaxed);
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+
+    /// Over HTTP/2, bytes between requests are pings and settings: who sends nothing else is idle.
+    fn bytes_came(&self) {
+        let idle =
+            self.requests.load(Ordering::Relaxed) == 0 && self.since.load(Ordering::Relaxed) & HEAD == 0;
+        if idle && !self.is_http2() {
+            self.since.store(self.now() << 1 | HEAD, Ordering::Relaxed);
+        }
+    }
+
+    fn speaks_http2(&self) {
+        self.http2.store(true, Ordering::Relaxed);
+        self.since.store(self.now() << 1, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
         self.opened.elapsed().as_millis() as u64
     }
 
-    pub(super) fn advice(&self, limits: &Limits) -> Advice {
-        let state = self.state.load(Ordering::Relaxed);
-        let spent = Duration::from_millis(self.now().saturating_sub(state >> 2));
-        let (limit, advice) = match state & 3 {
-            IDLE => (limits.idle_timeout, Advice::Idle),
-            HEAD => (limits.header_timeout, Advice::SlowHead),
-            _ => return Advice::Wait(limits.header_timeout),
+    pub(super) fn advice(&self, patience: &Patience) -> Advice {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return Advice::Wait(patience.head);
+        }
+        let since = self.since.load(Ordering::Relaxed);
+        let spent = Duration::from_millis(self.now().saturating_sub(since >> 1));
+        let (limit, advice) = match (since & HEAD, self.is_http2()) {
+            (HEAD, _) => (patience.head, Advice::SlowHead),
+            (_, false) => (patience.idle, Advice::Idle),
+            (_, true) => (patience.idle_http2, Advice::Idle),
         };
         match limit.checked_sub(spent) {
-            Some(left) if !left.is_zero() => Advice::Wait(left.min(limits.header_timeout)),
+            Some(left) if !left.is_zero() => Advice::Wait(left.min(patience.head)),
             _ => advice,
         }
     }
 }
 
-/// A stream that notes when bytes come.
+/// A stream that notes when bytes come, and whether they begin as HTTP/2 does.
 #[derive(Debug)]
 pub(super) struct Noting<S> {
     stream: S,
     activity: Arc<Activity>,
+    /// What of HTTP/2's first bytes has not come yet; none once that is decided.
+    awaited: Option<&'static [u8]>,
 }
 
 impl<S> Noting<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+        Self { stream, activity, awaited: Some(HTTP2) }
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        let Some(awaited) = self.awaited else {
+            return self.activity.bytes_came();
+        };
+        let common = awaited.len().min(bytes.len());
+        if awaited.get(..common) != bytes.get(..common) {
+            self.awaited = None;
+        } else if common == awaited.len() {
+            self.awaited = None;
+            return self.activity.speaks_http2();
+        } else {
+            self.awaited = awaited.get(common..);
+        }
+        self.activity.bytes_came();
     }
 }
+
+/// How HTTP/2's preface begins (RFC 9113, section 3.4). No method of HTTP/1.1 does.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
 
 impl<S: AsyncRead + Unpin> AsyncRead for Noting<S> {
     fn poll_read(
@@ -102,8 +148,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noting<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.bytes_came();
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        if !came.is_empty() {
+            self.note(came);
         }
         polled
     }

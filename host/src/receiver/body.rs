@@ -8,8 +8,14 @@ use hyper::body::Incoming;
 use super::refusal::Refusal;
 use crate::admission::Slot;
 
-/// Reads the whole body. One that came in one piece is not copied.
-pub(super) async fn collect(body: &mut Incoming, limit: usize, slot: &mut Slot) -> Result<Bytes, Refusal> {
+/// Reads the whole body. One that came in one piece is not copied. `length` may tell from its first bytes how long it will
+/// be, where its head does not.
+pub(super) async fn collect(
+    body: &mut Incoming,
+    limit: usize,
+    slot: &mut Slot,
+    length: fn(&[u8]) -> Option<usize>,
+) -> Result<Bytes, Refusal> {
     let declared = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if declared.is_some_and(|length| length > limit) {
         return Err(Refusal::BodyTooLarge(limit));
@@ -20,6 +26,10 @@ pub(super) async fn collect(body: &mut Incoming, limit: usize, slot: &mut Slot) 
     admit(first.len(), 0, limit, slot)?;
     if body.is_end_stream() {
         return Ok(first);
+    }
+    let declared = declared.or_else(|| length(&first));
+    if declared.is_some_and(|length| length > limit) {
+        return Err(Refusal::BodyTooLarge(limit));
     }
     let mut whole = BytesMut::with_capacity(declared.unwrap_or(2 * first.len()).clamp(first.len(), EAGER));
     whole.extend_from_slice(&first);

@@ -44,7 +44,7 @@ impl Coding {
         Ok(coding)
     }
 
-    fn named(name: &[u8]) -> Option<Self> {
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
         // RFC 9110, 8.4.1.3: x-gzip is the same.
         match name {
             [] => Some(Self::Identity),

@@ -1,42 +1,95 @@
 //! One connection of a client.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::server::conn::http1;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Receiver;
-use super::activity::{Activity, Advice, Noting};
-use super::service;
+use super::activity::{Activity, Advice, Noting, Patience};
+use super::{Receiver, proxy, service};
 use crate::drain::{Draining, Phase};
+use crate::settings::Grpc;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(receiver: Arc<Receiver>, stream: TcpStream, mut draining: Draining) {
+pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut draining: Draining) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let peer = stream.peer_addr().ok().map(|address| address.ip());
+    let peer = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    let opening = timeout(receiver.shared.limits.header_timeout, introduce(&receiver, &mut stream, peer));
+    let introduced = tokio::select! {
+        biased;
+        introduced = opening => introduced,
+        _ = draining.changed() => return,
+    };
+    match introduced {
+        Ok(Some(peer)) => serve(receiver, stream, peer, draining).await,
+        Ok(None) => (),
+        Err(_) => tracing::debug!(?peer, "a connection did not begin in time"),
+    }
+}
+
+/// Whom a connection is from: the peer, or whom that speaks for. None: it is of no use.
+async fn introduce(
+    receiver: &Receiver,
+    stream: &mut TcpStream,
+    peer: Option<IpAddr>,
+) -> Option<Option<IpAddr>> {
+    let is_proxy = |peer| receiver.listener.proxies.iter().any(|proxies| proxies.contains(&peer));
+    let Some(proxy) = peer.filter(|peer| is_proxy(*peer)) else {
+        return Some(peer);
+    };
+    match proxy::read(stream).await {
+        Ok(client) => Some(client.map(|client| client.to_canonical()).or(peer)),
+        Err(error) => {
+            receiver.shared.notices.warn("proxy-protocol", || {
+                format!(
+                    "a connection from {proxy} was closed: {error}; it is one of podstamp.trusted_proxies, and \
+                     podstamp.proxy_protocol expects a header from those: turn it on there, or off here"
+                )
+            });
+            None
+        }
+    }
+}
+
+async fn serve<S>(receiver: Arc<Receiver>, stream: S, peer: Option<IpAddr>, mut draining: Draining)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let activity = Arc::new(Activity::new());
-    let limits = &receiver.limits;
-    let service = service_fn(|request| {
-        activity.request_begins();
+    let grpc = receiver.listener.grpc.clone().unwrap_or_default();
+    let limits = &receiver.shared.limits;
+    let patience = Patience {
+        head: limits.header_timeout,
+        idle: limits.idle_timeout,
+        idle_http2: grpc.idle.unwrap_or(limits.idle_timeout),
+    };
+    let service = service_fn(|request: Request<Incoming>| {
         let handled = service::handle(Arc::clone(&receiver), peer, request);
-        let activity = Arc::clone(&activity);
+        let noted = Noted::new(&activity);
         async move {
             let response = handled.await;
-            activity.request_ends();
+            drop(noted);
             Ok::<_, Infallible>(response)
         }
     });
+    let builder = builder(&grpc);
     let stream = TokioIo::new(Noting::new(stream, Arc::clone(&activity)));
-    let mut connection =
-        pin!(http1::Builder::new().header_read_timeout(None).serve_connection(stream, service));
-    let mut watchdog = pin!(sleep(limits.header_timeout));
+    let mut connection = pin!(builder.serve_connection(stream, service));
+    let mut watchdog = pin!(sleep(patience.head));
+    let mut retirement = pin!(sleep(grpc.age.map_or(FOREVER, spread)));
+    let mut retired = false;
     loop {
         tokio::select! {
             biased;
@@ -51,10 +104,80 @@ pub(super) async fn serve(receiver: Arc<Receiver>, stream: TcpStream, mut draini
                 Phase::Draining => connection.as_mut().graceful_shutdown(),
                 Phase::Abandoned => return,
             },
-            () = watchdog.as_mut() => match activity.advice(limits) {
+            () = retirement.as_mut() => {
+                if retired {
+                    return;
+                }
+                retired = true;
+                connection.as_mut().graceful_shutdown();
+                retirement.as_mut().reset(Instant::now() + grpc.age_grace);
+            }
+            () = watchdog.as_mut() => match activity.advice(&patience) {
                 Advice::Wait(wait) => watchdog.as_mut().reset(Instant::now() + wait),
+                // A client over HTTP/2 is told first: what it begins meanwhile, it repeats elsewhere.
+                Advice::Idle if activity.is_http2() && !retired => {
+                    retired = true;
+                    connection.as_mut().graceful_shutdown();
+                    retirement.as_mut().reset(Instant::now() + GOODBYE);
+                    watchdog.as_mut().reset(Instant::now() + FOREVER);
+                }
                 Advice::Idle | Advice::SlowHead => return,
             },
         }
     }
 }
+
+fn builder(grpc: &Grpc) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(grpc.concurrent_streams)
+        .keep_alive_interval(grpc.ping_interval)
+        .keep_alive_timeout(grpc.ping_timeout)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .max_header_list_size(HEADERS);
+    builder
+}
+
+/// A request while it is handled, also if its client goes away and it is dropped.
+struct Noted(Arc<Activity>);
+
+impl Noted {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.request_begins();
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+/// Give or take a tenth, so that clients who came together do not all come again together.
+fn spread(age: Duration) -> Duration {
+    age.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+/// What a client may send ahead of being read: a usual body whole, so that it never waits for a window.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// The same for all requests of a connection.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Larger frames, fewer copies: a usual body in a few.
+const FRAME: u32 = 256 << 10;
+
+/// Bytes of a request's headers. Exporters send some hundred.
+const HEADERS: u32 = 64 << 10;
+
+/// For a client to see that it should go.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// As good as never; tokio's clock does not reach further than some years.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);

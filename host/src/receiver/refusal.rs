@@ -2,19 +2,27 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use podstamp_core::exchange::{Answer, Encoding, Header};
+use podstamp_core::export::answer::{self, Code};
 
+use super::coding::Coding;
 use crate::filter::Failure;
-use crate::receiver::coding::Coding;
-use crate::status::Code;
 
 /// Why a request gets no answer of the filter's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("nothing is here; traces go to {0}")]
     NoSuchPath(String),
+    #[error("there is no such method; podstamp takes traces, with {}", podstamp_core::config::GRPC_PATH)]
+    NoSuchService,
+    #[error("this address takes no {0}: {1}")]
+    NotHere(Protocol, &'static str),
+    #[error("gRPC needs HTTP/2")]
+    OldHttp,
     #[error("only POST is possible here")]
     Method,
+    #[error("the gRPC frame is broken: {0}")]
+    Frame(String),
     #[error("the body is over {0} bytes")]
     BodyTooLarge(usize),
     #[error("the body is over {0} bytes once its content coding is undone")]
@@ -35,26 +43,59 @@ pub(super) enum Refusal {
     Filter(Failure),
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http,
+    Grpc,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Http => "OTLP/HTTP",
+            Self::Grpc => "OTLP/gRPC",
+        })
+    }
+}
+
 impl Refusal {
-    /// The one place that says what a client gets.
-    pub(super) fn status(&self) -> (StatusCode, Code) {
+    /// A `google.rpc.Status` that says why not.
+    pub(super) fn answer(&self, encoding: Encoding) -> Answer {
+        let (status, code) = self.status();
+        let message = self.to_string();
+        let retry_after = (status == 503).then_some(RETRY_SOON);
+        let failure = answer::Failure { retry_after, ..answer::Failure::new(status, code, &message) };
+        let mut answer = failure.answer(encoding);
         match self {
-            Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, Code::Unimplemented),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented),
-            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted)
+            Self::Method => answer.headers.push(Header::new("allow", "POST")),
+            Self::UnknownCoding(_) => {
+                let name =
+                    if encoding == Encoding::Grpc { "grpc-accept-encoding" } else { "accept-encoding" };
+                answer.headers.push(Header::new(name, Coding::NAMES));
             }
-            Self::SlowBody(_) => (StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded),
-            Self::BrokenBody(_) | Self::Undecodable(..) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
-            Self::TooManyRequests | Self::TooManyBytes => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
-            Self::UnknownCoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument),
-            Self::Filter(Failure::Timeout(_) | Failure::Busy) => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+            _ => (),
+        }
+        answer
+    }
+
+    /// The one place that says what a client gets.
+    fn status(&self) -> (u16, Code) {
+        match self {
+            Self::NoSuchPath(_) | Self::NoSuchService | Self::NotHere(..) => (404, Code::Unimplemented),
+            Self::OldHttp => (505, Code::Unimplemented),
+            Self::Method => (405, Code::Unimplemented),
+            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => (413, Code::ResourceExhausted),
+            Self::SlowBody(_) => (408, Code::DeadlineExceeded),
+            // As grpc-go and grpc-java say it.
+            Self::Frame(_) => (400, Code::Internal),
+            Self::BrokenBody(_) | Self::Undecodable(..) => (400, Code::InvalidArgument),
+            Self::TooManyRequests | Self::TooManyBytes => (503, Code::Unavailable),
+            // By gRPC's rules (compression.md) a client then sends uncompressed.
+            Self::UnknownCoding(_) => (415, Code::Unimplemented),
+            Self::Filter(Failure::Timeout(_) | Failure::Busy) => (503, Code::Unavailable),
             Self::Filter(Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_)) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
+                (500, Code::Internal)
             }
         }
     }
@@ -62,14 +103,19 @@ impl Refusal {
     /// For the operator, who could raise it: the limit that a request ran into, and the key to log that by.
     pub(super) fn limit(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => {
-                Some(("body-too-large", "podstamp.limits.body"))
-            }
+            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => Some((
+                "body-too-large",
+                "podstamp.limits.body, max_request_body_size and max_recv_msg_size_mib",
+            )),
             Self::TooManyRequests => Some(("too-many-requests", "podstamp.limits.in_flight")),
-            Self::TooManyBytes => Some(("too-many-bytes", "podstamp.limits.in_flight and body")),
+            Self::TooManyBytes => Some(("too-many-bytes", "podstamp.limits.in_flight_bytes")),
             Self::SlowBody(_) => Some(("slow-body", "podstamp.limits.read_timeout")),
             Self::NoSuchPath(_)
+            | Self::NoSuchService
+            | Self::NotHere(..)
+            | Self::OldHttp
             | Self::Method
+            | Self::Frame(_)
             | Self::BrokenBody(_)
             | Self::UnknownCoding(_)
             | Self::Undecodable(..)
@@ -93,3 +139,6 @@ fn public(failure: &Failure) -> &'static str {
         Failure::Busy => "the filter is busy",
     }
 }
+
+/// Milliseconds. Requests take fewer: after a second there is room again, if ever.
+const RETRY_SOON: u32 = 1_000;

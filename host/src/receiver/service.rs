@@ -4,19 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
-use http_body_util::Full;
+use http::{Method, Request, Response, Version};
 use hyper::body;
-use podstamp_core::exchange::{Answer, Header};
+use podstamp_core::config::GRPC_PATH;
+use podstamp_core::exchange::{Answer, Encoding, Header};
 use tokio::time::timeout;
 
 use super::body::collect;
 use super::coding::Coding;
 use super::discard::discard;
-use super::refusal::Refusal;
-use super::{Receiver, response};
+use super::refusal::{Protocol, Refusal};
+use super::response::{self, Body};
+use super::{Receiver, Shared, grpc, health};
 use crate::filter::Incoming;
 use crate::metrics::Metrics;
 
@@ -25,25 +25,33 @@ pub(super) async fn handle(
     receiver: Arc<Receiver>,
     peer: Option<IpAddr>,
     request: Request<body::Incoming>,
-) -> Response<Full<Bytes>> {
-    let pending = Pending { metrics: &receiver.metrics, begun: Instant::now(), status: None };
+) -> Response<Body> {
+    let Receiver { shared, .. } = &*receiver;
+    let encoding = response::encoding(request.version(), request.headers());
+    if encoding == Encoding::Grpc && request.uri().path().starts_with(health::PATH) {
+        return shared.health.answer(request).await.map(Body::Right);
+    }
+    let pending = Pending { metrics: &shared.metrics, begun: Instant::now(), status: None };
     let (head, mut body) = request.into_parts();
-    let response = match take(&receiver, &head, &mut body, peer).await {
-        Ok(answer) => response::answered(answer),
+    let (answer, done) = match take(&receiver, &head, &mut body, peer, encoding).await {
+        Ok(answer) => (answer, true),
         Err(refusal) => {
             tracing::debug!(?peer, %refusal, "refused");
             if let Some((key, limit)) = refusal.limit() {
-                receiver.notices.warn(key, || format!("a request was refused: {refusal}; see {limit}"));
+                shared.notices.warn(key, || format!("a request was refused: {refusal}; see {limit}"));
             }
+            // Over HTTP/2 the stream ends, and with it the body.
+            let whole = head.version == Version::HTTP_2 || refusal.leaves_body();
             // Who waits for `100 Continue` has not sent the body yet and will not.
-            if refusal.leaves_body() && !head.headers.contains_key(http::header::EXPECT) {
-                discard(body, receiver.limits.body);
+            if whole && head.version != Version::HTTP_2 && !head.headers.contains_key(http::header::EXPECT) {
+                discard(body, shared.limits.body);
             }
-            response::refused(response::encoding(&head.headers), &refusal)
+            (refusal.answer(encoding), whole)
         }
     };
-    pending.answered(response.status().as_u16());
-    response
+    pending.answered(answer.status);
+    let response = response::answered(answer, encoding);
+    if done { response } else { response::closing(response) }
 }
 
 async fn take(
@@ -51,32 +59,76 @@ async fn take(
     head: &Parts,
     body: &mut body::Incoming,
     peer: Option<IpAddr>,
+    encoding: Encoding,
 ) -> Result<Answer, Refusal> {
-    let [path, other] = &receiver.paths;
-    if head.uri.path() != path && head.uri.path() != other {
-        return Err(Refusal::NoSuchPath(path.clone()));
-    }
-    if head.method != Method::POST {
-        return Err(Refusal::Method);
-    }
-    let coding = Coding::of(&head.headers)?;
-    let mut slot = receiver.admission.enter().ok_or(Refusal::TooManyRequests)?;
-    let limits = &receiver.limits;
-    let reading = timeout(limits.read_timeout, collect(body, limits.body, &mut slot));
-    let coded = reading.await.unwrap_or(Err(Refusal::SlowBody(limits.read_timeout)))?;
-    let wire = coded.len();
+    let Receiver { shared, .. } = receiver;
+    let limits = &shared.limits;
+    let framing = Framing::of(receiver, head, encoding)?;
+    let mut slot = shared.admission.enter().ok_or(Refusal::TooManyRequests)?;
+    let reading = async {
+        match framing {
+            Framing::None { limit, .. } => collect(body, limit, &mut slot, |_| None).await,
+            Framing::Grpc { limit } => {
+                collect(body, limit + grpc::PREFIX, &mut slot, grpc::frame_length).await
+            }
+        }
+    };
+    let reading = timeout(limits.read_timeout, reading);
+    let wire = reading.await.unwrap_or(Err(Refusal::SlowBody(limits.read_timeout)))?;
+    let received = wire.len();
+    let (coded, coding, limit) = match framing {
+        Framing::None { coding, limit } => (wire, coding, limit),
+        Framing::Grpc { limit } => {
+            let (message, coding) = grpc::unframe(wire, &head.headers)?;
+            (message, coding, limit)
+        }
+    };
     // The slot is held until the answer is there.
-    let (body, _slot) = coding.undo(coded, limits.body, slot, &receiver.inflating).await?;
-    receiver.metrics.received(wire, body.len());
-    let incoming =
-        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(receiver, head), body };
-    receiver.relay.handle(incoming).await.map_err(Refusal::Filter)
+    let (body, _slot) = coding.undo(coded, limit, slot, &shared.inflating).await?;
+    shared.metrics.received(received, body.len());
+    let incoming = Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body };
+    shared.relay.handle(incoming).await.map_err(Refusal::Filter)
+}
+
+/// What lies around the request in a body, and how long it may be without that.
+#[derive(Clone, Copy)]
+enum Framing {
+    None { coding: Coding, limit: usize },
+    Grpc { limit: usize },
+}
+
+impl Framing {
+    fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<Self, Refusal> {
+        let Receiver { shared, listener } = receiver;
+        let limit = |own: Option<usize>| own.unwrap_or(usize::MAX).min(shared.limits.body);
+        if encoding == Encoding::Grpc {
+            let here = "use OTLP/HTTP, or receivers.otlp.protocols.grpc's endpoint";
+            let grpc = listener.grpc.as_ref().ok_or(Refusal::NotHere(Protocol::Grpc, here))?;
+            if head.uri.path() != GRPC_PATH || head.method != Method::POST {
+                return Err(Refusal::NoSuchService);
+            }
+            return Ok(Self::Grpc { limit: limit(grpc.message) });
+        }
+        if grpc::is_grpc(&head.headers) {
+            return Err(Refusal::OldHttp);
+        }
+        let here = "use OTLP/gRPC, or receivers.otlp.protocols.http's endpoint";
+        let http = listener.http.as_ref().ok_or(Refusal::NotHere(Protocol::Http, here))?;
+        let [path, other] = &shared.paths;
+        if head.uri.path() != path && head.uri.path() != other {
+            return Err(Refusal::NoSuchPath(path.clone()));
+        }
+        if head.method != Method::POST {
+            return Err(Refusal::Method);
+        }
+        Ok(Self::None { coding: Coding::of(&head.headers)?, limit: limit(http.body) })
+    }
 }
 
 /// The headers that the filter reads.
-fn headers(receiver: &Receiver, head: &Parts) -> Vec<Header> {
-    let mut headers = Vec::with_capacity(receiver.headers.len());
-    for name in &receiver.headers {
+fn headers(shared: &Shared, head: &Parts) -> Vec<Header> {
+    let mut headers = Vec::with_capacity(shared.headers.len());
+    for name in &shared.headers {
         for value in head.headers.get_all(name) {
             headers.push(Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() });
         }

@@ -19,7 +19,7 @@ async fn slow(pause: u64) -> Upstream {
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
     let upstream = slow(1_000).await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
-    let address = setup.server.address();
+    let address = setup.address();
     let mut idle = setup.client().await;
     assert_eq!(idle.ask(post("/v1/traces", "", b"before")).await.status, 200);
     let mut busy = setup.client().await;

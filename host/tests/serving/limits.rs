@@ -143,7 +143,7 @@ async fn connections_over_their_limit_wait_for_a_place() {
     let setup = Setup::with(accepting(), |settings| settings.limits.connections = Some(1)).await;
     let mut first = setup.client().await;
     assert_eq!(first.ask(post("/v1/traces", "", b"")).await.status, 200);
-    let mut second = Client::connect(setup.server.address()).await;
+    let mut second = Client::connect(setup.address()).await;
     second.send(post("/v1/traces", "", b"")).await;
     assert!(tokio::time::timeout(Duration::from_millis(100), second.response()).await.is_err());
     drop(first);

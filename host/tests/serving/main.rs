@@ -12,6 +12,7 @@
 
 mod admin;
 mod draining;
+mod grpc;
 mod limits;
 mod receiving;
 mod sending;

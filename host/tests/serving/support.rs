@@ -2,16 +2,19 @@
 
 mod client;
 mod fake;
+mod http2;
 mod upstream;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp::server::{Instruments, Server};
-use podstamp::settings::{Limits, Settings};
+use podstamp::settings::{Limits, Listener, Settings};
 
 pub(crate) use client::{Client, Response, post};
 pub(crate) use fake::{Fake, answer, forward};
+pub(crate) use http2::{Http2, framed, framed_compressed};
 pub(crate) use upstream::{Reaction, Upstream};
 
 /// A server on a free port.
@@ -27,7 +30,7 @@ impl Setup {
 
     pub(crate) async fn with(fake: Fake, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
-            listen: "127.0.0.1:0".to_owned(),
+            listeners: vec![Listener::http("127.0.0.1:0"), Listener::grpc("127.0.0.1:0")],
             limits: Limits { body: 1 << 20, ..Limits::default() },
             drain_timeout: Duration::from_secs(5),
             ..Settings::default()
@@ -39,7 +42,17 @@ impl Setup {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(self.server.address()).await
+        Client::connect(self.address()).await
+    }
+
+    /// Where OTLP/HTTP is taken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.http_address().unwrap()
+    }
+
+    /// A client over HTTP/2, to where OTLP/gRPC is taken.
+    pub(crate) async fn grpc(&self) -> Http2 {
+        Http2::connect(self.server.grpc_address().unwrap()).await
     }
 
     /// Whether a line stands in the metrics, now or soon.

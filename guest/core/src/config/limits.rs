@@ -9,6 +9,10 @@ pub struct Limits {
     pub body: u32,
     /// Requests at a time.
     pub in_flight: u32,
+    /// Bytes of all their bodies at a time.
+    pub in_flight_bytes: u32,
+    /// Connections at a time; 0: any number.
+    pub connections: u32,
     /// From a connection's first byte to the end of a request's header.
     pub header_timeout: u32,
     /// Between two requests of a connection.
@@ -30,6 +34,8 @@ impl Default for Limits {
         Self {
             body: DEFAULT_BODY,
             in_flight: DEFAULT_IN_FLIGHT,
+            in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
+            connections: 0,
             header_timeout: DEFAULT_HEADER_TIMEOUT,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             read_timeout: DEFAULT_READ_TIMEOUT,
@@ -46,9 +52,12 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
     let default = Limits::default();
     let mut section = node.section();
     let guest_memory = section.take("guest_memory");
+    let in_flight_bytes = section.take("in_flight_bytes");
     let limits = Limits {
         body: section.take("body").positive(Node::size).or(body).unwrap_or(default.body),
         in_flight: section.take("in_flight").positive(Node::count).unwrap_or(default.in_flight),
+        in_flight_bytes: in_flight_bytes.size().unwrap_or(default.in_flight_bytes),
+        connections: section.take("connections").count().unwrap_or(default.connections),
         header_timeout: section
             .take("header_timeout")
             .positive(Node::duration)
@@ -71,6 +80,12 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
             limits.body, limits.guest_memory
         ));
     }
+    if limits.in_flight_bytes < limits.body {
+        in_flight_bytes.fault(format!(
+            "is under the largest body, {} bytes, which then never fits: raise it or lower `body`",
+            limits.body
+        ));
+    }
     limits
 }
 
@@ -90,6 +105,9 @@ const DEFAULT_BODY: u32 = 64 << 20;
 
 /// At 64 KiB a body this is 16 MiB; a few SDKs a node stay far below it.
 const DEFAULT_IN_FLIGHT: u32 = 256;
+
+/// Four bodies of the largest size, or thousands of usual ones.
+const DEFAULT_IN_FLIGHT_BYTES: u32 = 256 << 20;
 
 /// A client sends a header in one packet; who needs longer holds a connection for nothing.
 const DEFAULT_HEADER_TIMEOUT: u32 = 10_000;
@@ -131,9 +149,11 @@ mod tests {
     #[test]
     fn limits_that_let_nothing_pass_or_do_not_fit_are_faults() {
         let findings = Findings::default();
-        let document = json!({"body": "200MiB", "in_flight": 0, "guest_timeout": "0s", "bodies": 1});
+        let document = json!({
+            "body": "200MiB", "in_flight": 0, "in_flight_bytes": "100MiB", "guest_timeout": "0s", "bodies": 1,
+        });
         read(&Node::root(&document, &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
-        assert_eq!(paths, ["in_flight", "guest_timeout", "bodies", "guest_memory"]);
+        assert_eq!(paths, ["in_flight", "guest_timeout", "bodies", "guest_memory", "in_flight_bytes"]);
     }
 }

@@ -1,6 +1,7 @@
 //! `podstamp`: what the Collector has no keys for.
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::limits::{self, Limits};
 use super::node::Node;
@@ -18,10 +19,20 @@ pub struct Pods {
     pub covers_cluster: bool,
 }
 
+/// `podstamp.proxy_protocol`: the listeners where a load balancer says ahead of everything else whom it speaks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// Where OTLP/HTTP is taken.
+    pub http: bool,
+    /// Where OTLP/gRPC is taken.
+    pub grpc: bool,
+}
+
 /// All that is read from the section.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) proxy_protocol: ProxyProtocol,
     pub(crate) guard: Guard,
     pub(crate) limits: Limits,
     pub(crate) admin: Option<String>,
@@ -58,13 +69,15 @@ impl Guard {
 /// `body` is what the receiver's section says of the size of bodies.
 pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     let mut section = node.section();
-    let trusted_proxies = section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
+    let trusted_proxies: Vec<_> =
+        section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
+    let proxy_protocol = read_proxy_protocol(&section.take("proxy_protocol"), trusted_proxies.is_empty());
     let guard = read_guard(&section.take("guard"));
     let limits = limits::read(&section.take("limits"), body);
     let admin = read_admin(&section.take("admin"));
     let pods = read_pods(&section.take("pods"));
     section.close();
-    Own { trusted_proxies, guard, limits, admin, pods }
+    Own { trusted_proxies, proxy_protocol, guard, limits, admin, pods }
 }
 
 fn read_network(node: &Node<'_>) -> Option<IpNet> {
@@ -85,6 +98,29 @@ fn read_network(node: &Node<'_>) -> Option<IpNet> {
         Some(_) => {}
     }
     network
+}
+
+fn read_proxy_protocol(node: &Node<'_>, nobody_trusted: bool) -> ProxyProtocol {
+    let chosen = match node.value() {
+        None => return ProxyProtocol::default(),
+        Some(Value::Array(_)) => {
+            let named = |name| node.list().iter().any(|item| item.text().as_deref() == Some(name));
+            for item in node.list() {
+                let _ = item.choice(&[("http", ()), ("grpc", ())]);
+            }
+            ProxyProtocol { http: named("http"), grpc: named("grpc") }
+        }
+        Some(_) => {
+            let all = node.flag().unwrap_or_default();
+            ProxyProtocol { http: all, grpc: all }
+        }
+    };
+    if nobody_trusted && chosen != ProxyProtocol::default() {
+        node.fault(
+            "believes only peers in podstamp.trusted_proxies, and there are none: name the load balancer there",
+        );
+    }
+    chosen
 }
 
 fn read_guard(node: &Node<'_>) -> Guard {
@@ -172,6 +208,24 @@ mod tests {
         assert_eq!(texts, ["10.0.0.0/8", "192.168.1.1/32", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0"]);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["trusted_proxies[5]", "trusted_proxies[6]"]);
+    }
+
+    #[test]
+    fn a_proxy_header_is_expected_where_it_is_asked_for_and_somebody_is_trusted() {
+        let findings = Findings::default();
+        let proxies = |value| {
+            let document = json!({"trusted_proxies": ["10.0.0.1"], "proxy_protocol": value});
+            let read = read(&Node::root(&document, &findings), None).proxy_protocol;
+            (read.http, read.grpc)
+        };
+        assert_eq!(proxies(json!(null)), (false, false));
+        assert_eq!(proxies(json!(true)), (true, true));
+        assert_eq!(proxies(json!(["grpc"])), (false, true));
+        assert_eq!(proxies(json!(["http", "grpc"])), (true, true));
+        proxies(json!(["https"]));
+        read(&Node::root(&json!({"proxy_protocol": true}), &findings), None);
+        let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, ["proxy_protocol[0]", "proxy_protocol"]);
     }
 
     #[test]

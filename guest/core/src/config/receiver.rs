@@ -8,10 +8,49 @@ use crate::exchange::Level;
 /// Where podstamp receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// `host:port` to listen on with OTLP/HTTP.
+    /// OTLP/HTTP.
+    pub http: Option<Http>,
+    /// OTLP/gRPC.
+    pub grpc: Option<Grpc>,
+}
+
+/// `protocols.http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// `host:port` to listen on.
     pub endpoint: String,
     /// Path for traces, besides the one of deepflow-agent.
     pub traces_url_path: String,
+    /// `max_request_body_size`, bytes.
+    pub max_body: Option<u32>,
+}
+
+/// `protocols.grpc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// `host:port` to listen on. The same as that of HTTP: one listener takes both.
+    pub endpoint: String,
+    /// `max_recv_msg_size_mib`, bytes.
+    pub max_message: Option<u32>,
+    /// Requests at a time on one connection.
+    pub max_concurrent_streams: u32,
+    /// When connections are checked and ended.
+    pub keepalive: Keepalive,
+}
+
+/// `keepalive.server_parameters`, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long a connection may stay without a request; none: as `podstamp.limits.idle_timeout` says.
+    pub max_connection_idle: Option<u32>,
+    /// How old a connection may grow; none: as old as it likes.
+    pub max_connection_age: Option<u32>,
+    /// How long requests may go on after that.
+    pub max_connection_age_grace: u32,
+    /// When to ping a client that says nothing.
+    pub time: u32,
+    /// How long it may take to answer that.
+    pub timeout: u32,
 }
 
 /// All that is read from the receiver's section.
@@ -19,49 +58,78 @@ pub struct Receiver {
 pub(crate) struct Read {
     pub(crate) receiver: Receiver,
     pub(crate) include_metadata: bool,
-    /// `max_request_body_size`, bytes.
-    pub(crate) body: Option<u32>,
+}
+
+impl Receiver {
+    /// The path that takes traces over HTTP, besides deepflow-agent's.
+    pub fn traces_path(&self) -> &str {
+        self.http.as_ref().map_or(DEFAULT_PATH, |http| &http.traces_url_path)
+    }
+
+    /// The largest request that a protocol says it takes, bytes.
+    pub(crate) fn largest(&self) -> Option<u32> {
+        let http = self.http.as_ref().and_then(|http| http.max_body);
+        http.max(self.grpc.as_ref().and_then(|grpc| grpc.max_message))
+    }
 }
 
 impl Default for Read {
+    /// Both protocols, as OTLP recommends.
     fn default() -> Self {
-        let receiver =
-            Receiver { endpoint: DEFAULT_ENDPOINT.to_owned(), traces_url_path: DEFAULT_PATH.to_owned() };
-        Self { receiver, include_metadata: false, body: None }
+        let http = Http {
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            traces_url_path: DEFAULT_PATH.to_owned(),
+            max_body: None,
+        };
+        let grpc = Grpc {
+            endpoint: DEFAULT_GRPC_ENDPOINT.to_owned(),
+            max_message: None,
+            max_concurrent_streams: DEFAULT_STREAMS,
+            keepalive: Keepalive::default(),
+        };
+        Self { receiver: Receiver { http: Some(http), grpc: Some(grpc) }, include_metadata: false }
+    }
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            max_connection_idle: None,
+            max_connection_age: None,
+            max_connection_age_grace: DEFAULT_AGE_GRACE,
+            time: DEFAULT_PING,
+            timeout: DEFAULT_PING_TIMEOUT,
+        }
     }
 }
 
 pub(crate) fn read(node: &Node<'_>) -> Read {
     let mut section = node.section();
-    let mut protocols = section.take("protocols").section();
+    let protocols_node = section.take("protocols");
     section.close();
+    let mut protocols = protocols_node.section();
     let grpc = protocols.take("grpc");
-    if grpc.is_present() {
-        let message = "OTLP/gRPC isn't received yet: let clients use OTLP/HTTP";
-        grpc.notice(Level::Warning, "config-grpc", message);
-    }
     let http = protocols.take("http");
-    if grpc.is_present() && !http.is_present() {
-        http.fault("is missing: podstamp receives OTLP/HTTP only so far; add `http:`");
-    }
     protocols.close();
-    read_http(http.section())
+    if !grpc.is_present() && !http.is_present() {
+        protocols_node.fault("names neither `grpc:` nor `http:`, so that nothing would be received");
+    }
+    let mut include_metadata = false;
+    let http = http.is_present().then(|| read_http(http.section(), &mut include_metadata));
+    let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), &mut include_metadata));
+    Read { receiver: Receiver { http, grpc }, include_metadata }
 }
 
-fn read_http(mut section: Section<'_>) -> Read {
-    let default = Read::default();
-    let endpoint = section.take("endpoint");
-    let endpoint = endpoint.filled_text().and_then(|text| listen(&endpoint, &text));
+fn read_http(mut section: Section<'_>, include_metadata: &mut bool) -> Http {
+    let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_ENDPOINT);
     let path = section.take("traces_url_path").filled_text().map(|path| match path.starts_with('/') {
         true => path,
         false => format!("/{path}"),
     });
-    let include_metadata = section.take("include_metadata").flag();
-    let body = section.take("max_request_body_size").size().filter(|size| *size > 0);
+    *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
+    let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
-    section.refuse(&["tls"], "TLS isn't received yet: terminate it ahead of podstamp, or remove this");
-    section.refuse(&["auth"], "podstamp cannot authenticate clients: restrict access by network policy");
-    section.refuse(&["middlewares"], "podstamp has no middlewares, and one may stand for access control");
+    refuse_what_protects(&mut section);
     let cors = section.take("cors");
     if cors.value().is_some() {
         let message = "has no effect here: browsers cannot send to podstamp directly";
@@ -75,20 +143,66 @@ fn read_http(mut section: Section<'_>) -> Read {
         &["metrics_url_path", "logs_url_path", "profiles_url_path"],
         "podstamp carries traces only",
     );
-    section.without_effect(&["compression_algorithms"], "podstamp receives identity and gzip");
+    section.without_effect(&["compression_algorithms"], "podstamp tells what a body is compressed with");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
     // Where it says how to listen, TCP is the only way.
-    let _ = section.take("transport").choice(&[("tcp", ()), ("tcp4", ()), ("tcp6", ())]);
+    let _ = section.take("transport").choice(TRANSPORTS);
     section.close();
+    Http { endpoint, traces_url_path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()), max_body }
+}
 
-    Read {
-        receiver: Receiver {
-            endpoint: endpoint.unwrap_or(default.receiver.endpoint),
-            traces_url_path: path.unwrap_or(default.receiver.traces_url_path),
-        },
-        include_metadata: include_metadata.unwrap_or(default.include_metadata),
-        body,
+fn read_grpc(mut section: Section<'_>, include_metadata: &mut bool) -> Grpc {
+    let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_GRPC_ENDPOINT);
+    *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
+    let mebibytes = section.take("max_recv_msg_size_mib");
+    let max_message = mebibytes.count().filter(|count| *count > 0).and_then(|count| {
+        let bytes = count.checked_mul(1 << 20);
+        if bytes.is_none() {
+            mebibytes.fault("is over 4095, more than podstamp can take in one piece");
+        }
+        bytes
+    });
+    let streams = section.take("max_concurrent_streams").count().filter(|count| *count > 0);
+    let keepalive = read_keepalive(&section.take("keepalive"));
+
+    refuse_what_protects(&mut section);
+    section.without_effect(&["read_buffer_size", "write_buffer_size"], "podstamp sizes its buffers itself");
+    section.without_effect(&["include_tls_metadata"], "podstamp does not use it");
+    let _ = section.take("transport").choice(TRANSPORTS);
+    section.close();
+    Grpc { endpoint, max_message, max_concurrent_streams: streams.unwrap_or(DEFAULT_STREAMS), keepalive }
+}
+
+fn refuse_what_protects(section: &mut Section<'_>) {
+    section.refuse(&["tls"], "TLS isn't received yet: terminate it ahead of podstamp, or remove this");
+    section.refuse(&["auth"], "podstamp cannot authenticate clients: restrict access by network policy");
+    section.refuse(&["middlewares"], "podstamp has no middlewares, and one may stand for access control");
+}
+
+fn read_keepalive(node: &Node<'_>) -> Keepalive {
+    let default = Keepalive::default();
+    let mut section = node.section();
+    let mut parameters = section.take("server_parameters").section();
+    let mut duration = |key| parameters.take(key).duration().filter(|duration| *duration > 0);
+    let keepalive = Keepalive {
+        max_connection_idle: duration("max_connection_idle"),
+        max_connection_age: duration("max_connection_age"),
+        max_connection_age_grace: duration("max_connection_age_grace")
+            .unwrap_or(default.max_connection_age_grace),
+        time: duration("time").unwrap_or(default.time),
+        timeout: duration("timeout").unwrap_or(default.timeout),
+    };
+    parameters.close();
+    let policy = section.take("enforcement_policy");
+    if policy.value().is_some() {
+        policy.no_effect("podstamp bounds what pings of a client may cost by itself");
     }
+    section.close();
+    keepalive
+}
+
+fn read_endpoint(node: &Node<'_>, default: &str) -> String {
+    node.filled_text().and_then(|text| listen(node, &text)).unwrap_or_else(|| default.to_owned())
 }
 
 /// Reads the address to listen on. `:4318` means all of IPv4.
@@ -108,5 +222,28 @@ pub(crate) fn listen(node: &Node<'_>, text: &str) -> Option<String> {
 /// As the Collector's, but by address: what `localhost` means differs from host to host.
 pub const DEFAULT_ENDPOINT: &str = "127.0.0.1:4318";
 
+/// The port of OTLP/gRPC.
+pub const DEFAULT_GRPC_ENDPOINT: &str = "127.0.0.1:4317";
+
 /// From the OTLP specification.
 pub const DEFAULT_PATH: &str = "/v1/traces";
+
+const TRANSPORTS: &[(&str, ())] = &[("tcp", ()), ("tcp4", ()), ("tcp6", ())];
+
+/// As many as podstamp takes at a time in all.
+const DEFAULT_STREAMS: u32 = 256;
+
+/// Longer than an exporter waits for one request.
+const DEFAULT_AGE_GRACE: u32 = 30_000;
+
+/// grpc-go's two hours would leave requests of a dead client hanging that long.
+const DEFAULT_PING: u32 = 60_000;
+
+/// As in grpc-go.
+const DEFAULT_PING_TIMEOUT: u32 = 20_000;
+
+/// OTLP's gRPC service for traces.
+pub const GRPC_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+
+/// Path of its only method.
+pub const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";

@@ -85,7 +85,7 @@ fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
     assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
     assert_eq!((config.exporter.is_agent, config.rules), (true, Rules::AGENT));
     assert_eq!(config.exporter.retry, Retry::default());
-    assert_eq!(config.receiver.endpoint, "127.0.0.1:4318");
+    assert_eq!(config.receiver.http.as_ref().unwrap().endpoint, "127.0.0.1:4318");
     assert_eq!(keys(&config), [(Level::Info, "config-default"), (Level::Info, "config-pod-ip")]);
     let stamp = &config.notices[1].message;
     assert!(stamp.starts_with("processors.resource.attributes[0].from_attribute: "), "{stamp}");
@@ -161,7 +161,7 @@ fn a_whole_otel_agent_configuration_runs_as_it_stands() {
         },
     });
     let config = parsed(&document);
-    assert_eq!(config.receiver.endpoint, "0.0.0.0:4318");
+    assert_eq!(config.receiver.http.as_ref().unwrap().endpoint, "0.0.0.0:4318");
     let paths: Vec<_> = config.notices.iter().filter_map(|notice| notice.message.split(':').next()).collect();
     let expected = [
         "service.extensions",
@@ -174,7 +174,6 @@ fn a_whole_otel_agent_configuration_runs_as_it_stands() {
         "extensions.health_check",
         "extensions.memory_ballast",
         "extensions.zpages",
-        "receivers.otlp.protocols.grpc",
         "processors.resource.attributes[0].from_attribute",
     ];
     assert_eq!(paths, expected);

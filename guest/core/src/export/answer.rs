@@ -2,19 +2,99 @@
 
 use serde_json::json;
 
-use super::{JSON, PROTOBUF};
+use crate::action::base64;
 use crate::exchange::{Answer, Encoding, Header};
 use crate::resource::read::{Content, for_fields};
 use crate::wire::{self, BodyFault, put_field, put_varint};
 
-/// The codes of `google.rpc.Code` that are used here.
+/// The codes of `google.rpc.Code` that OTLP's answers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
+#[expect(missing_docs, reason = "they are gRPC's own, by their own names")]
+pub enum Code {
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     ResourceExhausted = 8,
+    Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
+    Unauthenticated = 16,
+}
+
+/// Why a request is not accepted: a `google.rpc.Status`.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// HTTP status code.
+    pub status: u16,
+    /// The same for gRPC.
+    pub code: Code,
+    /// For people.
+    pub message: &'a str,
+    /// The place in the body, which goes along as `google.rpc.BadRequest`.
+    pub fault: Option<&'a BodyFault>,
+    /// Milliseconds after which the client may try again: Retry-After, and for gRPC `google.rpc.RetryInfo`, without which
+    /// a client gives up on RESOURCE_EXHAUSTED.
+    pub retry_after: Option<u32>,
+}
+
+impl<'a> Failure<'a> {
+    /// One without a place and without another try.
+    pub fn new(status: u16, code: Code, message: &'a str) -> Self {
+        Self { status, code, message, fault: None, retry_after: None }
+    }
+
+    /// The answer for a client.
+    pub fn answer(&self, encoding: Encoding) -> Answer {
+        let mut headers = vec![Header::new("content-type", media_type(encoding))];
+        let body = match encoding {
+            Encoding::Protobuf => self.protobuf(),
+            Encoding::Json => self.json(),
+            Encoding::Grpc => {
+                headers.push(Header::new("grpc-status", &(self.code as u8).to_string()));
+                headers.push(Header::new("grpc-message", &percent_encoded(self.message)));
+                if self.fault.is_some() || self.retry_after.is_some() {
+                    let details = base64::encode(&self.protobuf());
+                    headers.push(Header::new("grpc-status-details-bin", details.trim_end_matches('=')));
+                }
+                Vec::new()
+            }
+        };
+        if let Some(retry_after) = self.retry_after
+            && encoding != Encoding::Grpc
+        {
+            headers.push(Header::new("retry-after", &retry_after.div_ceil(1000).max(1).to_string()));
+        }
+        Answer { status: self.status, headers, body, notice: None }
+    }
+
+    fn protobuf(&self) -> Vec<u8> {
+        let mut body = vec![0x08];
+        put_varint(&mut body, self.code as u64);
+        put_field(&mut body, 2, self.message.as_bytes());
+        if let Some(fault) = self.fault {
+            put_field(&mut body, 3, &any(BAD_REQUEST, &bad_request(fault)));
+        }
+        if let Some(retry_after) = self.retry_after {
+            put_field(&mut body, 3, &any(RETRY_INFO, &retry_info(retry_after)));
+        }
+        body
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let mut body = json!({"code": self.code as u8, "message": self.message});
+        let mut details = Vec::new();
+        if let Some(fault) = self.fault {
+            let violation = json!({"field": fault.path, "description": fault.kind.to_string()});
+            details.push(json!({"@type": BAD_REQUEST, "fieldViolations": [violation]}));
+        }
+        if let Some(retry_after) = self.retry_after {
+            let delay = format!("{}.{:03}s", retry_after / 1000, retry_after % 1000);
+            details.push(json!({"@type": RETRY_INFO, "retryDelay": delay}));
+        }
+        if let (false, Some(body)) = (details.is_empty(), body.as_object_mut()) {
+            body.insert("details".to_owned(), details.into());
+        }
+        body.to_string().into_bytes()
+    }
 }
 
 /// What an upstream did not take: `ExportTracePartialSuccess`.
@@ -26,8 +106,12 @@ pub(super) struct PartialSuccess {
 
 /// An `ExportTraceServiceResponse`. Its `partial_success` stays unset on full success, as OTLP demands.
 pub(super) fn success(encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
+    let mut headers = vec![Header::new("content-type", media_type(encoding))];
+    if encoding == Encoding::Grpc {
+        headers.push(Header::new("grpc-status", "0"));
+    }
     let body = match encoding {
-        Encoding::Protobuf => partial.map(|partial| partial.protobuf()).unwrap_or_default(),
+        Encoding::Protobuf | Encoding::Grpc => partial.map(|partial| partial.protobuf()).unwrap_or_default(),
         Encoding::Json => match partial {
             None => b"{}".to_vec(),
             Some(partial) => {
@@ -41,40 +125,7 @@ pub(super) fn success(encoding: Encoding, partial: Option<PartialSuccess>) -> An
             }
         },
     };
-    Answer { status: 200, headers: vec![content_type(encoding)], body, notice: None }
-}
-
-/// A `google.rpc.Status`; the place of a fault goes along as `google.rpc.BadRequest`.
-pub(super) fn failure(
-    status: u16,
-    encoding: Encoding,
-    code: Code,
-    message: &str,
-    fault: Option<&BodyFault>,
-) -> Answer {
-    let body = match encoding {
-        Encoding::Protobuf => {
-            let mut body = vec![0x08];
-            put_varint(&mut body, code as u64);
-            put_field(&mut body, 2, message.as_bytes());
-            if let Some(fault) = fault {
-                put_field(&mut body, 3, &bad_request(fault));
-            }
-            body
-        }
-        Encoding::Json => {
-            let mut body = json!({"code": code as u32, "message": message});
-            if let (Some(fault), Some(body)) = (fault, body.as_object_mut()) {
-                let violation = json!({"field": fault.path, "description": fault.kind.to_string()});
-                body.insert(
-                    "details".to_owned(),
-                    json!([{"@type": BAD_REQUEST, "fieldViolations": [violation]}]),
-                );
-            }
-            body.to_string().into_bytes()
-        }
-    };
-    Answer { status, headers: vec![content_type(encoding)], body, notice: None }
+    Answer { status: 200, headers, body, notice: None }
 }
 
 /// What the body of an upstream's 2xx says of losses. An upstream that answers in no encoding of OTLP says nothing.
@@ -91,12 +142,17 @@ pub(super) fn partial_success(headers: &[Header], body: &[u8]) -> Option<Partial
             let read = partial.get_or_insert_with(PartialSuccess::default);
             for_fields(bytes, |number, content| match (number, content) {
                 (1, Content::Number(number)) => read.rejected_spans = number.cast_signed(),
-                (2, Content::Bytes(text)) => read.error_message = String::from_utf8_lossy(text).into_owned(),
+                (2, Content::Bytes(text)) => read.error_message = shortened(text),
                 _ => (),
             });
         }
     });
     partial.filter(|partial| *partial != PartialSuccess::default())
+}
+
+/// A client need not read more than 4 MiB of a response, so that a long message is cut rather than the count lost.
+fn shortened(text: &[u8]) -> String {
+    String::from_utf8_lossy(text.get(..MAX_MESSAGE).unwrap_or(text)).into_owned()
 }
 
 impl PartialSuccess {
@@ -115,27 +171,62 @@ impl PartialSuccess {
     }
 }
 
-/// `google.protobuf.Any` of `BadRequest { field_violations { field, description } }`.
+/// `google.protobuf.Any`.
+fn any(type_url: &str, message: &[u8]) -> Vec<u8> {
+    let mut any = Vec::new();
+    put_field(&mut any, 1, type_url.as_bytes());
+    put_field(&mut any, 2, message);
+    any
+}
+
+/// `BadRequest { field_violations { field, description } }`.
 fn bad_request(fault: &BodyFault) -> Vec<u8> {
     let mut violation = Vec::new();
     put_field(&mut violation, 1, fault.path.as_bytes());
     put_field(&mut violation, 2, fault.kind.to_string().as_bytes());
     let mut bad_request = Vec::new();
     put_field(&mut bad_request, 1, &violation);
-    let mut any = Vec::new();
-    put_field(&mut any, 1, BAD_REQUEST.as_bytes());
-    put_field(&mut any, 2, &bad_request);
-    any
+    bad_request
 }
 
-fn content_type(encoding: Encoding) -> Header {
-    Header::new(
-        "content-type",
-        match encoding {
-            Encoding::Protobuf => PROTOBUF,
-            Encoding::Json => JSON,
-        },
-    )
+/// `RetryInfo { retry_delay { seconds, nanos } }`.
+fn retry_info(delay: u32) -> Vec<u8> {
+    let mut duration = vec![0x08];
+    put_varint(&mut duration, u64::from(delay / 1000));
+    duration.push(0x10);
+    put_varint(&mut duration, u64::from(delay % 1000) * 1_000_000);
+    let mut retry_info = Vec::new();
+    put_field(&mut retry_info, 1, &duration);
+    retry_info
 }
+
+/// As gRPC wants a message in a header: what is not printable ASCII, and `%`, as `%XX`.
+fn percent_encoded(message: &str) -> String {
+    let mut encoded = String::with_capacity(message.len());
+    for byte in message.bytes() {
+        match byte {
+            b'%' | ..0x20 | 0x7f.. => encoded.push_str(&format!("%{byte:02X}")),
+            _ => encoded.push(char::from(byte)),
+        }
+    }
+    encoded
+}
+
+/// The media type of an encoding.
+pub fn media_type(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Protobuf => PROTOBUF,
+        Encoding::Json => JSON,
+        Encoding::Grpc => GRPC,
+    }
+}
+
+pub(super) const PROTOBUF: &str = "application/x-protobuf";
+pub(super) const JSON: &str = "application/json";
+const GRPC: &str = "application/grpc";
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
+/// Bytes of an upstream's message that are passed on.
+const MAX_MESSAGE: usize = 4096;

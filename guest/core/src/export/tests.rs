@@ -5,7 +5,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use serde_json::{Value as Json, json};
 
-use super::{Filter, PROTOBUF};
+use super::Filter;
+use super::answer::{Code, Failure, PROTOBUF};
 use crate::directory::NoPods;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Outbound, Outcome, Prepared, Report, Request,
@@ -170,7 +171,7 @@ fn content_types_are_told_apart_and_may_be_missing_on_the_agents_path_only() {
         ("/v1/traces", Some("text/plain")),
         ("/v1/traces", Some("")),
         ("/v1/traces", Some("application/x-protobuf2")),
-        ("/api/v1/otel/trace", Some("application/grpc")),
+        ("/api/v1/otel/trace", Some("application/grpc+json")),
     ] {
         let answer = answered(prepare(&filter, path, content_type, BODY));
         assert_eq!(answer.status, 415, "{content_type:?}");
@@ -261,7 +262,7 @@ fn what_an_upstream_did_not_take_is_passed_on() {
 
 #[test]
 fn upstreams_that_are_busy_are_tried_again_and_then_passed_on() {
-    for (busy, code) in [(429, 8), (502, 14), (503, 14), (504, 14)] {
+    for (busy, code) in [(429, 14), (502, 14), (503, 14), (504, 14)] {
         assert!(matches!(
             filter().conclude(&first(Encoding::Protobuf), &response(busy, &[], b"")),
             Next::Retry(_)
@@ -420,4 +421,124 @@ fn no_attempt_begins_after_the_timeout_or_the_longest_time() {
     let forever =
         retrying(&json!({"initial_interval": "1s", "randomization_factor": 0, "max_elapsed_time": 0}), "0s");
     assert_eq!(wait(&forever, 1, 1 << 31, 0, None), Some(1000));
+}
+
+/// What a gRPC client reads: `grpc-status`, and the Status of `grpc-status-details-bin` where there is one.
+fn grpc_status(answer: &Answer) -> (Option<&str>, Option<Status>) {
+    assert_eq!(header(answer, "content-type"), Some("application/grpc"));
+    let details = header(answer, "grpc-status-details-bin").map(|text| {
+        use base64_of_tests::decode;
+        Status::decode(&decode(text)[..]).unwrap()
+    });
+    (header(answer, "grpc-status"), details)
+}
+
+mod base64_of_tests {
+    /// Base64 without padding.
+    pub(super) fn decode(text: &str) -> Vec<u8> {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bits = 0_u32;
+        let mut have = 0;
+        let mut bytes = Vec::new();
+        for letter in text.bytes() {
+            let value = LETTERS.iter().position(|known| *known == letter).unwrap();
+            bits = bits << 6 | value as u32;
+            have += 6;
+            if have >= 8 {
+                have -= 8;
+                bytes.push((bits >> have) as u8);
+            }
+        }
+        bytes
+    }
+}
+
+/// `google.rpc.RetryInfo`, its Duration spelt out.
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, tag = "1")]
+    retry_delay: Option<Duration>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Duration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+#[test]
+fn grpc_is_told_by_its_content_type_and_answered_with_a_status() {
+    for content_type in ["application/grpc", "application/grpc+proto"] {
+        let outbound = forwarded(prepare(&filter(), "/v1/traces", Some(content_type), BODY));
+        assert_eq!(outbound.encoding, Encoding::Grpc);
+        assert_eq!(outbound.headers[0], Header::new("content-type", PROTOBUF), "the agent speaks no gRPC");
+    }
+    let given = answer(filter().conclude(&first(Encoding::Grpc), &response(200, &[], b"")));
+    assert_eq!((given.status, given.body.len(), grpc_status(&given)), (200, 0, (Some("0"), None)));
+    let empty = answered(prepare(&filter(), "/v1/traces", Some("application/grpc"), b""));
+    assert_eq!((empty.status, grpc_status(&empty)), (200, (Some("0"), None)));
+}
+
+#[test]
+fn g2_only_what_may_succeed_later_has_a_code_that_clients_try_again() {
+    for (outcome, expected) in [
+        (response(400, &[], b""), "3"),
+        (response(413, &[], b""), "8"),
+        (response(401, &[], b""), "13"),
+        (response(404, &[], b""), "13"),
+        (response(500, &[], b""), "13"),
+        (response(429, &[], b""), "14"),
+        (response(502, &[], b""), "14"),
+        (response(503, &[], b""), "14"),
+        (response(504, &[], b""), "14"),
+        (Outcome::NotConnected("refused"), "14"),
+        (Outcome::Closed(BODY), "14"),
+        (Outcome::Closed(BAD_NAME), "3"),
+        (Outcome::TimedOut, "4"),
+        (Outcome::Oversized, "13"),
+    ] {
+        let given = answer(without_retry().conclude(&first(Encoding::Grpc), &outcome));
+        let (code, details) = grpc_status(&given);
+        assert_eq!(code, Some(expected), "{outcome:?}");
+        let retry =
+            details.iter().flat_map(|status| &status.details).any(|any| any.type_url.ends_with("RetryInfo"));
+        // RESOURCE_EXHAUSTED with it would be tried again.
+        assert_eq!(retry, expected == "14", "{outcome:?}");
+        assert!(given.body.is_empty());
+    }
+}
+
+#[test]
+fn g3_throttling_says_when_to_come_again_and_bad_data_where_it_is_bad() {
+    let asked = [Header::new("retry-after", "17")];
+    let given = answer(without_retry().conclude(&first(Encoding::Grpc), &response(429, &asked, b"")));
+    let (_, Some(Status { details, .. })) = grpc_status(&given) else { panic!("no details") };
+    let info = RetryInfo::decode(&details[0].value[..]).unwrap();
+    assert_eq!(info.retry_delay, Some(Duration { seconds: 17, nanos: 0 }));
+    assert_eq!(header(&given, "retry-after"), None);
+
+    let given = answered(prepare(&filter(), "/v1/traces", Some("application/grpc"), CUT));
+    let (code, Some(Status { details, message, .. })) = grpc_status(&given) else { panic!("no details") };
+    assert_eq!((given.status, code), (400, Some("3")));
+    assert_eq!(details[0].type_url, "type.googleapis.com/google.rpc.BadRequest");
+    assert_eq!(header(&given, "grpc-message"), Some(message.as_str()));
+}
+
+#[test]
+fn a_message_that_no_header_can_hold_is_percent_encoded() {
+    let failure = Failure::new(400, Code::InvalidArgument, "50% of\nä");
+    let given = failure.answer(Encoding::Grpc);
+    assert_eq!(header(&given, "grpc-message"), Some("50%25 of%0A%C3%A4"));
+}
+
+#[test]
+fn s11_a_long_message_of_the_upstream_is_cut() {
+    let partial = ExportTracePartialSuccess { rejected_spans: 7, error_message: "x".repeat(3 << 20) };
+    let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+    let headers = [Header::new("content-type", PROTOBUF)];
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &response(200, &headers, &body)));
+    let given = ExportTraceServiceResponse::decode(&given.body[..]).unwrap().partial_success.unwrap();
+    assert_eq!((given.rejected_spans, given.error_message.len()), (7, 4096));
 }

@@ -86,7 +86,7 @@ fn what_podstamp_cannot_do_is_a_fault_where_it_is_used() {
         ("connectors", "exporters", "spanmetrics", "podstamp has no `spanmetrics` connector"),
     ] {
         let mut document = simple();
-        document["receivers"] = json!({"otlp": null});
+        document["receivers"] = json!({"otlp": {"protocols": {"http": null}}});
         document["service"]["pipelines"]["traces"]["receivers"] = json!(["otlp"]);
         document[section][id] = json!({"anything": 1});
         let used = &mut document["service"]["pipelines"]["traces"][list];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{faults, notices, parsed, simple, simple_with};
-use crate::config::{Limits, Retry};
+use crate::config::{Keepalive, Limits, Retry};
 use crate::guard::Rules;
 
 fn receiving(http: Value) -> Value {
@@ -28,7 +28,10 @@ fn the_receiver_listens_where_it_is_told() {
         (json!(null), "127.0.0.1:4318"),
         (json!(""), "127.0.0.1:4318"),
     ] {
-        assert_eq!(parsed(&receiving(json!({"endpoint": endpoint}))).receiver.endpoint, expected);
+        assert_eq!(
+            parsed(&receiving(json!({"endpoint": endpoint}))).receiver.http.unwrap().endpoint,
+            expected
+        );
     }
     for endpoint in
         ["4318", "host", "host:", "host:x", "host:70000", "::1:4318", "a:1:2", "http://host:1", "[::1]"]
@@ -36,8 +39,8 @@ fn the_receiver_listens_where_it_is_told() {
         assert_eq!(faults(&receiving(json!({"endpoint": endpoint}))).len(), 1, "{endpoint}");
     }
     let receiver = parsed(&receiving(json!({"traces_url_path": "otlp/traces"}))).receiver;
-    assert_eq!(receiver.traces_url_path, "/otlp/traces");
-    assert_eq!(parsed(&receiving(json!(null))).receiver.traces_url_path, "/v1/traces");
+    assert_eq!(receiver.traces_path(), "/otlp/traces");
+    assert_eq!(parsed(&receiving(json!(null))).receiver.traces_path(), "/v1/traces");
 }
 
 #[test]
@@ -57,13 +60,51 @@ fn what_the_receiver_has_not_got_is_refused_where_it_protects_and_told_otherwise
             notices(&receiving(http.clone())).into_iter().filter(|it| !usual.contains(it)).collect();
         assert!(found.len() == 1 && found[0].starts_with(level), "{http} {found:?}");
     }
-    let both = simple_with("receivers", json!({"otlp": {"protocols": {"grpc": null, "http": null}}}));
+}
+
+#[test]
+fn each_protocol_that_is_named_is_received() {
+    let protocols = |protocols: Value| simple_with("receivers", json!({"otlp": {"protocols": protocols}}));
+    let endpoints = |document: &Value| {
+        let receiver = parsed(document).receiver;
+        (receiver.http.map(|http| http.endpoint), receiver.grpc.map(|grpc| grpc.endpoint))
+    };
+    let both = (Some("127.0.0.1:4318".to_owned()), Some("127.0.0.1:4317".to_owned()));
+    assert_eq!(endpoints(&simple()), both, "none is configured");
+    assert_eq!(endpoints(&protocols(json!({"grpc": null, "http": null}))), both);
+    assert_eq!(endpoints(&protocols(json!({"http": null}))), (both.0.clone(), None));
     assert_eq!(
-        notices(&both),
-        ["Warning receivers.otlp.protocols.grpc: OTLP/gRPC isn't received yet: let clients use OTLP/HTTP"]
+        endpoints(&protocols(json!({"grpc": {"endpoint": ":4317"}}))),
+        (None, Some("0.0.0.0:4317".to_owned()))
     );
-    let only = simple_with("receivers", json!({"otlp": {"protocols": {"grpc": null}}}));
-    assert!(faults(&only)[0].starts_with("receivers.otlp.protocols.http: is missing"));
+    for nothing in [json!(null), json!({})] {
+        assert!(faults(&protocols(nothing))[0].starts_with("receivers.otlp.protocols: names neither"));
+    }
+}
+
+#[test]
+fn grpc_has_the_collectors_keys() {
+    let grpc = |grpc: Value| simple_with("receivers", json!({"otlp": {"protocols": {"grpc": grpc}}}));
+    let document = grpc(json!({
+        "max_recv_msg_size_mib": 16,
+        "max_concurrent_streams": 32,
+        "keepalive": {"server_parameters": {
+            "max_connection_idle": "11s", "max_connection_age": "12s", "max_connection_age_grace": "13s",
+            "time": "14s", "timeout": "15s",
+        }},
+    }));
+    let config = parsed(&document);
+    let read = config.receiver.grpc.unwrap();
+    assert_eq!((read.max_message, read.max_concurrent_streams), (Some(16 << 20), 32));
+    let Keepalive { max_connection_idle, max_connection_age, max_connection_age_grace, time, timeout } =
+        read.keepalive;
+    assert_eq!((max_connection_idle, max_connection_age), (Some(11_000), Some(12_000)));
+    assert_eq!((max_connection_age_grace, time, timeout), (13_000, 14_000, 15_000));
+    assert_eq!(config.limits.body, 16 << 20);
+    for key in ["tls", "auth", "middlewares"] {
+        assert_eq!(faults(&grpc(json!({key: {"x": "y"}}))).len(), 1, "{key}");
+    }
+    assert_eq!(faults(&grpc(json!({"max_recv_msg_size_mib": 4096, "keepalive": {"client": 1}}))).len(), 2);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! OTLP/gRPC: one unary method over HTTP/2 (gRPC's PROTOCOL-HTTP2).
+//!
+//! The frame is read here rather than by tonic, whose decoder inflates on the async workers, holds no room for what comes
+//! out, knows no snappy, and copies the message once more than the filter needs.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http_body_util::{BodyExt, Full};
+use podstamp_core::exchange::Answer;
+
+use super::coding::Coding;
+use super::refusal::Refusal;
+use super::response::{self, Body};
+
+/// Bytes ahead of a message: whether it is compressed, and its length.
+pub(super) const PREFIX: usize = 5;
+
+/// Whether a request speaks gRPC, by its content type.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    value.get(..TYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPE.as_bytes()))
+        && matches!(value.get(TYPE.len()), None | Some(b'+' | b';' | b' '))
+}
+
+/// Bytes of the frame that begins with `start`, its prefix included.
+pub(super) fn frame_length(start: &[u8]) -> Option<usize> {
+    let (_, length) = prefix(start)?;
+    Some(PREFIX + length)
+}
+
+fn prefix(start: &[u8]) -> Option<(u8, usize)> {
+    let [flag, length @ ..] = start.first_chunk::<PREFIX>()?;
+    Some((*flag, u32::from_be_bytes(*length) as usize))
+}
+
+/// Takes the message out of a request's only frame. Says how it is compressed.
+pub(super) fn unframe(body: Bytes, headers: &HeaderMap) -> Result<(Bytes, Coding), Refusal> {
+    let Some((flag, length)) = prefix(&body) else {
+        return Err(Refusal::Frame(format!("{} bytes, and a message begins with {PREFIX}", body.len())));
+    };
+    let message = body.slice(PREFIX..);
+    if message.len() != length {
+        let found = message.len();
+        return Err(Refusal::Frame(format!("a message of {length} bytes was announced, and {found} came")));
+    }
+    let coding = match flag {
+        0 => Coding::Identity,
+        1 => coding(headers)?,
+        _ => return Err(Refusal::Frame(format!("the flag for compression is {flag}, which means nothing"))),
+    };
+    Ok((message, coding))
+}
+
+/// What the flag stands for.
+fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let Some(name) = headers.get(ENCODING) else {
+        return Err(Refusal::Frame("the message is compressed, and grpc-encoding is missing".to_owned()));
+    };
+    match Coding::named(name.as_bytes()) {
+        Some(Coding::Identity) => {
+            Err(Refusal::Frame("the message is compressed, and grpc-encoding is identity".to_owned()))
+        }
+        Some(coding) => Ok(coding),
+        None => Err(Refusal::UnknownCoding(String::from_utf8_lossy(name.as_bytes()).into_owned())),
+    }
+}
+
+/// The filter's answer on the wire: a message and trailers, or trailers only where it failed.
+pub(super) fn respond(answer: Answer) -> Response<Body> {
+    let mut headers = response::headers(answer.headers);
+    let succeeded = headers.get(STATUS).is_some_and(|status| status == "0");
+    let body = if succeeded {
+        let mut trailers = HeaderMap::new();
+        for name in [STATUS, MESSAGE, DETAILS] {
+            if let Some(value) = headers.remove(&name) {
+                trailers.insert(name, value);
+            }
+        }
+        let sent = std::future::ready(Some(Ok(trailers)));
+        Body::Right(tonic::body::Body::new(Full::new(framed(&answer.body)).with_trailers(sent)))
+    } else {
+        Body::Left(Full::default())
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
+fn framed(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(PREFIX + message.len());
+    frame.put_u8(0);
+    // An answer is a few bytes long.
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+const TYPE: &str = "application/grpc";
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn grpc_is_told_by_its_content_type() {
+        for yes in ["application/grpc", "application/grpc+proto", "Application/gRPC; a=b"] {
+            assert!(is_grpc(&headers(CONTENT_TYPE, yes)), "{yes}");
+        }
+        for no in ["", "application/grpc-web", "application/grpcx", "application/x-protobuf"] {
+            assert!(!is_grpc(&headers(CONTENT_TYPE, no)), "{no}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_message_is_taken_out_of_its_frame() {
+        let none = HeaderMap::new();
+        let gzip = headers(ENCODING, "gzip");
+        let unframed = |bytes: &'static [u8], headers| unframe(Bytes::from_static(bytes), headers);
+        assert_eq!(unframed(b"\0\0\0\0\x02ab", &none), Ok((Bytes::from_static(b"ab"), Coding::Identity)));
+        assert_eq!(unframed(b"\0\0\0\0\x02ab", &gzip), Ok((Bytes::from_static(b"ab"), Coding::Identity)));
+        assert_eq!(unframed(b"\x01\0\0\0\x02ab", &gzip), Ok((Bytes::from_static(b"ab"), Coding::Gzip)));
+        assert_eq!(unframed(b"\0\0\0\0\0", &none), Ok((Bytes::new(), Coding::Identity)));
+        for broken in [
+            &b""[..],
+            b"\0\0\0\0",
+            b"\0\0\0\0\x03ab",
+            b"\0\0\0\0\x01ab",
+            b"\0\0\0\0\x02ab\0\0\0\0\0",
+            b"\x02\0\0\0\x02ab",
+            b"\x01\0\0\0\x02ab",
+            b"\0\xff\xff\xff\xff",
+        ] {
+            assert!(matches!(unframed(broken, &none), Err(Refusal::Frame(_))), "{broken:?}");
+        }
+        let identity = headers(ENCODING, "identity");
+        assert!(matches!(unframed(b"\x01\0\0\0\x02ab", &identity), Err(Refusal::Frame(_))));
+        let unknown = headers(ENCODING, "br");
+        assert!(matches!(unframed(b"\x01\0\0\0\x02ab", &unknown), Err(Refusal::UnknownCoding(_))));
+    }
+}

@@ -1,0 +1,318 @@
+//! OTLP/gRPC, and both protocols on one address.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use podstamp::filter::Failure;
+use podstamp::settings::{Grpc, Http, Listener};
+use podstamp_core::exchange::{Answer, Encoding, Header, Verdict};
+use podstamp_core::export::answer::{Code, Failure as Failed};
+use prost::Message as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::support::{Client, Fake, Http2, Setup, answer, framed, framed_compressed, gzip, post};
+
+/// Takes everything that begins with `x` and is told to be gRPC, as the filter would.
+fn accepting() -> Fake {
+    Fake::answering(|incoming| {
+        let grpc = incoming.headers.iter().any(|header| header.value.starts_with(b"application/grpc"));
+        assert!(grpc && incoming.body.iter().all(|byte| *byte == b'x'), "{incoming:?}");
+        Ok(Verdict::Answer(accepted()))
+    })
+}
+
+fn accepted() -> Answer {
+    let headers = vec![Header::new("content-type", "application/grpc"), Header::new("grpc-status", "0")];
+    Answer { status: 200, headers, body: b"taken".to_vec(), notice: None }
+}
+
+#[tokio::test]
+async fn g1_an_export_gets_a_message_and_trailers() {
+    let setup = Setup::new(accepting()).await;
+    let client = setup.grpc().await;
+    let answered = client.export(framed(b"xxx")).await;
+    assert_eq!(answered.status, 200);
+    assert_eq!(answered.headers["content-type"], "application/grpc");
+    assert_eq!(answered.body, framed(b"taken"));
+    assert_eq!(answered.trailers["grpc-status"], "0");
+    assert!(!answered.headers.contains_key("grpc-status"));
+    setup.shows(r#"podstamp_requests_total{outcome="accepted",code="200"} 1"#).await;
+    setup.shows("podstamp_received_bytes_total 8").await;
+    setup.shows("podstamp_decoded_bytes_total 3").await;
+}
+
+#[tokio::test]
+async fn g1_a_message_over_the_limit_is_refused_for_good() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.body = 2_000;
+        let grpc = Grpc { message: Some(1_000), ..Grpc::default() };
+        settings.listeners[1].grpc = Some(grpc);
+    })
+    .await;
+    let client = setup.grpc().await;
+    assert_eq!(client.export(framed(&[b'x'; 1_000])).await.code(), "0");
+    for too_much in [framed(&[b'x'; 1_001]), framed(&[b'x'; 100_000])] {
+        let answered = client.export(too_much).await;
+        assert_eq!((answered.status, answered.code()), (200, "8"));
+        assert_eq!(answered.grpc("grpc-status-details-bin"), "", "no RetryInfo: clients do not try again");
+        assert!(answered.message().contains("1005 bytes"), "{}", answered.message());
+    }
+    let bomb = framed_compressed(&gzip(&[b'x'; 500_000]));
+    let answered = client.export_with(bomb, &[("grpc-encoding", "gzip")]).await;
+    assert_eq!(answered.code(), "8");
+    // Over HTTP, the limit is its own.
+    let mut http = setup.client().await;
+    let grpc = "content-type: application/json\r\n";
+    assert_eq!(http.ask(post("/v1/traces", grpc, &[b'x'; 2_001])).await.status, 413);
+    assert_eq!(client.export(framed(b"x")).await.code(), "0");
+    setup.shows("podstamp_in_flight_bytes 0").await;
+}
+
+#[tokio::test]
+async fn g1_requests_of_one_connection_go_on_at_the_same_time() {
+    let together = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&together);
+    let upstream = crate::support::Upstream::new(move |_, _| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        crate::support::Reaction::Silence
+    })
+    .await;
+    let setup = Setup::new(Fake::forwarding(format!("http://{}/", upstream.address))).await;
+    let client = setup.grpc().await;
+    let requests: Vec<_> = (0..8)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.export(framed(b"x")).await })
+        })
+        .collect();
+    while together.load(Ordering::SeqCst) < 8 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    requests.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn g3_a_full_server_says_when_to_come_again() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.in_flight = 0).await;
+    let answered = setup.grpc().await.export(framed(b"x")).await;
+    assert_eq!((answered.status, answered.code()), (200, "14"));
+    assert!(answered.grpc("grpc-status-details-bin").len() > 20, "RetryInfo");
+    assert_eq!(answered.body.len(), 0);
+}
+
+#[tokio::test]
+async fn g3_failures_of_the_filter_have_their_codes() {
+    for (failure, code) in [
+        (Failure::Trap("unreachable".to_owned()), "13"),
+        (Failure::Timeout(2), "14"),
+        (Failure::MemoryLimit(3), "13"),
+        (Failure::Busy, "14"),
+    ] {
+        let setup = Setup::new(Fake::answering(move |_| Err(failure.clone()))).await;
+        assert_eq!(setup.grpc().await.export(framed(b"x")).await.code(), code);
+    }
+    let refusing = Fake::answering(|_| {
+        let failed = Failed::new(400, Code::InvalidArgument, "bad");
+        Ok(Verdict::Answer(failed.answer(Encoding::Grpc)))
+    });
+    let setup = Setup::new(refusing).await;
+    let answered = setup.grpc().await.export(framed(b"x")).await;
+    assert_eq!((answered.status, answered.code(), answered.message()), (200, "3", "bad"));
+    assert!(answered.trailers.is_empty(), "all in the headers, as gRPC has it where there is no message");
+    setup.shows(r#"podstamp_requests_total{outcome="refused",code="400"} 1"#).await;
+}
+
+#[tokio::test]
+async fn g4_messages_come_compressed_or_not() {
+    let setup = Setup::new(accepting()).await;
+    let client = setup.grpc().await;
+    let xs = [b'x'; 100_000];
+    assert_eq!(client.export_with(framed(&xs), &[("grpc-encoding", "identity")]).await.code(), "0");
+    assert_eq!(client.export_with(framed(&xs), &[("grpc-encoding", "gzip")]).await.code(), "0");
+    let compressed = framed_compressed(&gzip(&xs));
+    assert_eq!(client.export_with(compressed.clone(), &[("grpc-encoding", "gzip")]).await.code(), "0");
+    let unknown = client.export_with(compressed.clone(), &[("grpc-encoding", "br")]).await;
+    assert_eq!(unknown.code(), "12");
+    assert!(unknown.grpc("grpc-accept-encoding").contains("gzip"));
+    let damaged = framed_compressed(b"no gzip at all");
+    assert_eq!(client.export_with(damaged, &[("grpc-encoding", "gzip")]).await.code(), "3");
+    assert_eq!(client.export(compressed).await.code(), "13", "no grpc-encoding");
+}
+
+#[tokio::test]
+async fn a_broken_frame_is_the_clients_fault_and_disturbs_nobody() {
+    let setup = Setup::new(accepting()).await;
+    let client = setup.grpc().await;
+    let two = [framed(b"x"), framed(b"x")].concat();
+    for broken in
+        [b"".to_vec(), b"\0\0".to_vec(), b"\0\0\0\0\x05xx".to_vec(), b"\x07\0\0\0\x01x".to_vec(), two]
+    {
+        let answered = client.export(broken).await;
+        assert_eq!((answered.status, answered.code()), (200, "13"));
+        assert!(answered.message().starts_with("the gRPC frame is broken"), "{}", answered.message());
+        assert_eq!(client.export(framed(b"x")).await.code(), "0");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_unimplemented_and_says_what_is() {
+    let setup = Setup::new(accepting()).await;
+    let client = setup.grpc().await;
+    let grpc = [("content-type", "application/grpc")];
+    for path in ["/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/", "/v1/traces"] {
+        let answered = client.post(path, framed(b"x"), &grpc).await;
+        assert_eq!((answered.status, answered.code()), (200, "12"), "{path}");
+        assert!(answered.message().contains("TraceService/Export"), "{}", answered.message());
+    }
+}
+
+#[tokio::test]
+async fn each_address_says_which_protocol_it_takes() {
+    let setup = Setup::new(accepting()).await;
+    let to_http = Http2::connect(setup.address()).await.export(framed(b"x")).await;
+    assert_eq!((to_http.status, to_http.code()), (200, "12"));
+    assert!(to_http.message().contains("takes no OTLP/gRPC"), "{}", to_http.message());
+
+    let mut to_grpc = Client::connect(setup.server.grpc_address().unwrap()).await;
+    let json = "content-type: application/json\r\n";
+    let response = to_grpc.ask(post("/v1/traces", json, b"{}")).await;
+    assert_eq!(response.status, 404);
+    assert!(response.text().contains("takes no OTLP/HTTP"), "{}", response.text());
+    let old = "content-type: application/grpc\r\n";
+    assert_eq!(to_grpc.ask(post("/v1/traces", old, b"x")).await.status, 505);
+}
+
+#[tokio::test]
+async fn s1_one_address_takes_both_protocols_over_both_versions_of_http() {
+    let both = Fake::answering(|incoming| {
+        let grpc = incoming.headers.iter().any(|header| header.value == b"application/grpc");
+        Ok(Verdict::Answer(if grpc { accepted() } else { answer(200, "http") }))
+    });
+    let setup = Setup::with(both, |settings| {
+        let listener = Listener { http: Some(Http::default()), ..Listener::grpc("127.0.0.1:0") };
+        settings.listeners = vec![listener];
+    })
+    .await;
+    assert_eq!(setup.server.http_address(), setup.server.grpc_address());
+    let client = setup.grpc().await;
+    assert_eq!(client.export(framed(b"x")).await.code(), "0");
+    let protobuf = [("content-type", "application/x-protobuf")];
+    let answered = client.post("/v1/traces", "x", &protobuf).await;
+    assert_eq!((answered.status, &answered.body[..]), (200, &b"http"[..]));
+    let mut http = setup.client().await;
+    assert_eq!(http.ask(post("/v1/traces", "", b"x")).await.text(), "http");
+    assert_eq!(client.post("/nothing", "x", &protobuf).await.status, 404);
+    assert_eq!(client.export(framed(b"x")).await.code(), "0");
+}
+
+async fn health(client: &Http2, service: &str) -> (String, Option<ServingStatus>) {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let grpc = [("content-type", "application/grpc")];
+    let answered = client.post("/grpc.health.v1.Health/Check", framed(&request.encode_to_vec()), &grpc).await;
+    let message = answered.body.get(5..).unwrap_or_default();
+    let status = HealthCheckResponse::decode(message).unwrap().status();
+    (answered.code().to_owned(), (answered.code() == "0").then_some(status))
+}
+
+#[tokio::test]
+async fn the_health_service_says_what_readiness_says() {
+    let setup = Setup::new(accepting()).await;
+    let client = setup.grpc().await;
+    let service = "opentelemetry.proto.collector.trace.v1.TraceService";
+    let until = |expected| {
+        let client = client.clone();
+        async move {
+            while health(&client, service).await != ("0".to_owned(), Some(expected)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    until(ServingStatus::NotServing).await;
+    setup.instruments.readiness.pods_loaded();
+    until(ServingStatus::Serving).await;
+    assert_eq!(health(&client, "").await.1, Some(ServingStatus::Serving));
+    assert_eq!(health(&client, "unheard.of").await.0, "5");
+    setup.instruments.readiness.draining();
+    until(ServingStatus::NotServing).await;
+}
+
+#[tokio::test]
+async fn an_old_connection_is_ended_and_its_request_finished() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let upstream = crate::support::Upstream::new(|_, _| {
+        crate::support::Reaction::Later(
+            Duration::from_millis(300),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec(),
+        )
+    })
+    .await;
+    let setup = Setup::with(Fake::forwarding(format!("http://{}/", upstream.address)), |settings| {
+        let age = Some(Duration::from_millis(100));
+        settings.listeners[1].grpc = Some(Grpc { age, ..Grpc::default() });
+    })
+    .await;
+    let (client, connection) = Http2::connect_watched(setup.server.grpc_address().unwrap()).await;
+    let answered = client.export(framed(b"x")).await;
+    assert_eq!(answered.status, 200, "what was begun is finished");
+    opened.add_permits(1);
+    drop(client);
+    connection.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_though_it_is_alive() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.header_timeout = Duration::from_millis(50);
+        settings.listeners[1].grpc = Some(Grpc { idle: Some(Duration::from_millis(200)), ..Grpc::default() });
+    })
+    .await;
+    let (client, connection) = Http2::connect_watched(setup.server.grpc_address().unwrap()).await;
+    // Longer than a head may take: that a client has said nothing yet is no slow head.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(client.export(framed(b"x")).await.code(), "0");
+    connection.await.unwrap();
+}
+
+const V1: &[u8] = b"PROXY TCP4 10.1.2.3 10.0.0.1 4711 4317\r\n";
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_its_header_says_who_is_there() {
+    let peers = Fake::answering(|incoming| {
+        let peer = incoming.peer.map(|peer| peer.to_string());
+        Ok(Verdict::Answer(answer(200, &peer.unwrap_or_default())))
+    });
+    let setup = Setup::with(peers, |settings| {
+        settings.listeners[0].proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        settings.listeners[1].proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let mut client = setup.client().await;
+    client.send(V1).await;
+    assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.text(), "10.1.2.3");
+    assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.text(), "10.1.2.3", "the whole connection");
+
+    let mut stream = TcpStream::connect(setup.address()).await.unwrap();
+    stream.write_all(V1).await.unwrap();
+    let (client, _) = Http2::over(stream).await;
+    let answered = client.post("/v1/traces", "x", &[("content-type", "application/x-protobuf")]).await;
+    assert_eq!(answered.body, "10.1.2.3");
+
+    let mut local = setup.client().await;
+    local.send(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").await;
+    assert_eq!(local.ask(post("/v1/traces", "", b"x")).await.text(), "127.0.0.1", "it speaks for itself");
+
+    let mut silent = setup.client().await;
+    silent.send(post("/v1/traces", "", b"x")).await;
+    assert!(silent.is_closed().await, "a trusted proxy without a header");
+
+    // Who is not trusted is not asked, and what it says is no HTTP.
+    let mut liar = Client::connect(setup.server.grpc_address().unwrap()).await;
+    liar.send(V1).await;
+    assert_eq!(liar.response().await.status, 400);
+}
