@@ -45,7 +45,7 @@ fn python() {
         environment: &[],
     };
     let shop = project.sources().join("shop.py");
-    every_variant(&project, &["http/protobuf"], |folder| {
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
         let mut command = Command::new(folder.join("venv/bin/python"));
         command.arg(&shop);
         command
@@ -66,7 +66,7 @@ fn node() {
         environment: &[],
     };
     let shop = project.sources().join("shop.cjs");
-    every_variant(&project, &["http/protobuf"], |folder| {
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
         let mut command = Command::new("node");
         command.arg(&shop).env("NODE_PATH", folder.join("node_modules"));
         command
@@ -83,7 +83,7 @@ fn go() {
         commands: &[&["go", "build", "-trimpath", "-o", "shop", "."]],
         environment: &[("CGO_ENABLED", "0")],
     };
-    every_variant(&project, &["http/protobuf"], |folder| Command::new(folder.join("shop")));
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| Command::new(folder.join("shop")));
 }
 
 /// Runs a program that makes the known set of spans once with each protocol and compression, each time as another pod.
@@ -147,13 +147,17 @@ impl Shop {
         program: &mut Command,
         run: impl FnOnce(&mut Command) -> (bool, String),
     ) -> Vec<ResourceSpans> {
-        let tee = Tee::to(self.served.address);
+        let tee = Tee::to(if protocol == "grpc" { self.served.grpc } else { self.served.address });
         let (key, value) = pod.says;
         program
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
-            .env("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+            .env_remove("OTEL_EXPORTER_OTLP_COMPRESSION")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", tee.address))
             .env("OTEL_RESOURCE_ATTRIBUTES", format!("service.name=shop,{key}={value}"));
+        // `none` is the default, and not every SDK knows the word.
+        if compression != "none" {
+            program.env("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
+        }
         let (ended_well, printed) = run(program);
         assert!(ended_well, "{protocol} {compression}:\n{printed}");
         let sent: Vec<_> = tee.said().iter().flat_map(|said| Sent::read(said)).collect();

@@ -105,15 +105,19 @@ fn take(from: &mut Cursor<&[u8]>, length: usize, into: &mut Vec<u8>) {
     assert_eq!(read, length, "the connection ends within a body");
 }
 
-/// Plays what was said to an HTTP/2 server whose windows are so large that nothing in it can exceed them.
+/// Plays what was said to an HTTP/2 server whose limits are so large that nothing in it can exceed them.
 fn http2(said: &[u8]) -> Vec<Sent> {
     const LARGEST: u32 = (1 << 31) - 1;
+    const LARGEST_FRAME: u32 = (1 << 24) - 1;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let all_read = Arc::new(AtomicBool::new(false));
-        let replay = Replay { said: said.to_vec(), at: 0, all_read: Arc::clone(&all_read) };
+        let replay = Replay { said: said.to_vec(), at: 0, paused: false, all_read: Arc::clone(&all_read) };
         let mut builder = h2::server::Builder::new();
-        builder.initial_window_size(LARGEST).initial_connection_window_size(LARGEST);
+        builder
+            .initial_window_size(LARGEST)
+            .initial_connection_window_size(LARGEST)
+            .max_frame_size(LARGEST_FRAME);
         let mut connection: h2::server::Connection<_, bytes::Bytes> =
             builder.handshake(replay).await.unwrap();
         // It works through all that can be read before it is pending.
@@ -147,20 +151,27 @@ fn http2(said: &[u8]) -> Vec<Sent> {
 struct Replay {
     said: Vec<u8>,
     at: usize,
+    paused: bool,
     all_read: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Replay {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let rest = &self.said[self.at..];
-        if rest.is_empty() {
+        if self.at == self.said.len() {
             self.all_read.store(true, Ordering::Release);
             return Poll::Pending;
         }
+        // It opens its windows only when there is nothing to read.
+        self.paused = !self.paused;
+        if self.paused {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let rest = &self.said[self.at..];
         let read = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..read]);
         self.at += read;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 pub(crate) struct Served {
     child: Child,
     pub(crate) address: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) folder: TempDir,
     log: Receiver<String>,
@@ -52,7 +53,7 @@ impl Setup {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("config.yaml");
         let text = format!(
-            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
+            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\n      grpc:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
             self.config, self.own
         );
         fs::write(&config, text).unwrap();
@@ -71,8 +72,9 @@ impl Setup {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut served = Served { child, address: any, admin: any, folder, log };
+        let mut served = Served { child, address: any, grpc: any, admin: any, folder, log };
         served.address = served.logged_address("taking OTLP/HTTP at http://");
+        served.grpc = served.logged_address("taking OTLP/gRPC at http://");
         served.admin = served.logged_address("metrics and health at http://");
         served
     }
