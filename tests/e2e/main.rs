@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod collector;
 mod commands;
 mod documented;
 mod http;

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
 use crate::runtime::{Probe, Project, Version};
-use crate::sent::{Sent, inflated};
+use crate::sent::Sent;
 use crate::served::{Served, Setup, StandIn};
 use crate::spans;
 use crate::tee::Tee;
@@ -169,24 +169,13 @@ impl Shop {
                 request.path
             );
         }
-        let arrived = self.arrived();
+        let arrived: Vec<_> =
+            self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
         assert_eq!(sent.len(), self.agent.records().len(), "{protocol} {compression}: one request for each");
         self.agent.agent().forget_records();
         let sent = sent.iter().flat_map(|request| request.message().resource_spans).collect();
         assert_stamped(sent, arrived.clone(), pod);
         arrived
-    }
-
-    fn arrived(&self) -> Vec<ResourceSpans> {
-        let records = self.agent.records();
-        let arrived = records.iter().flat_map(|record| {
-            let body = record.body.clone().unwrap();
-            let body = if record.content_encoding.is_some() { inflated(&body) } else { body };
-            let message: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest =
-                prost::Message::decode(&*body).unwrap();
-            message.resource_spans
-        });
-        arrived.collect()
     }
 }
 

@@ -8,8 +8,12 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_agent::{Agent, Builder, Record};
+use prost::Message;
 use tempfile::TempDir;
+
+use crate::sent::inflated;
 
 /// `podstamp serve`, stopped when dropped.
 pub(crate) struct Served {
@@ -200,6 +204,24 @@ impl StandIn {
 
     pub(crate) fn records(&self) -> Vec<std::sync::Arc<Record>> {
         self.agent().records()
+    }
+
+    /// Waits until so many spans were imported, counted since the start.
+    pub(crate) fn wait_for_spans(&self, count: u64) {
+        let arrived = async { tokio::time::timeout(PATIENCE, self.agent().wait_for_spans(count)).await };
+        let totals = self.agent().totals();
+        self.runtime.block_on(arrived).unwrap_or_else(|_| panic!("{count} spans do not come: {totals:?}"));
+    }
+
+    /// The messages that arrived and are remembered, where bodies are kept.
+    pub(crate) fn messages(&self) -> Vec<ExportTraceServiceRequest> {
+        let records = self.records();
+        let messages = records.iter().map(|record| {
+            let body = record.body.as_deref().unwrap();
+            let plain = record.content_encoding.as_deref().map(|_| inflated(body));
+            ExportTraceServiceRequest::decode(plain.as_deref().unwrap_or(body)).unwrap()
+        });
+        messages.collect()
     }
 
     /// Service name and the address that DeepFlow would use, of every resource that arrived.
