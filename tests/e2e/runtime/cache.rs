@@ -63,3 +63,42 @@ pub(crate) fn make(made: &Path, fill: impl FnOnce(&Path)) {
         fs::rename(half.keep(), made).unwrap();
     }
 }
+
+#[test]
+fn a_project_is_made_once_and_is_there_whole_or_not_at_all() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let folder = tempfile::TempDir::new().unwrap();
+    let made = folder.path().join("project-1");
+    let failed = std::panic::catch_unwind(|| {
+        make(&made, |half| {
+            fs::write(half.join("first"), "").unwrap();
+            panic!("the download fails");
+        });
+    });
+    assert!(failed.is_err() && !made.exists());
+    let fills = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                make(&made, |half| {
+                    fills.fetch_add(1, Ordering::Relaxed);
+                    fs::write(half.join("second"), "").unwrap();
+                });
+                assert!(made.join("second").exists());
+            });
+        }
+    });
+    assert_eq!(fills.into_inner(), 1);
+    assert!(!made.join("first").exists());
+    // Nothing else is left but the lock.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_is_pinned_and_what_runs_it_decide_the_name() {
+    let pinned = |bytes: &[u8]| Pinned(vec![("lock", bytes.to_vec())]);
+    let name = pinned(b"1").hash("3.11");
+    assert_eq!(name, pinned(b"1").hash("3.11"));
+    assert_ne!(name, pinned(b"2").hash("3.11"));
+    assert_ne!(name, pinned(b"1").hash("3.12"));
+}
