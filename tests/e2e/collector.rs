@@ -1,7 +1,4 @@
 //! A real OpenTelemetry Collector: as podstamp's client, and side by side with it.
-//!
-//! It is built from `collector/otelcol`, which the Collector's builder generated from the manifest there:
-//! `go run go.opentelemetry.io/collector/cmd/builder@VERSION --config builder.yaml --skip-compilation`.
 
 mod client;
 mod kubernetes;
@@ -10,25 +7,10 @@ mod traffic;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-
-use crate::runtime::{Probe, Project, Version};
-
-/// The Collector's binary, built once; `None` without Go.
-fn binary() -> Option<PathBuf> {
-    let project = Project {
-        name: "Collector",
-        folder: "collector/otelcol",
-        pinned: &["main.go", "main_others.go", "main_windows.go", "components.go", "go.mod", "go.sum"],
-        probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
-        commands: &[&["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "otelcol", "."]],
-        environment: &[("CGO_ENABLED", "0")],
-    };
-    Some(project.ready()?.join("otelcol"))
-}
 
 /// A Collector, stopped when dropped.
 struct Collector {

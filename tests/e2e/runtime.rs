@@ -8,7 +8,12 @@
 //! capture, and in the file that `PODSTAMP_SKIPPED` names, from which `cargo xtask` sums up. With `PODSTAMP_OFFLINE=1` the same
 //! goes for a project that is not in the cache. A download that fails is a failure.
 
+// With paths, since the benchmark takes this file in too.
+#[path = "runtime/cache.rs"]
 mod cache;
+#[path = "runtime/otelcol.rs"]
+mod otelcol;
+#[path = "runtime/probe.rs"]
 mod probe;
 
 use std::env;
@@ -17,6 +22,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(crate) use otelcol::otelcol;
 pub(crate) use probe::{Probe, Version};
 
 /// What prepares a program.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Collector, binary};
+use super::Collector;
 use crate::http::Client;
+use crate::runtime::otelcol;
 use crate::served::{Setup, StandIn};
 use crate::spans;
 
 #[test]
 fn the_collectors_exporters_get_their_spans_through() {
-    let Some(binary) = binary() else {
+    let Some(binary) = otelcol() else {
         return;
     };
     let pods: Vec<_> = (1..=5).map(|index| (format!("web-{index}"), format!("10.244.1.{index}"))).collect();

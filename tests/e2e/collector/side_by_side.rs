@@ -12,13 +12,14 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use self::difference::{BALANCER, Difference, NONE, SIMPLE};
 use super::kubernetes::Kubernetes;
 use super::traffic::{cases, request};
-use super::{Collector, binary, traffic};
+use super::{Collector, traffic};
 use crate::http::Client;
+use crate::runtime::otelcol;
 use crate::served::{Served, Setup, StandIn, fixture};
 
 #[test]
 fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
-    let Some(binary) = binary() else {
+    let Some(binary) = otelcol() else {
         return;
     };
     let mut found = BTreeSet::new();
@@ -48,7 +49,7 @@ fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
 /// has one.
 #[test]
 fn what_the_collector_leaves_unstamped_gets_another_address_alone_than_in_company() {
-    let Some(binary) = binary() else {
+    let Some(binary) = otelcol() else {
         return;
     };
     let [collector, podstamp] = Sides::start(&binary, BALANCER).send();
