@@ -111,20 +111,20 @@ fn row(
     })
 }
 
-fn gzipped(body: &[u8]) -> Vec<u8> {
+pub(crate) fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()
 }
 
-/// A child process of this benchmark that listens somewhere.
-struct Process {
+/// A child process that listens somewhere, stopped when dropped.
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Process {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -132,8 +132,13 @@ impl Process {
         Self { child, address: line.trim().parse().unwrap() }
     }
 
+    /// One that was started otherwise.
+    pub(crate) fn of(child: Child, address: SocketAddr) -> Self {
+        Self { child, address }
+    }
+
     /// User and system time so far, from `/proc`; the clock ticks 100 times a second on Linux.
-    fn cpu_seconds(&self) -> f64 {
+    pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks =
@@ -141,7 +146,7 @@ impl Process {
         (ticks(11) + ticks(12)) / 100.0
     }
 
-    fn resident_mib(&self) -> f64 {
+    pub(crate) fn resident_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0

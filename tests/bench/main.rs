@@ -2,7 +2,8 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding` or `host` runs one part.
+//! `codec`, `coding` or `host` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry
+//! Collector.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,9 +16,15 @@
 
 mod codec;
 mod coding;
+mod collector;
+mod grpc;
 mod host;
+#[path = "../e2e/collector/kubernetes.rs"]
+mod kubernetes;
 mod load;
 mod oracle;
+#[path = "../e2e/runtime.rs"]
+mod runtime;
 mod sample;
 
 use serde_json::{Value, json};
@@ -32,7 +39,7 @@ fn main() {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "host"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "host"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -42,6 +49,9 @@ fn main() {
     }
     if all || has("host") {
         results["host"] = host::run(quick);
+    }
+    if has("collector") {
+        results["collector"] = collector::run(quick);
     }
     std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
     println!("\nresults also in {file}");

@@ -11,11 +11,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod collector;
 mod commands;
 mod documented;
 mod http;
 mod limits;
+mod runtime;
 mod sandbox;
+mod sdks;
+mod sent;
 mod served;
 mod spans;
+mod tee;
 mod upstream;

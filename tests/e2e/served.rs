@@ -8,13 +8,18 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_agent::{Agent, Builder, Record};
+use prost::Message;
 use tempfile::TempDir;
+
+use crate::sent::inflated;
 
 /// `podstamp serve`, stopped when dropped.
 pub(crate) struct Served {
     child: Child,
     pub(crate) address: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) folder: TempDir,
     log: Receiver<String>,
@@ -52,7 +57,7 @@ impl Setup {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("config.yaml");
         let text = format!(
-            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
+            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\n      grpc:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
             self.config, self.own
         );
         fs::write(&config, text).unwrap();
@@ -71,8 +76,9 @@ impl Setup {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut served = Served { child, address: any, admin: any, folder, log };
+        let mut served = Served { child, address: any, grpc: any, admin: any, folder, log };
         served.address = served.logged_address("taking OTLP/HTTP at http://");
+        served.grpc = served.logged_address("taking OTLP/gRPC at http://");
         served.admin = served.logged_address("metrics and health at http://");
         served
     }
@@ -198,6 +204,24 @@ impl StandIn {
 
     pub(crate) fn records(&self) -> Vec<std::sync::Arc<Record>> {
         self.agent().records()
+    }
+
+    /// Waits until so many spans were imported, counted since the start.
+    pub(crate) fn wait_for_spans(&self, count: u64) {
+        let arrived = async { tokio::time::timeout(PATIENCE, self.agent().wait_for_spans(count)).await };
+        let totals = self.agent().totals();
+        self.runtime.block_on(arrived).unwrap_or_else(|_| panic!("{count} spans do not come: {totals:?}"));
+    }
+
+    /// The messages that arrived and are remembered, where bodies are kept.
+    pub(crate) fn messages(&self) -> Vec<ExportTraceServiceRequest> {
+        let records = self.records();
+        let messages = records.iter().map(|record| {
+            let body = record.body.as_deref().unwrap();
+            let plain = record.content_encoding.as_deref().map(|_| inflated(body));
+            ExportTraceServiceRequest::decode(plain.as_deref().unwrap_or(body)).unwrap()
+        });
+        messages.collect()
     }
 
     /// Service name and the address that DeepFlow would use, of every resource that arrived.

@@ -103,11 +103,15 @@ fn demo(arguments: &[OsString]) -> Result<(), Failure> {
 fn test(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
     skipped()?;
-    run(cargo().arg("test").args(arguments))
+    run_tests(cargo().arg("test").args(arguments))
 }
 
 fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
+    // What is held against a Collector is the program that people run.
+    if arguments.iter().any(|argument| argument == "collector") {
+        run(cargo().args(["build", "--release", "--package", "podstamp"]))?;
+    }
     run(cargo()
         .args(["run", "--release", "--package", "podstamp-tests", "--bin", "bench", "--"])
         .args(arguments))
@@ -120,7 +124,7 @@ fn ci() -> Result<(), Failure> {
     skipped()?;
     run(cargo().args(["clippy", "--locked", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo().args(["doc", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
-    run(cargo().args(["test", "--locked"]))
+    run_tests(cargo().args(["test", "--locked"]))
 }
 
 /// Says what cargo leaves out when it is asked for no package in particular.
@@ -131,6 +135,24 @@ fn skipped() -> Result<(), Failure> {
         eprintln!("xtask: skipping {member}: {reason}");
     }
     Ok(())
+}
+
+/// Runs `cargo test`, and says at the end what the tests have left out: libtest knows no test that skips itself.
+fn run_tests(command: &mut Command) -> Result<(), Failure> {
+    let path = workspace_root().join("target/skipped.txt");
+    let told = || -> io::Result<String> {
+        std::fs::create_dir_all(workspace_root().join("target"))?;
+        std::fs::write(&path, "")?;
+        Ok(path.display().to_string())
+    };
+    let file = told().with_context(|| format!("cannot write {}", path.display())).map_err(Failure::Other)?;
+    let outcome = run(command.env("PODSTAMP_SKIPPED", file));
+    let skipped = std::fs::read_to_string(&path).unwrap_or_default();
+    // Tests that share a program each tell of it.
+    for line in skipped.lines().collect::<std::collections::BTreeSet<_>>() {
+        eprintln!("xtask: skipped {line}");
+    }
+    outcome
 }
 
 /// The cargo that runs this program, at the root of the workspace.

@@ -1,0 +1,242 @@
+//! Where podstamp and the Collector differ, and why.
+
+/// One reason, and all that follows from it in the traffic of the test.
+pub(super) struct Difference {
+    #[expect(dead_code, reason = "for whoever reads the table")]
+    why: &'static str,
+    documents: &'static [&'static str],
+    cases: &'static [&'static str],
+    /// Key, what leaves the Collector, what leaves podstamp.
+    attributes: &'static [(&'static str, &'static str, &'static str)],
+}
+
+impl Difference {
+    /// Document, case, key and the two values, for each.
+    pub(super) fn rows(&self) -> Vec<[String; 5]> {
+        let documents = self.documents.iter();
+        let cases = documents.flat_map(|document| self.cases.iter().map(move |case| (*document, *case)));
+        let rows = cases.flat_map(|(document, case)| {
+            self.attributes.iter().map(move |(key, theirs, ours)| [document, case, *key, *theirs, *ours])
+        });
+        rows.map(|row| row.map(str::to_owned)).collect()
+    }
+}
+
+pub(super) const BALANCER: &str = "deepflow-load-balancer.yaml";
+pub(super) const SIMPLE: &str = "deepflow-simple.yaml";
+/// Stands for an attribute that is not there.
+pub(super) const NONE: &str = "(none)";
+
+const BOTH: &[&str] = &[BALANCER, SIMPLE];
+const UNKNOWN: &str = "0.0.0.0";
+/// Whoever sends to the Collector, here the test.
+const SENDER: &str = "127.0.0.1";
+
+pub(super) const KNOWN: &[Difference] = &[
+    // === what podstamp finds and the Collector does not
+    Difference {
+        why: "a pod is known by all its addresses, not by status.podIP alone",
+        documents: &[BALANCER],
+        cases: &["pod ip of the other family"],
+        attributes: &[
+            ("k8s.pod.name", NONE, "item-6c8f7d9b44-q9w8e"),
+            ("k8s.pod.uid", NONE, "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a02"),
+        ],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["pod ip of the other family"],
+        attributes: &[
+            ("k8s.deployment.name", NONE, "item"),
+            ("k8s.namespace.name", NONE, "shop"),
+            ("k8s.node.name", NONE, "node-2"),
+            ("k8s.pod.name", NONE, "item-6c8f7d9b44-q9w8e"),
+            ("k8s.pod.start_time", NONE, "2026-11-20T08:00:00Z"),
+            ("k8s.pod.uid", NONE, "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a02"),
+        ],
+    },
+    Difference {
+        why: "where an identifier finds no pod the next association is tried",
+        documents: &[BALANCER],
+        cases: &["unknown host name, known ip"],
+        attributes: &[("k8s.pod.uid", NONE, "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a01")],
+    },
+    // === where the Collector guesses and podstamp does not
+    Difference {
+        why: "a name that several namespaces have finds no pod: the Collector takes the one that it heard of last",
+        documents: &[BALANCER],
+        cases: &["name in two namespaces"],
+        attributes: &[
+            ("app.host.ip", "10.244.2.31", UNKNOWN),
+            ("k8s.pod.ip", "10.244.2.31", NONE),
+            ("k8s.pod.uid", "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a04", NONE),
+        ],
+    },
+    Difference {
+        why: "a node's address is no pod's: DeepFlow would show the node",
+        documents: &[BALANCER],
+        cases: &["host network by name"],
+        attributes: &[("app.host.ip", "192.168.10.11", UNKNOWN)],
+    },
+    Difference {
+        why: "the same; and the pods on a host's network share its address, which therefore tells none of them",
+        documents: &[BALANCER],
+        cases: &["node address as pod ip"],
+        attributes: &[
+            ("app.host.ip", "192.168.10.11", UNKNOWN),
+            ("k8s.pod.name", "kube-proxy-4hxkq", NONE),
+            ("k8s.pod.uid", "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a05", NONE),
+        ],
+    },
+    Difference {
+        why: "the same; this document has no association by attributes",
+        documents: &[SIMPLE],
+        cases: &["node address as pod ip"],
+        attributes: &[("app.host.ip", "192.168.10.11", UNKNOWN)],
+    },
+    Difference {
+        why: "a pod whose annotation says `ignore` is ignored: the Collector drops annotations that no rule extracts before it looks",
+        documents: &[BALANCER],
+        cases: &["ignored pod"],
+        attributes: &[
+            ("app.host.ip", "10.244.1.60", UNKNOWN),
+            ("k8s.pod.ip", "10.244.1.60", NONE),
+            ("k8s.pod.uid", "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a0a", NONE),
+        ],
+    },
+    Difference {
+        why: "the connection's address is stamped only if it can be a pod's",
+        documents: &[BALANCER],
+        cases: &["nothing", "service alone", "no resource"],
+        attributes: &[("app.host.ip", SENDER, UNKNOWN), ("k8s.pod.ip", SENDER, NONE)],
+    },
+    Difference {
+        why: "the same",
+        documents: &[BALANCER],
+        cases: &["app.host.ip", "app.host.ip mapped", "app.host.ip twice"],
+        attributes: &[("k8s.pod.ip", SENDER, NONE)],
+    },
+    // === what deepflow-agent needs
+    Difference {
+        why: "every resource leaves with an address: the agent would add the sender's, or stop adding",
+        documents: &[BALANCER],
+        cases: &["unknown host name"],
+        attributes: &[("app.host.ip", NONE, UNKNOWN)],
+    },
+    Difference {
+        why: "the same; since v0.140 the Collector writes no k8s.pod.ip that is not listed in `extract`, and this document lists none",
+        documents: &[SIMPLE],
+        cases: &[
+            "host name",
+            "pod name",
+            "pod uid",
+            "name in two namespaces",
+            "name and namespace",
+            "host network by name",
+            "ignored pod",
+            "unknown host name",
+            "nothing",
+            "service alone",
+            "no resource",
+        ],
+        attributes: &[("app.host.ip", NONE, UNKNOWN)],
+    },
+    Difference {
+        why: "what is no address is not stamped",
+        documents: BOTH,
+        cases: &["pod ip that is none"],
+        attributes: &[("app.host.ip", "not an address", UNKNOWN)],
+    },
+    Difference {
+        why: "the same",
+        documents: BOTH,
+        cases: &["pod ip that is a number"],
+        attributes: &[("app.host.ip", "IntValue(7)", UNKNOWN)],
+    },
+    Difference {
+        why: "an address leaves as DeepFlow writes it",
+        documents: BOTH,
+        cases: &["app.host.ip mapped"],
+        attributes: &[("app.host.ip", "::ffff:10.244.1.17", "10.244.1.17")],
+    },
+    Difference {
+        why: "and once",
+        documents: BOTH,
+        cases: &["app.host.ip twice"],
+        attributes: &[("app.host.ip", "unknown and 10.244.1.17", "10.244.1.17")],
+    },
+    Difference {
+        why: "one that is unusable is repaired",
+        documents: &[BALANCER],
+        cases: &["app.host.ip that is none"],
+        attributes: &[("app.host.ip", "unknown", "10.244.1.17")],
+    },
+    Difference {
+        why: "the same",
+        documents: &[BALANCER],
+        cases: &["app.host.ip empty"],
+        attributes: &[("app.host.ip", "", "10.244.1.17")],
+    },
+    Difference {
+        why: "the same",
+        documents: &[BALANCER],
+        cases: &["app.host.ip that is a number"],
+        attributes: &[("app.host.ip", "IntValue(7)", "10.244.1.17")],
+    },
+    Difference {
+        why: "the same, where nothing else is known",
+        documents: &[SIMPLE],
+        cases: &["app.host.ip that is none"],
+        attributes: &[("app.host.ip", "unknown", UNKNOWN)],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["app.host.ip empty"],
+        attributes: &[("app.host.ip", "", UNKNOWN)],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["app.host.ip that is a number"],
+        attributes: &[("app.host.ip", "IntValue(7)", UNKNOWN)],
+    },
+    // === what the Collector writes and podstamp does not
+    Difference {
+        why: "podstamp's directory knows pods, not their containers",
+        documents: &[SIMPLE],
+        cases: &["pod ip"],
+        attributes: &[
+            ("container.image.name", "registry.example.com/item", NONE),
+            ("container.image.tag", "1.0", NONE),
+        ],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["address of a finished pod, used again"],
+        attributes: &[
+            ("container.image.name", "registry.example.com/stock", NONE),
+            ("container.image.tag", "1.0", NONE),
+        ],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["address of two pods"],
+        attributes: &[
+            ("container.image.name", "registry.example.com/user", NONE),
+            ("container.image.tag", "1.0", NONE),
+        ],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["unknown host name, known ip"],
+        attributes: &[
+            ("container.image.name", "registry.example.com/shop-web", NONE),
+            ("container.image.tag", "1.0", NONE),
+        ],
+    },
+];

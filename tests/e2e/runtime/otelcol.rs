@@ -1,0 +1,21 @@
+//! A real OpenTelemetry Collector, with the components that DeepFlow's documents name.
+
+use std::path::PathBuf;
+
+use super::{Probe, Project, Version};
+
+/// Its binary, built once; `None` without Go.
+///
+/// It is built from the module that the Collector's builder generates from the manifest beside it:
+/// `go run go.opentelemetry.io/collector/cmd/builder@VERSION --config builder.yaml --skip-compilation`.
+pub(crate) fn otelcol() -> Option<PathBuf> {
+    let project = Project {
+        name: "Collector",
+        folder: "collector/otelcol",
+        pinned: &["main.go", "main_others.go", "main_windows.go", "components.go", "go.mod", "go.sum"],
+        probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
+        commands: &[&["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "otelcol", "."]],
+        environment: &[("CGO_ENABLED", "0")],
+    };
+    Some(project.ready()?.join("otelcol"))
+}

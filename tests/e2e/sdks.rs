@@ -1,0 +1,213 @@
+//! OpenTelemetry SDKs as applications use them: what podstamp passes on is what they sent, stamped with the right pod.
+//!
+//! What an SDK sent is recorded on its way to podstamp, and compared with what the agent gets. This does not prove anything
+//! about languages whose runtime is not there: those are named as skipped.
+
+mod expected;
+mod java;
+
+use std::path::Path;
+use std::process::Command;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+
+use crate::runtime::{Probe, Project, Version};
+use crate::sent::Sent;
+use crate::served::{Served, Setup, StandIn};
+use crate::spans;
+use crate::tee::Tee;
+
+#[test]
+fn python() {
+    let project = Project {
+        name: "Python SDK",
+        folder: "sdks/python",
+        pinned: &["requirements.txt"],
+        probes: &[Probe {
+            command: &["python3", "-c", "import ensurepip, sys, venv; print(sys.version)"],
+            at_least: Version(3, 10),
+        }],
+        commands: &[
+            &["python3", "-m", "venv", "venv"],
+            &[
+                "venv/bin/python",
+                "-m",
+                "pip",
+                "install",
+                "--require-hashes",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--requirement=requirements.txt",
+            ],
+        ],
+        environment: &[],
+    };
+    let shop = project.sources().join("shop.py");
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
+        let mut command = Command::new(folder.join("venv/bin/python"));
+        command.arg(&shop);
+        command
+    });
+}
+
+#[test]
+fn node() {
+    let project = Project {
+        name: "Node SDK",
+        folder: "sdks/node",
+        pinned: &["package.json", "package-lock.json"],
+        probes: &[
+            Probe { command: &["node", "--version"], at_least: Version(20, 6) },
+            Probe { command: &["npm", "--version"], at_least: Version(7, 0) },
+        ],
+        commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
+        environment: &[],
+    };
+    let shop = project.sources().join("shop.cjs");
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
+        let mut command = Command::new("node");
+        command.arg(&shop).env("NODE_PATH", folder.join("node_modules"));
+        command
+    });
+}
+
+#[test]
+fn go() {
+    let project = Project {
+        name: "Go SDK",
+        folder: "sdks/go",
+        pinned: &["main.go", "go.mod", "go.sum"],
+        probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
+        commands: &[&["go", "build", "-trimpath", "-o", "shop", "."]],
+        environment: &[("CGO_ENABLED", "0")],
+    };
+    every_variant(&project, &["grpc", "http/protobuf"], |folder| Command::new(folder.join("shop")));
+}
+
+/// Runs a program that makes the known set of spans once with each protocol and compression, each time as another pod.
+fn every_variant(project: &Project, protocols: &[&str], program: impl Fn(&Path) -> Command) {
+    let Some(folder) = project.ready() else {
+        return;
+    };
+    let shop = Shop::open();
+    let variants =
+        protocols.iter().flat_map(|protocol| ["none", "gzip"].map(|compression| (*protocol, compression)));
+    for (index, (protocol, compression)) in variants.enumerate() {
+        let pod = &PODS[index % PODS.len()];
+        let arrived = shop.run(protocol, compression, pod, &mut program(&folder));
+        expected::assert_shop(&arrived);
+    }
+}
+
+/// A pod, and what its resource says of it.
+struct Pod {
+    name: &'static str,
+    address: &'static str,
+    says: (&'static str, &'static str),
+}
+
+const PODS: [Pod; 4] = [
+    Pod { name: "web-1", address: "10.244.1.1", says: ("host.name", "web-1") },
+    Pod { name: "web-2", address: "10.244.1.2", says: ("k8s.pod.name", "web-2") },
+    Pod { name: "web-3", address: "10.244.1.3", says: ("k8s.pod.ip", "10.244.1.3") },
+    Pod { name: "web-4", address: "10.244.1.4", says: ("k8s.pod.uid", "uid-of-web-4") },
+];
+
+/// podstamp with DeepFlow's pipeline for load balancers, between SDKs and a stand-in agent.
+struct Shop {
+    agent: StandIn,
+    served: Served,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let agent = StandIn::with(|builder| builder.keep_bodies());
+        let pods: Vec<_> = PODS.iter().map(|pod| (pod.name, pod.address)).collect();
+        let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&pods)).serve();
+        Self { agent, served }
+    }
+
+    /// Lets a program export as a pod, and compares what it sent with what arrived. Gives what arrived.
+    fn run(&self, protocol: &str, compression: &str, pod: &Pod, program: &mut Command) -> Vec<ResourceSpans> {
+        self.run_with(protocol, compression, pod, program, |program| {
+            let output = program.output().unwrap();
+            let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            (output.status.success(), printed)
+        })
+    }
+
+    /// The same with a way of its own to run the program, which gives whether it ended well and what it printed.
+    fn run_with(
+        &self,
+        protocol: &str,
+        compression: &str,
+        pod: &Pod,
+        program: &mut Command,
+        run: impl FnOnce(&mut Command) -> (bool, String),
+    ) -> Vec<ResourceSpans> {
+        let tee = Tee::to(if protocol == "grpc" { self.served.grpc } else { self.served.address });
+        let (key, value) = pod.says;
+        program
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .env_remove("OTEL_EXPORTER_OTLP_COMPRESSION")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", tee.address))
+            .env("OTEL_RESOURCE_ATTRIBUTES", format!("service.name=shop,{key}={value}"));
+        // `none` is the default, and not every SDK knows the word.
+        if compression != "none" {
+            program.env("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
+        }
+        let (ended_well, printed) = run(program);
+        assert!(ended_well, "{protocol} {compression}:\n{printed}");
+        let sent: Vec<_> = tee.said().iter().flat_map(|said| Sent::read(said)).collect();
+        for request in &sent {
+            assert_eq!(
+                (request.protocol(), request.compression()),
+                (protocol, compression),
+                "{}",
+                request.path
+            );
+        }
+        let arrived: Vec<_> =
+            self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
+        assert_eq!(sent.len(), self.agent.records().len(), "{protocol} {compression}: one request for each");
+        self.agent.agent().forget_records();
+        let sent = sent.iter().flat_map(|request| request.message().resource_spans).collect();
+        assert_stamped(sent, arrived.clone(), pod);
+        arrived
+    }
+}
+
+/// Nothing is lost, doubled or changed, but for attributes added at the end of each resource.
+fn assert_stamped(sent: Vec<ResourceSpans>, arrived: Vec<ResourceSpans>, pod: &Pod) {
+    let (sent, arrived) = (sorted(sent), sorted(arrived));
+    assert_eq!(sent.len(), arrived.len());
+    for (sent, mut arrived) in sent.into_iter().zip(arrived) {
+        let own = &sent.resource.as_ref().unwrap().attributes;
+        let all = &mut arrived.resource.as_mut().unwrap().attributes;
+        let added = all.split_off(own.len());
+        let text = |attribute: &KeyValue| match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
+            Value::StringValue(text) => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let mut added: Vec<_> =
+            added.iter().map(|attribute| (attribute.key.clone(), text(attribute))).collect();
+        added.sort();
+        let mut expected = vec![
+            ("app.host.ip".to_owned(), pod.address.to_owned()),
+            ("k8s.pod.ip".to_owned(), pod.address.to_owned()),
+            ("k8s.pod.name".to_owned(), pod.name.to_owned()),
+            ("k8s.pod.uid".to_owned(), format!("uid-of-{}", pod.name)),
+        ];
+        expected.retain(|(key, _)| own.iter().all(|attribute| attribute.key != *key));
+        assert_eq!(added, expected);
+        assert_eq!(sent, arrived);
+    }
+}
+
+/// By the first span of each, since several connections have no order between them.
+fn sorted(mut all: Vec<ResourceSpans>) -> Vec<ResourceSpans> {
+    all.sort_by_key(|resource| resource.scope_spans[0].spans[0].span_id.clone());
+    all
+}
