@@ -25,9 +25,11 @@ use podstamp_core::exchange::Notice;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
+use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
+use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Grpc, Http, Limits, Listener, Settings};
+use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +72,26 @@ pub enum Error {
     Guest(processor::Error),
     /// A listener cannot be bound.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Bind(BindError),
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Credentials(fault) => Self::Faults(vec![fault]),
+            error => Self::Bind(error),
+        }
+    }
+}
+
+/// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
+/// read.
+pub fn review(config: &Config) -> Vec<Fault> {
+    let Settings { upstream, copies, listeners, .. } = settings(config);
+    let upstreams = copies.iter().map(|copy| &copy.upstream).chain([&upstream]);
+    let mut faults: Vec<_> = upstreams.flat_map(Exporter::review).collect();
+    faults.extend(listeners.into_iter().flat_map(|listener| Door::review(&listener)));
+    faults
 }
 
 /// What runs without a configuration: DeepFlow's pipeline for load balancers, towards an agent on this host.
@@ -91,6 +112,10 @@ impl Assembly {
             check_full(&mut document);
         }
         let config = config::parse(&document).map_err(Error::Faults)?;
+        let faults = review(&config);
+        if !faults.is_empty() {
+            return Err(Error::Faults(faults));
+        }
         let pods = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
         let pods = pods
             .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
@@ -197,8 +222,19 @@ fn settings(config: &Config) -> Settings {
             large_calls: workers(),
             ..Limits::default()
         },
+        upstream: upstream(&config.exporter),
+        copies: config
+            .copies
+            .iter()
+            .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter) })
+            .collect(),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
+}
+
+fn upstream(exporter: &config::Exporter) -> Upstream {
+    let config::Exporter { tls, auth, compression, .. } = exporter.clone();
+    Upstream { tls, auth, compression }
 }
 
 /// One listener for each protocol, or one for both where they have the same address.
@@ -206,19 +242,22 @@ fn listeners(config: &Config) -> Vec<Listener> {
     let proxies = |expected: bool| if expected { config.trusted_proxies.clone() } else { Vec::new() };
     let mut listeners = Vec::new();
     if let Some(http) = &config.receiver.http {
-        let body = http.max_body.map(|bytes| bytes as usize);
+        let taken = Http {
+            body: http.max_body.map(|bytes| bytes as usize),
+            auth: http.auth.clone(),
+            cors: http.cors.clone(),
+        };
         listeners.push(Listener {
             address: http.endpoint.clone(),
-            http: Some(Http { body }),
+            http: Some(taken),
             grpc: None,
             proxies: proxies(config.proxy_protocol.http),
+            tls: http.tls.clone(),
         });
     }
     if let Some(grpc) = &config.receiver.grpc {
         let taken = Some(grpc_settings(grpc));
-        // Each port 0 is another one.
-        let shared =
-            |listener: &&mut Listener| listener.address == grpc.endpoint && !grpc.endpoint.ends_with(":0");
+        let shared = |listener: &&mut Listener| config::is_same_listener(&listener.address, &grpc.endpoint);
         match listeners.iter_mut().find(shared) {
             Some(listener) => listener.grpc = taken,
             None => listeners.push(Listener {
@@ -226,6 +265,7 @@ fn listeners(config: &Config) -> Vec<Listener> {
                 http: None,
                 grpc: taken,
                 proxies: proxies(config.proxy_protocol.grpc),
+                tls: grpc.tls.clone(),
             }),
         }
     }
@@ -236,6 +276,7 @@ fn grpc_settings(grpc: &config::Grpc) -> Grpc {
     let keepalive = grpc.keepalive;
     Grpc {
         message: grpc.max_message.map(|bytes| bytes as usize),
+        auth: grpc.auth.clone(),
         concurrent_streams: grpc.max_concurrent_streams,
         idle: keepalive.max_connection_idle.map(milliseconds),
         age: keepalive.max_connection_age.map(milliseconds),

@@ -15,7 +15,7 @@ mod index;
 mod lazy;
 mod raw;
 mod read;
-mod stamp;
+pub(crate) mod stamp;
 mod strings;
 mod table;
 #[cfg(test)]

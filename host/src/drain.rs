@@ -48,6 +48,12 @@ impl Draining {
             Err(_) => Phase::Abandoned,
         }
     }
+
+    /// Waits until it is time to break off.
+    pub(crate) async fn abandoned(&mut self) {
+        // An error: nobody is there any more to say so.
+        drop(self.phase.wait_for(|phase| *phase == Phase::Abandoned).await);
+    }
 }
 
 /// How far stopping is.

@@ -32,6 +32,8 @@ pub struct Incoming {
     pub headers: Vec<Header>,
     /// The body.
     pub body: Bytes,
+    /// The body as it came, if that was a single gzip member which may go on as it is.
+    pub gzip: Option<Bytes>,
 }
 
 /// How an attempt to send ended: [`podstamp_core::exchange::Outcome`] with its data owned.

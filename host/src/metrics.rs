@@ -7,7 +7,7 @@ mod gauge;
 mod labels;
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use podstamp_core::exchange::Report;
@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use labels::{Attempted, Fate, Found, GuestFailure, Repair};
+pub(crate) use labels::{Attempted, Copied, Fate, Found, GuestFailure, Reloaded, Repair};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -39,9 +39,25 @@ pub struct Metrics {
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     failures: Counters<GuestFailure>,
+    reloads: Counters<Reloaded>,
+    copied: Family<CopyLabels, Counter>,
     request_duration: Histogram,
     filter_duration: Histogram,
     upstream_duration: Histogram,
+}
+
+/// `upstream` and `outcome` of `podstamp_copied_spans_total`.
+type CopyLabels = [(&'static str, String); 2];
+
+/// What became of the copies for one upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct CopyCounters(Arc<Counters<Copied>>);
+
+impl CopyCounters {
+    /// So many spans came to that.
+    pub(crate) fn add(&self, copied: Copied, spans: u64) {
+        self.0.add(copied, spans);
+    }
 }
 
 /// `outcome` and `code` of `podstamp_requests_total`.
@@ -58,6 +74,12 @@ impl Default for Metrics {
             "requests",
             "Export requests by how they ended and the status they got",
             requests.clone(),
+        );
+        let copied = Family::<CopyLabels, Counter>::default();
+        registry.register(
+            "copied_spans",
+            "Spans for further exporters by what became of them",
+            copied.clone(),
         );
         let accepted =
             requests.get_or_create_owned(&[("outcome", "accepted".into()), ("code", "200".into())]);
@@ -93,6 +115,12 @@ impl Default for Metrics {
                 "filter_failures",
                 "Calls of the filter that gave no answer",
             ),
+            reloads: Counters::register(
+                registry,
+                "credential_reloads",
+                "Changed files with certificates, tokens or passwords by what became of them",
+            ),
+            copied,
             request_duration: seconds(
                 registry,
                 "request_duration",
@@ -132,6 +160,15 @@ impl Metrics {
     ) {
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(Watched::counter(name, help, read)));
+    }
+
+    /// Counters for copies that go to `upstream`.
+    pub(crate) fn copies(&self, upstream: &str) -> CopyCounters {
+        let cell = |outcome: &str| {
+            self.copied
+                .get_or_create_owned(&[("upstream", upstream.to_owned()), ("outcome", outcome.to_owned())])
+        };
+        CopyCounters(Arc::new(Counters::of(cell)))
     }
 
     /// All metrics as OpenMetrics text.
@@ -175,6 +212,11 @@ impl Metrics {
     /// The filter gave no answer.
     pub(crate) fn failed(&self, failure: GuestFailure) {
         self.failures.add(failure, 1);
+    }
+
+    /// A file with certificates, tokens or passwords had changed.
+    pub(crate) fn reloaded(&self, reloaded: Reloaded) {
+        self.reloads.add(reloaded, 1);
     }
 
     /// What the filter met in a request.

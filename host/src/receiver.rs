@@ -1,12 +1,14 @@
 //! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
 mod activity;
+mod auth;
 mod body;
 mod coding;
 mod connection;
+mod cors;
 mod discard;
+mod door;
 mod grpc;
-mod gzip;
 mod health;
 mod proxy;
 mod refusal;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use podstamp_core::config::Compression;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -28,6 +31,8 @@ use crate::notices::Notices;
 use crate::readiness::Readiness;
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
+use coding::Undoing;
+pub(crate) use door::Door;
 use health::Health;
 
 /// What all connections of all listeners share.
@@ -37,7 +42,7 @@ pub(crate) struct Shared {
     limits: Limits,
     paths: [String; 2],
     headers: Vec<HeaderName>,
-    inflating: Semaphore,
+    undoing: Undoing,
     places: Arc<Semaphore>,
     health: Health,
     metrics: Arc<Metrics>,
@@ -56,10 +61,11 @@ impl Shared {
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
         let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
         let limits = settings.limits.clone();
-        let inflating = Semaphore::new(limits.large_calls.max(1));
+        // Without compression nobody sends on what came.
+        let undoing = Undoing::new(limits.large_calls, settings.upstream.compression != Compression::None);
         let places = Arc::new(Semaphore::new(limits.connections.unwrap_or(Semaphore::MAX_PERMITS)));
         let health = Health::default();
-        Self { relay, admission, limits, paths, headers, inflating, places, health, metrics, notices }
+        Self { relay, admission, limits, paths, headers, undoing, places, health, metrics, notices }
     }
 
     /// Tells gRPC's health service what is ready, for ever.
@@ -72,11 +78,13 @@ impl Shared {
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
     listener: Listener,
+    door: Door,
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<Shared>, listener: Listener) -> Self {
-        Self { shared, listener }
+    pub(crate) fn new(shared: Arc<Shared>, listener: Listener, door: Door) -> Self {
+        let door = door.follow(&shared.metrics);
+        Self { shared, listener, door }
     }
 
     /// Accepts connections until it is told to stop.

@@ -2,40 +2,47 @@
 
 use std::sync::Arc;
 
-use podstamp_core::exchange::{Answer, Report, Verdict};
+use podstamp_core::config::Fault;
+use podstamp_core::exchange::{Answer, Outbound, Report, Upstream, Verdict};
 
 use crate::calls::Calls;
-use crate::exporter::Exporter;
+use crate::drain::Drain;
+use crate::exporter::{Batch, Copies, Exporter, Instruments};
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics};
 use crate::notices::Notices;
-use crate::settings::Limits;
+use crate::settings::Settings;
 
 /// Takes requests to the filter and on to the upstream.
 pub(crate) struct Relay {
     calls: Arc<Calls>,
     exporter: Exporter,
+    copies: Copies,
     filter: Arc<dyn Filter>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Relay {
-    /// Relays what `filter` decides.
+    /// Relays what `filter` decides, and what stops its copies. The error says what is wrong with the files that the upstreams' settings name.
     pub(crate) fn new(
         filter: Arc<dyn Filter>,
-        limits: &Limits,
+        settings: &Settings,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
-    ) -> Self {
-        let calls = Arc::new(Calls::new(
-            Arc::clone(&filter),
-            limits.large_calls,
-            Arc::clone(&metrics),
-            Arc::clone(&notices),
-        ));
-        let exporter = Exporter::new(Arc::clone(&calls), Arc::clone(&metrics), Arc::clone(&notices));
-        Self { calls, exporter, filter, metrics, notices }
+    ) -> Result<(Self, Drain), Fault> {
+        let large = settings.limits.large_calls;
+        let calls =
+            Arc::new(Calls::new(Arc::clone(&filter), large, Arc::clone(&metrics), Arc::clone(&notices)));
+        let instruments = Instruments {
+            calls: Arc::clone(&calls),
+            metrics: Arc::clone(&metrics),
+            notices: Arc::clone(&notices),
+            large,
+        };
+        let (copies, copying) = Copies::new(&settings.copies, &instruments)?;
+        let exporter = Exporter::new(0, &settings.upstream, instruments)?;
+        Ok((Self { calls, exporter, copies, filter, metrics, notices }, copying))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -50,7 +57,7 @@ impl Relay {
         let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(answer),
-            Verdict::Forward(outbound) => self.exporter.send(incoming.body, outbound).await,
+            Verdict::Forward(outbound) => self.forward(incoming, outbound, prepared.report.spans).await,
         };
         tally.end(match &answered {
             Ok(Answer { status: 200..=299, .. }) => Fate::Accepted,
@@ -61,6 +68,18 @@ impl Relay {
             self.notices.emit(notice);
         }
         answered
+    }
+
+    async fn forward(&self, incoming: Incoming, outbound: Outbound, spans: u32) -> Result<Answer, Failure> {
+        let Incoming { body, gzip, .. } = incoming;
+        let Outbound { url, headers, timeout, copies, content, encoding } = outbound;
+        let batch = Batch::new(body, gzip, content, encoding, spans)
+            .map_err(Failure::InvalidAnswer)
+            .inspect_err(|failure| self.calls.failed(failure))?;
+        if !copies.is_empty() {
+            self.copies.offer(&batch, copies);
+        }
+        self.exporter.send(&batch, Upstream { url, headers, timeout }).await
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use podstamp_core::config::Fault;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -15,7 +16,7 @@ use crate::filter::Filter;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::readiness::Readiness;
-use crate::receiver::{Receiver, Shared};
+use crate::receiver::{Door, Receiver, Shared};
 use crate::relay::Relay;
 use crate::settings::Settings;
 
@@ -26,6 +27,7 @@ pub struct Server {
     admin_address: Option<SocketAddr>,
     readiness: Arc<Readiness>,
     receiving: Drain,
+    copying: Drain,
     administrating: Drain,
     drain_timeout: Duration,
     companions: Vec<JoinHandle<()>>,
@@ -53,12 +55,21 @@ pub struct Instruments {
     pub readiness: Arc<Readiness>,
 }
 
-/// A listener that cannot be bound.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    address: String,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file with certificates, tokens or passwords is of no use.
+    #[error(transparent)]
+    Credentials(#[from] Fault),
 }
 
 impl Server {
@@ -70,7 +81,8 @@ impl Server {
     ) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         for listener in &settings.listeners {
-            bound.push((listener.clone(), bind(&listener.address).await?));
+            let door = Door::new(listener, settings.limits.header_timeout).map_err(BindError::Credentials)?;
+            bound.push((listener.clone(), door, bind(&listener.address).await?));
         }
         let admin = match &settings.admin {
             Some(address) => Some(bind(address).await?),
@@ -80,19 +92,19 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let relay =
-            Arc::new(Relay::new(filter, &settings.limits, Arc::clone(&metrics), Arc::clone(&notices)));
-        let shared = Arc::new(Shared::new(settings, relay, admission, Arc::clone(&metrics), notices));
+        let (relay, copying) = Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?;
+        let shared =
+            Arc::new(Shared::new(settings, Arc::new(relay), admission, Arc::clone(&metrics), notices));
         let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
         let mut listening = Vec::new();
-        for (listener, (socket, address)) in bound {
+        for (listener, door, (socket, address)) in bound {
             listening.push(Listening {
                 address,
                 http: listener.http.is_some(),
                 grpc: listener.grpc.is_some(),
             });
-            let receiver = Arc::new(Receiver::new(Arc::clone(&shared), listener));
+            let receiver = Arc::new(Receiver::new(Arc::clone(&shared), listener, door));
             tokio::spawn(receiver.serve(socket, draining.clone()));
         }
         drop(draining);
@@ -106,7 +118,16 @@ impl Server {
         readiness.listening();
         let drain_timeout = settings.drain_timeout;
         let companions = vec![health];
-        Ok(Self { listening, admin_address, readiness, receiving, administrating, drain_timeout, companions })
+        Ok(Self {
+            listening,
+            admin_address,
+            readiness,
+            receiving,
+            administrating,
+            drain_timeout,
+            companions,
+            copying,
+        })
     }
 
     /// Where requests are taken.
@@ -137,7 +158,11 @@ impl Server {
     /// Stops accepting, finishes what is in flight, and returns: true if nothing had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
+        let begun = Instant::now();
         let finished = self.receiving.finish(self.drain_timeout).await;
+        if !self.copying.finish(self.drain_timeout.saturating_sub(begun.elapsed())).await {
+            tracing::warn!("copies were lost that did not leave within podstamp.limits.drain_timeout");
+        }
         self.administrating.finish(ADMIN_DRAIN).await;
         self.companions.iter().for_each(JoinHandle::abort);
         finished
@@ -150,7 +175,7 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bound.await.map_err(|source| BindError { address: address.to_owned(), source })
+    bound.await.map_err(|source| BindError::Listen { address: address.to_owned(), source })
 }
 
 fn watch(metrics: &Metrics, admission: &Arc<Admission>) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,38 @@ pub struct Settings {
     pub admin: Option<String>,
     /// What one request, and all together, may take.
     pub limits: Limits,
+    /// How to meet the upstream.
+    pub upstream: Upstream,
+    /// Who gets copies, in the order in which the filter names them.
+    pub copies: Vec<Copy>,
     /// How long requests in flight may go on after the order to stop.
     pub drain_timeout: Duration,
+}
+
+/// Somebody who gets a copy of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    /// What it is called in metrics.
+    pub name: String,
+    /// How to meet it.
+    pub upstream: Upstream,
+}
+
+/// How to meet the upstream. Where it is, the filter says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// How to use TLS for https URLs; none: there are none.
+    pub tls: Option<ClientTls>,
+    /// What to show to it.
+    pub auth: Option<ClientAuth>,
+    /// Content coding of what goes there.
+    pub compression: Compression,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self { tls: None, auth: None, compression: Compression::None }
+    }
 }
 
 impl Default for Settings {
@@ -26,6 +57,8 @@ impl Default for Settings {
             traces_path: DEFAULT_TRACES_PATH.to_owned(),
             admin: None,
             limits: Limits::default(),
+            upstream: Upstream::default(),
+            copies: Vec::new(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
         }
     }
@@ -42,19 +75,21 @@ pub struct Listener {
     pub grpc: Option<Grpc>,
     /// Peers whose connections begin with a PROXY header.
     pub proxies: Vec<IpNet>,
+    /// None: connections are in the clear.
+    pub tls: Option<ServerTls>,
 }
 
 impl Listener {
     /// One for OTLP/HTTP.
     pub fn http(address: &str) -> Self {
-        let http = Some(Http { body: None });
-        Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new() }
+        let http = Some(Http::default());
+        Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new(), tls: None }
     }
 
     /// One for OTLP/gRPC.
     pub fn grpc(address: &str) -> Self {
         let grpc = Some(Grpc::default());
-        Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new() }
+        Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new(), tls: None }
     }
 }
 
@@ -63,6 +98,10 @@ impl Listener {
 pub struct Http {
     /// Bytes of a body, where they are fewer than [`Limits::body`].
     pub body: Option<usize>,
+    /// What clients have to show.
+    pub auth: Option<ServerAuth>,
+    /// Which pages of browsers may send here.
+    pub cors: Option<config::Cors>,
 }
 
 /// OTLP/gRPC on a listener.
@@ -70,6 +109,8 @@ pub struct Http {
 pub struct Grpc {
     /// Bytes of a message, where they are fewer than [`Limits::body`].
     pub message: Option<usize>,
+    /// What clients have to show.
+    pub auth: Option<ServerAuth>,
     /// Requests at a time on one connection.
     pub concurrent_streams: u32,
     /// How long a connection may stay without a request; none: [`Limits::idle_timeout`].
@@ -88,6 +129,7 @@ impl Default for Grpc {
     fn default() -> Self {
         Self {
             message: None,
+            auth: None,
             concurrent_streams: DEFAULT_STREAMS,
             idle: None,
             age: None,

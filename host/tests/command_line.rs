@@ -107,6 +107,32 @@ fn check_lists_every_fault_on_stdout_and_exits_64() {
 }
 
 #[test]
+fn check_and_serve_tell_which_file_is_of_no_use() {
+    let files = Files::new();
+    let empty = files.write("empty.pem", "");
+    let yaml = format!(
+        "exporters: {{otlphttp: {{endpoint: 'https://127.0.0.1:9', auth: {{authenticator: bearertokenauth}}, \
+         tls: {{ca_file: /does/not/exist.pem}}}}}}\n\
+         extensions: {{bearertokenauth: {{filename: {0}}}}}\n\
+         processors: {{resource: {{attributes: [{{key: a, value: b, action: insert}}]}}}}\n\
+         service: {{extensions: [bearertokenauth], pipelines: {{traces: {{processors: [resource]}}}}}}\n",
+        empty.display()
+    );
+    let file = files.write("tls.yaml", &yaml);
+    let output = run(&["check", "--config", file.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(64));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    let [tls, token] = lines[..] else { panic!("{lines:?}") };
+    let expected = "exporters.otlphttp.tls.ca_file: /does/not/exist.pem cannot be read: No such file";
+    assert!(tls.starts_with(expected), "{tls}");
+    let expected = format!("extensions.bearertokenauth.filename: {} holds no token", empty.display());
+    assert_eq!(token, expected);
+    let output = run(&["serve", "--config", file.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("/does/not/exist.pem"));
+}
+
+#[test]
 fn rewrite_stamps_plain_and_gzipped_requests_and_reports_on_stderr() {
     let files = Files::new();
     let pods = files.write("pods.json", PODS);
@@ -126,6 +152,22 @@ fn rewrite_stamps_plain_and_gzipped_requests_and_reports_on_stderr() {
         assert!(text(&output.stderr).contains("1 resources, 0 spans"));
         assert!(text(&output.stderr).contains("10.1.2.3"));
     }
+}
+
+#[test]
+fn rewrite_takes_json_and_gives_protobuf() {
+    let body = br#"{"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": []}]}"#;
+    let output = run(&["rewrite", "--peer", "10.1.2.3"], body);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stamped = ExportTraceServiceRequest::decode(output.stdout.as_slice()).unwrap();
+    let attributes = &stamped.resource_spans.first().unwrap().resource.as_ref().unwrap().attributes;
+    assert!(attributes.contains(&attribute("app.host.ip", "10.1.2.3")));
+    assert_eq!(run(&["rewrite"], b"{}").stdout, b"");
+    let output = run(&["rewrite"], br#"{"resourceSpans": [{"schemaUrl": 1}]}"#);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(65), 0));
+    assert!(
+        text(&output.stderr).contains("resourceSpans[0].schemaUrl: has to be a string (at line 1, column 34")
+    );
 }
 
 #[test]

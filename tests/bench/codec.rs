@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp::directory::{Coverage, Keep, Table};
 use podstamp::filter::{Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::exchange::{Content, Header, Request, Verdict};
-use podstamp_core::{Filter, diagnose, trace};
-use podstamp_tests::bodies;
+use podstamp_core::{Filter, diagnose, json, trace};
+use podstamp_tests::{bodies, otlp_json};
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::oracle;
@@ -40,7 +42,17 @@ pub(crate) fn run(quick: bool) -> Value {
         .iter()
         .map(|count| bench.row(&format!("{count} res."), bodies::of_resources(*count), quick))
         .collect();
-    json!({"by_size": by_size, "by_resources": by_resources})
+    println!(
+        "\nOTLP/JSON, GB/s of its text; `prepare` is transcoding and stamping, `tree` serde_json's Value alone:\n"
+    );
+    print!("{:>10} {:>10}", "", "body");
+    JSON_COLUMNS.iter().for_each(|column| print!(" {column:>13}"));
+    println!("   native/wasm prepare");
+    let of_json: Vec<_> = sizes
+        .iter()
+        .map(|size| bench.json_row(&bodies::of_size(*size, (size / (64 << 10)).clamp(1, 8)), quick))
+        .collect();
+    json!({"by_size": by_size, "by_resources": by_resources, "json": of_json})
 }
 
 struct Bench {
@@ -51,6 +63,8 @@ struct Bench {
 
 const COLUMNS: [&str; 8] =
     ["memcpy", "walk", "walk wasm", "stamp", "stamp wasm", "diagnose", "diagnose wasm", "prost"];
+
+const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"];
 
 impl Bench {
     fn new() -> Self {
@@ -108,10 +122,47 @@ impl Bench {
             .collect();
         json!({"label": label, "bytes": body.len(), "nanoseconds": columns})
     }
+
+    /// The JSON text of a request in protobuf.
+    fn json_row(&self, protobuf: &[u8], quick: bool) -> Value {
+        let label = label(protobuf.len());
+        let request = ExportTraceServiceRequest::decode(protobuf).unwrap();
+        let text = Bytes::from(otlp_json::plain(&request));
+        assert_eq!(ExportTraceServiceRequest::decode(&json::transcode(&text).unwrap()[..]).unwrap(), request);
+        let (filter, processor) = &self.stamp;
+        assert_eq!(guest_of(processor, JSON, &text), native_of(filter, &self.table, JSON, &text));
+        let mut tasks: Vec<Task<'_>> = vec![
+            ("transcode", Box::new(|| drop(black_box(json::transcode(black_box(&text)).unwrap())))),
+            ("prepare", Box::new(|| drop(black_box(native_of(filter, &self.table, JSON, &text))))),
+            ("prepare wasm", Box::new(|| drop(black_box(guest_of(processor, JSON, &text))))),
+            ("tree", Box::new(|| drop(black_box(serde_json::from_slice::<Value>(&text).unwrap())))),
+        ];
+        let seconds = medians(&mut tasks, quick);
+        drop(tasks);
+        let rates: Vec<f64> = seconds.iter().map(|seconds| text.len() as f64 / seconds / 1e9).collect();
+        print!("{label:>10} {:>10}", self::label(text.len()));
+        for rate in &rates {
+            print!(" {rate:>13.2}");
+        }
+        println!("   {:>5.2}", rates[1] / rates[2]);
+        let columns: serde_json::Map<_, _> = JSON_COLUMNS
+            .iter()
+            .zip(&seconds)
+            .map(|(name, seconds)| ((*name).to_owned(), json!(seconds * 1e9)))
+            .collect();
+        json!({"label": label, "bytes": text.len(), "nanoseconds": columns})
+    }
 }
 
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
 fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
-    let headers = [Header::new("content-type", "application/x-protobuf")];
+    native_of(filter, table, PROTOBUF, body)
+}
+
+fn native_of(filter: &Filter, table: &Table, content_type: &str, body: &[u8]) -> Content {
+    let headers = [Header::new("content-type", content_type)];
     let request = Request { path: "/v1/traces", peer: Some([10, 100, 0, 1].into()), headers: &headers, body };
     match filter.prepare(&request, table).verdict {
         Verdict::Forward(outbound) => outbound.content,
@@ -120,11 +171,16 @@ fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
 }
 
 fn guest(processor: &Processor, body: &Bytes) -> Content {
+    guest_of(processor, PROTOBUF, body)
+}
+
+fn guest_of(processor: &Processor, content_type: &str, body: &Bytes) -> Content {
     let incoming = Incoming {
         path: "/v1/traces".to_owned(),
         peer: Some([10, 100, 0, 1].into()),
-        headers: vec![Header::new("content-type", "application/x-protobuf")],
+        headers: vec![Header::new("content-type", content_type)],
         body: body.clone(),
+        gzip: None,
     };
     match processor.prepare(&incoming).unwrap().verdict {
         Verdict::Forward(outbound) => outbound.content,

@@ -207,7 +207,9 @@ impl Off {
     fn new(url: String) -> Self {
         let headers = vec![Header::new("content-type", "application/x-protobuf")];
         let content = Content::Unchanged;
-        let outbound = Outbound { url, headers, timeout: 30_000, content, encoding: Encoding::Protobuf };
+        let copies = Vec::new();
+        let outbound =
+            Outbound { url, headers, timeout: 30_000, copies, content, encoding: Encoding::Protobuf };
         Self { outbound, request_headers: vec!["content-type".to_owned()] }
     }
 }

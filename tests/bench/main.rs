@@ -2,7 +2,8 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec` or `host` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry Collector.
+//! `codec`, `coding` or `host` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry
+//! Collector.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
 mod codec;
+mod coding;
 mod collector;
 mod grpc;
 mod host;
@@ -37,10 +39,13 @@ fn main() {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !has("codec") && !has("host") && !has("collector");
+    let all = !["codec", "coding", "host", "collector"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
+    }
+    if all || has("coding") {
+        results["coding"] = coding::run(quick);
     }
     if all || has("host") {
         results["host"] = host::run(quick);

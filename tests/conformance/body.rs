@@ -19,6 +19,9 @@ pub(crate) fn encode(request: &Request) -> Vec<u8> {
             .map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap())
             .collect();
     }
+    if let Some(text) = &request.json {
+        return text.clone().into_bytes();
+    }
     let resource_spans = request.body.iter().map(resource_spans).collect();
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }

@@ -50,6 +50,9 @@ pub(crate) struct Request {
     /// The body as it stands, in place of `body`.
     #[serde(default)]
     pub(crate) hex: Option<String>,
+    /// The body as text, in place of `body`.
+    #[serde(default)]
+    pub(crate) json: Option<String>,
 }
 
 /// ResourceSpans.

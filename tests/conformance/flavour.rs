@@ -49,7 +49,7 @@ impl Filter for Native {
     }
 
     fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        let Incoming { path, peer, headers, body } = request;
+        let Incoming { path, peer, headers, body, .. } = request;
         Ok(self.filter.prepare(&Request { path, peer: *peer, headers, body }, self.pods.as_ref()))
     }
 

@@ -70,6 +70,7 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
         peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
         headers,
         body: Bytes::from(body::encode(request)),
+        gzip: None,
     };
     (filter, incoming)
 }
@@ -97,7 +98,7 @@ fn run(case: &Case, make: Flavour) -> Decisions {
     }
     assert_eq!(counts(prepared.report), case.expect.report);
     let concluded = case.conclude.iter().map(|conclusion| {
-        let next = conclude(&*filter, &incoming, conclusion);
+        let next = conclude(&*filter, &incoming, &prepared.verdict, conclusion);
         match (&next, &conclusion.answer, conclusion.retry) {
             (Next::Answer(answer), Some(expected), None) => check_answer(answer, expected),
             (Next::Retry(wait), None, Some(expected)) => assert_eq!(*wait, expected),
@@ -105,10 +106,11 @@ fn run(case: &Case, make: Flavour) -> Decisions {
         }
         next
     });
+    let concluded = concluded.collect();
     Decisions {
         request_headers: filter.request_headers().to_vec(),
         prepared,
-        concluded: concluded.collect(),
+        concluded,
         diagnosed: filter.diagnose(&incoming.body).unwrap(),
     }
 }
@@ -164,8 +166,12 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
     }
 }
 
-fn conclude(filter: &dyn Filter, incoming: &Incoming, conclusion: &Conclusion) -> Next {
-    let attempt = Attempt { encoding: Encoding::Protobuf, number: 1, elapsed: 10, random: u32::MAX / 2 };
+fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclusion: &Conclusion) -> Next {
+    let encoding = match verdict {
+        Verdict::Forward(outbound) => outbound.encoding,
+        Verdict::Answer(_) => Encoding::Protobuf,
+    };
+    let attempt = Attempt { upstream: 0, encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
     let ended = match conclusion.outcome {
         Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
         Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),

@@ -96,6 +96,39 @@ fn gzip_is_understood_and_what_is_not_gzip_refused() {
 }
 
 #[test]
+fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_not_change() {
+    let agent = StandIn::with(podstamp_agent::Builder::keep_bodies);
+    let mut setup = Setup::load_balancer(&agent.url());
+    setup.config.push_str("    compression: gzip\n    compression_params:\n      level: 1\n");
+    let served = setup.pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
+    let plain = spans::export(&[("shop", "web-1")]);
+    assert_eq!(export(served.address, &plain).status, 200);
+    let record = agent.records().pop().unwrap();
+    assert_eq!(record.content_encoding.as_deref(), Some("gzip"));
+    assert_eq!(agent.placed(), [("shop".to_owned(), "10.1.1.1".to_owned())]);
+
+    // Stamped already, so that nothing is left to change; and compressed as podstamp would not.
+    let mut stamped = Vec::new();
+    let first = record.body.clone().unwrap();
+    flate2::read::GzDecoder::new(&first[..]).read_to_end(&mut stamped).unwrap();
+    let named = flate2::GzBuilder::new().filename("spans");
+    let mut encoder = named.write(Vec::new(), flate2::Compression::none());
+    encoder.write_all(&stamped).unwrap();
+    let coded = encoder.finish().unwrap();
+    let mut client = Client::connect(served.address);
+    let answer = client.send("POST", "/v1/traces", &[PROTOBUF, ("content-encoding", "gzip")], &coded);
+    assert_eq!(answer.status, 200);
+    let passed = agent.records().pop().unwrap();
+    assert_eq!(passed.content_encoding.as_deref(), Some("gzip"));
+    assert_eq!(passed.body.as_ref(), Some(&coded));
+    assert_eq!(agent.agent().totals().spans, 2);
+    assert_eq!(
+        served.metric("podstamp_sent_bytes_total", &[]),
+        (record.wire_bytes + passed.wire_bytes) as f64
+    );
+}
+
+#[test]
 fn paths_methods_and_content_types() {
     let agent = StandIn::start();
     let served = Setup::load_balancer(&agent.url()).serve();

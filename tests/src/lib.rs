@@ -3,3 +3,4 @@
 #![allow(clippy::indexing_slicing, reason = "test code: a panic is a failed test")]
 
 pub mod bodies;
+pub mod otlp_json;

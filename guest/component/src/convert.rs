@@ -37,7 +37,8 @@ impl From<wit::Attempt> for exchange::Attempt {
             types::Encoding::Json => exchange::Encoding::Json,
             types::Encoding::Grpc => exchange::Encoding::Grpc,
         };
-        Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
+        let wit::Attempt { upstream, number, elapsed, random, .. } = attempt;
+        Self { upstream, encoding, number, elapsed, random }
     }
 }
 
@@ -71,7 +72,15 @@ impl From<exchange::Outbound> for wit::Outbound {
             exchange::Content::Replaced(body) => wit::Content::Replaced(body),
         };
         let headers = outbound.headers.into_iter().map(Into::into).collect();
-        Self { url: outbound.url, headers, timeout: outbound.timeout, content, encoding }
+        let copies = outbound.copies.into_iter().map(Into::into).collect();
+        Self { url: outbound.url, headers, timeout: outbound.timeout, copies, content, encoding }
+    }
+}
+
+impl From<exchange::Upstream> for wit::Upstream {
+    fn from(upstream: exchange::Upstream) -> Self {
+        let headers = upstream.headers.into_iter().map(Into::into).collect();
+        Self { url: upstream.url, headers, timeout: upstream.timeout }
     }
 }
 

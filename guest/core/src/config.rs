@@ -5,11 +5,15 @@
 //! fault where it would.
 
 mod association;
+mod auth;
 mod catalog;
 mod component;
+mod compression;
+mod cors;
 mod exporter;
 mod extraction;
 mod findings;
+mod header;
 mod kubernetes;
 mod limits;
 mod nearest;
@@ -20,9 +24,11 @@ mod quantity;
 mod receiver;
 mod resource;
 mod retry;
+mod secret;
 mod section;
 mod selection;
 mod service;
+mod tls;
 mod url;
 
 use ipnet::IpNet;
@@ -36,23 +42,32 @@ use findings::Findings;
 use node::Node;
 use service::Traces;
 
+pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use compression::Compression;
+pub use cors::Cors;
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
 pub use receiver::{
     DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, GRPC_PATH, GRPC_SERVICE, Grpc, Http, Keepalive,
-    Receiver,
+    Receiver, is_same_listener,
 };
 pub use retry::Retry;
+pub use secret::{Place, Secret, Source};
+pub use tls::{
+    CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
+};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The processors of the traces pipeline.
     pub pipeline: Pipeline,
-    /// Where to send.
+    /// Where to send, and whose answer the client gets.
     pub exporter: Exporter,
+    /// Where copies of what is sent go. Nobody waits for them.
+    pub copies: Vec<Exporter>,
     /// The guard's rules for that upstream.
     pub rules: Rules,
     /// Peers whose X-Forwarded-For, Forwarded and PROXY header are believed.
@@ -88,30 +103,41 @@ pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
 fn read(document: &Value, findings: &Findings) -> Option<Config> {
     let mut root = Node::root(document, findings).section();
     let catalog = Catalog::read(&mut root);
-    let Traces { receiver, processors, exporter } = service::read(&root.take("service"), &catalog);
+    let Traces { receiver, processors, exporters, authenticators } =
+        service::read(&root.take("service"), &catalog);
     let own = root.take("podstamp");
     root.close();
     catalog.review();
 
-    let received = receiver.map(|component| receiver::read(&component.node)).unwrap_or_default();
+    let received =
+        receiver.map(|component| receiver::read(&component.node, &authenticators)).unwrap_or_default();
     let steps: Vec<_> = processors
         .into_iter()
         .map(|component| (component.node.path(), step(component, received.include_metadata)))
         .collect();
-    let exporter = match exporter {
-        Some(component) => exporter::read(&component.node),
-        None => Some(implied_exporter(findings)),
-    };
+    // Each is read, so that faults of all of them are told.
+    let read: Vec<_> = exporters
+        .iter()
+        .map(|component| exporter::read(component.id, &component.node, &authenticators))
+        .collect();
+    let mut exporters = read.into_iter().collect::<Option<Vec<_>>>();
+    if let Some(exporters) = exporters.as_mut().filter(|exporters| exporters.is_empty()) {
+        exporters.push(implied_exporter(findings));
+    }
+    authenticators.review();
     let own = own::read(&own, received.receiver.largest());
 
-    let exporter = exporter?;
-    let rules = own.guard.rules(exporter.is_agent);
+    let mut exporters = exporters?.into_iter();
+    let exporter = exporters.next()?;
+    let copies: Vec<_> = exporters.collect();
+    let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
     order::review(&steps, &rules, findings);
     let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
     let request_headers = if received.include_metadata { headers(&steps) } else { Vec::new() };
     Some(Config {
         pipeline: Pipeline::new(steps),
         exporter,
+        copies,
         rules,
         trusted_proxies: own.trusted_proxies,
         proxy_protocol: own.proxy_protocol,

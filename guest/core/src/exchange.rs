@@ -70,6 +70,17 @@ pub struct Prepared {
     pub report: Report,
 }
 
+/// Somewhere to send to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// Absolute URL.
+    pub url: String,
+    /// Headers besides content-length.
+    pub headers: Vec<Header>,
+    /// Milliseconds for all attempts together.
+    pub timeout: u32,
+}
+
 /// A request to send upstream with POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outbound {
@@ -79,6 +90,8 @@ pub struct Outbound {
     pub headers: Vec<Header>,
     /// Milliseconds for all attempts together.
     pub timeout: u32,
+    /// Who gets the same body as well. Nobody waits for them, and what becomes of it changes no answer.
+    pub copies: Vec<Upstream>,
     /// The body.
     pub content: Content,
     /// To be handed back to `conclude`.
@@ -144,6 +157,8 @@ pub struct Report {
 /// Where a request stands when an attempt to send it has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
+    /// Where it was sent: 0 for the outbound itself, n for the nth of its copies.
+    pub upstream: u32,
     /// From [`Outbound`].
     pub encoding: Encoding,
     /// How many attempts have been made, this one included: 1 and up.

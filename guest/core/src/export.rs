@@ -6,13 +6,14 @@ mod retry;
 use serde_json::Value as Json;
 
 use crate::address;
-use crate::config::{self, AGENT_PATH, Config, Fault};
+use crate::config::{self, AGENT_PATH, Config, Exporter, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report,
-    Request, Verdict,
+    Request, Upstream, Verdict,
 };
 use crate::guard::usable_host_ip;
+use crate::json;
 use crate::message::diagnose;
 use crate::pipeline::Context;
 use crate::trace::{Walked, walk};
@@ -25,6 +26,7 @@ pub struct Filter {
     config: Config,
     request_headers: Vec<String>,
     outbound_headers: Vec<Header>,
+    copies: Vec<Upstream>,
 }
 
 impl Filter {
@@ -38,12 +40,14 @@ impl Filter {
         let mut request_headers =
             ["content-type", "forwarded", "x-forwarded-for"].map(str::to_owned).to_vec();
         request_headers.extend(config.request_headers.iter().cloned());
-        let mut outbound_headers = vec![
-            Header::new("content-type", PROTOBUF),
-            Header::new("user-agent", concat!("podstamp/", env!("CARGO_PKG_VERSION"))),
-        ];
-        outbound_headers.extend(config.exporter.headers.iter().cloned());
-        Self { config, request_headers, outbound_headers }
+        let outbound_headers = headers(&config.exporter);
+        let copies = config.copies.iter().map(|exporter| Upstream {
+            url: exporter.url.clone(),
+            headers: headers(exporter),
+            timeout: exporter.timeout,
+        });
+        let copies = copies.collect();
+        Self { config, request_headers, outbound_headers, copies }
     }
 
     /// Names of the request headers that [`Filter::prepare`] reads, in lower case.
@@ -61,11 +65,30 @@ impl Filter {
         let mut report = Report::default();
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
-            // The place where OTLP/JSON will be turned into protobuf.
-            Ok(Encoding::Json) => Verdict::Answer(unsupported_type(Encoding::Json)),
+            Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report),
             Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report),
         };
         Prepared { verdict, report }
+    }
+
+    /// What is no OTLP/JSON is refused under any configuration: there is nothing that could be sent on.
+    fn prepare_json(&self, request: &Request<'_>, directory: &dyn Directory, report: &mut Report) -> Verdict {
+        let body = match json::transcode(request.body) {
+            Ok(body) => body,
+            Err(fault) => return refused(Encoding::Json, &fault, report),
+        };
+        let transcoded = Request { body: &body, ..*request };
+        match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report) {
+            Verdict::Forward(outbound) => {
+                let edited = match &outbound.content {
+                    Content::Edited(edits) => edits.apply(&body),
+                    Content::Unchanged | Content::Replaced(_) => None,
+                };
+                let content = Content::Replaced(edited.unwrap_or(body));
+                Verdict::Forward(Outbound { content, ..outbound })
+            }
+            answer => answer,
+        }
     }
 
     fn prepare_protobuf(
@@ -81,15 +104,13 @@ impl Filter {
             Ok(edits) => edits,
             // Whoever turns the rule off wants the body to go on, fault and all.
             Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
-            Err(fault) => {
-                *report = Report { refused: 1, ..Report::default() };
-                return Verdict::Answer(undecodable(encoding, &fault));
-            }
+            Err(fault) => return refused(encoding, &fault, report),
         };
         Verdict::Forward(Outbound {
             url: self.config.exporter.url.clone(),
             headers: self.outbound_headers.clone(),
             timeout: self.config.exporter.timeout,
+            copies: self.copies.clone(),
             content,
             encoding,
         })
@@ -117,8 +138,8 @@ impl Filter {
     /// Reads how an attempt to send ended: what to answer the client, or when to try again.
     pub fn conclude(&self, attempt: &Attempt, outcome: &Outcome<'_>) -> Next {
         let encoding = attempt.encoding;
-        let url = &self.config.exporter.url;
-        let fix = &self.config.exporter.url_key;
+        let exporter = self.exporter(attempt.upstream);
+        let Exporter { url, url_key: fix, .. } = exporter;
         let failed = |status, code, text: &str| Failure::new(status, code, text).answer(encoding);
         let answer = match outcome {
             Outcome::Response { status: 200..=299, headers, body } => {
@@ -126,11 +147,11 @@ impl Filter {
             }
             Outcome::Response { status: status @ (429 | 502..=504), headers, .. } => {
                 let asked = retry::asked_delay(headers);
-                if let Some(wait) = retry::wait(&self.config.exporter, attempt, asked) {
+                if let Some(wait) = retry::wait(exporter, attempt, asked) {
                     return Next::Retry(wait);
                 }
                 let text = format!("the upstream answered {status} to {} attempts", attempt.number);
-                let answer = self.later(encoding, *status, &text, asked);
+                let answer = later(exporter, encoding, *status, &text, asked);
                 noted(answer, Level::Warning, "upstream-busy", format!("{url}: {text}"))
             }
             Outcome::Response { status: 404 | 405, .. } => {
@@ -151,20 +172,24 @@ impl Filter {
                 noted(failed(500, Code::Internal, &text), Level::Error, "upstream-status", message)
             }
             Outcome::NotConnected(reason) => {
-                if let Some(wait) = retry::wait(&self.config.exporter, attempt, None) {
+                if let Some(wait) = retry::wait(exporter, attempt, None) {
                     return Next::Retry(wait);
                 }
-                let answer = self.later(encoding, 503, "the upstream cannot be reached", None);
-                let text = format!(
-                    "no connection to {url} in {} attempts: {reason}; is deepflow-agent's integration on \
-                     (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}",
-                    attempt.number
-                );
+                let answer = later(exporter, encoding, 503, "the upstream cannot be reached", None);
+                let tries = attempt.number;
+                // deepflow-agent itself has no TLS: who answers by it is somebody else, or stands ahead of it.
+                let text = match &exporter.tls {
+                    Some(_) => format!("no connection to {url} in {tries} attempts: {reason}; see {fix}"),
+                    None => format!(
+                        "no connection to {url} in {tries} attempts: {reason}; is deepflow-agent's integration on \
+                         (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}"
+                    ),
+                };
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
-            Outcome::Closed(body) => self.closed(encoding, body),
+            Outcome::Closed(body) => self.closed(exporter, encoding, body),
             Outcome::TimedOut => {
-                let text = format!("no answer from the upstream within {} ms", self.config.exporter.timeout);
+                let text = format!("no answer from the upstream within {} ms", exporter.timeout);
                 let message = format!("{url}: {text}");
                 noted(failed(504, Code::DeadlineExceeded, &text), Level::Error, "upstream-timeout", message)
             }
@@ -178,24 +203,41 @@ impl Filter {
     }
 
     /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
-    fn closed(&self, encoding: Encoding, body: &[u8]) -> Answer {
+    /// What JSON was turned into is sound, so there the body has nothing to tell.
+    fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Answer {
         if self.config.rules.refuse_undecodable
+            && encoding != Encoding::Json
             && let Err(fault) = diagnose(body)
         {
             return undecodable(encoding, &fault);
         }
         let text = "the upstream closed the connection without an answer, and the batch is sound";
-        let answer = self.later(encoding, 503, text, None);
-        noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", self.config.exporter.url))
+        let answer = later(exporter, encoding, 503, text, None);
+        noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url))
     }
 
-    /// The client should come again: when the upstream asked for, or after the first interval of our own back-off.
-    ///
-    /// UNAVAILABLE also where the upstream says 429, since not every SDK tries again after RESOURCE_EXHAUSTED.
-    fn later(&self, encoding: Encoding, status: u16, message: &str, asked: Option<u32>) -> Answer {
-        let retry_after = Some(asked.unwrap_or(self.config.exporter.retry.initial_interval));
-        Failure { retry_after, ..Failure::new(status, Code::Unavailable, message) }.answer(encoding)
+    /// The exporter that an attempt went to.
+    fn exporter(&self, upstream: u32) -> &Exporter {
+        let copy = (upstream as usize).checked_sub(1).and_then(|index| self.config.copies.get(index));
+        copy.unwrap_or(&self.config.exporter)
     }
+}
+
+/// The client should come again: when the upstream asked for, or after the first interval of our own back-off.
+///
+/// UNAVAILABLE also where the upstream says 429, since not every SDK tries again after RESOURCE_EXHAUSTED.
+fn later(exporter: &Exporter, encoding: Encoding, status: u16, message: &str, asked: Option<u32>) -> Answer {
+    let retry_after = Some(asked.unwrap_or(exporter.retry.initial_interval));
+    Failure { retry_after, ..Failure::new(status, Code::Unavailable, message) }.answer(encoding)
+}
+
+fn headers(exporter: &Exporter) -> Vec<Header> {
+    let mut headers = vec![
+        Header::new("content-type", PROTOBUF),
+        Header::new("user-agent", concat!("podstamp/", env!("CARGO_PKG_VERSION"))),
+    ];
+    headers.extend(exporter.headers.iter().cloned());
+    headers
 }
 
 /// The encoding that a request's content type names; the one to answer in if it names none that OTLP has.
@@ -219,8 +261,13 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
 }
 
 fn unsupported_type(encoding: Encoding) -> Answer {
-    let text = "content-type has to be application/x-protobuf";
+    let text = "content-type has to be application/x-protobuf or application/json";
     Failure::new(415, Code::InvalidArgument, text).answer(encoding)
+}
+
+fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
+    *report = Report { refused: 1, ..Report::default() };
+    Verdict::Answer(undecodable(encoding, fault))
 }
 
 fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {

@@ -11,7 +11,8 @@
 //! All that it asks of the world is the pod [`Directory`].
 //!
 //! # Limits
-//! Only traces, only protobuf so far. Bodies are addressed with 32-bit offsets.
+//! Only traces. What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
+//! addressed with 32-bit offsets.
 
 pub mod action;
 pub mod address;
@@ -22,6 +23,7 @@ pub mod edit;
 pub mod exchange;
 pub mod export;
 pub mod guard;
+pub mod json;
 mod message;
 pub mod pipeline;
 pub mod resource;

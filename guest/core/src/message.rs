@@ -155,7 +155,7 @@ pub fn diagnose(body: &[u8]) -> Result<(), BodyFault> {
 #[cold]
 pub(crate) fn locate(body: &[u8], broken: Broken) -> BodyFault {
     let offset = broken.offset(body);
-    BodyFault { offset, path: path(body, offset), kind: broken.kind }
+    BodyFault { offset, position: None, path: path(body, offset), kind: broken.kind }
 }
 
 fn check_span(bytes: &[u8], depth: u32) -> Result<(), Broken> {

@@ -5,12 +5,17 @@
 
 use std::fmt;
 
+use crate::json::Problem;
+
 /// One fault in a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodyFault {
     /// Offset in the body.
     pub offset: usize,
-    /// Path of the message, for example `resource_spans[3].scope_spans[0].spans[7]`; empty for the request itself.
+    /// The same as line and column, if the body is text.
+    pub position: Option<Position>,
+    /// Path of the message, for example `resource_spans[3].scope_spans[0].spans[7]`, or of the field in the names of JSON;
+    /// empty for the request itself.
     pub path: String,
     /// What is wrong.
     pub kind: FaultKind,
@@ -19,11 +24,26 @@ pub struct BodyFault {
 impl fmt::Display for BodyFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = if self.path.is_empty() { "the request" } else { &self.path };
-        write!(formatter, "{path}: {} (at offset {:#x})", self.kind, self.offset)
+        let Self { offset, kind, .. } = self;
+        match self.position {
+            None => write!(formatter, "{path}: {kind} (at offset {offset:#x})"),
+            Some(Position { line, column }) => {
+                write!(formatter, "{path}: {kind} (at line {line}, column {column}, offset {offset:#x})")
+            }
+        }
     }
 }
 
 impl std::error::Error for BodyFault {}
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+}
 
 /// What can be wrong with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +71,8 @@ pub enum FaultKind {
     TooDeep,
     /// A text that is not UTF-8.
     Utf8,
+    /// A fault that only a request in JSON can have.
+    Json(Problem),
 }
 
 impl fmt::Display for FaultKind {
@@ -65,6 +87,7 @@ impl fmt::Display for FaultKind {
             Self::EndGroup => formatter.write_str("a group ends that is not open"),
             Self::TooDeep => write!(formatter, "nested deeper than {MAX_DEPTH} messages"),
             Self::Utf8 => formatter.write_str("a text is not UTF-8"),
+            Self::Json(problem) => problem.fmt(formatter),
         }
     }
 }

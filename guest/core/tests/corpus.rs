@@ -34,3 +34,8 @@ fn the_corpus_of_the_walk_holds() {
 fn the_corpus_of_prepare_holds() {
     replay("prepare", fuzz::prepare);
 }
+
+#[test]
+fn the_corpus_of_json_holds() {
+    replay("json", fuzz::json);
+}

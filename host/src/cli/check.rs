@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use podstamp::assembly;
 use podstamp::config::{self, LoadError};
 use podstamp_core::config::{self as core_config, Config, Fault};
 use podstamp_core::exchange::{Level, Notice};
@@ -51,6 +52,10 @@ impl Check {
             loaded => loaded?,
         };
         let parsed = core_config::parse(&loaded.document);
+        let parsed = parsed.and_then(|config| match assembly::review(&config) {
+            faults if faults.is_empty() => Ok(config),
+            faults => Err(faults),
+        });
         let found = parsed.as_ref().map(|config| config.notices.as_slice()).unwrap_or_default();
         loaded.notices.iter().chain(found).for_each(tell);
         Ok(parsed)

@@ -16,7 +16,8 @@ use podstamp_core::exchange::{Answer, Content, Header, Outbound, Verdict};
 use super::document;
 use super::exit::{Exit, Failed};
 
-/// Stamp one export request (protobuf, plain or gzipped), stdin to stdout, as `serve` would. A report goes to stderr.
+/// Stamp one export request (protobuf or JSON, plain or gzipped), stdin to stdout, as `serve` would. What comes out is
+/// protobuf. A report goes to stderr.
 #[derive(Debug, Args)]
 pub(crate) struct Rewrite {
     /// Configuration, as for `serve`.
@@ -45,10 +46,12 @@ impl Rewrite {
             report::notice(notice);
         }
         let body = read(assembly.config().limits.body as usize)?;
-        let mut headers = vec![Header::new("content-type", "application/x-protobuf")];
+        let json = body.starts_with(JSON);
+        let content_type = if json { "application/json" } else { "application/x-protobuf" };
+        let mut headers = vec![Header::new("content-type", content_type)];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
         let path = assembly.config().receiver.traces_path().to_owned();
-        let incoming = Incoming { path, peer: self.peer, headers, body };
+        let incoming = Incoming { path, peer: self.peer, headers, body, gzip: None };
         let prepared = assembly
             .processor()
             .prepare(&incoming)
@@ -56,7 +59,9 @@ impl Rewrite {
         let body = match prepared.verdict {
             Verdict::Forward(outbound) => rewritten(&incoming.body, outbound)?,
             // Nothing in it to send.
+            Verdict::Answer(Answer { status: 200..=299, .. }) if json => Bytes::new(),
             Verdict::Answer(Answer { status: 200..=299, .. }) => incoming.body,
+            Verdict::Answer(answer) if json => return Err(told(&answer)),
             Verdict::Answer(answer) => {
                 return Err(refused(assembly.processor().as_ref(), &incoming.body, &answer));
             }
@@ -109,13 +114,20 @@ fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
 fn refused(filter: &dyn Filter, body: &Bytes, answer: &Answer) -> Failed {
     match filter.diagnose(body) {
         Ok(Err(fault)) => Failed::new(Exit::Data, fault),
-        Ok(Ok(())) => {
-            let notice = answer.notice.as_ref().map_or("", |notice| notice.message.as_str());
-            Failed::message(Exit::Data, format!("refused with {}: {notice}", answer.status))
-        }
+        Ok(Ok(())) => told(answer),
         Err(failure) => Failed::new(Exit::Internal, failure),
     }
 }
 
+/// What the answer itself tells.
+fn told(answer: &Answer) -> Failed {
+    let notice = answer.notice.as_ref().map_or("", |notice| notice.message.as_str());
+    Failed::message(Exit::Data, format!("refused with {}: {notice}", answer.status))
+}
+
 /// How gzip begins. As protobuf it would be a field of wire type 7, which does not exist.
 const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// How JSON begins here. As protobuf it would be a group, which no message of OTLP has. Blanks ahead of it are not skipped: a
+/// line break and a brace are how a request of 123 bytes begins in protobuf.
+const JSON: &[u8] = b"{";

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 /// Tells versions of a file apart. Kubernetes updates a mounted ConfigMap by swapping a symbolic link, so links are
 /// followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     modified: SystemTime,
     bytes: u64,
     inode: u64,
@@ -16,7 +16,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// The stamp of the version that is there now.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = path.metadata()?;
         Ok(Self { modified: metadata.modified()?, bytes: metadata.len(), inode: inode(&metadata) })
     }

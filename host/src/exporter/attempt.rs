@@ -9,7 +9,6 @@ use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use podstamp_core::exchange::Header;
 use tokio::time::timeout;
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 use super::body::OutboundBody;
 use super::gather::Pieces;
 use crate::filter::Ended;
+use crate::tls::{self, Connector};
 
 /// What is the same in every attempt.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Sending {
 
 /// Sends once and reads the response, within `limit`.
 pub(super) async fn attempt(
-    client: &Client<HttpConnector, OutboundBody>,
+    client: &Client<Connector, OutboundBody>,
     sending: &Sending,
     body: OutboundBody,
     limit: Duration,
@@ -91,8 +91,20 @@ impl Broken {
         error.is_some_and(hyper::Error::is_parse)
     }
 
+    /// Why the upstream's TLS refused the connection, though the request was on its way already.
+    fn refused_by_tls(&self, tls: &tls::Client) -> Option<String> {
+        match self {
+            Self::Send(error) => tls::refusal(error, tls.path()),
+            Self::Receive(error) => tls::refusal(error, tls.path()),
+            Self::Late(_) => None,
+        }
+    }
+
     /// What the filter is told. `started`: a connection had begun to take the body.
-    pub(super) fn ended(&self, started: bool, original: &Bytes) -> Ended {
+    pub(super) fn ended(&self, started: bool, original: &Bytes, tls: Option<&tls::Client>) -> Ended {
+        if let Some(reason) = tls.and_then(|tls| self.refused_by_tls(tls)) {
+            return Ended::NotConnected(reason);
+        }
         match self {
             Self::Send(error) if error.is_connect() || !started => Ended::NotConnected(self.to_string()),
             Self::Late(_) if !started => Ended::NotConnected(self.to_string()),

@@ -29,8 +29,12 @@ impl<L: Label> Counters<L> {
     pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
         registry.register(name, help, family.clone());
-        let cells = L::NAMES.iter().map(|name| family.get_or_create_owned(&[(L::KEY, *name)])).collect();
-        Self { cells, label: PhantomData }
+        Self::of(|name| family.get_or_create_owned(&[(L::KEY, name)]))
+    }
+
+    /// With the counter that `cell` has for each value.
+    pub(super) fn of(cell: impl Fn(&'static str) -> Counter) -> Self {
+        Self { cells: L::NAMES.iter().map(|name| cell(name)).collect(), label: PhantomData }
     }
 
     pub(super) fn add(&self, label: L, count: u64) {

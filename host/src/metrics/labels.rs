@@ -68,6 +68,14 @@ label!(
 );
 
 label!(
+    /// What became of a changed file with certificates, tokens or passwords.
+    Reloaded, "outcome", {
+        Loaded => "loaded",
+        Failed => "failed",
+    }
+);
+
+label!(
     /// Why the filter gave no answer.
     GuestFailure, "kind", {
         Trap => "trap",
@@ -75,5 +83,14 @@ label!(
         MemoryLimit => "memory_limit",
         InvalidAnswer => "invalid_answer",
         Busy => "busy",
+    }
+);
+
+label!(
+    /// What became of a copy.
+    Copied, "outcome", {
+        Delivered => "delivered",
+        Failed => "failed",
+        Dropped => "dropped",
     }
 );

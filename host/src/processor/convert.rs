@@ -20,7 +20,8 @@ impl From<exchange::Attempt> for wit::Attempt {
             exchange::Encoding::Json => types::Encoding::Json,
             exchange::Encoding::Grpc => types::Encoding::Grpc,
         };
-        Self { encoding, number: attempt.number, elapsed: attempt.elapsed, random: attempt.random }
+        let exchange::Attempt { upstream, number, elapsed, random, .. } = attempt;
+        Self { upstream, encoding, number, elapsed, random }
     }
 }
 
@@ -78,9 +79,17 @@ impl From<wit::Outbound> for exchange::Outbound {
             url: outbound.url,
             headers: outbound.headers.into_iter().map(header).collect(),
             timeout: outbound.timeout,
+            copies: outbound.copies.into_iter().map(Into::into).collect(),
             content,
             encoding: outbound.encoding.into(),
         }
+    }
+}
+
+impl From<wit::Upstream> for exchange::Upstream {
+    fn from(upstream: wit::Upstream) -> Self {
+        let headers = upstream.headers.into_iter().map(header).collect();
+        Self { url: upstream.url, headers, timeout: upstream.timeout }
     }
 }
 

@@ -1,25 +1,37 @@
 //! Content codings: telling which one a body has, and undoing it.
 
+mod flate;
+mod output;
+mod snappy;
+#[cfg(test)]
+mod tests;
+mod zstd;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::gzip;
 use super::refusal::Refusal;
 use crate::admission::Slot;
+use output::{Error, Output};
 
 /// The content codings that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Identity,
     Gzip,
+    Deflate,
+    Zlib,
+    Zstd,
+    Snappy,
+    SnappyFramed,
 }
 
 impl Coding {
     /// All of them, for people and for Accept-Encoding.
-    pub(super) const NAMES: &str = "gzip, identity";
+    pub(super) const NAMES: &str = "gzip, deflate, zlib, zstd, snappy, x-snappy-framed, identity";
 
     /// The coding that a request's headers name.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
@@ -44,106 +56,133 @@ impl Coding {
         Ok(coding)
     }
 
+    /// The coding of that name, in any case; none if it is not known.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
-        // RFC 9110, 8.4.1.3: x-gzip is the same.
-        match name {
-            [] => Some(Self::Identity),
-            name if name.eq_ignore_ascii_case(b"identity") => Some(Self::Identity),
-            name if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") => {
-                Some(Self::Gzip)
-            }
-            _ => None,
-        }
+        let known = [
+            (&b""[..], Self::Identity),
+            (b"identity", Self::Identity),
+            (b"gzip", Self::Gzip),
+            // RFC 9110, 8.4.1.3: the same.
+            (b"x-gzip", Self::Gzip),
+            (b"deflate", Self::Deflate),
+            (b"zlib", Self::Zlib),
+            (b"zstd", Self::Zstd),
+            (b"snappy", Self::Snappy),
+            (b"x-snappy-framed", Self::SnappyFramed),
+        ];
+        known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, coding)| *coding)
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
+            Self::SnappyFramed => "x-snappy-framed",
         }
     }
 
-    /// The body without its coding, at most `limit` bytes. `slot` holds the room for it; `large` says how many bodies may
-    /// be worked on at a time away from the async workers.
+    /// The body without its coding, at most `limit` bytes. `slot` holds the room for it.
     pub(super) async fn undo(
         self,
         body: Bytes,
         limit: usize,
         mut slot: Slot,
-        large: &Semaphore,
-    ) -> Result<(Bytes, Slot), Refusal> {
-        match self {
-            Self::Identity => Ok((body, slot)),
-            Self::Gzip if body.len() <= INLINE => {
-                match self.inflate(&body, limit.min(INLINE_DECODED), &mut slot) {
-                    Err(Refusal::DecodedTooLarge(tried)) if tried < limit => {
-                        self.inflate_elsewhere(body, limit, slot, large).await
-                    }
-                    inflated => Ok((inflated?, slot)),
-                }
+        undoing: &Undoing,
+    ) -> Result<(Undone, Slot), Refusal> {
+        let Some(decoder) = self.decoder() else {
+            return Ok((Undone { body, gzip: None }, slot));
+        };
+        let keep = undoing.keep_gzip && self == Self::Gzip;
+        let work = move |body: &Bytes, limit, slot: &mut Slot| {
+            decode(decoder, body, limit, slot, keep).map_err(|error| match error {
+                Error::TooLarge => Refusal::DecodedTooLarge(limit),
+                Error::NoRoom => Refusal::TooManyBytes,
+                Error::Corrupt(what) => Refusal::Undecodable(self, what),
+            })
+        };
+        if body.len() <= INLINE {
+            match work(&body, limit.min(INLINE_DECODED), &mut slot) {
+                Err(Refusal::DecodedTooLarge(tried)) if tried < limit => (),
+                undone => return Ok((undone?, slot)),
             }
-            Self::Gzip => self.inflate_elsewhere(body, limit, slot, large).await,
         }
+        // Off the async workers, which other requests need meanwhile.
+        let _permit = undoing.large.acquire().await.map_err(|_| Refusal::TooManyRequests)?;
+        let working = spawn_blocking(move || Ok((work(&body, limit, &mut slot)?, slot)));
+        working.await.unwrap_or_else(|error| Err(Refusal::Undecodable(self, error.to_string())))
     }
 
-    /// Off the async workers, which other requests need meanwhile.
-    async fn inflate_elsewhere(
-        self,
-        body: Bytes,
-        limit: usize,
-        mut slot: Slot,
-        large: &Semaphore,
-    ) -> Result<(Bytes, Slot), Refusal> {
-        let _permit = large.acquire().await.map_err(|_| Refusal::TooManyRequests)?;
-        let inflating = spawn_blocking(move || Ok((self.inflate(&body, limit, &mut slot)?, slot)));
-        inflating.await.unwrap_or_else(|error| Err(Refusal::Undecodable(self, error.to_string())))
-    }
-
-    /// Holds the room for what comes out, and no longer that for what went in.
-    fn inflate(self, body: &[u8], limit: usize, slot: &mut Slot) -> Result<Bytes, Refusal> {
-        let mut held = 0;
-        let inflated = gzip::inflate(body, limit, |more| {
-            let holds = slot.hold(more);
-            held += if holds { more } else { 0 };
-            holds
-        });
-        slot.release(if inflated.is_ok() { body.len() } else { held });
-        inflated.map(Bytes::from).map_err(|error| match error {
-            gzip::Error::TooLarge => Refusal::DecodedTooLarge(limit),
-            gzip::Error::NoRoom => Refusal::TooManyBytes,
-            gzip::Error::Corrupt(what) => Refusal::Undecodable(self, what),
-        })
+    fn decoder(self) -> Option<Decoder> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some(flate::gzip),
+            Self::Deflate => Some(flate::deflate),
+            Self::Zlib => Some(flate::zlib),
+            Self::Zstd => Some(zstd::zstd),
+            Self::Snappy => Some(snappy::snappy),
+            Self::SnappyFramed => Some(snappy::framed),
+        }
     }
 }
 
-/// Compressed bytes up to which inflating takes about as long as handing it to another thread is worth.
+/// Undoes a coding of a whole body.
+type Decoder = fn(&[u8], &mut Output<'_>) -> Result<(), Error>;
+
+/// Holds the room for what comes out, and for what went in only if that is kept.
+fn decode(
+    decoder: Decoder,
+    body: &Bytes,
+    limit: usize,
+    slot: &mut Slot,
+    keep: bool,
+) -> Result<Undone, Error> {
+    let mut held = 0;
+    let mut hold = |more| {
+        let holds = slot.hold(more);
+        held += if holds { more } else { 0 };
+        holds
+    };
+    let mut output = Output::new(limit, &mut hold);
+    let decoded = decoder(body, &mut output);
+    let keep = keep && output.members == 1;
+    let decoded = decoded.and_then(|()| output.finish());
+    match &decoded {
+        Ok(_) if keep => (),
+        Ok(_) => slot.release(body.len()),
+        Err(_) => slot.release(held),
+    }
+    Ok(Undone { body: decoded?.into(), gzip: keep.then(|| body.clone()) })
+}
+
+/// How content codings are undone, the same for all requests.
+#[derive(Debug)]
+pub(super) struct Undoing {
+    large: Semaphore,
+    keep_gzip: bool,
+}
+
+impl Undoing {
+    /// `large` is how many bodies may be worked on at a time away from the async workers; `keep_gzip`, whether somebody
+    /// can use a body as it came.
+    pub(super) fn new(large: usize, keep_gzip: bool) -> Self {
+        Self { large: Semaphore::new(large.max(1)), keep_gzip }
+    }
+}
+
+/// A body whose content coding is undone.
+#[derive(Debug)]
+pub(super) struct Undone {
+    pub(super) body: Bytes,
+    /// As it came, if that was one gzip member and is to be kept.
+    pub(super) gzip: Option<Bytes>,
+}
+
+/// Compressed bytes up to which undoing takes about as long as handing it to another thread is worth.
 const INLINE: usize = 256 << 10;
 
 /// The same, of what comes out: a small body can be a bomb.
 const INLINE_DECODED: usize = 4 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(values: &[&str]) -> Option<Coding> {
-        let headers = values.iter().map(|value| (CONTENT_ENCODING, value.parse().unwrap())).collect();
-        Coding::of(&headers).ok()
-    }
-
-    #[test]
-    fn codings_are_told_by_name_in_any_case() {
-        assert_eq!(of(&[]), Some(Coding::Identity));
-        assert_eq!(of(&[""]), Some(Coding::Identity));
-        assert_eq!(of(&["identity"]), Some(Coding::Identity));
-        assert_eq!(of(&["GZip"]), Some(Coding::Gzip));
-        assert_eq!(of(&["x-gzip, identity"]), Some(Coding::Gzip));
-    }
-
-    #[test]
-    fn unknown_codings_and_codings_of_codings_are_refused() {
-        assert_eq!(of(&["br"]), None);
-        assert_eq!(of(&["gzip, gzip"]), None);
-        assert_eq!(of(&["gzip", "gzip"]), None);
-    }
-}

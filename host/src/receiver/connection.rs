@@ -19,6 +19,7 @@ use super::activity::{Activity, Advice, Noting, Patience};
 use super::{Receiver, proxy, service};
 use crate::drain::{Draining, Phase};
 use crate::settings::Grpc;
+use crate::tls::Acceptor;
 
 /// Serves a connection to its end.
 pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut draining: Draining) {
@@ -26,16 +27,31 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut dra
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let peer = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
-    let opening = timeout(receiver.shared.limits.header_timeout, introduce(&receiver, &mut stream, peer));
-    let introduced = tokio::select! {
+    let introduced = {
+        let limit = receiver.shared.limits.header_timeout;
+        let introducing = timeout(limit, introduce(&receiver, &mut stream, peer));
+        tokio::select! {
+            biased;
+            introduced = introducing => introduced,
+            _ = draining.changed() => return,
+        }
+    };
+    let peer = match introduced {
+        Ok(Some(peer)) => peer,
+        Ok(None) => return,
+        Err(_) => return tracing::debug!(?peer, "a connection did not begin in time"),
+    };
+    let Some(tls) = &receiver.door.tls else {
+        return serve(receiver, stream, peer, draining).await;
+    };
+    let accepted = tokio::select! {
         biased;
-        introduced = opening => introduced,
+        accepted = tls.accept(stream) => accepted,
         _ = draining.changed() => return,
     };
-    match introduced {
-        Ok(Some(peer)) => serve(receiver, stream, peer, draining).await,
-        Ok(None) => (),
-        Err(_) => tracing::debug!(?peer, "a connection did not begin in time"),
+    match accepted {
+        Ok(stream) => serve(receiver, stream, peer, draining).await,
+        Err(error) => Acceptor::complain(&receiver.shared.notices, peer, &error),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::answer::{self, Code};
 
+use super::auth::Unauthenticated;
 use super::coding::Coding;
 use crate::filter::Failure;
 
@@ -39,6 +41,8 @@ pub(super) enum Refusal {
     UnknownCoding(String),
     #[error("the body is not {coding}: {1}", coding = .0.name())]
     Undecodable(Coding, String),
+    #[error("{0}")]
+    Unauthenticated(Unauthenticated, HeaderValue),
     #[error("{}", public(.0))]
     Filter(Failure),
 }
@@ -69,6 +73,10 @@ impl Refusal {
         let mut answer = failure.answer(encoding);
         match self {
             Self::Method => answer.headers.push(Header::new("allow", "POST")),
+            Self::Unauthenticated(_, challenge) => {
+                let (name, value) = ("www-authenticate".to_owned(), challenge.as_bytes().to_vec());
+                answer.headers.push(Header { name, value });
+            }
             Self::UnknownCoding(_) => {
                 let name =
                     if encoding == Encoding::Grpc { "grpc-accept-encoding" } else { "accept-encoding" };
@@ -83,6 +91,7 @@ impl Refusal {
     fn status(&self) -> (u16, Code) {
         match self {
             Self::NoSuchPath(_) | Self::NoSuchService | Self::NotHere(..) => (404, Code::Unimplemented),
+            Self::Unauthenticated(..) => (401, Code::Unauthenticated),
             Self::OldHttp => (505, Code::Unimplemented),
             Self::Method => (405, Code::Unimplemented),
             Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => (413, Code::ResourceExhausted),
@@ -114,6 +123,7 @@ impl Refusal {
             | Self::NoSuchService
             | Self::NotHere(..)
             | Self::OldHttp
+            | Self::Unauthenticated(..)
             | Self::Method
             | Self::Frame(_)
             | Self::BrokenBody(_)

@@ -12,7 +12,8 @@ use podstamp_core::exchange::{Answer, Encoding, Header};
 use tokio::time::timeout;
 
 use super::body::collect;
-use super::coding::Coding;
+use super::coding::{Coding, Undone};
+use super::cors::Cors;
 use super::discard::discard;
 use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
@@ -26,8 +27,14 @@ pub(super) async fn handle(
     peer: Option<IpAddr>,
     request: Request<body::Incoming>,
 ) -> Response<Body> {
-    let Receiver { shared, .. } = &*receiver;
+    let Receiver { shared, door, .. } = &*receiver;
     let encoding = response::encoding(request.version(), request.headers());
+    let cors = door.cors.as_ref().filter(|_| encoding != Encoding::Grpc);
+    if let Some(cors) = cors
+        && Cors::is_preflight(request.method(), request.headers())
+    {
+        return cors.preflight(request.headers()).map(Body::Left);
+    }
     if encoding == Encoding::Grpc && request.uri().path().starts_with(health::PATH) {
         return shared.health.answer(request).await.map(Body::Right);
     }
@@ -50,7 +57,10 @@ pub(super) async fn handle(
         }
     };
     pending.answered(answer.status);
-    let response = response::answered(answer, encoding);
+    let mut response = response::answered(answer, encoding);
+    if let Some(cors) = cors {
+        cors.decorate(&head.headers, response.headers_mut());
+    }
     if done { response } else { response::closing(response) }
 }
 
@@ -64,6 +74,11 @@ async fn take(
     let Receiver { shared, .. } = receiver;
     let limits = &shared.limits;
     let framing = Framing::of(receiver, head, encoding)?;
+    let gate = if encoding == Encoding::Grpc { &receiver.door.grpc } else { &receiver.door.http };
+    if let Some(gate) = gate {
+        let shown = gate.check(&head.headers).await;
+        shown.map_err(|error| Refusal::Unauthenticated(error, gate.challenge()))?;
+    }
     let mut slot = shared.admission.enter().ok_or(Refusal::TooManyRequests)?;
     let reading = async {
         match framing {
@@ -84,9 +99,10 @@ async fn take(
         }
     };
     // The slot is held until the answer is there.
-    let (body, _slot) = coding.undo(coded, limit, slot, &shared.inflating).await?;
+    let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
-    let incoming = Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body };
+    let incoming =
+        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body, gzip };
     shared.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 
@@ -99,7 +115,7 @@ enum Framing {
 
 impl Framing {
     fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<Self, Refusal> {
-        let Receiver { shared, listener } = receiver;
+        let Receiver { shared, listener, .. } = receiver;
         let limit = |own: Option<usize>| own.unwrap_or(usize::MAX).min(shared.limits.body);
         if encoding == Encoding::Grpc {
             let here = "use OTLP/HTTP, or receivers.otlp.protocols.grpc's endpoint";

@@ -11,9 +11,12 @@
 )]
 
 mod admin;
+mod copies;
+mod door;
 mod draining;
 mod grpc;
 mod limits;
 mod receiving;
 mod sending;
 mod support;
+mod tls;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use podstamp::filter::{Failure, Incoming};
 use podstamp_core::exchange::{Header, Verdict};
 
-use crate::support::{Fake, Setup, answer, gzip, post};
+use crate::support::{Fake, Setup, answer, gzip, post, raw_deflate, snappy_frames, zlib};
 
 /// A server whose filter keeps what it sees and answers 200.
 async fn watching() -> (Setup, Arc<Mutex<Vec<Incoming>>>) {
@@ -91,6 +91,40 @@ async fn gzip_is_undone_over_all_members_large_bodies_too() {
 }
 
 #[tokio::test]
+async fn s2_every_coding_of_the_collector_is_undone_but_lz4() {
+    let (setup, seen) = watching().await;
+    let mut client = setup.client().await;
+    let body: Vec<u8> = (0..500_000).map(|index| (index % 251 * index % 13) as u8).collect();
+    for (name, coded) in [
+        ("identity", body.clone()),
+        ("gzip", gzip(&body)),
+        ("x-gzip", gzip(&body)),
+        ("deflate", zlib(&body)),
+        ("deflate", raw_deflate(&body)),
+        ("zlib", zlib(&body)),
+        ("zstd", zstd::bulk::compress(&body, 3).unwrap()),
+        ("zstd", zstd::stream::encode_all(&body[..], 19).unwrap()),
+        ("snappy", snap::raw::Encoder::new().compress_vec(&body).unwrap()),
+        ("snappy", snappy_frames(&body)),
+        ("x-snappy-framed", snappy_frames(&body)),
+    ] {
+        let header = format!("content-encoding: {name}\r\n");
+        assert_eq!(client.ask(post("/v1/traces", &header, &coded)).await.status, 200, "{name}");
+        assert!(seen.lock().unwrap().pop().unwrap().body == body, "{name}");
+
+        let cut = &coded[..coded.len() - 3];
+        let expected = if name == "identity" { 200 } else { 400 };
+        assert_eq!(client.ask(post("/v1/traces", &header, cut)).await.status, expected, "{name} cut short");
+        seen.lock().unwrap().clear();
+
+        let over = client.ask(post("/v1/traces", &header, &coded.repeat(3))).await;
+        // Three after another are over the limit where they are read at all.
+        assert!([400, 413].contains(&over.status), "{name} {}", over.status);
+    }
+    setup.shows("podstamp_in_flight_bytes 0").await;
+}
+
+#[tokio::test]
 async fn a_small_body_that_is_large_inside_is_undone_too() {
     let fake = Fake::answering(|incoming| Ok(Verdict::Answer(answer(200, &incoming.body.len().to_string()))));
     let setup = Setup::with(fake, |settings| settings.limits.body = 10 << 20).await;
@@ -127,9 +161,13 @@ async fn other_paths_and_methods_get_a_status_in_the_clients_encoding() {
 async fn unknown_codings_and_bad_gzip_are_refused_and_the_connection_goes_on() {
     let (setup, seen) = watching().await;
     let mut client = setup.client().await;
-    let response = client.ask(post("/v1/traces", "content-encoding: zstd\r\n", b"body")).await;
-    assert_eq!((response.status, response.header("accept-encoding")), (415, Some("gzip, identity")));
-    assert!(String::from_utf8_lossy(&response.body).contains("gzip, identity"));
+    let known = "gzip, deflate, zlib, zstd, snappy, x-snappy-framed, identity";
+    for unknown in ["br", "lz4", "gzip, gzip"] {
+        let coding = format!("content-encoding: {unknown}\r\n");
+        let response = client.ask(post("/v1/traces", &coding, b"body")).await;
+        assert_eq!((response.status, response.header("accept-encoding")), (415, Some(known)), "{unknown}");
+        assert!(String::from_utf8_lossy(&response.body).contains(known));
+    }
     for bad in [&b"no gzip"[..], &gzip(b"cut short")[..20], &[&gzip(b"x")[..], b"garbage"].concat()] {
         let response = client.ask(post("/v1/traces", "content-encoding: gzip\r\n", bad)).await;
         assert_eq!((response.status, response.body[1]), (400, 3));

@@ -1,17 +1,21 @@
 //! A server under test, and who stands on either side of it.
 
+mod authority;
 mod client;
 mod fake;
 mod http2;
 mod upstream;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::{Compression, write};
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Listener, Settings};
 
+pub(crate) use authority::{Authority, Certified};
 pub(crate) use client::{Client, Response, post};
 pub(crate) use fake::{Fake, answer, forward};
 pub(crate) use http2::{Http2, framed, framed_compressed};
@@ -68,8 +72,25 @@ impl Setup {
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut encoder = write::GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+pub(crate) fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = write::ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = write::DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn snappy_frames(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.into_inner().unwrap()
 }

@@ -85,6 +85,7 @@ fn senseless() -> Outbound {
         url: "http://127.0.0.1:1/".to_string(),
         headers: Vec::new(),
         timeout: 1_000,
+        copies: Vec::new(),
         content: Content::Edited(Edits { edits, inserted: b"x".to_vec() }),
         encoding: Encoding::Protobuf,
     }

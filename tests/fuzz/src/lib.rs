@@ -12,7 +12,7 @@ use podstamp_core::exchange::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Verdict,
 };
 use podstamp_core::resource::{Resource, Value};
-use podstamp_core::{Filter, diagnose, trace};
+use podstamp_core::{Filter, diagnose, json, trace};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
@@ -41,6 +41,20 @@ fn stamp(resource: &mut Resource<'_>) {
     }
 }
 
+/// Any text is a sound request of at most about its length, or a fault within it.
+pub fn json(text: &[u8]) {
+    match json::transcode(text) {
+        Ok(body) => {
+            assert_eq!(diagnose(&body), Ok(()));
+            assert!(body.len() * 10 <= text.len() * 11, "{} of {}", body.len(), text.len());
+        }
+        Err(fault) => {
+            assert!(fault.offset <= text.len(), "{fault}");
+            assert!(fault.position.is_some(), "{fault}");
+        }
+    }
+}
+
 /// `prepare` and `conclude` never panic, what is sent is the body with edits that fit, every address is counted once, and
 /// what has passed passes unchanged.
 pub fn prepare(data: &[u8]) {
@@ -52,7 +66,7 @@ pub fn prepare(data: &[u8]) {
         let report = prepared.report;
         let Verdict::Forward(outbound) = prepared.verdict else { return };
         check(&report);
-        let attempt = Attempt { encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
         let next = filter.conclude(&attempt, &Outcome::Closed(body));
         let Next::Answer(answer) = next else { unreachable!("a closed connection is answered") };
         assert_eq!(answer.status == 400, diagnose(body).is_err());

@@ -27,6 +27,10 @@ impl Component<'_> {
     pub(crate) fn mark_used(&self) {
         self.used.set(true);
     }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used.get()
+    }
 }
 
 /// All components of a document.
@@ -63,11 +67,13 @@ impl<'d> Catalog<'d> {
         self.of(kind).find(|component| component.id == id)
     }
 
-    /// Says of each component that has no effect why that is.
+    /// Says of each component that has no effect why that is. Authenticators are reviewed once everything is read that
+    /// may refer to them.
     pub(crate) fn review(&self) {
         for Component { kind, role, node, used, .. } in &self.components {
             match role {
                 Role::Inert(why) => node.no_effect(why),
+                Role::Supported if *kind == Kind::Extension => {}
                 Role::Supported if !used.get() => {
                     let level = if *kind == Kind::Processor { Level::Warning } else { Level::Info };
                     node.notice(level, "config-unused", "the traces pipeline does not use it");

@@ -78,7 +78,8 @@ impl Kind {
             Self::Receiver => &["otlp"],
             Self::Processor => &["resource", "k8s_attributes"],
             Self::Exporter => &["otlp_http"],
-            Self::Extension | Self::Connector => &[],
+            Self::Extension => &["basic_auth", "bearer_token_auth"],
+            Self::Connector => &[],
         }
     }
 
@@ -116,12 +117,13 @@ impl Kind {
 }
 
 /// The Collector has renamed its types from `k8sattributes` to `k8s_attributes` and so on, and takes both.
-fn same(known: &str, found: &str) -> bool {
+pub(crate) fn same(known: &str, found: &str) -> bool {
     let letters = |text: &str| text.replace('_', "");
     letters(known) == letters(found)
 }
 
-const NO_AUTHENTICATION: &str = "it acts only where a receiver or an exporter refers to it";
+const NO_AUTHENTICATION: &str =
+    "it acts only where a receiver or an exporter refers to it, and podstamp's cannot";
 const NO_OBSERVER: &str = "podstamp discovers nothing";
 const NO_STORAGE: &str = "podstamp keeps nothing: the client repeats what was not acknowledged";
 const NO_ENCODING: &str = "podstamp reads OTLP only";
@@ -141,8 +143,6 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("ack", NO_STORAGE),
     ("asap_auth", NO_AUTHENTICATION),
     ("azure_auth", NO_AUTHENTICATION),
-    ("basic_auth", NO_AUTHENTICATION),
-    ("bearer_token_auth", NO_AUTHENTICATION),
     ("google_client_auth", NO_AUTHENTICATION),
     ("headers_setter", NO_AUTHENTICATION),
     ("oauth2_client", NO_AUTHENTICATION),

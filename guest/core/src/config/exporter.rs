@@ -2,24 +2,36 @@
 
 use std::fmt;
 
+use super::auth::{Authenticators, ClientAuth};
+use super::compression::{self, Compression};
+use super::header::is_token;
 use super::node::Node;
 use super::retry::{self, Retry};
+use super::tls::{self, ClientTls};
 use super::url::Url;
 use crate::exchange::{Header, Level};
 
 /// Where podstamp sends, and how often it tries.
 #[derive(Clone, PartialEq)]
 pub struct Exporter {
+    /// Its id in the document, for example `otlphttp/canary`.
+    pub id: String,
     /// Absolute URL for traces.
     pub url: String,
     /// The key to correct where that URL is wrong, for example `exporters.otlphttp.traces_endpoint`.
     pub url_key: String,
     /// Headers to send. Their values are secrets.
     pub headers: Vec<Header>,
+    /// How to use TLS; none: the URL is http.
+    pub tls: Option<ClientTls>,
+    /// What to show to the upstream.
+    pub auth: Option<ClientAuth>,
     /// Milliseconds for all attempts together; `u32::MAX` where the document asks for no limit.
     pub timeout: u32,
     /// When to try again.
     pub retry: Retry,
+    /// How the body is compressed.
+    pub compression: Compression,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
 }
@@ -30,11 +42,15 @@ impl fmt::Debug for Exporter {
         let headers: Vec<_> = self.headers.iter().map(|header| header.name.as_str()).collect();
         formatter
             .debug_struct("Exporter")
+            .field("id", &self.id)
             .field("url", &self.url)
             .field("url_key", &self.url_key)
             .field("headers", &headers)
+            .field("tls", &self.tls)
+            .field("auth", &self.auth)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
+            .field("compression", &self.compression)
             .field("is_agent", &self.is_agent)
             .finish()
     }
@@ -43,16 +59,20 @@ impl fmt::Debug for Exporter {
 /// The exporter of a document without any.
 pub(crate) fn default(path: &str) -> Exporter {
     Exporter {
+        id: "otlphttp".to_owned(),
         url: DEFAULT_URL.to_owned(),
         url_key: path.to_owned(),
         headers: Vec::new(),
+        tls: None,
+        auth: None,
         timeout: DEFAULT_TIMEOUT,
         retry: Retry::default(),
+        compression: Compression::None,
         is_agent: true,
     }
 }
 
-pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
+pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Option<Exporter> {
     let mut section = node.section();
     let endpoint = section.take("endpoint");
     let traces_endpoint = section.take("traces_endpoint");
@@ -63,17 +83,16 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
     let retry = retry::read(&section.take("retry_on_failure"));
 
     let tls = section.take("tls");
-    read_tls(&tls);
+    let is_https = url.as_ref().is_some_and(|(url, _)| url.is_https());
+    let tls = tls::read_client(&tls, is_https);
+    let auth = section.take("auth");
+    let auth = authenticators.client(&auth).inspect(|found| review_auth(&auth, found, &headers, is_https));
     let compression = section.take("compression");
-    let known = [("none", false), ("", false), ("gzip", true)];
-    if compression.choice(&known) == Some(true) {
-        compression.no_effect("podstamp sends uncompressed for now");
-    }
+    let compression = compression::read(&compression, &section.take("compression_params"));
     let encoding = section.take("encoding");
     if encoding.choice(&[("proto", true), ("json", false)]) == Some(false) {
         encoding.fault("podstamp sends protobuf, the only encoding that deepflow-agent reads");
     }
-    section.refuse(&["auth"], "podstamp has no authenticators: put the credentials into `headers`");
     section.refuse(&["proxy_url"], "podstamp cannot go through a proxy");
     section.refuse(&["middlewares"], "podstamp has no middlewares");
     let queue = section.take("sending_queue");
@@ -88,7 +107,6 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
     section.pass(&[
         "read_buffer_size",
         "write_buffer_size",
-        "compression_params",
         "max_idle_conns",
         "max_idle_conns_per_host",
         "max_conns_per_host",
@@ -103,11 +121,15 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Exporter> {
     let (url, url_key) = url?;
     let is_agent = url.path().ends_with(AGENT_PATH);
     Some(Exporter {
+        id: id.to_owned(),
         url: url.into_text(),
         url_key,
         headers,
+        tls,
+        auth,
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry,
+        compression,
         is_agent,
     })
 }
@@ -147,30 +169,14 @@ fn read_url(node: &Node<'_>, endpoint: &Node<'_>, traces_endpoint: &Node<'_>) ->
     Some((url, endpoint.path().to_owned()))
 }
 
-/// `tls`: the URL says http, so that the Collector too takes no notice of it.
-fn read_tls(node: &Node<'_>) {
-    let mut section = node.section();
-    let insecure = section.take("insecure").flag();
-    section.pass(&[
-        "insecure_skip_verify",
-        "ca_file",
-        "ca_pem",
-        "cert_file",
-        "cert_pem",
-        "key_file",
-        "key_pem",
-        "include_system_ca_certs_pool",
-        "min_version",
-        "max_version",
-        "cipher_suites",
-        "curve_preferences",
-        "reload_interval",
-        "server_name_override",
-        "tpm",
-    ]);
-    section.close();
-    if node.value().is_some() && insecure != Some(true) {
-        node.notice(Level::Warning, "config-no-effect", "has no effect here: the URL is http, without TLS");
+/// What goes badly with an authenticator.
+fn review_auth(node: &Node<'_>, auth: &ClientAuth, headers: &[Header], is_https: bool) {
+    if headers.iter().any(|header| header.name == auth.header()) {
+        node.fault(format!("`headers` has `{}` as well: keep one of them", auth.header()));
+    }
+    if !is_https {
+        let message = "the URL is http, without TLS, so that anybody on the way can read the credentials";
+        node.notice(Level::Warning, "config-clear-credentials", message);
     }
 }
 
@@ -193,8 +199,7 @@ fn read_listed_header<'d>(item: &Node<'d>) -> (String, Node<'d>) {
 
 fn read_header(name: &str, value: &Node<'_>) -> Option<Header> {
     let lower = name.to_ascii_lowercase();
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if lower.is_empty() || !lower.bytes().all(token) {
+    if !is_token(&lower) {
         value.fault("is no name for a header");
         return None;
     }

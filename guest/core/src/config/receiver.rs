@@ -1,9 +1,11 @@
 //! The `otlp` receiver.
 
+use super::auth::{Authenticators, ServerAuth};
+use super::cors::{self, Cors};
 use super::node::Node;
 use super::section::Section;
+use super::tls::{self, ServerTls};
 use super::url::{is_host, is_port};
-use crate::exchange::Level;
 
 /// Where podstamp receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,12 @@ pub struct Http {
     pub traces_url_path: String,
     /// `max_request_body_size`, bytes.
     pub max_body: Option<u32>,
+    /// None: clients speak in the clear.
+    pub tls: Option<ServerTls>,
+    /// What clients have to show.
+    pub auth: Option<ServerAuth>,
+    /// Which pages of browsers may send here.
+    pub cors: Option<Cors>,
 }
 
 /// `protocols.grpc`.
@@ -36,6 +44,10 @@ pub struct Grpc {
     pub max_concurrent_streams: u32,
     /// When connections are checked and ended.
     pub keepalive: Keepalive,
+    /// None: clients speak in the clear.
+    pub tls: Option<ServerTls>,
+    /// What clients have to show.
+    pub auth: Option<ServerAuth>,
 }
 
 /// `keepalive.server_parameters`, milliseconds.
@@ -80,12 +92,17 @@ impl Default for Read {
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             traces_url_path: DEFAULT_PATH.to_owned(),
             max_body: None,
+            tls: None,
+            auth: None,
+            cors: None,
         };
         let grpc = Grpc {
             endpoint: DEFAULT_GRPC_ENDPOINT.to_owned(),
             max_message: None,
             max_concurrent_streams: DEFAULT_STREAMS,
             keepalive: Keepalive::default(),
+            tls: None,
+            auth: None,
         };
         Self { receiver: Receiver { http: Some(http), grpc: Some(grpc) }, include_metadata: false }
     }
@@ -103,7 +120,7 @@ impl Default for Keepalive {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>) -> Read {
+pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Read {
     let mut section = node.section();
     let protocols_node = section.take("protocols");
     section.close();
@@ -115,12 +132,38 @@ pub(crate) fn read(node: &Node<'_>) -> Read {
         protocols_node.fault("names neither `grpc:` nor `http:`, so that nothing would be received");
     }
     let mut include_metadata = false;
-    let http = http.is_present().then(|| read_http(http.section(), &mut include_metadata));
-    let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), &mut include_metadata));
+    let grpc_node = &grpc;
+    let http = http.is_present().then(|| read_http(http.section(), authenticators, &mut include_metadata));
+    let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), authenticators, &mut include_metadata));
+    if let (Some(http), Some(grpc)) = (&http, &grpc)
+        && is_same_listener(&http.endpoint, &grpc.endpoint)
+        && !is_same_tls(http.tls.as_ref(), grpc.tls.as_ref())
+    {
+        grpc_node.fault("has the endpoint of `http`, so that both need the same `tls`: repeat it here");
+    }
     Read { receiver: Receiver { http, grpc }, include_metadata }
 }
 
-fn read_http(mut section: Section<'_>, include_metadata: &mut bool) -> Http {
+/// What two sections say, whatever they are called.
+fn is_same_tls(one: Option<&ServerTls>, other: Option<&ServerTls>) -> bool {
+    let content = |tls: &ServerTls| {
+        let ServerTls { path: _, identity, client_ca, system_roots, parameters } = tls.clone();
+        let places = [Some(identity.certificates), Some(identity.private_key), client_ca];
+        (places.map(|source| source.map(|source| source.place)), system_roots, parameters)
+    };
+    one.map(content) == other.map(content)
+}
+
+/// Whether two endpoints mean one listener. Each port 0 is another one.
+pub fn is_same_listener(one: &str, other: &str) -> bool {
+    one == other && !one.ends_with(":0")
+}
+
+fn read_http(
+    mut section: Section<'_>,
+    authenticators: &Authenticators<'_, '_>,
+    include_metadata: &mut bool,
+) -> Http {
     let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_ENDPOINT);
     let path = section.take("traces_url_path").filled_text().map(|path| match path.starts_with('/') {
         true => path,
@@ -129,12 +172,10 @@ fn read_http(mut section: Section<'_>, include_metadata: &mut bool) -> Http {
     *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
-    refuse_what_protects(&mut section);
-    let cors = section.take("cors");
-    if cors.value().is_some() {
-        let message = "has no effect here: browsers cannot send to podstamp directly";
-        cors.notice(Level::Warning, "config-no-effect", message);
-    }
+    let tls = tls::read_server(&section.take("tls"));
+    let auth = authenticators.server(&section.take("auth"));
+    let cors = cors::read(&section.take("cors"));
+    refuse_middlewares(&mut section);
     section.without_effect(
         &["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout", "keep_alives_enabled"],
         "timeouts stand in podstamp.limits",
@@ -143,15 +184,21 @@ fn read_http(mut section: Section<'_>, include_metadata: &mut bool) -> Http {
         &["metrics_url_path", "logs_url_path", "profiles_url_path"],
         "podstamp carries traces only",
     );
-    section.without_effect(&["compression_algorithms"], "podstamp tells what a body is compressed with");
+    section
+        .without_effect(&["compression_algorithms"], "podstamp receives every content coding that it knows");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
     // Where it says how to listen, TCP is the only way.
     let _ = section.take("transport").choice(TRANSPORTS);
     section.close();
-    Http { endpoint, traces_url_path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()), max_body }
+    let traces_url_path = path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    Http { endpoint, traces_url_path, max_body, tls, auth, cors }
 }
 
-fn read_grpc(mut section: Section<'_>, include_metadata: &mut bool) -> Grpc {
+fn read_grpc(
+    mut section: Section<'_>,
+    authenticators: &Authenticators<'_, '_>,
+    include_metadata: &mut bool,
+) -> Grpc {
     let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_GRPC_ENDPOINT);
     *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
     let mebibytes = section.take("max_recv_msg_size_mib");
@@ -165,17 +212,18 @@ fn read_grpc(mut section: Section<'_>, include_metadata: &mut bool) -> Grpc {
     let streams = section.take("max_concurrent_streams").count().filter(|count| *count > 0);
     let keepalive = read_keepalive(&section.take("keepalive"));
 
-    refuse_what_protects(&mut section);
+    let tls = tls::read_server(&section.take("tls"));
+    let auth = authenticators.server(&section.take("auth"));
+    refuse_middlewares(&mut section);
     section.without_effect(&["read_buffer_size", "write_buffer_size"], "podstamp sizes its buffers itself");
     section.without_effect(&["include_tls_metadata"], "podstamp does not use it");
     let _ = section.take("transport").choice(TRANSPORTS);
     section.close();
-    Grpc { endpoint, max_message, max_concurrent_streams: streams.unwrap_or(DEFAULT_STREAMS), keepalive }
+    let max_concurrent_streams = streams.unwrap_or(DEFAULT_STREAMS);
+    Grpc { endpoint, max_message, max_concurrent_streams, keepalive, tls, auth }
 }
 
-fn refuse_what_protects(section: &mut Section<'_>) {
-    section.refuse(&["tls"], "TLS isn't received yet: terminate it ahead of podstamp, or remove this");
-    section.refuse(&["auth"], "podstamp cannot authenticate clients: restrict access by network policy");
+fn refuse_middlewares(section: &mut Section<'_>) {
     section.refuse(&["middlewares"], "podstamp has no middlewares, and one may stand for access control");
 }
 

@@ -1,5 +1,6 @@
 //! `service`: which components make up the traces pipeline, in which order.
 
+use super::auth::Authenticators;
 use super::catalog::{Catalog, Component};
 use super::component::{Kind, Role};
 use super::nearest::hint;
@@ -13,14 +14,15 @@ pub(crate) struct Traces<'c, 'd> {
     /// None: the default one.
     pub(crate) receiver: Option<&'c Component<'d>>,
     pub(crate) processors: Vec<&'c Component<'d>>,
-    /// None: the default one.
-    pub(crate) exporter: Option<&'c Component<'d>>,
+    /// The first one's answer is the client's. Empty: the default one.
+    pub(crate) exporters: Vec<&'c Component<'d>>,
+    pub(crate) authenticators: Authenticators<'c, 'd>,
 }
 
 /// Reads `service`.
 pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
     let mut section = service.section();
-    section.without_effect(&["extensions"], "podstamp has no extensions; see podstamp.admin");
+    let authenticators = Authenticators::read(&section.take("extensions"), catalog);
     section.without_effect(&["telemetry"], "podstamp's own log and metrics are set on its command line");
     let pipelines = section.take("pipelines");
     section.close();
@@ -41,16 +43,21 @@ pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Trac
         return Traces {
             receiver: catalog.supported(Kind::Receiver).next(),
             processors: catalog.supported(Kind::Processor).collect(),
-            exporter: catalog.supported(Kind::Exporter).next(),
+            exporters: catalog.supported(Kind::Exporter).collect(),
+            authenticators,
         };
     };
     for pipeline in further {
         pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
     }
-    read_pipeline(pipeline, catalog)
+    read_pipeline(pipeline, catalog, authenticators)
 }
 
-fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
+fn read_pipeline<'c, 'd>(
+    pipeline: &Node<'d>,
+    catalog: &'c Catalog<'d>,
+    authenticators: Authenticators<'c, 'd>,
+) -> Traces<'c, 'd> {
     let mut section = pipeline.section();
     let receivers = section.take("receivers");
     let processors = section.take("processors");
@@ -64,11 +71,12 @@ fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>) -> Trace
             implied_receiver(&receivers, catalog)
         },
         processors: resolve(&processors, Kind::Processor, catalog),
-        exporter: if exporters.is_present() {
-            only(&exporters, &resolve(&exporters, Kind::Exporter, catalog), "otlphttp")
+        exporters: if exporters.is_present() {
+            several(&exporters, resolve(&exporters, Kind::Exporter, catalog))
         } else {
-            implied_exporter(&exporters, catalog)
+            implied_exporter(&exporters, catalog).into_iter().collect()
         },
+        authenticators,
     }
 }
 
@@ -120,13 +128,30 @@ fn only<'c, 'd>(list: &Node<'_>, resolved: &[&'c Component<'d>], name: &str) -> 
     resolved.first().copied()
 }
 
+/// The exporters that a list comes down to.
+fn several<'c, 'd>(list: &Node<'_>, resolved: Vec<&'c Component<'d>>) -> Vec<&'c Component<'d>> {
+    match resolved.as_slice() {
+        [] => list.fault("names no `otlphttp`, the only one that podstamp has"),
+        [_] => {}
+        [first, ..] => {
+            let message = format!(
+                "clients get the answer of `{}`; the others get copies, and nobody waits for them: what they do \
+                 not take is counted and lost",
+                first.id
+            );
+            list.notice(Level::Info, "config-copies", &message);
+        }
+    }
+    resolved
+}
+
 fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
     let defined: Vec<_> = catalog.supported(Kind::Receiver).collect();
     if defined.is_empty() {
         list.notice(
             Level::Info,
             "config-default",
-            "missing, so OTLP/HTTP is received on its default address",
+            "missing, so OTLP/HTTP and OTLP/gRPC are received on their default addresses",
         );
         return None;
     }

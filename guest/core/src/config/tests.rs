@@ -1,5 +1,6 @@
 //! Whole documents. What single values take is tested beside their readers.
 
+mod auth;
 mod faults;
 mod processors;
 mod transport;
@@ -164,7 +165,6 @@ fn a_whole_otel_agent_configuration_runs_as_it_stands() {
     assert_eq!(config.receiver.http.as_ref().unwrap().endpoint, "0.0.0.0:4318");
     let paths: Vec<_> = config.notices.iter().filter_map(|notice| notice.message.split(':').next()).collect();
     let expected = [
-        "service.extensions",
         "service.telemetry",
         "service.pipelines.metrics",
         "receivers.prometheus",

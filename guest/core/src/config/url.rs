@@ -2,17 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-/// An absolute `http://` URL, verbatim.
+/// An absolute `http://` or `https://` URL, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url(String);
 
 impl Url {
     /// Reads a URL. Strict: a client that reads it otherwise than this check would send elsewhere.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.strip_prefix("https://").is_some() {
-            return Err("TLS towards the upstream is not supported yet: use an http:// URL");
-        }
-        let rest = text.strip_prefix("http://").ok_or("is no URL: begin it with http://")?;
+        let rest = after_scheme(text).ok_or("is no URL: begin it with http:// or https://")?;
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("a URL has no blanks, control characters or letters beyond ASCII: write them as %XX");
         }
@@ -22,7 +19,7 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
         if authority.contains('@') {
-            return Err("has a user or password: put credentials into `headers`");
+            return Err("has a user or password: put credentials into `headers` or an authenticator");
         }
         if !is_authority(authority) {
             return Err("has no usable host, or no usable port");
@@ -44,14 +41,23 @@ impl Url {
 
     /// The path, without the query. Empty where there is none.
     pub(crate) fn path(&self) -> &str {
-        let rest = self.0.strip_prefix("http://").unwrap_or_default();
+        let rest = after_scheme(&self.0).unwrap_or_default();
         let path = rest.find('/').and_then(|start| rest.get(start..)).unwrap_or_default();
         path.split('?').next().unwrap_or_default()
+    }
+
+    /// Whether it has TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
     }
 
     pub(crate) fn into_text(self) -> String {
         self.0
     }
+}
+
+fn after_scheme(text: &str) -> Option<&str> {
+    text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))
 }
 
 /// Whether `text` is `host` or `host:port`.
@@ -92,19 +98,21 @@ mod tests {
             ("http://127.0.0.1:38086/api/v1/otel/trace?x=1", "/api/v1/otel/trace"),
             ("http://[fd00::1]:38086/", "/"),
             ("http://collector:4318", ""),
+            ("https://collector/otlp", "/otlp"),
         ] {
             let parsed = Url::parse(url).unwrap();
-            assert_eq!(parsed.path(), path);
+            assert_eq!((parsed.path(), parsed.is_https()), (path, url.starts_with("https")));
             assert_eq!(parsed.into_text(), url);
         }
     }
 
     #[test]
-    fn what_is_no_plain_http_url_is_refused() {
+    fn what_is_no_http_url_is_refused() {
         for url in [
             "",
             "agent:38086",
-            "https://agent/x",
+            "https://",
+            "HTTPS//agent",
             "http://",
             "http:///x",
             "http://a b/x",

@@ -1,12 +1,14 @@
 //! What is sent on, and what every way in which sending can end comes to.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::Filter;
-use super::answer::{Code, Failure, PROTOBUF};
+use super::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Outbound, Outcome, Prepared, Report, Request,
@@ -36,7 +38,7 @@ fn without_retry() -> Filter {
 }
 
 fn first(encoding: Encoding) -> Attempt {
-    Attempt { encoding, number: 1, elapsed: 20, random: 1 << 31 }
+    Attempt { upstream: 0, encoding, number: 1, elapsed: 20, random: 1 << 31 }
 }
 
 fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'a> {
@@ -175,10 +177,68 @@ fn content_types_are_told_apart_and_may_be_missing_on_the_agents_path_only() {
     ] {
         let answer = answered(prepare(&filter, path, content_type, BODY));
         assert_eq!(answer.status, 415, "{content_type:?}");
-        assert_eq!(status(&answer).code, 3);
+        let status = status(&answer);
+        assert_eq!(status.code, 3);
+        for known in ["application/x-protobuf", "application/json"] {
+            assert!(status.message.contains(known), "{}", status.message);
+        }
     }
-    let answer = answered(prepare(&filter, "/v1/traces", Some("application/json"), b"{}"));
-    assert_eq!((answer.status, header(&answer, "content-type")), (415, Some("application/json")));
+    for content_type in
+        ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]
+    {
+        let answer = answered(prepare(&filter, "/v1/traces", Some(content_type), b"{}"));
+        assert_eq!((answer.status, header(&answer, "content-type")), (200, Some("application/json")));
+        assert_eq!(answer.body, b"{}");
+    }
+}
+
+#[test]
+fn json_leaves_as_protobuf_stamped_or_not() {
+    let json = |host_ip: &str| {
+        format!(
+            r#"{{"resourceSpans": [{{"resource": {{"attributes": [{{"key": "app.host.ip", "value": {{{host_ip}}}}}]}}}}]}}"#
+        )
+    };
+    for (host_ip, own) in [
+        (r#""stringValue": "10.9.9.9""#, json!({})),
+        (r#""stringValue": "10.9.9.9""#, json!({"guard": {"check": "full"}})),
+        (r#""stringValue": "unknown""#, json!({})),
+    ] {
+        let filter = filter_with(&json!({}), &own);
+        let prepared = prepare(&filter, "/v1/traces", Some(JSON), json(host_ip).as_bytes());
+        let outbound = forwarded(prepared);
+        assert_eq!(outbound.encoding, Encoding::Json);
+        assert_eq!(outbound.headers[0], Header::new("content-type", PROTOBUF));
+        let Content::Replaced(body) = outbound.content else { panic!("sends what came") };
+        let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
+        let attributes = &request.resource_spans[0].resource.as_ref().unwrap().attributes;
+        let expected = if host_ip.contains("10.9.9.9") { "10.9.9.9" } else { "10.1.0.9" };
+        let value = Value::StringValue(expected.to_owned());
+        assert_eq!(attributes.len(), 1);
+        assert_eq!(attributes[0].value.as_ref().unwrap().value, Some(value));
+    }
+}
+
+#[test]
+fn json_that_cannot_be_read_is_refused_with_its_place_whatever_is_configured() {
+    for own in [json!({}), json!({"guard": {"refuse_undecodable": false}})] {
+        let filter = filter_with(&json!({}), &own);
+        let body = b"{\"resourceSpans\": [{}, {\n  \"schemaUrl\": 1}]}";
+        let prepared = prepare(&filter, "/v1/traces", Some(JSON), body);
+        assert_eq!(prepared.report, Report { refused: 1, ..Report::default() });
+        let answer = answered(prepared);
+        assert_eq!((answer.status, header(&answer, "content-type")), (400, Some(JSON)));
+        let body: Json = serde_json::from_slice(&answer.body).unwrap();
+        let message = "the batch cannot be decoded: resourceSpans[1].schemaUrl: has to be a string (at line 2, column 16, \
+                       offset 0x28)";
+        let violation = json!({"field": "resourceSpans[1].schemaUrl", "description": "has to be a string"});
+        let details = json!([{
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [violation],
+        }]);
+        assert_eq!(body, json!({"code": 3, "message": message, "details": details}));
+        assert_eq!(answer.notice.unwrap().message, message);
+    }
 }
 
 #[test]
@@ -338,14 +398,15 @@ fn a_connection_closed_on_a_faulty_batch_is_the_clients_fault() {
             .message
             .contains("resource_spans[0].scope_spans[1].spans[0]: a text is not UTF-8 (at offset 0xa)")
     );
+}
 
-    let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(BAD_NAME)));
-    assert_eq!((given.status, header(&given, "content-type")), (400, Some("application/json")));
-    let json: Json = serde_json::from_slice(&given.body).unwrap();
-    assert_eq!(json["code"], 3);
-    assert_eq!(json["details"][0]["@type"], "type.googleapis.com/google.rpc.BadRequest");
-    let violation = &json["details"][0]["fieldViolations"][0];
-    assert_eq!(violation["field"], "resource_spans[0].scope_spans[1].spans[0]");
+#[test]
+fn a_connection_closed_on_json_is_not_the_clients_fault() {
+    // What was sent was made by us, and the text is no protobuf that could be looked into.
+    let text = br#"{"resourceSpans": [{}]}"#;
+    let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(text)));
+    assert_eq!((given.status, header(&given, "content-type")), (503, Some(JSON)));
+    assert_eq!(&*given.notice.unwrap().key, "upstream-closed");
 }
 
 #[test]
@@ -370,7 +431,7 @@ fn an_upstream_that_does_not_answer_or_answers_too_much_is_told_apart() {
 /// Milliseconds that a filter waits, if it tries again.
 fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Option<&str>) -> Option<u32> {
     let headers: Vec<_> = retry_after.iter().map(|value| Header::new("retry-after", value)).collect();
-    let attempt = Attempt { encoding: Encoding::Protobuf, number, elapsed, random };
+    let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number, elapsed, random };
     match filter.conclude(&attempt, &response(503, &headers, b"")) {
         Next::Retry(wait) => Some(wait),
         Next::Answer(_) => None,
@@ -541,4 +602,34 @@ fn s11_a_long_message_of_the_upstream_is_cut() {
     let given = answer(filter().conclude(&first(Encoding::Protobuf), &response(200, &headers, &body)));
     let given = ExportTraceServiceResponse::decode(&given.body[..]).unwrap().partial_success.unwrap();
     assert_eq!((given.rejected_spans, given.error_message.len()), (7, 4096));
+}
+
+#[test]
+fn further_exporters_get_copies_and_are_judged_by_their_own_settings() {
+    let document = json!({
+        "exporters": {
+            "otlphttp/agent": {"traces_endpoint": URL, "retry_on_failure": {"enabled": false}},
+            "otlphttp/canary": {
+                "endpoint": "http://canary:4318", "timeout": "7s", "headers": {"x-scope": "shop"},
+                "retry_on_failure": {"initial_interval": "1s", "randomization_factor": 0},
+            },
+        },
+        "service": {"pipelines": {"traces": {"exporters": ["otlphttp/agent", "otlphttp/canary"]}}},
+    });
+    let filter = Filter::configure(&document).unwrap();
+    let outbound = forwarded(prepare_plain(&filter, BODY));
+    assert_eq!(outbound.url, URL);
+    let [copy] = outbound.copies.as_slice() else { panic!("{:?}", outbound.copies) };
+    assert_eq!((copy.url.as_str(), copy.timeout), ("http://canary:4318/v1/traces", 7_000));
+    assert!(copy.headers.contains(&Header::new("x-scope", "shop")));
+    assert!(!outbound.headers.contains(&Header::new("x-scope", "shop")));
+
+    let to = |upstream| Attempt { upstream, ..first(Encoding::Protobuf) };
+    let busy = response(503, &[], b"");
+    assert!(matches!(filter.conclude(&to(0), &busy), Next::Answer(_)));
+    assert_eq!(filter.conclude(&to(1), &busy), Next::Retry(1000));
+    let refused = answer(filter.conclude(&to(1), &response(401, &[], b"")));
+    assert!(refused.notice.unwrap().message.contains("exporters.otlphttp/canary.endpoint"));
+    // A guest is asked by a host about what it has said before; whatever else comes is taken for the first.
+    assert!(matches!(filter.conclude(&to(9), &busy), Next::Answer(_)));
 }

@@ -67,7 +67,7 @@ fn invalid_utf8_is_found_where_it_stands() {
     ] {
         let (body, offset) = marked(request(&content));
         let path = if path.is_empty() { span.to_owned() } else { format!("{span}.{path}") };
-        assert_eq!(diagnose(&body), Err(BodyFault { offset, path, kind: FaultKind::Utf8 }));
+        assert_eq!(diagnose(&body), Err(BodyFault { offset, position: None, path, kind: FaultKind::Utf8 }));
         assert!(walk(&body, true, |_| ()).is_ok(), "the walk does not look there");
     }
 }
@@ -88,7 +88,7 @@ fn invalid_utf8_in_resources_and_scopes_is_found_where_it_stands() {
         ),
     ] {
         let (body, offset) = marked(field(1, &content));
-        let fault = BodyFault { offset, path: path.to_owned(), kind: FaultKind::Utf8 };
+        let fault = BodyFault { offset, position: None, path: path.to_owned(), kind: FaultKind::Utf8 };
         assert_eq!(diagnose(&body), Err(fault.clone()));
         assert_eq!(walk(&body, true, |_| ()).err(), by_walk.then_some(fault));
     }
@@ -146,7 +146,8 @@ fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
             // An unknown field ahead of it, so that the fault is not where the message begins.
             let content = [&[0x98, 0x06, 0x2a], bytes].concat();
             let body = around.iter().fold(content, |content, number| field(*number, &content));
-            let fault = BodyFault { offset: body.len() - bytes.len(), path: path.to_owned(), kind };
+            let fault =
+                BodyFault { offset: body.len() - bytes.len(), position: None, path: path.to_owned(), kind };
             assert_eq!(diagnose(&body), Err(fault.clone()), "{bytes:02x?} in {path:?}");
             let walked = walk(&body, true, |_| ()).err();
             assert_eq!(walked, by_walk.then_some(fault), "{bytes:02x?} in {path:?}");

@@ -67,6 +67,7 @@ pub(crate) fn forward(url: &str, content: Content) -> Verdict {
         url: url.to_owned(),
         headers: vec![Header::new("content-type", "application/x-protobuf")],
         timeout: 2000,
+        copies: Vec::new(),
         content,
         encoding: Encoding::Protobuf,
     })

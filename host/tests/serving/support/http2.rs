@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use podstamp_core::config::GRPC_PATH;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -39,7 +40,9 @@ impl Http2 {
     }
 
     /// Over a connection on which something was said already.
-    pub(crate) async fn over(stream: TcpStream) -> (Self, JoinHandle<()>) {
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> (Self, JoinHandle<()>) {
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         (Self { sender }, tokio::spawn(async move { drop(connection.await) }))
     }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// What to do with a request.
 #[derive(Clone, Debug)]
@@ -41,12 +42,26 @@ pub(crate) struct Request {
 
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
+    scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Upstream {
     /// `react` gets each request with its number, from 0.
     pub(crate) async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::with(None, react).await
+    }
+
+    /// Takes everything, by TLS.
+    pub(crate) async fn secured(tls: TlsAcceptor) -> Self {
+        Self::with(Some(tls), |_, _| Reaction::answer(200, "")).await
+    }
+
+    async fn with(
+        tls: Option<TlsAcceptor>,
+        react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<Request>>>::default();
@@ -55,10 +70,21 @@ impl Upstream {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (seen, react) = (Arc::clone(&seen), Arc::clone(&react));
-                tokio::spawn(async move { serve(stream, connection, &seen, &*react).await });
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, connection, &seen, &*react).await,
+                        // Whoever does not get in gets nothing.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, connection, &seen, &*react).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Self { address, requests }
+        Self { address, scheme, requests }
     }
 
     /// Takes everything.
@@ -67,7 +93,7 @@ impl Upstream {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/api/v1/otel/trace", self.address)
+        format!("{}://{}/api/v1/otel/trace", self.scheme, self.address)
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -76,7 +102,7 @@ impl Upstream {
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     connection: usize,
     seen: &Mutex<Vec<Request>>,
     react: &(dyn Fn(usize, &Request) -> Reaction + Send + Sync),
@@ -90,7 +116,10 @@ async fn serve(
             seen.len() - 1
         };
         match react(number, &request) {
-            Reaction::Write(bytes) => stream.write_all(&bytes).await.unwrap(),
+            Reaction::Write(bytes) => {
+                stream.write_all(&bytes).await.unwrap();
+                stream.flush().await.unwrap();
+            }
             Reaction::Later(pause, bytes) => {
                 tokio::time::sleep(pause).await;
                 stream.write_all(&bytes).await.unwrap();
@@ -105,7 +134,7 @@ async fn serve(
     }
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{balanced, faults, simple, simple_with};
+use crate::guard::Rules;
 
 #[test]
 fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
@@ -17,7 +18,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
                 {"key": "a", "value": 1, "action": "inster"},
             ]},
         },
-        "exporters": {"otlphttp": {"traces_endpoint": "https://agent/x", "timeout": 30}},
+        "exporters": {"otlphttp": {"traces_endpoint": "htps://agent/x", "timeout": 30}},
         "service": {"pipelines": {"traces": {
             "receivers": ["otlp", "jaeger"],
             "processors": ["k8sattributes", "resource", "batch"],
@@ -32,7 +33,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
         "service.pipelines.traces.processors[2]: `processors` defines no `batch`",
         "recievers: unknown key; did you mean `receivers`?",
         "receivers.otlp.protocols.http.endpoint: `nowhere` is no address to listen on: write `0.0.0.0:4318`",
-        "receivers.otlp.protocols.http.tls: TLS isn't received yet: terminate it ahead of podstamp, or remove this",
+        "receivers.otlp.protocols.http.tls.key_file: is missing: a certificate is of no use without its key",
         "processors.k8sattributes.extract.metadata[0]: `k8s.pod.nam` is no metadata that k8sattributes extracts; did \
          you mean `k8s.pod.name`?",
         "processors.k8sattributes.passthrough: expected true or false, found a text",
@@ -41,7 +42,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
          default_value",
         "processors.resource.attributes[1].action: `inster` is none of insert, update, upsert, delete, hash, extract, \
          convert; did you mean `insert`?",
-        "exporters.otlphttp.traces_endpoint: TLS towards the upstream is not supported yet: use an http:// URL",
+        "exporters.otlphttp.traces_endpoint: is no URL: begin it with http:// or https://",
         "exporters.otlphttp.timeout: a duration needs a unit: write `30s`",
         "podstamp.trusted_proxies[0]: `everybody` is neither an address nor a network such as 10.0.0.0/8",
         "podstamp.limits.body: `lots` is no size: write bytes, `512KiB` or `64MiB`",
@@ -146,10 +147,18 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
         ]
     );
     document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp", "otlphttp/2"]);
-    assert_eq!(
-        faults(&document),
-        ["service.pipelines.traces.exporters: names several `otlphttp`: podstamp has one, so keep one"]
-    );
+    let config = crate::config::parse(&document).unwrap();
+    assert_eq!((config.exporter.id.as_str(), config.rules), ("otlphttp", Rules::AGENT));
+    let copies: Vec<_> = config.copies.iter().map(|copy| (copy.id.as_str(), copy.url.as_str())).collect();
+    assert_eq!(copies, [("otlphttp/2", "http://other:4318/v1/traces")]);
+    assert!(config.notices.iter().any(|notice| &*notice.key == "config-copies"));
+    // The agent has to be guarded wherever it stands.
+    document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp/2", "otlphttp"]);
+    let config = crate::config::parse(&document).unwrap();
+    assert_eq!((config.exporter.id.as_str(), config.rules), ("otlphttp/2", Rules::AGENT));
+    document["exporters"]["otlphttp/2"]["endpoint"] = json!("nowhere");
+    document["exporters"]["otlphttp"]["timeout"] = json!("soon");
+    assert_eq!(faults(&document).len(), 2, "faults of all of them are told");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{faults, notices, parsed, simple, simple_with};
-use crate::config::{Keepalive, Limits, Retry};
+use crate::config::{Compression, Keepalive, Limits, Retry};
 use crate::guard::Rules;
 
 fn receiving(http: Value) -> Value {
@@ -45,12 +45,11 @@ fn the_receiver_listens_where_it_is_told() {
 
 #[test]
 fn what_the_receiver_has_not_got_is_refused_where_it_protects_and_told_otherwise() {
-    for key in ["tls", "auth", "middlewares"] {
-        assert_eq!(faults(&receiving(json!({key: {"x": "y"}}))).len(), 1, "{key}");
+    assert_eq!(faults(&receiving(json!({"middlewares": [{"id": "x"}]}))).len(), 1);
+    for key in ["tls", "auth", "cors", "middlewares"] {
         assert_eq!(faults(&receiving(json!({key: null}))), [""; 0], "{key}");
     }
     for (http, level) in [
-        (json!({"cors": {"allowed_origins": ["*"]}}), "Warning"),
         (json!({"idle_timeout": "1m"}), "Info"),
         (json!({"compression_algorithms": ["zstd"]}), "Info"),
         (json!({"metrics_url_path": "/m"}), "Info"),
@@ -83,6 +82,33 @@ fn each_protocol_that_is_named_is_received() {
 }
 
 #[test]
+fn what_protects_a_protocol_is_read_and_one_listener_has_one_identity() {
+    let tls = json!({"cert_file": "/tls/crt", "key_file": "/tls/key"});
+    let both = |http: Value, grpc: Value| {
+        let mut document =
+            simple_with("receivers", json!({"otlp": {"protocols": {"http": http, "grpc": grpc}}}));
+        document["extensions"] = json!({"bearertokenauth": {"token": "t"}});
+        document["service"]["extensions"] = json!(["bearertokenauth"]);
+        document
+    };
+    let auth = json!({"authenticator": "bearertokenauth"});
+    let one = "0.0.0.0:4317";
+    let document = both(
+        json!({"endpoint": one, "tls": tls, "auth": auth, "cors": {"allowed_origins": ["http://a"]}}),
+        json!({"endpoint": one, "tls": tls, "auth": auth}),
+    );
+    let receiver = parsed(&document).receiver;
+    let (http, grpc) = (receiver.http.unwrap(), receiver.grpc.unwrap());
+    assert!(http.tls.is_some() && http.auth.is_some() && http.cors.is_some());
+    assert!(grpc.tls.is_some() && grpc.auth.is_some());
+
+    let differs = both(json!({"endpoint": one, "tls": tls}), json!({"endpoint": one}));
+    assert!(faults(&differs)[0].starts_with("receivers.otlp.protocols.grpc: has the endpoint of `http`"));
+    let apart = both(json!({"endpoint": "0.0.0.0:0", "tls": tls}), json!({"endpoint": "0.0.0.0:0"}));
+    assert!(parsed(&apart).receiver.grpc.unwrap().tls.is_none());
+}
+
+#[test]
 fn grpc_has_the_collectors_keys() {
     let grpc = |grpc: Value| simple_with("receivers", json!({"otlp": {"protocols": {"grpc": grpc}}}));
     let document = grpc(json!({
@@ -101,9 +127,7 @@ fn grpc_has_the_collectors_keys() {
     assert_eq!((max_connection_idle, max_connection_age), (Some(11_000), Some(12_000)));
     assert_eq!((max_connection_age_grace, time, timeout), (13_000, 14_000, 15_000));
     assert_eq!(config.limits.body, 16 << 20);
-    for key in ["tls", "auth", "middlewares"] {
-        assert_eq!(faults(&grpc(json!({key: {"x": "y"}}))).len(), 1, "{key}");
-    }
+    assert_eq!(faults(&grpc(json!({"middlewares": [{"id": "x"}]}))).len(), 1);
     assert_eq!(faults(&grpc(json!({"max_recv_msg_size_mib": 4096, "keepalive": {"client": 1}}))).len(), 2);
 }
 
@@ -127,6 +151,9 @@ fn the_exporter_sends_where_it_is_told() {
         ("http://c:1/x", false),
         "traces_endpoint wins, verbatim"
     );
+    assert_eq!(exporter.tls, None);
+    let exporter = at(json!({"traces_endpoint": "https://c/x"}));
+    assert_eq!(exporter.tls.unwrap().path, "exporters.otlphttp.tls");
     let exporter = at(json!({"traces_endpoint": null, "endpoint": "http://c:4318/"}));
     assert_eq!(exporter.url, "http://c:4318/v1/traces");
     assert_eq!(exporter.url_key, "exporters.otlphttp.endpoint");
@@ -150,8 +177,13 @@ fn the_exporter_sends_where_it_is_told() {
         ),
         (json!({"traces_endpoint": "agent:38086"}), "traces_endpoint: is no URL"),
         (json!({"encoding": "json"}), "encoding: podstamp sends protobuf"),
-        (json!({"compression": "zstd"}), "compression: `zstd` is none of none, gzip"),
-        (json!({"auth": {"authenticator": "x"}}), "auth: podstamp has no authenticators"),
+        (json!({"compression": "zstd"}), "compression: podstamp compresses with gzip only"),
+        (json!({"compression": "gzpi"}), "compression: `gzpi` is none of none, gzip"),
+        (json!({"compression_params": {"level": 10}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"level": -2}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"level": "6"}}), "compression_params.level: expected a whole number"),
+        (json!({"compression_params": {"lvl": 6}}), "compression_params.lvl: unknown key"),
+        (json!({"auth": {"authenticator": "x"}}), "auth.authenticator: `extensions` defines no `x`"),
         (json!({"proxy_url": "http://p"}), "proxy_url: podstamp cannot"),
         (
             json!({"headers": {"Content-Length": "1"}}),
@@ -172,6 +204,31 @@ fn the_exporter_sends_where_it_is_told() {
             faults.len() == 1 && faults[0].starts_with(&format!("{path}.{expected}")),
             "{settings} {faults:?}"
         );
+    }
+}
+
+#[test]
+fn the_exporter_compresses_with_gzip_where_it_is_told_to() {
+    let gzip = |level| Compression::Gzip { level };
+    for (settings, expected) in [
+        (json!({}), Compression::None),
+        (json!({"compression": null}), Compression::None),
+        (json!({"compression": ""}), Compression::None),
+        (json!({"compression": "none", "compression_params": {"level": 9}}), Compression::None),
+        (json!({"compression": "gzip"}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": null}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": -1}}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": 0}}), gzip(6)),
+        (json!({"compression": "gzip", "compression_params": {"level": 1}}), gzip(1)),
+        (json!({"compression": "gzip", "compression_params": {"level": 9.0}}), gzip(9)),
+    ] {
+        let document = exporting(settings.clone());
+        assert_eq!(parsed(&document).exporter.compression, expected, "{settings}");
+        assert_eq!(notices(&document), [""; 0], "{settings}");
+    }
+    for other in ["zlib", "deflate", "snappy", "x-snappy-framed", "zstd", "lz4"] {
+        let faults = faults(&exporting(json!({"compression": other})));
+        assert!(faults[0].contains("all that deepflow-agent reads"), "{faults:?}");
     }
 }
 
@@ -206,7 +263,6 @@ fn the_exporters_settings_are_the_collectors() {
     assert_eq!(exporter.retry, expected);
     assert_eq!(parsed(&exporting(json!({"timeout": 0}))).exporter.timeout, u32::MAX);
     for (settings, expected) in [
-        (json!({"compression": "gzip"}), "Info exporters.otlphttp.compression: has no effect here"),
         (
             json!({"sending_queue": {"enabled": true}}),
             "Info exporters.otlphttp.sending_queue: has no effect here",

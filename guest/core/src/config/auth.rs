@@ -1,0 +1,155 @@
+//! `auth`: the extensions by which clients prove who they are, and the exporter does.
+
+mod basic;
+mod bearer;
+
+use super::catalog::{Catalog, Component};
+use super::component::{Kind, Role, same};
+use super::nearest::hint;
+use super::node::Node;
+use crate::exchange::Level;
+
+pub use basic::{Htpasswd, Login};
+pub use bearer::Bearer;
+
+/// What clients have to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerAuth {
+    /// One of some tokens.
+    Bearer(Bearer),
+    /// A user's password.
+    Basic(Htpasswd),
+}
+
+/// What to show to the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// The first of some tokens.
+    Bearer(Bearer),
+    /// A user and a password.
+    Basic(Login),
+}
+
+impl ClientAuth {
+    /// The header that carries it, in lower case.
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Bearer(bearer) => &bearer.header,
+            Self::Basic(_) => AUTHORIZATION,
+        }
+    }
+
+    /// The extension's section.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Bearer(bearer) => &bearer.path,
+            Self::Basic(login) => &login.path,
+        }
+    }
+}
+
+/// The extensions that `service.extensions` starts. What they say is read where something refers to them.
+#[derive(Debug)]
+pub(crate) struct Authenticators<'c, 'd> {
+    catalog: &'c Catalog<'d>,
+    started: Vec<String>,
+}
+
+impl<'c, 'd> Authenticators<'c, 'd> {
+    /// Reads `service.extensions`.
+    pub(crate) fn read(list: &Node<'d>, catalog: &'c Catalog<'d>) -> Self {
+        let mut started = Vec::new();
+        for reference in list.list() {
+            let Some(id) = reference.text() else { continue };
+            if catalog.find(Kind::Extension, &id).is_none() {
+                reference.fault(format!("`extensions` defines no `{id}`{}", hint(&id, ids(catalog))));
+            }
+            started.push(id);
+        }
+        Self { catalog, started }
+    }
+
+    /// What the `auth` of a receiver's protocol demands. None: it is not there, or at fault.
+    pub(crate) fn server(&self, auth: &Node<'_>) -> Option<ServerAuth> {
+        let (reference, component) = self.resolve(auth, "")?;
+        match Type::of(component)? {
+            Type::Bearer => bearer::read(&component.node).map(ServerAuth::Bearer),
+            Type::Basic => basic::read_server(&component.node, &reference).map(ServerAuth::Basic),
+        }
+    }
+
+    /// What the `auth` of an exporter wants shown. None: it is not there, or at fault.
+    pub(crate) fn client(&self, auth: &Node<'_>) -> Option<ClientAuth> {
+        let (reference, component) = self.resolve(auth, ", or put the credentials into `headers`")?;
+        match Type::of(component)? {
+            Type::Bearer => bearer::read(&component.node).map(ClientAuth::Bearer),
+            Type::Basic => basic::read_client(&component.node, &reference).map(ClientAuth::Basic),
+        }
+    }
+
+    /// Says which authenticators nothing refers to. After everything that might.
+    pub(crate) fn review(&self) {
+        for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
+            let message = "no receiver or exporter of the traces pipeline refers to it";
+            extension.node.notice(Level::Info, "config-unused", message);
+        }
+    }
+
+    /// The extension that a section refers to, and where it does. `otherwise`: what else there is to do.
+    fn resolve<'n>(&self, auth: &Node<'n>, otherwise: &str) -> Option<(Node<'n>, &'c Component<'d>)> {
+        auth.value()?;
+        let mut section = auth.section();
+        let reference = section.take("authenticator");
+        let parameters = section.take("request_params");
+        if !parameters.list().is_empty() {
+            parameters.fault("podstamp takes credentials from headers only");
+        }
+        section.close();
+        let Some(id) = reference.filled_text() else {
+            if reference.value().is_none_or(|value| value == "") {
+                reference.fault("is missing: the id of an extension");
+            }
+            return None;
+        };
+        let Some(component) = self.catalog.find(Kind::Extension, &id) else {
+            reference.fault(format!("`extensions` defines no `{id}`{}", hint(&id, ids(self.catalog))));
+            return None;
+        };
+        component.mark_used();
+        if component.role != Role::Supported {
+            let kind = component.type_name();
+            reference.fault(format!(
+                "podstamp has no `{kind}` authenticator: use bearertokenauth or basicauth{otherwise}"
+            ));
+            return None;
+        }
+        if !self.started.contains(&id) {
+            reference.fault(format!("`{id}` is not started: add it to service.extensions"));
+            return None;
+        }
+        Some((reference, component))
+    }
+}
+
+/// The types that podstamp has.
+enum Type {
+    Bearer,
+    Basic,
+}
+
+impl Type {
+    fn of(component: &Component<'_>) -> Option<Self> {
+        let is = |known| same(known, component.type_name());
+        match () {
+            () if is("bearer_token_auth") => Some(Self::Bearer),
+            () if is("basic_auth") => Some(Self::Basic),
+            () => None,
+        }
+    }
+}
+
+fn ids<'d>(catalog: &Catalog<'d>) -> impl Iterator<Item = &'d str> {
+    catalog.of(Kind::Extension).map(|extension| extension.id)
+}
+
+const AUTHORIZATION: &str = "authorization";

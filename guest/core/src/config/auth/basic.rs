@@ -1,0 +1,87 @@
+//! `basicauth`.
+
+use super::super::node::Node;
+use super::super::secret::{Place, Source};
+
+/// The passwords of users, as Apache's htpasswd writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Htpasswd {
+    /// The extension's section, for example `extensions.basicauth`.
+    pub path: String,
+    /// A line for each user. Later ones go ahead of earlier ones.
+    pub sources: Vec<Source>,
+}
+
+/// A user and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The extension's section, for example `extensions.basicauth`.
+    pub path: String,
+    /// The user.
+    pub username: Source,
+    /// The password; none: an empty one.
+    pub password: Option<Source>,
+}
+
+pub(super) fn read_server(node: &Node<'_>, reference: &Node<'_>) -> Option<Htpasswd> {
+    let (htpasswd, client) = sides(node)?;
+    if htpasswd.value().is_none() && client.value().is_some() {
+        reference.fault(format!("`{}` is for exporters: a receiver needs one with `htpasswd`", node.path()));
+        return None;
+    }
+    let mut section = htpasswd.section();
+    let sources = [Source::named(&section.take("file")), Source::inline(&section.take("inline"))];
+    section.close();
+    let sources: Vec<_> = sources.into_iter().flatten().collect();
+    if sources.is_empty() {
+        htpasswd.fault("has no users: add `file` or `inline`, as `htpasswd -B` writes them");
+        return None;
+    }
+    Some(Htpasswd { path: node.path().to_owned(), sources })
+}
+
+pub(super) fn read_client(node: &Node<'_>, reference: &Node<'_>) -> Option<Login> {
+    let (htpasswd, client) = sides(node)?;
+    if client.value().is_none() && htpasswd.value().is_some() {
+        reference
+            .fault(format!("`{}` is for receivers: an exporter needs one with `client_auth`", node.path()));
+        return None;
+    }
+    let mut section = client.section();
+    let username = section.take("username");
+    // A file goes ahead, as in the Collector.
+    let named = Source::named(&section.take("username_file"));
+    let password = section.take("password");
+    let password = Source::named(&section.take("password_file")).or_else(|| Source::inline(&password));
+    section.refuse(&["aws_secrets_manager"], "podstamp does not speak to it: use files");
+    section.close();
+    let source = named.or_else(|| Source::inline(&username));
+    match &source {
+        None if username.value().is_none_or(|value| value == "") => {
+            username.fault("is missing: the user to log in as");
+        }
+        Some(Source { place: Place::Inline(text), .. }) if text.expose().contains(':') => {
+            username.fault("has a colon, which ends the user's name");
+        }
+        _ => {}
+    }
+    Some(Login { path: node.path().to_owned(), username: source?, password })
+}
+
+/// `htpasswd` and `client_auth`, of which one has to be there.
+fn sides<'d>(node: &Node<'d>) -> Option<(Node<'d>, Node<'d>)> {
+    let mut section = node.section();
+    let (htpasswd, client) = (section.take("htpasswd"), section.take("client_auth"));
+    section.close();
+    match (htpasswd.value(), client.value()) {
+        (Some(_), Some(_)) => {
+            client.fault("stands beside `htpasswd`: make two extensions, one for each side");
+            None
+        }
+        (None, None) => {
+            node.fault("has neither `htpasswd` nor `client_auth`");
+            None
+        }
+        _ => Some((htpasswd, client)),
+    }
+}

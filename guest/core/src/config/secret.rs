@@ -1,0 +1,83 @@
+//! Texts that nobody else may see, and where texts stand.
+
+use std::fmt;
+
+use super::node::Node;
+use super::section::Section;
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` from being shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for whoever uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[REDACTED]")
+    }
+}
+
+/// A text that the document has itself or by the name of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The key where it stands, for example `exporters.otlphttp.tls.ca_file`.
+    pub path: String,
+    /// What stands there.
+    pub place: Place,
+}
+
+/// Where a text is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the document.
+    Inline(Secret),
+    /// In a file.
+    File(String),
+}
+
+impl Source {
+    /// What is read from a file, if it is.
+    pub fn file(&self) -> Option<&str> {
+        match &self.place {
+            Place::File(name) => Some(name),
+            Place::Inline(_) => None,
+        }
+    }
+
+    /// A text that stands at `node`.
+    pub(crate) fn inline(node: &Node<'_>) -> Option<Self> {
+        let text = node.filled_text()?;
+        Some(Self { path: node.path().to_owned(), place: Place::Inline(Secret::new(text)) })
+    }
+
+    /// A file that is named at `node`.
+    pub(crate) fn named(node: &Node<'_>) -> Option<Self> {
+        let name = node.filled_text()?;
+        Some(Self { path: node.path().to_owned(), place: Place::File(name) })
+    }
+
+    /// What stands under one of two keys.
+    pub(crate) fn either(
+        section: &mut Section<'_>,
+        file: &'static str,
+        inline: &'static str,
+    ) -> Option<Self> {
+        let named = Self::named(&section.take(file));
+        let node = section.take(inline);
+        let inline = Self::inline(&node);
+        if named.is_some() && inline.is_some() {
+            node.fault(format!("stands beside `{file}`: keep one of them"));
+        }
+        named.or(inline)
+    }
+}

@@ -1,0 +1,71 @@
+//! Where in a text a fault is.
+
+use serde_json::Error;
+
+use super::writer::Met;
+use crate::wire::Position;
+
+/// A place in a text, in both ways to say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) offset: usize,
+    pub(super) position: Position,
+}
+
+impl Place {
+    /// The place at an offset.
+    #[cold]
+    pub(super) fn at(body: &[u8], offset: usize) -> Self {
+        let before = body.get(..offset).unwrap_or(body);
+        let lines = before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        // Characters, as editors count: all bytes but those that continue one.
+        let characters = line.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        Self { offset, position: Position { line: lines as u32 + 1, column: characters as u32 + 1 } }
+    }
+
+    /// The place of what is no JSON.
+    #[cold]
+    pub(super) fn of_syntax(body: &[u8], error: &Error) -> Self {
+        Self::at(body, if error.is_eof() { body.len() } else { read(body, error).saturating_sub(1) })
+    }
+
+    /// The place of a value that its field cannot have.
+    #[cold]
+    pub(super) fn of_value(body: &[u8], met: &Met, error: &Error) -> Self {
+        let offset = match met.address {
+            // The quote ahead of the string.
+            Some(address) => address.saturating_sub(body.as_ptr().addr()).saturating_sub(1),
+            None => begin(body, read(body, error)),
+        };
+        Self::at(body, offset)
+    }
+}
+
+/// How many bytes were read when the error was met: serde_json gives line and column, in bytes.
+fn read(body: &[u8], error: &Error) -> usize {
+    let lines = error.line().saturating_sub(1);
+    let before: usize = body.split_inclusive(|byte| *byte == b'\n').take(lines).map(<[u8]>::len).sum();
+    (before + error.column()).min(body.len())
+}
+
+/// Where the value begins that was read just before `end`: serde_json tells of a value after it has read it, or, of an
+/// object or a list, its first bracket and what is blank after it.
+fn begin(body: &[u8], end: usize) -> usize {
+    let read = body.get(..end).unwrap_or(body);
+    let of_scalar = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    match read.last() {
+        Some(b'"') => {
+            // An escaped string: back over quotes that a backslash goes ahead of.
+            let quotes = (0..read.len() - 1).rev().filter(|at| read.get(*at) == Some(&b'"'));
+            let backslashes = |at: usize| {
+                read.get(..at).unwrap_or_default().iter().rev().take_while(|byte| **byte == b'\\').count()
+            };
+            quotes.into_iter().find(|at| backslashes(*at).is_multiple_of(2)).unwrap_or(end)
+        }
+        Some(byte) if of_scalar(byte) => {
+            read.len() - read.iter().rev().take_while(|byte| of_scalar(byte)).count()
+        }
+        _ => read.iter().rposition(|byte| b"[{".contains(byte)).unwrap_or(end),
+    }
+}

@@ -1,0 +1,122 @@
+//! What can be wrong with a JSON text.
+
+use std::fmt;
+
+use serde_json::Error;
+
+use crate::wire::MAX_DEPTH;
+
+/// What is wrong with a request in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It begins with a byte order mark.
+    Bom,
+    /// It ends too early.
+    End,
+    /// Something follows the request.
+    Trailing,
+    /// Objects and lists nest too deep.
+    TooDeep,
+    /// A comma with nothing after it.
+    TrailingComma,
+    /// A line break or another control character stands in a string as it is.
+    ControlCharacter,
+    /// A backslash with something after it that JSON does not know, or half a surrogate pair.
+    Escape,
+    /// A number that no double can hold.
+    NumberRange,
+    /// Anything else that is no JSON.
+    Syntax,
+    /// A value that its field cannot have.
+    Expected(Expected),
+}
+
+/// What a field has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Expected {
+    Object,
+    Objects,
+    Text,
+    Texts,
+    /// So many bytes.
+    Hex(u8),
+    Base64,
+    Bool,
+    Enum,
+    Uint32,
+    Int64,
+    Uint64,
+    Double,
+}
+
+impl Problem {
+    /// What serde_json found. Its texts are all that it tells.
+    #[cold]
+    pub(super) fn of(error: &Error) -> Self {
+        if error.is_eof() {
+            return Self::End;
+        }
+        let text = error.to_string();
+        let known = [
+            ("recursion limit", Self::TooDeep),
+            ("trailing comma", Self::TrailingComma),
+            ("trailing characters", Self::Trailing),
+            ("control character", Self::ControlCharacter),
+            ("invalid escape", Self::Escape),
+            ("invalid unicode", Self::Escape),
+            ("lone leading surrogate", Self::Escape),
+            ("unexpected end of hex", Self::Escape),
+            ("number out of range", Self::NumberRange),
+        ];
+        known.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Self::Syntax, |(_, problem)| *problem)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Bom => "begins with a byte order mark, which JSON must not: encode it as UTF-8 without one",
+            Self::End => "the JSON ends too early: it was cut off, or a bracket is not closed",
+            Self::Trailing => "something follows the request: one body holds one JSON object",
+            Self::TooDeep => {
+                return write!(formatter, "nested deeper than {MAX_LEVELS} objects and lists");
+            }
+            Self::TrailingComma => "a comma has nothing after it",
+            Self::ControlCharacter => {
+                "a control character stands in a string: write it as \\n, \\u0000 or the like"
+            }
+            Self::Escape => "a backslash begins no escape that JSON has, or half a surrogate pair",
+            Self::NumberRange => "a number is too large for a double",
+            Self::Syntax => "this is not JSON",
+            Self::Expected(expected) => return expected.fmt(formatter),
+        })
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Object => "has to be an object",
+            Self::Objects => "has to be a list of objects",
+            Self::Text => "has to be a string",
+            Self::Texts => "has to be a list of strings",
+            Self::Hex(bytes) => {
+                return write!(formatter, "has to be a string of {} hexadecimal digits, or empty", 2 * bytes);
+            }
+            Self::Base64 => "has to be a string in base64",
+            Self::Bool => "has to be true or false",
+            Self::Enum => "has to be an integer: OTLP/JSON has numbers for enums, not names",
+            Self::Uint32 => "has to be an integer from 0 to 4294967295",
+            Self::Int64 => "has to be a signed 64-bit integer, as a decimal string or a number",
+            Self::Uint64 => "has to be an unsigned 64-bit integer, as a decimal string or a number",
+            Self::Double => "has to be a number, or one of \"NaN\", \"Infinity\" and \"-Infinity\"",
+        })
+    }
+}
+
+/// How deep objects and lists nest: serde_json's limit. A message takes one level at least, and each value within a list or
+/// a map takes more levels of JSON than of protobuf, so that the result stays below [`MAX_DEPTH`] by itself.
+pub(super) const MAX_LEVELS: u32 = 127;
+
+const _: () = assert!(MAX_DEPTH >= 100, "values in JSON nest up to 96 messages");

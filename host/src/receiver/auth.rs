@@ -1,0 +1,248 @@
+//! Who may send: tokens, or users and their passwords.
+
+mod htpasswd;
+mod md5_crypt;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use podstamp_core::config::{Bearer, DEFAULT_RELOAD_INTERVAL, Fault, ServerAuth};
+use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::Semaphore;
+
+use crate::followed::Followed;
+use crate::metrics::Metrics;
+use crate::tokens;
+use htpasswd::{Users, Verdict};
+
+/// Lets in who shows what an authenticator demands.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    kind: Kind,
+    challenge: HeaderValue,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Bearer { header: HeaderName, scheme: usize, tokens: Followed<Vec<HeaderValue>> },
+    Basic { users: Followed<Users>, hashing: Semaphore },
+}
+
+/// Why a request is not let in: 401, `UNAUTHENTICATED`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unauthenticated {
+    /// There is no header with credentials.
+    #[error("no credentials: the header `{0}` is missing")]
+    Missing(HeaderName),
+    /// It is not what the authenticator takes.
+    #[error("the header `{0}` holds no credentials that are taken here")]
+    Malformed(HeaderName),
+    /// It is, and nobody has these credentials.
+    #[error("the credentials are wrong")]
+    Wrong,
+}
+
+impl Gate {
+    /// Loads what an authenticator names. Blocks while files are read.
+    pub(crate) fn new(auth: &ServerAuth) -> Result<Self, Fault> {
+        let interval = Duration::from_millis(DEFAULT_RELOAD_INTERVAL.into());
+        match auth.clone() {
+            ServerAuth::Bearer(bearer) => {
+                let header = HeaderName::try_from(bearer.header.as_str()).map_err(|_| unusable(&bearer))?;
+                let scheme = bearer.scheme.len();
+                // Where tokens stand alone there is no scheme to name, and the field must not be empty (RFC 9110).
+                let challenge = if bearer.scheme.is_empty() { "Bearer" } else { &bearer.scheme };
+                let challenge = HeaderValue::from_str(challenge).map_err(|_| unusable(&bearer))?;
+                let made = bearer.clone();
+                let tokens =
+                    Followed::new(&bearer.path, &bearer.tokens, interval, move || tokens::headers(&made))?;
+                Ok(Self { kind: Kind::Bearer { header, scheme, tokens }, challenge })
+            }
+            ServerAuth::Basic(htpasswd) => {
+                let made = htpasswd.clone();
+                let users =
+                    Followed::new(&htpasswd.path, &htpasswd.sources, interval, move || Users::read(&made))?;
+                let challenge = HeaderValue::from_static("Basic realm=\"podstamp\", charset=\"UTF-8\"");
+                Ok(Self { kind: Kind::Basic { users, hashing: Semaphore::new(HASHING) }, challenge })
+            }
+        }
+    }
+
+    /// Follows the files from now on. Needs a runtime.
+    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
+        let kind = match self.kind {
+            Kind::Bearer { header, scheme, tokens } => {
+                Kind::Bearer { header, scheme, tokens: tokens.follow(metrics) }
+            }
+            Kind::Basic { users, hashing } => Kind::Basic { users: users.follow(metrics), hashing },
+        };
+        Self { kind, ..self }
+    }
+
+    /// `WWW-Authenticate` for those who are not let in.
+    pub(crate) fn challenge(&self) -> HeaderValue {
+        self.challenge.clone()
+    }
+
+    /// Looks at the headers of a request. Passwords that take long to check are checked away from the async workers, and
+    /// remembered.
+    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), Unauthenticated> {
+        match &self.kind {
+            Kind::Bearer { header, scheme, tokens } => {
+                let shown = headers.get(header).ok_or_else(|| Unauthenticated::Missing(header.clone()))?;
+                bearer(shown.as_bytes(), *scheme, &tokens.current())
+            }
+            Kind::Basic { users, hashing } => {
+                let shown = headers.get(AUTHORIZATION).ok_or(Unauthenticated::Missing(AUTHORIZATION))?;
+                let (user, password) =
+                    decode(shown.as_bytes()).ok_or(Unauthenticated::Malformed(AUTHORIZATION))?;
+                basic(users.current(), hashing, user, password).await
+            }
+        }
+    }
+}
+
+/// Compares with every token in the same time, wherever they differ.
+fn bearer(shown: &[u8], scheme: usize, tokens: &[HeaderValue]) -> Result<(), Unauthenticated> {
+    let mut found = Choice::from(0);
+    for token in tokens {
+        let (Some((known, token)), Some((named, shown))) =
+            (token.as_bytes().split_at_checked(scheme), shown.split_at_checked(scheme))
+        else {
+            continue;
+        };
+        // The scheme is no secret, and its case says nothing (RFC 9110, 11.1).
+        found |= Choice::from(u8::from(named.eq_ignore_ascii_case(known))) & token.ct_eq(shown);
+    }
+    if bool::from(found) { Ok(()) } else { Err(Unauthenticated::Wrong) }
+}
+
+async fn basic(
+    users: Arc<Users>,
+    hashing: &Semaphore,
+    user: String,
+    password: Vec<u8>,
+) -> Result<(), Unauthenticated> {
+    match users.verdict(&user, &password) {
+        Verdict::Right => return Ok(()),
+        Verdict::Wrong => return Err(Unauthenticated::Wrong),
+        Verdict::Slow => {}
+    }
+    let Ok(_permit) = hashing.acquire().await else { return Err(Unauthenticated::Wrong) };
+    let verified = tokio::task::spawn_blocking(move || users.verify(&user, &password));
+    if verified.await.unwrap_or(false) { Ok(()) } else { Err(Unauthenticated::Wrong) }
+}
+
+/// The user and the password of `Basic ...` (RFC 7617).
+fn decode(shown: &[u8]) -> Option<(String, Vec<u8>)> {
+    let (scheme, encoded) = shown.split_at_checked(BASIC.len())?;
+    if !scheme.eq_ignore_ascii_case(BASIC) {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim_ascii()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let (user, password) = decoded.split_at_checked(colon)?;
+    Some((String::from_utf8(user.to_vec()).ok()?, password.get(1..)?.to_vec()))
+}
+
+fn unusable(bearer: &Bearer) -> Fault {
+    Fault { path: bearer.path.clone(), message: "has no usable header or scheme".to_owned() }
+}
+
+const BASIC: &[u8] = b"Basic ";
+
+/// Passwords checked at a time: a flood of wrong ones must not take all cores.
+const HASHING: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use podstamp_core::config::{Htpasswd, Place, Secret, Source};
+
+    use super::*;
+
+    fn inline(text: &str) -> Source {
+        Source { path: "inline".to_owned(), place: Place::Inline(Secret::new(text)) }
+    }
+
+    fn tokens(header: &str, scheme: &str, tokens: &[&str]) -> Gate {
+        let tokens = tokens.iter().map(|token| inline(token)).collect();
+        let (header, scheme) = (header.to_owned(), scheme.to_owned());
+        let bearer = Bearer { path: "extensions.bearertokenauth".to_owned(), header, scheme, tokens };
+        Gate::new(&ServerAuth::Bearer(bearer)).unwrap()
+    }
+
+    fn users(sources: Vec<Source>) -> Result<Gate, Fault> {
+        Gate::new(&ServerAuth::Basic(Htpasswd { path: "extensions.basicauth".to_owned(), sources }))
+    }
+
+    async fn shows(gate: &Gate, value: &str) -> Result<(), Unauthenticated> {
+        let name = match &gate.kind {
+            Kind::Bearer { header, .. } => header.clone(),
+            Kind::Basic { .. } => AUTHORIZATION,
+        };
+        gate.check(&HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])).await
+    }
+
+    async fn logs_in(gate: &Gate, login: &str) -> bool {
+        shows(gate, &format!("Basic {}", STANDARD.encode(login))).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn any_of_the_tokens_opens_and_nothing_else() {
+        let gate = tokens("authorization", "Bearer", &["t0p", "second\nthird"]).follow(&Arc::default());
+        for right in ["Bearer t0p", "bearer t0p", "Bearer second", "Bearer third"] {
+            assert_eq!(shows(&gate, right).await, Ok(()), "{right}");
+        }
+        for wrong in ["", "Bearer", "Bearer ", "t0p", "Bearer t0", "Bearer t0p2", "Bearer T0P", "Basic t0p"] {
+            assert_eq!(shows(&gate, wrong).await, Err(Unauthenticated::Wrong), "{wrong}");
+        }
+        let missing = gate.check(&HeaderMap::new()).await.unwrap_err();
+        assert_eq!(missing.to_string(), "no credentials: the header `authorization` is missing");
+        assert_eq!(gate.challenge(), "Bearer");
+        let gate = tokens("x-api-key", "", &["t0p"]);
+        assert_eq!(shows(&gate, "t0p").await, Ok(()));
+        assert_eq!(shows(&gate, "Bearer t0p").await, Err(Unauthenticated::Wrong));
+        assert!(!format!("{gate:?}").contains("t0p"));
+    }
+
+    #[tokio::test]
+    async fn users_log_in_by_their_passwords() {
+        let bcrypt = "$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
+        let text = format!("plain:correct horse\nslow:{bcrypt}\n");
+        let gate = users(vec![inline(&text)]).unwrap();
+        for user in ["plain", "slow", "slow"] {
+            assert!(logs_in(&gate, &format!("{user}:correct horse")).await, "{user}");
+            assert!(!logs_in(&gate, &format!("{user}:Correct horse")).await, "{user}");
+            assert!(!logs_in(&gate, &format!("{user}:")).await, "{user}");
+        }
+        assert!(!logs_in(&gate, "nobody:correct horse").await);
+        for malformed in ["Basic", "Basic !", "Bearer eDp5", "Basic eA=="] {
+            assert_eq!(shows(&gate, malformed).await, Err(Unauthenticated::Malformed(AUTHORIZATION)));
+        }
+        assert!(gate.challenge().to_str().unwrap().starts_with("Basic realm="));
+    }
+
+    #[tokio::test]
+    async fn passwords_in_a_file_are_read_again_and_those_in_the_document_go_ahead() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("htpasswd");
+        std::fs::write(&file, "a:one\nb:one\n").unwrap();
+        let place = Place::File(file.to_str().unwrap().to_owned());
+        let source = Source { path: "htpasswd.file".to_owned(), place };
+        let gate = users(vec![source, inline("b:inline")]).unwrap().follow(&Arc::default());
+        assert!(logs_in(&gate, "a:one").await && logs_in(&gate, "b:inline").await);
+        assert!(!logs_in(&gate, "b:one").await);
+        let Kind::Basic { users, .. } = &gate.kind else { panic!() };
+        let metrics = Metrics::default();
+        for (text, expected) in [("a:second\n", "a:second"), ("nonsense\n", "a:second")] {
+            std::fs::write(&file, text).unwrap();
+            users.look(&metrics);
+            users.look(&metrics);
+            assert!(logs_in(&gate, expected).await && !logs_in(&gate, "a:one").await, "{text}");
+        }
+    }
+}

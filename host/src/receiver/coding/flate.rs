@@ -1,0 +1,78 @@
+//! gzip, and deflate with zlib's header or without any.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::output::{Error, Output, believed, usual};
+
+/// Inflates all members of a gzip body, and counts them.
+pub(super) fn gzip(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
+    output.grow(gzip_length(body))?;
+    let mut rest = body;
+    loop {
+        rest = inflate(Decompress::new_gzip(WINDOW_BITS), rest, output)?;
+        output.members += 1;
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Inflates what has zlib's header.
+pub(super) fn zlib(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
+    alone(Decompress::new(true), body, output)
+}
+
+/// Inflates what RFC 9110 calls deflate, which has zlib's header, and what some clients send under that name, which has
+/// none.
+pub(super) fn deflate(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
+    alone(Decompress::new(has_zlib_header(body)), body, output)
+}
+
+fn alone(inflater: Decompress, body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
+    output.grow(usual(body.len()))?;
+    match inflate(inflater, body, output)? {
+        [] => Ok(()),
+        rest => Err(Error::Corrupt(format!("{} bytes follow its end", rest.len()))),
+    }
+}
+
+/// Inflates one stream. Gives what follows it.
+fn inflate<'b>(mut inflater: Decompress, body: &'b [u8], output: &mut Output<'_>) -> Result<&'b [u8], Error> {
+    let mut rest = body;
+    loop {
+        let before = (inflater.total_in(), output.bytes.len());
+        let inflated = inflater.decompress_vec(rest, &mut output.bytes, FlushDecompress::None);
+        let status = inflated.map_err(|error| Error::Corrupt(error.to_string()))?;
+        let consumed = (inflater.total_in() - before.0) as usize;
+        rest = rest.get(consumed..).unwrap_or_default();
+        let length = output.bytes.len();
+        if output.is_over(length) {
+            return Err(Error::TooLarge);
+        }
+        match status {
+            Status::StreamEnd => return Ok(rest),
+            _ if length == output.bytes.capacity() => output.double()?,
+            _ if consumed == 0 && length == before.1 => return Err(Error::cut_short()),
+            _ => (),
+        }
+    }
+}
+
+/// What will come out, and one byte, so that the end is seen without growing. gzip ends with its length modulo 2^32.
+fn gzip_length(body: &[u8]) -> usize {
+    match body.last_chunk() {
+        Some(length) => believed(u32::from_le_bytes(*length) as usize, body.len()) + 1,
+        None => usual(body.len()),
+    }
+}
+
+/// RFC 1950, 2.2: the method is 8, the window at most 32 KiB, and both bytes together a multiple of 31. Without a header
+/// these bits would begin a stored block with padding that is not zero, which no encoder writes.
+fn has_zlib_header(body: &[u8]) -> bool {
+    body.first_chunk().is_some_and(|&[method, flags]| {
+        method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]) % 31 == 0
+    })
+}
+
+/// The largest window; gzip does not say how small a one would do.
+const WINDOW_BITS: u8 = 15;

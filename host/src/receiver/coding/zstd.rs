@@ -1,0 +1,54 @@
+//! zstd.
+
+use std::cell::RefCell;
+
+use ::zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode::{ZSTD_error_dstSize_tooSmall, ZSTD_error_srcSize_wrong};
+use ::zstd::zstd_safe::{DCtx, get_error_name, get_frame_content_size, is_error_kind};
+
+use super::output::{Error, Output, believed, usual};
+
+/// Decompresses all frames.
+///
+/// All at once rather than as a stream: what has come out is the window then, so that no header can ask for one, and
+/// the memory is what the limit allows. Where the room turns out too small, it starts over with twice as much.
+pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
+    // To the library that would be no frame, and fine.
+    if body.is_empty() {
+        return Err(Error::cut_short());
+    }
+    output.grow(length(body))?;
+    CONTEXT.with_borrow_mut(|context| {
+        if context.is_none() {
+            *context = DCtx::try_create();
+        }
+        let context = context.as_mut().ok_or(Error::NoRoom)?;
+        loop {
+            match context.decompress(&mut output.bytes, body) {
+                Ok(_) => return Ok(()),
+                Err(code) if is_error_kind(code, ZSTD_error_dstSize_tooSmall) => {
+                    output.bytes.clear();
+                    output.double()?;
+                }
+                Err(code) if is_error_kind(code, ZSTD_error_srcSize_wrong) => {
+                    return Err(Error::Corrupt(
+                        "it ends early, or something else follows its end".to_owned(),
+                    ));
+                }
+                Err(code) => return Err(Error::Corrupt(get_error_name(code).to_lowercase())),
+            }
+        }
+    })
+}
+
+/// What will come out, where the first frame tells.
+fn length(body: &[u8]) -> usize {
+    match get_frame_content_size(body) {
+        Ok(Some(length)) => believed(usize::try_from(length).unwrap_or(usize::MAX), body.len()),
+        Ok(None) | Err(_) => usual(body.len()),
+    }
+}
+
+thread_local! {
+    /// Making one takes longer than decompressing a small body.
+    static CONTEXT: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
+}

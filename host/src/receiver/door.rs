@@ -1,0 +1,51 @@
+//! What a client has to get past at a listener: TLS, authentication, and what browsers ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use podstamp_core::config::{Fault, ServerAuth};
+
+use super::auth::Gate;
+use super::cors::Cors;
+use crate::metrics::Metrics;
+use crate::settings::Listener;
+use crate::tls::Acceptor;
+
+/// A listener's credentials and permissions, ready to be used.
+#[derive(Default)]
+pub(crate) struct Door {
+    pub(super) tls: Option<Acceptor>,
+    pub(super) http: Option<Gate>,
+    pub(super) grpc: Option<Gate>,
+    pub(super) cors: Option<Cors>,
+}
+
+impl Door {
+    /// Reads what the settings name. Blocks while files are read.
+    pub(crate) fn new(listener: &Listener, handshake_timeout: Duration) -> Result<Self, Fault> {
+        let gate = |auth: Option<&ServerAuth>| auth.map(Gate::new).transpose();
+        let http = listener.http.as_ref();
+        Ok(Self {
+            tls: listener.tls.as_ref().map(|tls| Acceptor::new(tls, handshake_timeout)).transpose()?,
+            http: gate(http.and_then(|http| http.auth.as_ref()))?,
+            grpc: gate(listener.grpc.as_ref().and_then(|grpc| grpc.auth.as_ref()))?,
+            cors: http.and_then(|http| http.cors.as_ref()).map(Cors::new),
+        })
+    }
+
+    /// What is wrong with the files that the settings name.
+    pub(crate) fn review(listener: &Listener) -> Option<Fault> {
+        Self::new(listener, Duration::MAX).err()
+    }
+
+    /// From here on, changed files are read again.
+    pub(super) fn follow(self, metrics: &Arc<Metrics>) -> Self {
+        let follow = |gate: Gate| gate.follow(metrics);
+        Self {
+            tls: self.tls.map(|tls| tls.follow(metrics)),
+            http: self.http.map(follow),
+            grpc: self.grpc.map(follow),
+            cors: self.cors,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! TLS, towards clients and towards the upstream.
+
+mod client;
+mod connector;
+mod parameters;
+mod pem;
+mod reason;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use client::Client;
+pub(crate) use connector::Connector;
+pub(crate) use reason::refusal;
+pub(crate) use server::Acceptor;

@@ -1,0 +1,142 @@
+//! Connects to upstreams, by TLS where the URL says so.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+use super::client::{Client, NoTls};
+
+/// Makes the connections of an HTTP client.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    tcp: HttpConnector,
+    tls: Option<Arc<Client>>,
+    handshake_timeout: Duration,
+}
+
+impl Connector {
+    /// `connect_timeout` is for the connection and again for TLS. Without `tls`, https URLs cannot be connected to.
+    pub(crate) fn new(tls: Option<Arc<Client>>, connect_timeout: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.enforce_http(false);
+        Self { tcp, tls, handshake_timeout: connect_timeout }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (is_https, host) = (uri.scheme_str() == Some("https"), uri.host().unwrap_or_default().to_owned());
+        let connecting = self.tcp.call(uri);
+        let (tls, limit) = (self.tls.clone(), self.handshake_timeout);
+        Box::pin(async move {
+            let tcp = connecting.await?.into_inner();
+            if !is_https {
+                return Ok(TokioIo::new(Stream::Plain(tcp)));
+            }
+            let tls = tls.ok_or_else(|| NoTls("nothing says how to use it for this URL".to_owned()))?;
+            let late = |_| NoTls(format!("no handshake within {} s", limit.as_secs_f32()));
+            let stream = timeout(limit, tls.connect(&host, tcp)).await.map_err(late)??;
+            Ok(TokioIo::new(Stream::Tls(Box::new(stream))))
+        })
+    }
+}
+
+/// A connection to an upstream.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        match self {
+            Self::Plain(tcp) => tcp.connected(),
+            Self::Tls(tls) => tls.get_ref().0.connected(),
+        }
+    }
+}
+
+/// Does the same with either kind of connection.
+macro_rules! either {
+    ($stream:ident => $done:expr) => {
+        match $stream.get_mut() {
+            Self::Plain(inner) => {
+                let $stream = Pin::new(inner);
+                $done
+            }
+            Self::Tls(inner) => {
+                let $stream = Pin::new(&mut **inner);
+                $done
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self;
+        either!(this => this.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self;
+        either!(this => this.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self;
+        either!(this => this.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self;
+        either!(this => this.poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self;
+        either!(this => this.poll_shutdown(context))
+    }
+}

@@ -1,0 +1,96 @@
+//! TLS towards clients.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use podstamp_core::config::{Fault, ServerTls};
+use rustls::ServerConfig;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::parameters::{provider, unusable, versions};
+use super::{pem, reason};
+use crate::followed::Followed;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+
+/// Speaks TLS with those who connect, with the certificate that is there at that moment.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    pub(super) config: Followed<ServerConfig>,
+    handshake_timeout: Duration,
+}
+
+impl Acceptor {
+    /// Loads what a `tls` section names. Blocks while files are read. `handshake_timeout`: how long a client may take
+    /// until requests can come.
+    pub(crate) fn new(settings: &ServerTls, handshake_timeout: Duration) -> Result<Self, Fault> {
+        let identity = &settings.identity;
+        let sources = [&identity.certificates, &identity.private_key].into_iter().chain(&settings.client_ca);
+        let interval = Duration::from_millis(settings.parameters.reload_interval.into());
+        let made = settings.clone();
+        let config = Followed::new(&settings.path, sources, interval, move || config(&made))?;
+        Ok(Self { config, handshake_timeout })
+    }
+
+    /// Follows the files from now on. Needs a runtime.
+    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
+        Self { config: self.config.follow(metrics), ..self }
+    }
+
+    /// Does the handshake. Its ALPN protocol is `h2`, `http/1.1`, or none where the client has no ALPN.
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let accepting = TlsAcceptor::from(self.config.current()).accept(stream);
+        timeout(self.handshake_timeout, accepting).await.unwrap_or_else(|_| {
+            let message = format!("no handshake within {} s", self.handshake_timeout.as_secs_f32());
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        })
+    }
+
+    /// Logs why [`Acceptor::accept`] failed, unless the client only looked whether the port is open.
+    pub(crate) fn complain(notices: &Notices, peer: Option<IpAddr>, error: &io::Error) {
+        match reason::of_client(error) {
+            None => tracing::debug!(?peer, %error, "a client went away during the TLS handshake"),
+            Some(reason) => notices.warn("tls-handshake", || match peer {
+                Some(peer) => format!("no TLS with the client at {peer}: {reason}"),
+                None => format!("no TLS with a client: {reason}"),
+            }),
+        }
+    }
+}
+
+fn config(settings: &ServerTls) -> Result<ServerConfig, Fault> {
+    let ServerTls { path, identity, client_ca, system_roots, parameters } = settings;
+    let provider = provider(parameters);
+    let certified = pem::certified_key(identity, &provider)?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&versions(parameters))
+        .map_err(|error| unusable(path, &error))?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(source) => {
+            let roots = Arc::new(pem::roots(Some(source), *system_roots, path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            builder.with_client_cert_verifier(
+                verifier
+                    .map_err(|error| unusable(&source.path, &rustls::Error::General(error.to_string())))?,
+            )
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Exporters keep their connections, so that there is little to resume, and a certificate that has been taken back
+    // must not live on in a session.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}

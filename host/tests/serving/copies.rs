@@ -1,0 +1,142 @@
+//! Further exporters: what they get, what they cannot do to the first one, what becomes of what they do not take.
+
+use std::time::Duration;
+
+use podstamp::settings::Copy;
+use podstamp_core::exchange::{Content, Next, Upstream as To, Verdict};
+
+use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, post};
+
+/// Forwards to `first`, with copies for the others.
+fn copying(first: &Upstream, others: &[&Upstream]) -> Fake {
+    let first = first.url();
+    let copies: Vec<_> =
+        others.iter().map(|other| To { url: other.url(), headers: Vec::new(), timeout: 60_000 }).collect();
+    Fake::answering(move |_| {
+        let Verdict::Forward(mut outbound) = forward(&first, Content::Replaced(b"stamped".to_vec())) else {
+            panic!("an answer")
+        };
+        outbound.copies.clone_from(&copies);
+        Ok(Verdict::Forward(outbound))
+    })
+}
+
+async fn with_copies(fake: Fake, names: &[&str]) -> Setup {
+    let copies = names.iter().map(|name| Copy { name: (*name).to_owned(), ..Copy::default() }).collect();
+    Setup::with(fake, |settings| settings.copies = copies).await
+}
+
+#[tokio::test]
+async fn every_exporter_gets_the_same_and_the_first_one_answers() {
+    let first = Upstream::new(|_, _| Reaction::answer(200, "first")).await;
+    let canary = Upstream::new(|_, _| Reaction::answer(200, "canary")).await;
+    let broken = Upstream::new(|_, _| Reaction::answer(500, "broken")).await;
+    let setup = with_copies(copying(&first, &[&canary, &broken]), &["canary", "otlphttp/broken"]).await;
+    let mut client = setup.client().await;
+    for _ in 0..2 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.text(), "first");
+    }
+    // Three spans a request, says the filter.
+    setup.shows(r#"podstamp_copied_spans_total{upstream="canary",outcome="delivered"} 6"#).await;
+    setup.shows(r#"podstamp_copied_spans_total{upstream="otlphttp/broken",outcome="failed"} 6"#).await;
+    setup.shows(r#"podstamp_copied_spans_total{upstream="canary",outcome="dropped"} 0"#).await;
+    for upstream in [&first, &canary, &broken] {
+        assert!(upstream.requests().iter().all(|request| request.body == b"stamped"));
+        assert_eq!(upstream.requests().len(), 2);
+    }
+    setup.shows(r#"podstamp_spans_total{outcome="accepted"} 6"#).await;
+}
+
+#[tokio::test]
+async fn the_filter_is_told_whose_attempt_it_was() {
+    let first = Upstream::accepting().await;
+    let busy = Upstream::new(|number, _| Reaction::answer(if number == 0 { 503 } else { 200 }, "")).await;
+    let fake =
+        copying(&first, &[&busy]).concluding(|attempt, ended| match (attempt.upstream, attempt.number) {
+            (1, 1) => Ok(Next::Retry(1)),
+            (0, 1) | (1, 2) => Ok(Next::Answer(answer(200, ""))),
+            _ => panic!("{attempt:?} {ended:?}"),
+        });
+    let setup = with_copies(fake, &["busy"]).await;
+    assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"x")).await.status, 200);
+    setup.shows(r#"podstamp_copied_spans_total{upstream="busy",outcome="delivered"} 3"#).await;
+    assert_eq!(busy.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_exporter_that_hangs_holds_nobody_up_and_its_losses_are_counted() {
+    let first = Upstream::accepting().await;
+    let hanging = Upstream::new(|_, _| Reaction::Silence).await;
+    let setup = with_copies(copying(&first, &[&hanging]), &["hanging"]).await;
+    let mut client = setup.client().await;
+    for _ in 0..1_104 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
+    }
+    // Four on their way, a thousand in the queue.
+    setup.shows(r#"podstamp_copied_spans_total{upstream="hanging",outcome="dropped"} 300"#).await;
+}
+
+#[tokio::test]
+async fn large_copies_that_nobody_takes_do_not_fill_the_memory() {
+    let first = Upstream::accepting().await;
+    let hanging = Upstream::new(|_, _| Reaction::Silence).await;
+    let setup = with_copies(copying(&first, &[&hanging]), &["hanging"]).await;
+    let mut client = setup.client().await;
+    let body = vec![0; 1 << 20];
+    for _ in 0..80 {
+        assert_eq!(client.ask(post("/v1/traces", "", &body)).await.status, 200);
+    }
+    // 64 MiB of room; each takes a little over one.
+    setup.shows(r#"podstamp_copied_spans_total{upstream="hanging",outcome="dropped"} 51"#).await;
+}
+
+#[tokio::test]
+async fn what_is_queued_leaves_before_the_server_ends() {
+    let first = Upstream::accepting().await;
+    let slow = Upstream::new(|_, _| {
+        Reaction::Later(Duration::from_millis(50), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())
+    })
+    .await;
+    let setup = with_copies(copying(&first, &[&slow]), &["slow"]).await;
+    let mut client = setup.client().await;
+    for _ in 0..12 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
+    }
+    let Setup { server, instruments } = setup;
+    assert!(server.shutdown().await);
+    assert_eq!(slow.requests().len(), 12);
+    let shown = instruments.metrics.encode().unwrap();
+    assert!(
+        shown.contains(r#"podstamp_copied_spans_total{upstream="slow",outcome="delivered"} 36"#),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_leave_in_time_is_lost_and_counted() {
+    let first = Upstream::accepting().await;
+    let hanging = Upstream::new(|_, _| Reaction::Silence).await;
+    let copies = vec![Copy { name: "hanging".to_owned(), ..Copy::default() }];
+    let setup = Setup::with(copying(&first, &[&hanging]), |settings| {
+        settings.copies = copies;
+        settings.drain_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let mut client = setup.client().await;
+    for _ in 0..9 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
+    }
+    drop(client);
+    let Setup { server, instruments } = setup;
+    server.shutdown().await;
+    let shown = instruments.metrics.encode().unwrap();
+    let lost: u64 = ["failed", "dropped"]
+        .iter()
+        .map(|outcome| {
+            let line = format!(r#"podstamp_copied_spans_total{{upstream="hanging",outcome="{outcome}"}} "#);
+            let (_, rest) = shown.split_once(&line).unwrap();
+            rest.lines().next().unwrap().parse::<u64>().unwrap()
+        })
+        .sum();
+    assert_eq!(lost, 27, "{shown}");
+}

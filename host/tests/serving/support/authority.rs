@@ -1,0 +1,47 @@
+//! An authority that certifies whom a test needs.
+
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+/// Keeps its files for as long as it is there.
+pub(crate) struct Authority {
+    dir: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// Files in PEM.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { dir, issuer: Issuer::new(params, key) }
+    }
+
+    /// The authority's own certificate.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir.path().join("ca.crt")
+    }
+
+    /// Certifies that somebody has a name or an address, in files that are called `file`. What is there is replaced.
+    pub(crate) fn certify(&self, file: &str, name: &str) -> Certified {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let path = |ending: &str| self.dir.path().join(format!("{file}.{ending}"));
+        let certified = Certified { certificate: path("crt"), key: path("key") };
+        std::fs::write(&certified.certificate, certificate.pem()).unwrap();
+        std::fs::write(&certified.key, key.serialize_pem()).unwrap();
+        certified
+    }
+}
