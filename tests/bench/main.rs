@@ -39,7 +39,7 @@ fn main() {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "host", "collector"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "host"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);

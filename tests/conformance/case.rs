@@ -85,6 +85,9 @@ pub(crate) struct Expected {
 pub(crate) struct Forward {
     #[serde(default)]
     pub(crate) url: Option<String>,
+    /// URLs of those who get the same.
+    #[serde(default)]
+    pub(crate) copies: Vec<String>,
     /// The bytes that came are sent.
     #[serde(default)]
     pub(crate) unchanged: bool,

@@ -119,6 +119,8 @@ fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes
     if let Some(url) = &expected.url {
         assert_eq!(outbound.url, *url);
     }
+    let copies: Vec<_> = outbound.copies.iter().map(|copy| copy.url.clone()).collect();
+    assert_eq!(copies, expected.copies);
     let sent = match &outbound.content {
         Content::Unchanged => body.to_vec(),
         Content::Edited(edits) => edits.apply(body).unwrap(),
@@ -153,6 +155,10 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
             let code = body["code"].as_i64().unwrap_or_default() as i32;
             Status { code, message: body["message"].as_str().unwrap_or_default().to_owned() }
         }
+        Some("application/grpc") => Status {
+            code: header("grpc-status").unwrap().parse().unwrap(),
+            message: header("grpc-message").unwrap_or_default(),
+        },
         _ if answer.status == 200 => Status::default(),
         _ => Status::decode(&answer.body[..]).unwrap(),
     };
