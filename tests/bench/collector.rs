@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use podstamp_tests::bodies;
+use podstamp_tests::{bodies, otlp_json};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,33 +34,41 @@ pub(crate) fn run(quick: bool) -> Value {
         "\nAt an OpenTelemetry Collector's job, on one core: {SPANS} spans a request, {CONNECTIONS} connections.\n"
     );
     println!(
-        "{:>10} {:>8} {:>14} {:>22} {:>14} {:>7} {:>17}",
-        "in", "gzip in", "out", "podstamp spans/s/core", "Collector", "ratio", "MiB"
+        "{:>20} {:>14} {:>22} {:>14} {:>7} {:>17}",
+        "in", "out", "podstamp spans/s/core", "Collector", "ratio", "MiB"
     );
     let sink = Process::start(&["--upstream"]);
     let mut rows = Vec::new();
     // The Collector compresses what it sends unless told otherwise; podstamp does not.
-    for (out, compression) in [("uncompressed", "none"), ("defaults", "gzip")] {
-        let sides = [Side::podstamp(&podstamp, &sink), Side::collector(&otelcol, &sink, compression)];
-        for gzip in [false, true] {
-            for protocol in ["http", "grpc"] {
-                rows.push(row(&sides, protocol, gzip, out, quick));
-            }
+    for (out, ours, theirs) in
+        [("uncompressed", "none", "none"), ("gzip", "gzip", "gzip"), ("defaults", "none", "gzip")]
+    {
+        let sides = [Side::podstamp(&podstamp, &sink, ours), Side::collector(&otelcol, &sink, theirs)];
+        for body in BODIES {
+            rows.push(row(&sides, body, out, quick));
         }
     }
     json!(rows)
 }
 
-fn row(sides: &[Side; 2], protocol: &str, gzip: bool, out: &str, quick: bool) -> Value {
+fn row(sides: &[Side; 2], body: Body, out: &str, quick: bool) -> Value {
     let (rounds, time) = if quick { (3, Duration::from_secs(1)) } else { (7, Duration::from_secs(2)) };
+    let Body { label, gzip, .. } = body;
     let plain = bodies::of_spans(SPANS);
-    let body = if gzip { gzipped(&plain) } else { plain };
-    let (request, message) = (load::request(&body, gzip), grpc::Message::new(&body, gzip));
+    let bytes = match body.protocol {
+        Protocol::Json => otlp_json::plain(&prost::Message::decode(&*plain).unwrap()).into_bytes(),
+        Protocol::Protobuf | Protocol::Grpc => plain,
+    };
+    let bytes = if gzip { gzipped(&bytes) } else { bytes };
+    let (request, message) =
+        (load::request(&bytes, body.content_type(), gzip), grpc::Message::new(&bytes, gzip));
     let spans_per_cpu_second = |side: &Side| {
         let before = side.process.cpu_seconds();
-        let round = match protocol {
-            "http" => load::run(side.process.address, &request, CONNECTIONS, time),
-            _ => grpc::run(side.grpc, &message, CONNECTIONS, time),
+        let round = match body.protocol {
+            Protocol::Grpc => grpc::run(side.grpc, &message, CONNECTIONS, time),
+            Protocol::Protobuf | Protocol::Json => {
+                load::run(side.process.address, &request, CONNECTIONS, time)
+            }
         };
         (round.latencies.len() * SPANS) as f64 / (side.process.cpu_seconds() - before)
     };
@@ -77,17 +85,46 @@ fn row(sides: &[Side; 2], protocol: &str, gzip: bool, out: &str, quick: bool) ->
     let ratios = samples[0].iter().zip(&samples[1]).map(|(ours, theirs)| ours / theirs).collect();
     let ([ours, theirs], ratio) = (samples.map(median), median(ratios));
     let memory = [&sides[0], &sides[1]].map(|side| side.process.resident_mib());
-    let compressed = if gzip { "yes" } else { "no" };
     println!(
-        "{protocol:>10} {compressed:>8} {out:>14} {ours:>22.0} {theirs:>14.0} {ratio:>7.1} {:>8.1}/{:>8.1}",
+        "{label:>20} {out:>14} {ours:>22.0} {theirs:>14.0} {ratio:>7.1} {:>8.1}/{:>8.1}",
         memory[0], memory[1]
     );
     json!({
-        "protocol": protocol, "gzip_in": gzip, "out": out, "spans": SPANS, "connections": CONNECTIONS,
+        "in": label, "out": out, "spans": SPANS, "connections": CONNECTIONS, "bytes": bytes.len(),
         "ratio": ratio, "resident_mib": memory,
         "spans_per_cpu_second": {"podstamp": ours, "collector": theirs},
     })
 }
+
+/// What comes in.
+#[derive(Clone, Copy)]
+struct Body {
+    label: &'static str,
+    protocol: Protocol,
+    gzip: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Protobuf,
+    Json,
+    Grpc,
+}
+
+impl Body {
+    fn content_type(self) -> &'static str {
+        if matches!(self.protocol, Protocol::Json) { "application/json" } else { "application/x-protobuf" }
+    }
+}
+
+const BODIES: [Body; 6] = [
+    Body { label: "HTTP protobuf", protocol: Protocol::Protobuf, gzip: false },
+    Body { label: "HTTP protobuf gzip", protocol: Protocol::Protobuf, gzip: true },
+    Body { label: "gRPC", protocol: Protocol::Grpc, gzip: false },
+    Body { label: "gRPC gzip", protocol: Protocol::Grpc, gzip: true },
+    Body { label: "HTTP JSON", protocol: Protocol::Json, gzip: false },
+    Body { label: "HTTP JSON gzip", protocol: Protocol::Json, gzip: true },
+];
 
 /// A server under load.
 struct Side {
@@ -97,11 +134,12 @@ struct Side {
 }
 
 impl Side {
-    fn podstamp(binary: &Path, sink: &Process) -> Self {
+    fn podstamp(binary: &Path, sink: &Process, compression: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let pods = folder.path().join("pods.json");
         std::fs::write(&pods, bodies::pods(PODS).to_string()).unwrap();
-        let config = write(&folder, &format!("{PROCESSORS}{RECEIVERS}{}{PIPELINE}", exporter(sink, "none")));
+        let config =
+            write(&folder, &format!("{PROCESSORS}{RECEIVERS}{}{PIPELINE}", exporter(sink, compression)));
         let mut command = pinned(binary);
         command.arg("serve").arg("--config").arg(config).arg("--pods").arg(pods).env("NO_COLOR", "1");
         let (child, [http, grpc]) =

@@ -52,7 +52,7 @@ pub(crate) fn run(quick: bool) -> Value {
     ] {
         let plain = bodies::of_spans(spans);
         let body = if gzip { gzipped(&plain) } else { plain.clone() };
-        let request = load::request(&body, gzip);
+        let request = load::request(&body, "application/x-protobuf", gzip);
         for connections in [1, 16] {
             rows.push(row(&on, &off, &request, (label, spans, connections), quick));
         }

@@ -55,10 +55,10 @@ fn client(to: SocketAddr, request: &[u8], until: Instant) -> Vec<f64> {
 }
 
 /// An export request ready for the wire.
-pub(crate) fn request(body: &[u8], gzip: bool) -> Arc<Vec<u8>> {
+pub(crate) fn request(body: &[u8], content_type: &str, gzip: bool) -> Arc<Vec<u8>> {
     let coding = if gzip { "content-encoding: gzip\r\n" } else { "" };
     let mut request = format!(
-        "POST /v1/traces HTTP/1.1\r\nhost: podstamp\r\ncontent-type: application/x-protobuf\r\n{coding}content-length: {}\r\n\r\n",
+        "POST /v1/traces HTTP/1.1\r\nhost: podstamp\r\ncontent-type: {content_type}\r\n{coding}content-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

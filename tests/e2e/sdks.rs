@@ -45,7 +45,7 @@ fn python() {
         environment: &[],
     };
     let shop = project.sources().join("shop.py");
-    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
+    every_variant(&project, &["grpc", "http/protobuf", "http/json"], |folder| {
         let mut command = Command::new(folder.join("venv/bin/python"));
         command.arg(&shop);
         command
@@ -66,7 +66,7 @@ fn node() {
         environment: &[],
     };
     let shop = project.sources().join("shop.cjs");
-    every_variant(&project, &["grpc", "http/protobuf"], |folder| {
+    every_variant(&project, &["grpc", "http/protobuf", "http/json"], |folder| {
         let mut command = Command::new("node");
         command.arg(&shop).env("NODE_PATH", folder.join("node_modules"));
         command

@@ -57,6 +57,9 @@ impl Sent {
             _ if self.compression() == "gzip" => inflated(&self.body),
             _ => self.body.clone(),
         };
+        if self.protocol() == "http/json" {
+            return serde_json::from_slice(&message).unwrap();
+        }
         ExportTraceServiceRequest::decode(&*message).unwrap()
     }
 }

@@ -70,7 +70,7 @@ fn assert_attributes(checkout: &Span) {
         ("texts", array(vec![text("a"), text("ß"), text("")])),
         ("bools", array(vec![Value::BoolValue(true), Value::BoolValue(false)])),
         ("ints", array(vec![int(1), int(-2)])),
-        ("doubles", array(vec![double(0.5), double(1.5e300)])),
+        ("doubles", array(vec![double(0.5), double(1.5e-300)])),
     ] {
         let found = checkout.attributes.iter().find(|attribute| attribute.key == key);
         assert_eq!(found, Some(&attribute(key, value)));

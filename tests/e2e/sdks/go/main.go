@@ -32,7 +32,7 @@ var attributes = []attribute.KeyValue{
 	attribute.StringSlice("texts", []string{"a", "ß", ""}),
 	attribute.BoolSlice("bools", []bool{true, false}),
 	attribute.Int64Slice("ints", []int64{1, -2}),
-	attribute.Float64Slice("doubles", []float64{0.5, 1.5e300}),
+	attribute.Float64Slice("doubles", []float64{0.5, 1.5e-300}),
 }
 
 func exporter(ctx context.Context) (*otlptrace.Exporter, error) {

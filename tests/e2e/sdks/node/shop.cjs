@@ -17,7 +17,7 @@ const ATTRIBUTES = {
   texts: ['a', 'ß', ''],
   bools: [true, false],
   ints: [1, -2],
-  doubles: [0.5, 1.5e300],
+  doubles: [0.5, 1.5e-300],
 };
 const PACKAGES = { grpc: 'grpc', 'http/protobuf': 'proto', 'http/json': 'http' };
 

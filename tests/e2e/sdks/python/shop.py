@@ -20,7 +20,7 @@ ATTRIBUTES = {
     "texts": ["a", "ß", ""],
     "bools": [True, False],
     "ints": [1, -2],
-    "doubles": [0.5, 1.5e300],
+    "doubles": [0.5, 1.5e-300],
 }
 
 
