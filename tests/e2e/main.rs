@@ -11,10 +11,14 @@
     reason = "a test fails by panicking"
 )]
 
+// Certifies as it does for the host's own tests.
+#[path = "../../host/tests/serving/support/authority.rs"]
+mod authority;
 mod checklist;
 mod collector;
 mod commands;
 mod documented;
+mod doors;
 mod grpc;
 mod http;
 mod limits;

@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) grpc: String,
     /// A port for both protocols; none: one each, whichever is free.
     pub(crate) port: Option<u16>,
+    /// What it logs, where that is not the usual.
+    pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
 }
@@ -77,6 +79,9 @@ impl Setup {
         fs::write(&config, text).unwrap();
         let mut command = podstamp(["serve", "--config"]);
         command.arg(&config).stderr(Stdio::piped());
+        if let Some(level) = self.log {
+            command.env("PODSTAMP_LOG", level);
+        }
         if let Some(pods) = self.pods {
             let file = folder.path().join("pods.json");
             fs::write(&file, pods).unwrap();

@@ -1,0 +1,103 @@
+//! Whom a request is from, where a proxy passes it on: `from: connection` finds the pod.
+
+use crate::grpc::{Grpc, framed};
+use crate::http::{Client, PROTOBUF};
+use crate::served::{Served, Setup, StandIn};
+use crate::spans;
+
+const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";
+
+fn serve(agent: &StandIn, own: &str) -> Served {
+    let pods = spans::pods(&[("web-1", "10.1.1.1"), ("web-2", "10.1.1.2")]);
+    Setup::load_balancer(&agent.url()).pods(pods).own(own).serve()
+}
+
+/// From a pod whose name nobody knows.
+fn batch() -> Vec<u8> {
+    spans::export(&[("shop", "nameless")])
+}
+
+/// The address that was stamped on all that came.
+fn stamped(agent: &StandIn, requests: usize) -> String {
+    let mut placed = agent.placed();
+    agent.agent().forget_records();
+    assert_eq!(placed.len(), requests);
+    placed.dedup();
+    let [(_, address)] = &placed[..] else { panic!("{placed:?}") };
+    address.clone()
+}
+
+#[test]
+fn the_proxy_protocol_of_a_trusted_proxy_names_the_sender_of_a_connection() {
+    let agent = StandIn::start();
+    let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: true\n"));
+    for pod in ["10.1.1.1", "10.1.1.2"] {
+        let header = format!("PROXY TCP4 {pod} 192.0.2.1 40000 4318\r\n");
+        let mut http = Client::connect(served.address);
+        http.write(header.as_bytes());
+        assert_eq!(http.export(&batch()).status, 200);
+        assert_eq!(http.export(&batch()).status, 200, "said once, it holds for the connection");
+        let grpc = Grpc::begin(header.as_bytes(), served.grpc);
+        assert_eq!(grpc.export(&batch()).code(), 0);
+        assert_eq!(stamped(&agent, 3), pod);
+    }
+}
+
+#[test]
+fn version_2_of_the_proxy_protocol_names_the_sender_as_well() {
+    let agent = StandIn::start();
+    let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: [http]\n"));
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    header.extend([10, 1, 1, 2, 192, 0, 2, 1, 0x9c, 0x40, 0x10, 0xde]);
+    let mut http = Client::connect(served.address);
+    http.write(&header);
+    assert_eq!(http.export(&batch()).status, 200);
+    assert_eq!(stamped(&agent, 1), "10.1.1.2");
+    // Not asked for where gRPC is taken.
+    assert_eq!(Grpc::connect(served.grpc).export(&batch()).code(), 0);
+    assert_eq!(stamped(&agent, 1), "0.0.0.0");
+}
+
+#[test]
+fn a_trusted_proxy_without_its_header_is_closed_on_and_the_log_says_what_to_turn() {
+    let agent = StandIn::start();
+    let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: true\n"));
+    let mut client = std::net::TcpStream::connect(served.address).unwrap();
+    std::io::Write::write_all(&mut client, b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    client.set_read_timeout(Some(crate::served::PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    // Closed or reset.
+    drop(std::io::Read::read_to_end(&mut client, &mut answer));
+    assert_eq!(answer, b"");
+    assert!(served.wait_for_log("podstamp.proxy_protocol").contains("127.0.0.1"));
+    assert_eq!(agent.records(), []);
+}
+
+#[test]
+fn forwarded_headers_of_a_trusted_proxy_name_the_sender_of_a_request() {
+    let agent = StandIn::start();
+    let served = serve(&agent, TRUSTED);
+    let mut http = Client::connect(served.address);
+    let grpc = Grpc::connect(served.grpc);
+    for (header, pod) in [
+        (("forwarded", "for=10.1.1.1;proto=https"), "10.1.1.1"),
+        (("forwarded", "for=198.51.100.7, For=\"10.1.1.2:47011\""), "10.1.1.2"),
+        (("x-forwarded-for", "10.1.1.2"), "10.1.1.2"),
+        (("x-forwarded-for", "10.1.1.2, 10.1.1.1"), "10.1.1.1"),
+    ] {
+        assert_eq!(http.send("POST", "/v1/traces", &[PROTOBUF, header], &batch()).status, 200);
+        assert_eq!(grpc.call(&[header], framed(0, &batch())).code(), 0);
+        assert_eq!(stamped(&agent, 2), pod, "{header:?}");
+    }
+}
+
+#[test]
+fn nobody_is_trusted_unasked() {
+    let agent = StandIn::start();
+    let served = serve(&agent, "");
+    let mut http = Client::connect(served.address);
+    for header in [("forwarded", "for=10.1.1.1"), ("x-forwarded-for", "10.1.1.1")] {
+        assert_eq!(http.send("POST", "/v1/traces", &[PROTOBUF, header], &batch()).status, 200);
+        assert_eq!(stamped(&agent, 1), "0.0.0.0");
+    }
+}
