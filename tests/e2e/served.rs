@@ -125,8 +125,11 @@ impl Served {
         panic!("no {text:?} in the log:\n{seen}");
     }
 
-    /// Everything that it logged so far.
-    pub(crate) fn logged(&self) -> String {
+    /// Everything that it logged from its start to its end, which is now.
+    pub(crate) fn whole_log(mut self) -> String {
+        self.terminate();
+        self.wait();
+        self.log.iter().for_each(drop);
         self.logged.lock().unwrap().clone()
     }
 

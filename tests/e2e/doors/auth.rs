@@ -20,7 +20,7 @@ fn started(mut setup: Setup, id: &str, extension: &str) -> Setup {
 fn guarded(agent: &StandIn, id: &str, extension: &str) -> Served {
     let setup = started(Setup::load_balancer(&agent.url()), id, extension);
     // The log of everything that it may have to say of a request.
-    let setup = Setup { log: Some("debug".to_owned()), ..setup };
+    let setup = Setup { log: Some("trace".to_owned()), ..setup };
     setup.protocols(&format!("        auth:\n          authenticator: {id}")).serve()
 }
 
@@ -67,9 +67,16 @@ fn bearer_tokens_let_clients_of_both_protocols_in() {
         &agent,
         "Bearer",
         &["Bearer first-secret", "Bearer second-secret", "bearer first-secret"],
-        &[None, Some("Bearer third-secret"), Some("first-secret"), Some("Bearer "), Some("Basic first-secret")],
+        &[
+            None,
+            Some("Bearer third-secret"),
+            Some("first-secret"),
+            Some("Bearer "),
+            Some("Basic first-secret"),
+        ],
     );
-    let log = served.logged();
+    let log = served.whole_log();
+    assert!(log.contains("TRACE") && log.contains("refused"), "{log}");
     assert!(!log.contains("-secret"), "{log}");
 }
 
@@ -95,7 +102,7 @@ fn passwords_let_clients_of_both_protocols_in() {
             Some("Bearer open"),
         ],
     );
-    let log = served.logged();
+    let log = served.whole_log();
     for secret in ["open sesame", "open barley", &hash, &basic("ali", "open sesame")[6..]] {
         assert!(!log.contains(secret), "{log}");
     }
@@ -108,7 +115,7 @@ fn the_exporter_shows_its_token_to_the_upstream() {
     let mut setup = started(setup, "bearertokenauth/agent", "    token: of-the-exporter\n");
     let auth = "  otlphttp:\n    auth:\n      authenticator: bearertokenauth/agent\n";
     setup.config = setup.config.replace("  otlphttp:\n", auth);
-    setup.log = Some("debug".to_owned());
+    setup.log = Some("trace".to_owned());
     let served = setup.serve();
     let batch = spans::export(&[("shop", "web-1")]);
     // What a client shows to podstamp goes no further.
@@ -117,6 +124,6 @@ fn the_exporter_shows_its_token_to_the_upstream() {
     let record = agent.records().pop().unwrap();
     let shown: Vec<_> = record.headers.iter().filter(|(name, _)| name == "authorization").collect();
     assert_eq!(shown, [&("authorization".to_owned(), "Bearer of-the-exporter".to_owned())]);
-    let log = served.logged();
+    let log = served.whole_log();
     assert!(!log.contains("of-the-"), "{log}");
 }

@@ -1,8 +1,11 @@
 //! Whom a request is from, where a proxy passes it on: `from: connection` finds the pod.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::grpc::{Grpc, framed};
 use crate::http::{Client, PROTOBUF};
-use crate::served::{Served, Setup, StandIn};
+use crate::served::{PATIENCE, Served, Setup, StandIn};
 use crate::spans;
 
 const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";
@@ -62,12 +65,12 @@ fn version_2_of_the_proxy_protocol_names_the_sender_as_well() {
 fn a_trusted_proxy_without_its_header_is_closed_on_and_the_log_says_what_to_turn() {
     let agent = StandIn::start();
     let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: true\n"));
-    let mut client = std::net::TcpStream::connect(served.address).unwrap();
-    std::io::Write::write_all(&mut client, b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    client.set_read_timeout(Some(crate::served::PATIENCE)).unwrap();
+    let mut client = TcpStream::connect(served.address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     // Closed or reset.
-    drop(std::io::Read::read_to_end(&mut client, &mut answer));
+    drop(client.read_to_end(&mut answer));
     assert_eq!(answer, b"");
     assert!(served.wait_for_log("podstamp.proxy_protocol").contains("127.0.0.1"));
     assert_eq!(agent.records(), []);

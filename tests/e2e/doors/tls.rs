@@ -1,5 +1,6 @@
 //! TLS for clients: who podstamp is, and who they are.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::authority::{Authority, Certified};
 use crate::grpc::Grpc;
-use crate::http::{Client, export};
+use crate::http::Client;
 use crate::served::{PATIENCE, Served, Setup, StandIn, wait_until};
 use crate::spans;
 
@@ -85,9 +86,10 @@ fn both_protocols_are_taken_by_tls() {
     assert_eq!(kept.export(&batch()).status, 200);
     assert_eq!(grpc(&config, served.grpc).export(&batch()).code(), 0);
     assert_eq!(agent.agent().totals().spans, 3);
-    let log = served.logged();
-    assert!(log.contains(&format!("taking OTLP/HTTP at https://{}/v1/traces", served.address)), "{log}");
-    assert!(log.contains(&format!("taking OTLP/gRPC at https://{}", served.grpc)), "{log}");
+    let (http, grpc) = (served.address, served.grpc);
+    let log = served.whole_log();
+    assert!(log.contains(&format!("taking OTLP/HTTP at https://{http}/v1/traces")), "{log}");
+    assert!(log.contains(&format!("taking OTLP/gRPC at https://{grpc}")), "{log}");
 }
 
 #[test]
@@ -96,8 +98,12 @@ fn who_speaks_no_tls_gets_nothing_and_the_log_says_why() {
     let authority = Authority::new("here");
     let served = serve(&agent, &authority.certify("server", "localhost"), "");
     let config = client(&authority, None);
-    let refused = std::panic::catch_unwind(|| export(served.address, &batch()));
-    assert!(refused.is_err(), "no HTTP comes back");
+    let mut plain = TcpStream::connect(served.address).unwrap();
+    plain.set_read_timeout(Some(PATIENCE)).unwrap();
+    plain.write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    drop(plain.read_to_end(&mut answer));
+    assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
     assert!(served.wait_for_log("no TLS with the client at 127.0.0.1").contains("http"));
     assert_eq!(http(&config, served.address).export(&batch()).status, 200);
     assert_eq!(agent.records().len(), 1);
@@ -105,7 +111,6 @@ fn who_speaks_no_tls_gets_nothing_and_the_log_says_why() {
 
 #[test]
 fn clients_without_the_certificate_that_is_demanded_are_logged_once_and_disturb_nobody() {
-    use std::io::{Read, Write};
     let agent = StandIn::start();
     let (here, there) = (Authority::new("here"), Authority::new("there"));
     let demanded = format!("          client_ca_file: {}\n", there.file().display());
@@ -128,7 +133,8 @@ fn clients_without_the_certificate_that_is_demanded_are_logged_once_and_disturb_
     assert_eq!(agent.agent().totals().spans, 4);
     let line = served.wait_for_log("no TLS with the client at 127.0.0.1");
     assert!(line.contains("client_ca_file demands"), "{line}");
-    assert_eq!(served.logged().matches("no TLS with").count(), 1, "{}", served.logged());
+    let log = served.whole_log();
+    assert_eq!(log.matches("no TLS with").count(), 1, "{log}");
 }
 
 #[test]
