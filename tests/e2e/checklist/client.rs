@@ -1,14 +1,16 @@
 //! Clients of OTLP/HTTP: what podstamp sends on.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc::channel;
 
 use podstamp_agent::{Answer, Script};
 
 use super::{Encoding, partly, status, throttled};
 use crate::http::{Client, PROTOBUF, export, gzipped};
 use crate::raw::Raw;
-use crate::served::{Served, Setup, StandIn, closed_port, wait_until};
+use crate::served::{PATIENCE, Served, Setup, StandIn, closed_port, wait_until};
 use crate::spans;
 use crate::status::Status;
 
@@ -197,14 +199,16 @@ fn c6_one_connection_is_kept_and_gzip_is_named() {
 
 #[test]
 fn c6_a_connection_that_the_upstream_closes_between_requests_is_replaced() {
-    use std::io::Write;
-    let upstream = Raw::answering(|stream| {
+    let (close, closed) = channel();
+    let upstream = Raw::answering(move |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-        stream.shutdown(std::net::Shutdown::Both).unwrap();
+        stream.shutdown(Shutdown::Both).unwrap();
+        close.send(()).unwrap();
     });
     let served = eager(&upstream.url()).serve();
     for _ in 0..20 {
         assert_eq!(answered(&served), 200);
+        closed.recv_timeout(PATIENCE).unwrap();
     }
     assert_eq!(upstream.requests(), 20);
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use crate::grpc::{Grpc, framed};
 use crate::http::{Client, PROTOBUF};
-use crate::served::{PATIENCE, Served, Setup, StandIn};
+use crate::served::{PATIENCE, Served, Setup, StandIn, closed_port};
 use crate::spans;
 
 const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";
@@ -59,6 +59,20 @@ fn version_2_of_the_proxy_protocol_names_the_sender_as_well() {
     // Not asked for where gRPC is taken.
     assert_eq!(Grpc::connect(served.grpc).export(&batch()).code(), 0);
     assert_eq!(stamped(&agent, 1), "0.0.0.0");
+}
+
+#[test]
+fn on_one_port_for_both_protocols_the_proxy_protocol_is_for_both() {
+    let agent = StandIn::start();
+    let own = format!("{TRUSTED}  proxy_protocol: [grpc]\n");
+    let setup = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).own(&own);
+    let served = Setup { port: Some(closed_port().port()), ..setup }.serve();
+    let header = b"PROXY TCP4 10.1.1.1 192.0.2.1 40000 4317\r\n";
+    assert_eq!(Grpc::begin(header, served.grpc).export(&batch()).code(), 0);
+    let mut http = Client::connect(served.address);
+    http.write(header);
+    assert_eq!(http.export(&batch()).status, 200);
+    assert_eq!(stamped(&agent, 2), "10.1.1.1");
 }
 
 #[test]
