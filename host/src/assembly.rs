@@ -220,7 +220,6 @@ fn settings(config: &Config) -> Settings {
             read_timeout: milliseconds(limits.read_timeout),
             idle_timeout: milliseconds(limits.idle_timeout),
             large_calls: workers(),
-            ..Limits::default()
         },
         upstream: upstream(&config.exporter),
         copies: config
@@ -259,7 +258,12 @@ fn listeners(config: &Config) -> Vec<Listener> {
         let taken = Some(grpc_settings(grpc));
         let shared = |listener: &&mut Listener| config::is_same_listener(&listener.address, &grpc.endpoint);
         match listeners.iter_mut().find(shared) {
-            Some(listener) => listener.grpc = taken,
+            Some(listener) => {
+                listener.grpc = taken;
+                if listener.proxies.is_empty() {
+                    listener.proxies = proxies(config.proxy_protocol.grpc);
+                }
+            }
             None => listeners.push(Listener {
                 address: grpc.endpoint.clone(),
                 http: None,

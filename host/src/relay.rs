@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Answer, Outbound, Report, Upstream, Verdict};
+use podstamp_core::exchange::{Answer, Encoding, Outbound, Report, Upstream, Verdict};
+use podstamp_core::export::answer::{self, Code};
 
 use crate::calls::Calls;
 use crate::drain::Drain;
@@ -21,6 +22,8 @@ pub(crate) struct Relay {
     filter: Arc<dyn Filter>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
+    /// Bytes that may be sent in one piece, as OTLP asks of clients.
+    body_limit: u64,
 }
 
 impl Relay {
@@ -42,7 +45,8 @@ impl Relay {
         };
         let (copies, copying) = Copies::new(&settings.copies, &instruments)?;
         let exporter = Exporter::new(0, &settings.upstream, instruments)?;
-        Ok((Self { calls, exporter, copies, filter, metrics, notices }, copying))
+        let body_limit = settings.limits.body as u64;
+        Ok((Self { calls, exporter, copies, filter, metrics, notices, body_limit }, copying))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -76,10 +80,21 @@ impl Relay {
         let batch = Batch::new(body, gzip, content, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;
+        if batch.len() > self.body_limit {
+            return Ok(self.too_large(encoding));
+        }
         if !copies.is_empty() {
             self.copies.offer(&batch, copies);
         }
         self.exporter.send(&batch, Upstream { url, headers, timeout }).await
+    }
+
+    /// What fitted when it came, and no longer does with its addresses in it.
+    fn too_large(&self, encoding: Encoding) -> Answer {
+        let text =
+            format!("the batch is over {} bytes once it is stamped: send smaller ones", self.body_limit);
+        self.notices.warn("batch-too-large", || format!("{text}; see podstamp.limits.body"));
+        answer::Failure::new(413, Code::ResourceExhausted, &text).answer(encoding)
     }
 }
 

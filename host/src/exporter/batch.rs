@@ -32,4 +32,9 @@ impl Batch {
         let pieces = gather::gather(&original, content)?;
         Ok(Self { original, pieces, gzip, encoding, spans: spans.into() })
     }
+
+    /// Bytes that go out, before they are compressed.
+    pub(crate) fn len(&self) -> u64 {
+        self.pieces.len()
+    }
 }

@@ -316,3 +316,27 @@ async fn behind_a_trusted_proxy_its_header_says_who_is_there() {
     liar.send(V1).await;
     assert_eq!(liar.response().await.status, 400);
 }
+
+#[tokio::test]
+async fn a_slow_message_is_given_up_and_others_go_on_meanwhile() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.read_timeout = Duration::from_millis(100);
+    })
+    .await;
+    let stream = TcpStream::connect(setup.server.grpc_address().unwrap()).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = || {
+        http::Request::post(format!("http://podstamp{}", podstamp_core::config::GRPC_PATH))
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap()
+    };
+    let (slow, mut body) = sender.send_request(request(), false).unwrap();
+    body.send_data(bytes::Bytes::from_static(b"\0\0\0\0\x05x"), false).unwrap();
+    let (quick, mut whole) = sender.send_request(request(), false).unwrap();
+    whole.send_data(framed(b"x").into(), true).unwrap();
+    let mut answered = quick.await.unwrap();
+    assert_eq!(answered.body_mut().data().await.unwrap().unwrap(), framed(b"taken"));
+    assert_eq!(slow.await.unwrap().headers()["grpc-status"], "4");
+}

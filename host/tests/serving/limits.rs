@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use podstamp_core::exchange::Verdict;
+use podstamp_core::exchange::{Content, Verdict};
 
-use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, gzip, post};
+use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, forward, gzip, post};
 
 fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))
@@ -54,6 +54,23 @@ async fn a_bomb_gets_413_without_being_inflated() {
     let fits = gzip(&vec![0; 1 << 20]);
     assert_eq!(client.ask(post("/v1/traces", "content-encoding: gzip\r\n", &fits)).await.status, 200);
     setup.shows("podstamp_in_flight_bytes 0").await;
+}
+
+#[tokio::test]
+async fn c4_a_batch_that_has_grown_over_the_limit_is_not_sent() {
+    let upstream = Upstream::accepting().await;
+    let url = upstream.url();
+    let growing = Fake::answering(move |incoming| {
+        let more = [&incoming.body[..], b"stamp"].concat();
+        Ok(forward(&url, Content::Replaced(more)))
+    });
+    let setup = Setup::with(growing, |settings| settings.limits.body = 100).await;
+    let mut client = setup.client().await;
+    assert_eq!(client.ask(post("/v1/traces", "", &[0; 95])).await.status, 200);
+    let response = client.ask(post("/v1/traces", "", &[0; 96])).await;
+    assert_eq!((response.status, response.body[1]), (413, 8));
+    assert_eq!(upstream.requests().len(), 1);
+    setup.shows(r#"podstamp_spans_total{outcome="refused"} 3"#).await;
 }
 
 #[tokio::test]

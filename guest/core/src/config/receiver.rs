@@ -6,6 +6,7 @@ use super::node::Node;
 use super::section::Section;
 use super::tls::{self, ServerTls};
 use super::url::{is_host, is_port};
+use crate::exchange::Level;
 
 /// Where podstamp receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,8 +173,7 @@ fn read_http(
     *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
-    let tls = tls::read_server(&section.take("tls"));
-    let auth = authenticators.server(&section.take("auth"));
+    let (tls, auth) = read_protection(&mut section, authenticators);
     let cors = cors::read(&section.take("cors"));
     refuse_middlewares(&mut section);
     section.without_effect(
@@ -212,8 +212,7 @@ fn read_grpc(
     let streams = section.take("max_concurrent_streams").count().filter(|count| *count > 0);
     let keepalive = read_keepalive(&section.take("keepalive"));
 
-    let tls = tls::read_server(&section.take("tls"));
-    let auth = authenticators.server(&section.take("auth"));
+    let (tls, auth) = read_protection(&mut section, authenticators);
     refuse_middlewares(&mut section);
     section.without_effect(&["read_buffer_size", "write_buffer_size"], "podstamp sizes its buffers itself");
     section.without_effect(&["include_tls_metadata"], "podstamp does not use it");
@@ -221,6 +220,22 @@ fn read_grpc(
     section.close();
     let max_concurrent_streams = streams.unwrap_or(DEFAULT_STREAMS);
     Grpc { endpoint, max_message, max_concurrent_streams, keepalive, tls, auth }
+}
+
+fn read_protection(
+    section: &mut Section<'_>,
+    authenticators: &Authenticators<'_, '_>,
+) -> (Option<ServerTls>, Option<ServerAuth>) {
+    let tls_node = section.take("tls");
+    let tls = tls::read_server(&tls_node);
+    let node = section.take("auth");
+    let auth = authenticators.server(&node);
+    if auth.is_some() && tls_node.value().is_none() {
+        let message = "there is no `tls` beside it, so that anybody on the way can read the credentials, unless a proxy \
+                       ahead of podstamp has TLS";
+        node.notice(Level::Warning, "config-clear-credentials", message);
+    }
+    (tls, auth)
 }
 
 fn refuse_middlewares(section: &mut Section<'_>) {

@@ -102,6 +102,16 @@ fn what_protects_a_protocol_is_read_and_one_listener_has_one_identity() {
     assert!(http.tls.is_some() && http.auth.is_some() && http.cors.is_some());
     assert!(grpc.tls.is_some() && grpc.auth.is_some());
 
+    let clear = both(json!({"auth": auth}), json!({}));
+    let warned = notices(&clear);
+    assert!(
+        warned
+            .iter()
+            .any(|it| it.starts_with("Warning receivers.otlp.protocols.http.auth: there is no `tls`")),
+        "{warned:?}"
+    );
+    assert!(!notices(&document).iter().any(|it| it.contains("there is no `tls`")));
+
     let differs = both(json!({"endpoint": one, "tls": tls}), json!({"endpoint": one}));
     assert!(faults(&differs)[0].starts_with("receivers.otlp.protocols.grpc: has the endpoint of `http`"));
     let apart = both(json!({"endpoint": "0.0.0.0:0", "tls": tls}), json!({"endpoint": "0.0.0.0:0"}));
