@@ -24,17 +24,22 @@ impl Response {
 }
 
 /// A connection that is kept.
-pub(crate) struct Client {
-    stream: TcpStream,
-    answers: BufReader<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 impl Client {
     pub(crate) fn connect(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).expect("podstamp listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let answers = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, answers }
+        Self::over(stream)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Over a connection that is there.
+    pub(crate) fn over(stream: S) -> Self {
+        Self { stream: BufReader::new(stream) }
     }
 
     pub(crate) fn send(
@@ -44,31 +49,50 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Response {
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nhost: podstamp\r\ncontent-length: {}\r\n", body.len());
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        self.stream.write_all(head.as_bytes()).unwrap();
-        // A server that has seen enough answers before it has read everything, and may close.
-        drop(self.stream.write_all(body));
+        let length = body.len().to_string();
+        let headers = [&[("content-length", &*length)], headers].concat();
+        self.write(head(method, path, &headers).as_bytes());
+        self.write_what_can_be(body);
         self.receive()
+    }
+
+    /// A POST whose length shows at its end only.
+    pub(crate) fn send_chunked(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        let headers = [&[("transfer-encoding", "chunked")], headers].concat();
+        self.write(head("POST", path, &headers).as_bytes());
+        for chunk in body.chunks(1 << 20) {
+            self.write_what_can_be(format!("{:x}\r\n", chunk.len()).as_bytes());
+            self.write_what_can_be(chunk);
+            self.write_what_can_be(b"\r\n");
+        }
+        self.write_what_can_be(b"0\r\n\r\n");
+        self.receive()
+    }
+
+    /// Any bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).unwrap();
+    }
+
+    /// A server that has seen enough answers before it has read everything, and may close.
+    fn write_what_can_be(&mut self, bytes: &[u8]) {
+        drop(self.stream.get_mut().write_all(bytes));
     }
 
     pub(crate) fn export(&mut self, body: &[u8]) -> Response {
         self.send("POST", "/v1/traces", &[PROTOBUF], body)
     }
 
-    fn receive(&mut self) -> Response {
+    /// The next answer.
+    pub(crate) fn receive(&mut self) -> Response {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
+        self.stream.read_line(&mut line).expect("an answer");
         let status =
             line.split(' ').nth(1).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line:?}"));
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
-            self.answers.read_line(&mut line).unwrap();
+            self.stream.read_line(&mut line).unwrap();
             let Some((name, value)) = line.trim_end().split_once(": ") else {
                 break;
             };
@@ -77,12 +101,19 @@ impl Client {
         let mut response = Response { status, headers, body: Vec::new() };
         let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());
         response.body.resize(length, 0);
-        self.answers.read_exact(&mut response.body).unwrap();
+        self.stream.read_exact(&mut response.body).unwrap();
         response
     }
 }
 
+fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("{method} {path} HTTP/1.1\r\nhost: podstamp\r\n{headers}\r\n")
+}
+
 pub(crate) const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// One request on a connection of its own.
 pub(crate) fn export(to: SocketAddr, body: &[u8]) -> Response {
@@ -93,4 +124,11 @@ pub(crate) fn export(to: SocketAddr, body: &[u8]) -> Response {
 pub(crate) fn get(to: SocketAddr, path: &str) -> (u16, String) {
     let response = Client::connect(to).send("GET", path, &[("connection", "close")], b"");
     (response.status, String::from_utf8(response.body).unwrap())
+}
+
+/// What a client with `Content-Encoding: gzip` sends.
+pub(crate) fn gzipped(plain: &mut dyn Read) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::copy(plain, &mut encoder).unwrap();
+    encoder.finish().unwrap()
 }

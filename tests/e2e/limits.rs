@@ -4,18 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::http::{Client, PROTOBUF, export, get};
+use crate::http::{Client, PROTOBUF, export, get, gzipped};
 use crate::served::{Served, Setup, StandIn};
 use crate::spans;
 
 fn serves(served: &Served) {
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
-}
-
-fn gzipped(plain: &mut dyn Read) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::copy(plain, &mut encoder).unwrap();
-    encoder.finish().unwrap()
 }
 
 #[test]

@@ -11,16 +11,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod checklist;
 mod collector;
 mod commands;
 mod documented;
+mod grpc;
 mod http;
 mod limits;
+mod raw;
 mod runtime;
 mod sandbox;
 mod sdks;
 mod sent;
 mod served;
 mod spans;
+mod status;
 mod tee;
 mod upstream;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -23,6 +24,7 @@ pub(crate) struct Served {
     pub(crate) admin: SocketAddr,
     pub(crate) folder: TempDir,
     log: Receiver<String>,
+    logged: Arc<Mutex<String>>,
 }
 
 /// What to serve with.
@@ -32,6 +34,12 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// Lines under `podstamp:`, indented by two.
     pub(crate) own: String,
+    /// Lines under the receiver's `http:`, indented by eight.
+    pub(crate) http: String,
+    /// Lines under the receiver's `grpc:`, indented by eight.
+    pub(crate) grpc: String,
+    /// A port for both protocols; none: one each, whichever is free.
+    pub(crate) port: Option<u16>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
 }
@@ -53,12 +61,18 @@ impl Setup {
         Self { own: own.to_owned(), ..self }
     }
 
+    /// Lines for each of the protocols.
+    pub(crate) fn protocols(self, lines: &str) -> Self {
+        Self { http: lines.to_owned(), grpc: lines.to_owned(), ..self }
+    }
+
     pub(crate) fn serve(self) -> Served {
         let folder = TempDir::new().unwrap();
         let config = folder.path().join("config.yaml");
+        let Self { config: sections, own, http, grpc, port, .. } = &self;
+        let endpoint = format!("        endpoint: 127.0.0.1:{}", port.unwrap_or_default());
         let text = format!(
-            "{}\nreceivers:\n  otlp:\n    protocols:\n      http:\n        endpoint: 127.0.0.1:0\n      grpc:\n        endpoint: 127.0.0.1:0\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{}",
-            self.config, self.own
+            "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n  admin:\n    endpoint: 127.0.0.1:0\n{own}"
         );
         fs::write(&config, text).unwrap();
         let mut command = podstamp(["serve", "--config"]);
@@ -74,12 +88,19 @@ impl Setup {
         let mut child = command.spawn().unwrap();
         let (send, log) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let logged = Arc::<Mutex<String>>::default();
+        let all = Arc::clone(&logged);
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| {
+                all.lock().unwrap().push_str(&format!("{line}\n"));
+                send.send(line)
+            })
+        });
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut served = Served { child, address: any, grpc: any, admin: any, folder, log };
-        served.address = served.logged_address("taking OTLP/HTTP at http://");
-        served.grpc = served.logged_address("taking OTLP/gRPC at http://");
-        served.admin = served.logged_address("metrics and health at http://");
+        let mut served = Served { child, address: any, grpc: any, admin: any, folder, log, logged };
+        served.address = served.logged_address("taking OTLP/HTTP at ");
+        served.grpc = served.logged_address("taking OTLP/gRPC at ");
+        served.admin = served.logged_address("metrics and health at ");
         served
     }
 }
@@ -99,9 +120,15 @@ impl Served {
         panic!("no {text:?} in the log:\n{seen}");
     }
 
+    /// Everything that it logged so far.
+    pub(crate) fn logged(&self) -> String {
+        self.logged.lock().unwrap().clone()
+    }
+
     fn logged_address(&self, before: &str) -> SocketAddr {
         let line = self.wait_for_log(before);
         let (_, rest) = line.split_once(before).unwrap();
+        let (_, rest) = rest.split_once("://").unwrap();
         let end =
             rest.find(|char: char| !char.is_ascii_digit() && !".:[]".contains(char)).unwrap_or(rest.len());
         rest[..end].parse().unwrap()
@@ -202,7 +229,7 @@ impl StandIn {
         self.agent().url()
     }
 
-    pub(crate) fn records(&self) -> Vec<std::sync::Arc<Record>> {
+    pub(crate) fn records(&self) -> Vec<Arc<Record>> {
         self.agent().records()
     }
 
@@ -251,6 +278,15 @@ impl Drop for StandIn {
 /// A port where nobody listens.
 pub(crate) fn closed_port() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it never comes to this: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// `exporters.otlphttp` towards an agent, that gives up soon.

@@ -12,6 +12,12 @@ pub(crate) fn export(pods: &[(&str, &str)]) -> Vec<u8> {
     encode(pods.iter().map(|(service, pod)| resource(service, pod)).collect())
 }
 
+/// The same as OTLP/JSON.
+pub(crate) fn export_json(pods: &[(&str, &str)]) -> Vec<u8> {
+    let resource_spans = pods.iter().map(|(service, pod)| resource(service, pod)).collect();
+    serde_json::to_vec(&ExportTraceServiceRequest { resource_spans }).unwrap()
+}
+
 /// The same with a span of some kind.
 pub(crate) fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
     let mut resource = resource(service, pod);

@@ -7,6 +7,7 @@ use podstamp::assembly::{Assembly, Overrides};
 use podstamp::notices::Notices;
 use podstamp::server::{Instruments, Listening};
 use podstamp::shutdown::Signals;
+use podstamp_core::config::{Receiver, ServerTls};
 use tokio::runtime::Runtime;
 
 use super::document;
@@ -47,11 +48,14 @@ async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
     let config = assembly.config();
     for listening in server.listening() {
         let Listening { address, http, grpc } = listening;
+        let Receiver { http: over_http, grpc: over_grpc } = &config.receiver;
         if *http {
-            tracing::info!("taking OTLP/HTTP at http://{address}{}", config.receiver.traces_path());
+            let scheme = scheme(over_http.as_ref().and_then(|http| http.tls.as_ref()));
+            tracing::info!("taking OTLP/HTTP at {scheme}://{address}{}", config.receiver.traces_path());
         }
         if *grpc {
-            tracing::info!("taking OTLP/gRPC at http://{address}");
+            let scheme = scheme(over_grpc.as_ref().and_then(|grpc| grpc.tls.as_ref()));
+            tracing::info!("taking OTLP/gRPC at {scheme}://{address}");
         }
     }
     tracing::info!("sending to {}", config.exporter.url);
@@ -64,4 +68,8 @@ async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
         tracing::warn!("requests were broken off that did not finish within podstamp.limits.drain_timeout");
     }
     Ok(Exit::Success)
+}
+
+fn scheme(tls: Option<&ServerTls>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
 }
