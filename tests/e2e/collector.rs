@@ -63,3 +63,15 @@ impl Drop for Collector {
         drop(self.child.wait());
     }
 }
+
+/// Whoever changes the manifest has to generate anew.
+#[test]
+fn the_collectors_module_has_what_its_manifest_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/collector/otelcol");
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (manifest, module) = (read("builder.yaml"), read("go.mod"));
+    let named: Vec<_> = manifest.lines().filter_map(|line| line.trim().strip_prefix("- gomod: ")).collect();
+    assert!(named.len() >= 9);
+    let missing: Vec<_> = named.iter().filter(|named| !module.contains(&format!("\t{named}\n"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -340,3 +340,18 @@ async fn a_slow_message_is_given_up_and_others_go_on_meanwhile() {
     assert_eq!(answered.body_mut().data().await.unwrap().unwrap(), framed(b"taken"));
     assert_eq!(slow.await.unwrap().headers()["grpc-status"], "4");
 }
+
+#[tokio::test]
+async fn a_connection_has_no_more_requests_at_a_time_than_it_may() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.listeners[1].grpc = Some(Grpc { concurrent_streams: 3, ..Grpc::default() });
+    })
+    .await;
+    let stream = TcpStream::connect(setup.server.grpc_address().unwrap()).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    // The client knows once the server's settings have come.
+    while sender.current_max_send_streams() != 3 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -13,6 +13,9 @@ pub(super) enum Number {
 impl Number {
     /// Reads a number in a string: digits, or any number that JSON has.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(number) = digits(text) {
+            return Some(Self::Unsigned(number));
+        }
         if let Ok(number) = text.parse() {
             return Some(Self::Unsigned(number));
         }
@@ -51,6 +54,18 @@ impl Number {
     }
 }
 
+/// Reads a number that fits for its length alone, as all times do: to check each step for an overflow takes wasm a product
+/// of 128 bits.
+fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    text.bytes().try_fold(0, |number, byte| match byte.wrapping_sub(b'0') {
+        digit @ 0..=9 => Some(10 * number + u64::from(digit)),
+        _ => None,
+    })
+}
+
 /// Reads a double in a string.
 pub(super) fn double(text: &str) -> Option<f64> {
     match text {
@@ -86,6 +101,8 @@ mod tests {
             ("-9223372036854775809", None, Some(i64::MIN)),
             ("18446744073709551615", Some(u64::MAX), None),
             ("18446744073709551616", None, None),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999), None),
+            ("00000000000000000000007", Some(7), Some(7)),
             ("1e3", Some(1000), Some(1000)),
             ("-1.5e1", None, Some(-15)),
             ("1.5", None, None),
