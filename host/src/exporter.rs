@@ -120,6 +120,8 @@ impl Exporter {
     async fn attempt(&self, sending: &Sending, original: &Bytes, number: u32, deadline: Instant) -> Ended {
         let begun = Instant::now();
         let Instruments { metrics, notices, .. } = &self.instruments;
+        // Copies are counted apart: what they meet is no fault of the upstream that clients wait for.
+        let metrics = (self.number == 0).then_some(metrics);
         let remaining = deadline.saturating_duration_since(begun);
         let ended = if remaining.is_zero() {
             Ended::TimedOut
@@ -127,7 +129,9 @@ impl Exporter {
             let body = OutboundBody::new(sending.pieces.clone());
             let started = body.started();
             let attempted = attempt::attempt(&self.client, sending, body, remaining).await;
-            if started.is_set() {
+            if started.is_set()
+                && let Some(metrics) = metrics
+            {
                 metrics.sent(sending.pieces.len());
             }
             attempted.unwrap_or_else(|error| {
@@ -141,7 +145,9 @@ impl Exporter {
                 error.ended(started.is_set(), original, self.tls.as_deref())
             })
         };
-        metrics.attempted(label(&ended), number, begun.elapsed());
+        if let Some(metrics) = metrics {
+            metrics.attempted(label(&ended), number, begun.elapsed());
+        }
         ended
     }
 }

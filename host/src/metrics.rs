@@ -93,7 +93,11 @@ impl Default for Metrics {
             spans: Counters::register(registry, "spans", "Spans by what became of them"),
             received: bytes(registry, "received", "Bytes of bodies as they came in"),
             decoded: bytes(registry, "decoded", "Bytes of bodies, their content coding undone"),
-            sent: bytes(registry, "sent", "Bytes of bodies sent upstream, every attempt counted"),
+            sent: bytes(
+                registry,
+                "sent",
+                "Bytes of bodies sent upstream, every attempt counted, copies apart",
+            ),
             attempts: Counters::register(
                 registry,
                 "upstream_attempts",

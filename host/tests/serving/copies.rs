@@ -45,6 +45,8 @@ async fn every_exporter_gets_the_same_and_the_first_one_answers() {
         assert_eq!(upstream.requests().len(), 2);
     }
     setup.shows(r#"podstamp_spans_total{outcome="accepted"} 6"#).await;
+    setup.shows(r#"podstamp_upstream_attempts_total{outcome="2xx"} 2"#).await;
+    setup.shows(r#"podstamp_upstream_attempts_total{outcome="5xx"} 0"#).await;
 }
 
 #[tokio::test]
