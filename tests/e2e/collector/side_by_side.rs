@@ -9,7 +9,7 @@ use std::path::Path;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
-use self::difference::{BALANCER, Difference, NONE, SIMPLE};
+use self::difference::{BALANCER, Difference, GUESSED, NONE, SIMPLE};
 use super::kubernetes::Kubernetes;
 use super::traffic::{cases, request};
 use super::{Collector, traffic};
@@ -30,6 +30,9 @@ fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
             // What the server reads is what was stamped, in whatever company.
             let stamped: IpAddr = ours.attributes["app.host.ip"].parse().unwrap();
             assert_eq!(ours.addresses, [stamped; 2], "{document}: {case}");
+            if document == BALANCER && GUESSED.contains(&case) {
+                continue;
+            }
             let keys: BTreeSet<_> = theirs.attributes.keys().chain(ours.attributes.keys()).collect();
             for key in keys {
                 let value = |seen: &Seen| seen.attributes.get(key).map_or(NONE, String::as_str).to_owned();
@@ -43,6 +46,21 @@ fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
     let unknown: Vec<_> = found.difference(&known).collect();
     let gone: Vec<_> = known.difference(&found).collect();
     assert!(unknown.is_empty() && gone.is_empty(), "not listed: {unknown:#?}\nlisted, but not so: {gone:#?}");
+}
+
+#[test]
+fn of_two_pods_with_one_name_the_collector_takes_either_and_podstamp_none_but_the_one_that_is_meant() {
+    let Some(binary) = otelcol() else {
+        return;
+    };
+    let [collector, podstamp] = Sides::start(&binary, BALANCER).send();
+    let address = |seen: &BTreeMap<String, Seen>, case: &str| seen[case].attributes["app.host.ip"].clone();
+    for case in GUESSED {
+        let taken = address(&collector, case);
+        assert!(["10.244.1.31", "10.244.2.31"].contains(&taken.as_str()), "{case}: {taken}");
+    }
+    assert_eq!(address(&podstamp, "name in two namespaces"), "0.0.0.0");
+    assert_eq!(address(&podstamp, "name and namespace"), "10.244.2.31");
 }
 
 /// The agent adds the sender's address, here the Collector's, to resources that have none, but only up to the first that
