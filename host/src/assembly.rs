@@ -277,16 +277,10 @@ fn listeners(config: &Config) -> Vec<Listener> {
 }
 
 fn grpc_settings(grpc: &config::Grpc) -> Grpc {
-    let keepalive = grpc.keepalive;
     Grpc {
         message: grpc.max_message.map(|bytes| bytes as usize),
         auth: grpc.auth.clone(),
-        concurrent_streams: grpc.max_concurrent_streams,
-        idle: keepalive.max_connection_idle.map(milliseconds),
-        age: keepalive.max_connection_age.map(milliseconds),
-        age_grace: milliseconds(keepalive.max_connection_age_grace),
-        ping_interval: milliseconds(keepalive.time),
-        ping_timeout: milliseconds(keepalive.timeout),
+        ..Grpc::new(grpc.max_concurrent_streams, grpc.keepalive)
     }
 }
 

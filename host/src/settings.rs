@@ -53,8 +53,11 @@ impl Default for Upstream {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listeners: vec![Listener::http(DEFAULT_HTTP), Listener::grpc(DEFAULT_GRPC)],
-            traces_path: DEFAULT_TRACES_PATH.to_owned(),
+            listeners: vec![
+                Listener::http(config::DEFAULT_ENDPOINT),
+                Listener::grpc(config::DEFAULT_GRPC_ENDPOINT),
+            ],
+            traces_path: config::DEFAULT_PATH.to_owned(),
             admin: None,
             limits: Limits::default(),
             upstream: Upstream::default(),
@@ -125,18 +128,27 @@ pub struct Grpc {
     pub ping_timeout: Duration,
 }
 
-impl Default for Grpc {
-    fn default() -> Self {
+impl Grpc {
+    /// One without a limit and a gate of its own.
+    pub(crate) fn new(concurrent_streams: u32, keepalive: config::Keepalive) -> Self {
+        let milliseconds = |count: u32| Duration::from_millis(count.into());
         Self {
             message: None,
             auth: None,
-            concurrent_streams: DEFAULT_STREAMS,
-            idle: None,
-            age: None,
-            age_grace: DEFAULT_AGE_GRACE,
-            ping_interval: DEFAULT_PING_INTERVAL,
-            ping_timeout: DEFAULT_PING_TIMEOUT,
+            concurrent_streams,
+            idle: keepalive.max_connection_idle.map(milliseconds),
+            age: keepalive.max_connection_age.map(milliseconds),
+            age_grace: milliseconds(keepalive.max_connection_age_grace),
+            ping_interval: milliseconds(keepalive.time),
+            ping_timeout: milliseconds(keepalive.timeout),
         }
+    }
+}
+
+impl Default for Grpc {
+    /// As a document that names the protocol and nothing else.
+    fn default() -> Self {
+        Self::new(config::DEFAULT_STREAMS, config::Keepalive::default())
     }
 }
 
@@ -176,15 +188,6 @@ impl Default for Limits {
     }
 }
 
-/// Loopback, as the Collector's otlpreceiver has it.
-pub const DEFAULT_HTTP: &str = "127.0.0.1:4318";
-
-/// The same for OTLP/gRPC.
-pub const DEFAULT_GRPC: &str = "127.0.0.1:4317";
-
-/// OTLP's own path.
-pub const DEFAULT_TRACES_PATH: &str = "/v1/traces";
-
 /// OTLP recommends 64 MiB, before and after decompression.
 pub const DEFAULT_BODY: usize = 64 << 20;
 
@@ -205,15 +208,3 @@ pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Kubernetes kills 30 s after SIGTERM.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// As many requests as there may be in all, by default, in the configuration.
-pub const DEFAULT_STREAMS: u32 = 256;
-
-/// Longer than an exporter waits for one request.
-pub const DEFAULT_AGE_GRACE: Duration = Duration::from_secs(30);
-
-/// A request of a client that is gone does not hang longer than this and the next.
-pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(60);
-
-/// As in grpc-go.
-pub const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -50,8 +50,8 @@ pub use findings::Fault;
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
 pub use receiver::{
-    DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, GRPC_PATH, GRPC_SERVICE, Grpc, Http, Keepalive,
-    Receiver, is_same_listener,
+    DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH, GRPC_SERVICE, Grpc,
+    Http, Keepalive, Receiver, is_same_listener,
 };
 pub use retry::Retry;
 pub use secret::{Place, Secret, Source};

@@ -294,7 +294,7 @@ pub const DEFAULT_PATH: &str = "/v1/traces";
 const TRANSPORTS: &[(&str, ())] = &[("tcp", ()), ("tcp4", ()), ("tcp6", ())];
 
 /// As many as podstamp takes at a time in all.
-const DEFAULT_STREAMS: u32 = 256;
+pub const DEFAULT_STREAMS: u32 = 256;
 
 /// Longer than an exporter waits for one request.
 const DEFAULT_AGE_GRACE: u32 = 30_000;
