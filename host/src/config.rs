@@ -18,19 +18,18 @@
 //! environment is known, not `${file:...}` and others.
 
 mod document;
-mod expand;
-mod node;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use podstamp_core::config::Fault;
+use podstamp_core::config::{self, Fault};
 use podstamp_core::exchange::Notice;
 use serde_json::Value;
 
-/// Looks an environment variable up.
-pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+use crate::yaml::Document;
+
+pub use podstamp_core::config::Environment;
 
 /// A configuration document, ready for [`podstamp_core::config::parse`].
 #[derive(Clone, Debug, PartialEq)]
@@ -82,9 +81,9 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadErr
 /// Reads a text. The error has all faults.
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
     let (mut document, mut notices) = document::read(text)?;
-    let mut faults = expand::expand(&mut document, environment, &mut notices);
-    faults.extend(node::resolve(&mut document, environment));
-    if faults.is_empty() { Ok(Loaded { document, notices }) } else { Err(faults) }
+    let read_scalar = |text: &str| Document::whole(text).value().ok();
+    notices.extend(config::resolve(&mut document, environment, read_scalar)?);
+    Ok(Loaded { document, notices })
 }
 
 /// The variables of this process.
@@ -150,6 +149,18 @@ mod tests {
             let loaded = parse(text, &|_| None).unwrap();
             assert_eq!(podstamp_core::config::parse(&loaded.document).err(), None);
         }
+    }
+
+    #[test]
+    fn a_variable_that_stands_alone_is_read_as_yaml() {
+        let typed = |value: &str| {
+            let environment = |_: &str| Some(value.to_owned());
+            parse("a: ${env:X}", &environment).unwrap().document["a"].take()
+        };
+        assert_eq!(typed("[a, 1]"), serde_json::json!(["a", 1]));
+        assert_eq!(typed("yes"), serde_json::json!("yes"));
+        assert_eq!(typed("0x10"), serde_json::json!(16));
+        assert_eq!(typed("a: ["), serde_json::json!("a: ["));
     }
 
     #[test]

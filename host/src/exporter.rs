@@ -154,11 +154,7 @@ impl Exporter {
 
 fn label(ended: &Ended) -> Attempted {
     match ended {
-        Ended::Response { status: ..=199, .. } => Attempted::Informational,
-        Ended::Response { status: 200..=299, .. } => Attempted::Success,
-        Ended::Response { status: 300..=399, .. } => Attempted::Redirection,
-        Ended::Response { status: 400..=499, .. } => Attempted::ClientError,
-        Ended::Response { status: 500.., .. } => Attempted::ServerError,
+        Ended::Response { status, .. } => Attempted::with(*status),
         Ended::NotConnected(_) => Attempted::NotConnected,
         Ended::Closed(_) => Attempted::Closed,
         Ended::TimedOut => Attempted::TimedOut,

@@ -4,13 +4,13 @@
 
 mod counters;
 mod gauge;
-mod labels;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use podstamp_core::exchange::Report;
+use podstamp_core::labels::{Found, Label as _, Repair};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use labels::{Attempted, Copied, Fate, Found, GuestFailure, Reloaded, Repair};
+pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Reloaded};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -189,11 +189,7 @@ impl Metrics {
             self.accepted.inc();
             return;
         }
-        let outcome = match status {
-            200..=299 => "accepted",
-            429 | 500.. => "failed",
-            _ => "refused",
-        };
+        let outcome = Fate::of(status).name();
         self.requests.get_or_create(&[("outcome", outcome.into()), ("code", status.to_string())]).inc();
     }
 
@@ -225,17 +221,8 @@ impl Metrics {
 
     /// What the filter met in a request.
     pub(crate) fn met(&self, report: &Report) {
-        self.addresses.add(Found::Kept, report.address_kept.into());
-        self.addresses.add(Found::Pipeline, report.address_pipeline.into());
-        self.addresses.add(Found::PodIp, report.address_pod_ip.into());
-        self.addresses.add(Found::Pod, report.address_pod.into());
-        self.addresses.add(Found::Connection, report.address_connection.into());
-        self.addresses.add(Found::Unknown, report.address_unknown.into());
-        self.repairs.add(Repair::Refused, report.refused.into());
-        self.repairs.add(Repair::KindCleared, report.kinds_cleared.into());
-        self.repairs.add(Repair::ResourceCreated, report.resources_created.into());
-        self.repairs.add(Repair::AddressNormalised, report.addresses_normalised.into());
-        self.repairs.add(Repair::AddressRepaired, report.addresses_repaired.into());
+        report.found().into_iter().for_each(|(found, count)| self.addresses.add(found, count.into()));
+        report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
     }
 
     /// What became of a request's resources and spans.

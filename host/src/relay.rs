@@ -64,9 +64,8 @@ impl Relay {
             Verdict::Forward(outbound) => self.forward(incoming, outbound, prepared.report.spans).await,
         };
         tally.end(match &answered {
-            Ok(Answer { status: 200..=299, .. }) => Fate::Accepted,
-            Ok(Answer { status: 429 | 500.., .. }) | Err(_) => Fate::Failed,
-            Ok(_) => Fate::Refused,
+            Ok(answer) => Fate::of(answer.status),
+            Err(_) => Fate::Failed,
         });
         if let Ok(Answer { notice: Some(notice), .. }) = &answered {
             self.notices.emit(notice);

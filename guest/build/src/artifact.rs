@@ -22,10 +22,19 @@ pub struct Module {
     pub sources: Vec<PathBuf>,
 }
 
-/// Builds `package` as a component and lets the crate read its path with `env!(variable)`: all that a `main` of a build
-/// script has to do. The file is touched only if it changed.
-pub fn export_component(package: &str, variable: &str) -> ExitCode {
-    match component(package) {
+/// What a guest is packed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A component, for hosts with the component model.
+    Component,
+    /// The core module itself, for hosts with an ABI of their own.
+    Module,
+}
+
+/// Builds `package` and lets the crate read its path with `env!(variable)`: all that a `main` of a build script has to do.
+/// The file is touched only if it changed.
+pub fn export(package: &str, form: Form, variable: &str) -> ExitCode {
+    match artifact(package, form) {
         Ok(path) => {
             println!("cargo:rustc-env={variable}={}", path.display());
             ExitCode::SUCCESS
@@ -74,7 +83,7 @@ pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) ->
 
 /// Makes a component of a core module that `wit_bindgen` wrote the exports of.
 pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = fs::read(module).map_err(failed_to(format!("read {}", module.display())))?;
+    let bytes = read(module)?;
     ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
@@ -82,7 +91,7 @@ pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::Encode { module: module.to_path_buf(), reason: format!("{error:#}") })
 }
 
-fn component(package: &str) -> Result<PathBuf, Error> {
+fn artifact(package: &str, form: Form) -> Result<PathBuf, Error> {
     println!("cargo:rerun-if-env-changed={CHOICE_VARIABLE}");
     let out =
         env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NotABuildScript { variable: "OUT_DIR" })?;
@@ -91,9 +100,17 @@ fn component(package: &str) -> Result<PathBuf, Error> {
     for input in inputs(&module.sources) {
         println!("cargo:rerun-if-changed={}", input.display());
     }
-    let path = out.join(format!("{package}.component.wasm"));
-    write_if_changed(&path, &componentize(&module.path)?)?;
+    let (bytes, extension) = match form {
+        Form::Component => (componentize(&module.path)?, "component.wasm"),
+        Form::Module => (read(&module.path)?, "wasm"),
+    };
+    let path = out.join(format!("{package}.{extension}"));
+    write_if_changed(&path, &bytes)?;
     Ok(path)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(failed_to(format!("read {}", path.display())))
 }
 
 /// Everything that may change a guest: its sources, its manifests, `wit/` and the workspace's own files.

@@ -7,7 +7,8 @@
 //! ```no_run
 //! # #[cfg(feature = "artifact")]
 //! fn main() -> std::process::ExitCode {
-//!     podstamp_guest_build::artifact::export_component("podstamp-component", "PODSTAMP_COMPONENT")
+//!     use podstamp_guest_build::artifact::{Form, export};
+//!     export("podstamp-component", Form::Component, "PODSTAMP_COMPONENT")
 //! }
 //! # #[cfg(not(feature = "artifact"))]
 //! # fn main() {}

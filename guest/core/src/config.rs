@@ -10,6 +10,8 @@ mod catalog;
 mod component;
 mod compression;
 mod cors;
+mod environment;
+mod expand;
 mod exporter;
 mod extraction;
 mod findings;
@@ -18,8 +20,10 @@ mod kubernetes;
 mod limits;
 mod nearest;
 mod node;
+mod node_name;
 mod order;
 mod own;
+mod proxy_wasm;
 mod quantity;
 mod receiver;
 mod resource;
@@ -45,6 +49,7 @@ use service::Traces;
 pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
 pub use compression::Compression;
 pub use cors::Cors;
+pub use environment::{Environment, ReadScalar, resolve};
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
@@ -53,6 +58,7 @@ pub use receiver::{
     DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH, GRPC_SERVICE, Grpc,
     Http, Keepalive, Receiver, is_same_listener,
 };
+pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use retry::Retry;
 pub use secret::{Place, Secret, Source};
 pub use tls::{
@@ -86,6 +92,8 @@ pub struct Config {
     pub admin: Option<String>,
     /// Where pods come from.
     pub pods: Pods,
+    /// What only a proxy-wasm host does.
+    pub proxy_wasm: ProxyWasm,
     /// What a person should know about this configuration.
     pub notices: Vec<Notice>,
 }
@@ -147,6 +155,7 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         limits: own.limits,
         admin: own.admin,
         pods: own.pods,
+        proxy_wasm: own.proxy_wasm,
         notices: Vec::new(),
     })
 }

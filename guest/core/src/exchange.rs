@@ -109,6 +109,17 @@ pub enum Content {
     Replaced(Vec<u8>),
 }
 
+impl Content {
+    /// The body to send, where `original` came. None where edits do not fit it.
+    pub fn into_body(self, original: Vec<u8>) -> Option<Vec<u8>> {
+        match self {
+            Self::Unchanged => Some(original),
+            Self::Edited(edits) => edits.apply(&original),
+            Self::Replaced(body) => Some(body),
+        }
+    }
+}
+
 /// An HTTP response for the client. To a gRPC client the host sends status 200, the body in a frame where `grpc-status`
 /// is 0, and the headers that begin with `grpc-` as trailers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,6 +55,16 @@ impl Filter {
         &self.request_headers
     }
 
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Headers of each request to the upstream, besides content-length.
+    pub fn outbound_headers(&self) -> &[Header] {
+        &self.outbound_headers
+    }
+
     /// What a person should know about the configuration.
     pub fn notices(&self) -> &[Notice] {
         &self.config.notices

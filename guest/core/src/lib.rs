@@ -24,6 +24,7 @@ pub mod exchange;
 pub mod export;
 pub mod guard;
 pub mod json;
+pub mod labels;
 mod message;
 pub mod pipeline;
 pub mod resource;

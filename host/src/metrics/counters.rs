@@ -2,21 +2,10 @@
 
 use std::marker::PhantomData;
 
+use podstamp_core::labels::Label;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-
-/// A label whose values are known beforehand.
-pub(crate) trait Label: Copy + 'static {
-    /// The label's name.
-    const KEY: &'static str;
-
-    /// All values, in the order of their indices.
-    const NAMES: &'static [&'static str];
-
-    /// Index of this value.
-    fn index(self) -> usize;
-}
 
 /// A family of counters, each of them there from the start, so that nothing is looked up to count.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::header::is_token;
 use super::node::Node;
 use super::retry::{self, Retry};
 use super::tls::{self, ClientTls};
-use super::url::Url;
+use super::url::{self, Url};
 use crate::exchange::{Header, Level};
 
 /// Where podstamp sends, and how often it tries.
@@ -34,6 +34,18 @@ pub struct Exporter {
     pub compression: Compression,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
+}
+
+impl Exporter {
+    /// Host and port of the URL.
+    pub fn authority(&self) -> &str {
+        url::split(&self.url).0
+    }
+
+    /// Path and query of the URL.
+    pub fn target(&self) -> &str {
+        url::split(&self.url).1
+    }
 }
 
 impl fmt::Debug for Exporter {

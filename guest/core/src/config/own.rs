@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::limits::{self, Limits};
 use super::node::Node;
+use super::proxy_wasm::{self, ProxyWasm};
 use super::receiver::listen;
 use crate::address;
 use crate::exchange::Level;
@@ -37,6 +38,7 @@ pub(crate) struct Own {
     pub(crate) limits: Limits,
     pub(crate) admin: Option<String>,
     pub(crate) pods: Pods,
+    pub(crate) proxy_wasm: ProxyWasm,
 }
 
 /// `podstamp.guard`: what it says differently from the rules that the upstream implies.
@@ -76,8 +78,9 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     let limits = limits::read(&section.take("limits"), body);
     let admin = read_admin(&section.take("admin"));
     let pods = read_pods(&section.take("pods"));
+    let proxy_wasm = proxy_wasm::read(&section.take("proxy_wasm"));
     section.close();
-    Own { trusted_proxies, proxy_protocol, guard, limits, admin, pods }
+    Own { trusted_proxies, proxy_protocol, guard, limits, admin, pods, proxy_wasm }
 }
 
 fn read_network(node: &Node<'_>) -> Option<IpNet> {

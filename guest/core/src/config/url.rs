@@ -56,6 +56,17 @@ impl Url {
     }
 }
 
+/// Host and port of a URL that has been read, and what a request line asks for there: path and query.
+pub(crate) fn split(url: &str) -> (&str, &str) {
+    let rest = after_scheme(url).unwrap_or(url);
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest.split_at_checked(end) {
+        Some((authority, "")) => (authority, "/"),
+        Some(parts) => parts,
+        None => (rest, "/"),
+    }
+}
+
 fn after_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))
 }

@@ -1,12 +1,30 @@
-//! The labels by which things are counted.
+//! The labels by which hosts count, so that the same things have the same names in all of them.
 
-use super::counters::Label;
+use crate::exchange::Report;
+
+/// A label whose values are known beforehand.
+pub trait Label: Copy + 'static {
+    /// The label's name.
+    const KEY: &'static str;
+
+    /// All values, in the order of their indices.
+    const NAMES: &'static [&'static str];
+
+    /// Index of this value.
+    fn index(self) -> usize;
+
+    /// This value.
+    fn name(self) -> &'static str {
+        Self::NAMES.get(self.index()).copied().unwrap_or_default()
+    }
+}
 
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $key:literal, { $($case:ident => $text:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum $name { $($case),* }
+        #[expect(missing_docs, reason = "their texts stand beside them")]
+        pub enum $name { $($case),* }
 
         impl Label for $name {
             const KEY: &'static str = $key;
@@ -94,3 +112,52 @@ label!(
         Dropped => "dropped",
     }
 );
+
+impl Report {
+    /// Resources by where their `app.host.ip` came from.
+    pub fn found(&self) -> [(Found, u32); 6] {
+        [
+            (Found::Kept, self.address_kept),
+            (Found::Pipeline, self.address_pipeline),
+            (Found::PodIp, self.address_pod_ip),
+            (Found::Pod, self.address_pod),
+            (Found::Connection, self.address_connection),
+            (Found::Unknown, self.address_unknown),
+        ]
+    }
+
+    /// What the guard did.
+    pub fn repairs(&self) -> [(Repair, u32); 5] {
+        [
+            (Repair::Refused, self.refused),
+            (Repair::KindCleared, self.kinds_cleared),
+            (Repair::ResourceCreated, self.resources_created),
+            (Repair::AddressNormalised, self.addresses_normalised),
+            (Repair::AddressRepaired, self.addresses_repaired),
+        ]
+    }
+}
+
+impl Fate {
+    /// What an answer with that HTTP status means for what it answers.
+    pub fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Accepted,
+            429 | 500.. => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl Attempted {
+    /// A response with that HTTP status.
+    pub fn with(status: u16) -> Self {
+        match status {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}

@@ -3,26 +3,27 @@
 //! A text that is one reference and nothing else takes the type of the value, as if that stood in the YAML; elsewhere the
 //! value is text. `$$` is a dollar. Keys are left alone, and no value ever stands in a message.
 
-use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Level, Notice};
 use serde_json::Value;
 
-use super::Environment;
-use crate::yaml::Document;
+use super::environment::{Environment, ReadScalar};
+use super::findings::Fault;
+use crate::exchange::{Level, Notice};
 
 /// Expands a document in place and gives what is wrong with its references.
 pub(super) fn expand(
     document: &mut Value,
     environment: Environment<'_>,
+    read_scalar: ReadScalar,
     notices: &mut Vec<Notice>,
 ) -> Vec<Fault> {
-    let mut expander = Expander { environment, notices, faults: Vec::new() };
+    let mut expander = Expander { environment, read_scalar, notices, faults: Vec::new() };
     expander.value(document, "");
     expander.faults
 }
 
 struct Expander<'e> {
     environment: Environment<'e>,
+    read_scalar: ReadScalar,
     notices: &'e mut Vec<Notice>,
     faults: Vec<Fault>,
 }
@@ -51,7 +52,9 @@ impl Expander<'_> {
 
     fn scalar(&mut self, text: &str, path: &str) -> Result<Value, String> {
         match text.strip_prefix("${").map(split_reference) {
-            Some(Ok((reference, ""))) => self.resolve(reference, path, 0).map(typed),
+            Some(Ok((reference, ""))) => {
+                self.resolve(reference, path, 0).map(|value| typed(value, self.read_scalar))
+            }
             _ => self.text(text, path, 0).map(Value::String),
         }
     }
@@ -155,14 +158,15 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// What a value means where it stands alone: YAML, unless that is a text or none at all; then the value as it is.
-fn typed(value: String) -> Value {
+/// What a value means where it stands alone: as in the document, unless that is a text or none at all; then the value as
+/// it is.
+fn typed(value: String, read_scalar: ReadScalar) -> Value {
     if value.is_empty() {
         return Value::Null;
     }
-    match Document::whole(&value).value() {
-        Ok(Value::String(_)) | Err(_) => Value::String(value),
-        Ok(other) => other,
+    match read_scalar(&value) {
+        Some(Value::String(_)) | None => Value::String(value),
+        Some(other) => other,
     }
 }
 
@@ -181,7 +185,7 @@ mod tests {
             "BOOL" => "true",
             "YES" => "yes",
             "QUOTED" => "\"12\"",
-            "LIST" => "[a, 1]",
+            "LIST" => "[\"a\", 1]",
             "BROKEN" => "a: [",
             "EMPTY" => "",
             "DOLLARS" => "a$$b${env:NODE}",
@@ -190,16 +194,20 @@ mod tests {
         Some(value.to_owned())
     }
 
+    fn read(text: &str) -> Option<Value> {
+        serde_json::from_str(text).ok()
+    }
+
     fn expanded(text: &str) -> (Value, Vec<Notice>) {
         let mut document = json!({"a": [text]});
         let mut notices = Vec::new();
-        assert_eq!(expand(&mut document, &environment, &mut notices), []);
+        assert_eq!(expand(&mut document, &environment, read, &mut notices), []);
         (document["a"][0].take(), notices)
     }
 
     fn fault(text: &str) -> String {
         let mut document = json!({"a": {"b/c": [0, text]}});
-        let faults = expand(&mut document, &environment, &mut Vec::new());
+        let faults = expand(&mut document, &environment, read, &mut Vec::new());
         assert_eq!(faults.len(), 1, "{text}: {faults:?}");
         assert_eq!(faults[0].path, "a.b/c[1]");
         faults[0].message.clone()
@@ -287,7 +295,7 @@ mod tests {
     fn keys_and_texts_without_references_stay() {
         let mut document = json!({"${env:NODE}": ["a", 1, null, true, {"b": "c"}]});
         let before = document.clone();
-        assert_eq!(expand(&mut document, &environment, &mut Vec::new()), []);
+        assert_eq!(expand(&mut document, &environment, read, &mut Vec::new()), []);
         assert_eq!(document, before);
     }
 }

@@ -1,9 +1,9 @@
 //! `filter.node_from_env_var` of k8sattributes: the node that a pod of a DaemonSet runs on, which only the host can know.
 
-use podstamp_core::config::Fault;
 use serde_json::Value;
 
-use super::Environment;
+use super::environment::Environment;
+use super::findings::Fault;
 
 /// Puts `filter.node` in place of `filter.node_from_env_var` and gives what cannot be resolved.
 pub(super) fn resolve(document: &mut Value, environment: Environment<'_>) -> Vec<Fault> {

@@ -1,0 +1,109 @@
+//! What the host calls. The names and shapes are the ABI's.
+
+#![expect(unsafe_code, reason = "the names of what the host calls must stay as they are")]
+
+use std::alloc::{Layout, alloc};
+
+use super::Action;
+use crate::vm;
+
+/// Says which version of the ABI this is.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
+
+/// Room for bytes that the host hands over; null where there is none, which the host then reports as its own failure.
+///
+/// Only wasm has it by that name: elsewhere it is the C library's.
+#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "malloc"))]
+#[cfg_attr(not(target_arch = "wasm32"), unsafe(export_name = "proxy_on_memory_allocate"))]
+pub(crate) extern "C" fn allocate(size: usize) -> *mut u8 {
+    match Layout::array::<u8>(size) {
+        // SAFETY: the size is not 0.
+        Ok(layout) if size > 0 => unsafe { alloc(layout) },
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// A root context, or a stream of one.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+    vm::create(context, root);
+}
+
+/// The VM begins. All that there is to configure belongs to roots.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
+    1
+}
+
+/// A root gets its configuration; 0 where that is bad.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+    vm::configure(root, size).into()
+}
+
+/// Time has passed.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_tick(root: u32) {
+    vm::tick(root);
+}
+
+/// A request of our own has ended.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    token: u32,
+    headers: usize,
+    body_size: usize,
+    _trailers: usize,
+) {
+    vm::called(root, token, headers > 0, body_size);
+}
+
+/// A request begins.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, end: u32) -> Action {
+    vm::stream(context, |stream| stream.request_headers(end != 0))
+}
+
+/// There are `size` bytes of its body, those that were held included.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
+    vm::stream(context, |stream| stream.request_body(size, end != 0))
+}
+
+/// Its body has ended.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: usize) -> Action {
+    vm::stream(context, |stream| stream.request_trailers())
+}
+
+/// A response begins, the upstream's or one of the host's own.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, end: u32) -> Action {
+    vm::stream(context, |stream| stream.response_headers(end != 0))
+}
+
+/// There are `size` bytes of its body, those that were held included.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
+    vm::stream(context, |stream| stream.response_body(size, end != 0))
+}
+
+/// Its body has ended.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_response_trailers(context: u32, _trailers: usize) -> Action {
+    vm::stream(context, |stream| stream.response_trailers())
+}
+
+/// A context has come to its end; 1: nothing is left to do in it.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_done(_context: u32) -> u32 {
+    1
+}
+
+/// A context is gone.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_delete(context: u32) {
+    vm::delete(context);
+}

@@ -1,0 +1,166 @@
+//! An export that is stamped where it is, on its way to the agent.
+//!
+//! Its headers go on at once, since a proxy cannot hold them back for the body; so all that changes in them does so before.
+//! Its body is held until it is whole, and what the agent answers becomes the answer of OTLP.
+
+mod answering;
+mod body;
+
+use std::rc::Rc;
+
+use podstamp_core::exchange::{Answer, Attempt, Encoding, Next, Outcome, Report, Verdict};
+use podstamp_core::export::answer::{Code, Failure, media_type};
+use podstamp_core::labels::{Attempted, Fate};
+
+use crate::abi::{Action, Buffer, Headers, host};
+use crate::budget::Held;
+use crate::head::Head;
+use crate::plugin::Plugin;
+use crate::reply::Reply;
+
+/// One export request and its response.
+pub(crate) struct Exchange {
+    plugin: Rc<Plugin>,
+    head: Head,
+    /// Nanoseconds, on the host's clock.
+    begun: u64,
+    /// When the body went upstream, if it did.
+    sent: Option<u64>,
+    report: Report,
+    stage: Stage,
+}
+
+/// How far it is.
+enum Stage {
+    /// The body comes.
+    Receiving {
+        /// Bytes of it that are here.
+        size: usize,
+    },
+    /// The body has gone upstream. Kept as it came, where there is room: it tells why an agent closed the connection.
+    Sent(Option<Held>),
+    /// Nothing of the body goes upstream, and the client gets this in place of what the upstream answers.
+    Refusing(Answer),
+    /// The upstream's success has a body, which is awaited, that is not in the client's encoding but of this type.
+    Reading(Option<Vec<u8>>),
+    /// The response's body is replaced by this one.
+    Replacing(Vec<u8>),
+    /// Nothing is left to do.
+    Answered,
+}
+
+impl Exchange {
+    /// Turns the request's head into that of the agent's own.
+    pub(crate) fn begin(plugin: Rc<Plugin>, head: Head, end: bool) -> (Self, Action) {
+        let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
+        let mut exchange = Self { plugin, head, begun: host::now(), sent: None, report, stage };
+        if exchange.head.framed {
+            exchange.refuse_frames();
+            return (exchange, Action::Pause);
+        }
+        exchange.rewrite_head();
+        if let Err(refusal) = &exchange.head.coding {
+            let answer = refusal.answer(exchange.head.encoding);
+            return exchange.turn_away(answer, end);
+        }
+        if end {
+            let verdict = exchange.prepare(&[]);
+            if let Verdict::Answer(answer) = verdict {
+                return exchange.turn_away(answer, end);
+            }
+            exchange.stage = Stage::Sent(None);
+        }
+        (exchange, Action::Continue)
+    }
+
+    fn turn_away(mut self, answer: Answer, end: bool) -> (Self, Action) {
+        let action = self.refuse(answer);
+        // A gRPC client is answered once the upstream has answered an empty request; without a body that is this one.
+        (self, if end { Action::Continue } else { action })
+    }
+
+    /// What the agent takes: its path, its content type, no length, since stamping changes it.
+    fn rewrite_head(&self) {
+        let exporter = &self.plugin.config().exporter;
+        for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
+            host::remove_header(Headers::Request, name);
+        }
+        for header in self.plugin.filter().outbound_headers() {
+            self.changed(host::set_header(Headers::Request, &header.name, &header.value));
+        }
+        self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
+        host::clear_route_cache();
+    }
+
+    fn changed(&self, outcome: Result<(), crate::abi::Refused>) {
+        if let Err(refused) = outcome {
+            let message = format!("the proxy does not let headers of requests be changed: status {}", refused.0);
+            self.plugin.notices().warn("proxy-refused", message);
+        }
+    }
+
+    /// Frames are the proxy's to undo: see the limits of this module.
+    fn refuse_frames(&mut self) {
+        let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
+        self.plugin.notices().warn("bridge-missing", text.to_owned());
+        let answer = Failure::new(415, Code::Unimplemented, text).answer(Encoding::Grpc);
+        self.reply(&answer);
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.head.encoding
+    }
+
+    /// Asks the core what to do with a body whose coding is undone.
+    fn prepare(&mut self, body: &[u8]) -> Verdict {
+        let began = host::now();
+        let prepared = self.plugin.filter().prepare(&self.head.request(body), self.plugin.directory());
+        self.report = prepared.report;
+        self.plugin.metrics().met(&prepared.report, host::now().saturating_sub(began));
+        prepared.verdict
+    }
+
+    /// Gives the client this answer, and the upstream nothing.
+    ///
+    /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
+    /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
+    fn refuse(&mut self, answer: Answer) -> Action {
+        if let Some(notice) = &answer.notice {
+            self.plugin.notices().emit(notice);
+        }
+        if self.encoding() == Encoding::Grpc {
+            self.stage = Stage::Refusing(answer);
+            return Action::Continue;
+        }
+        self.reply(&answer);
+        Action::Pause
+    }
+
+    /// Answers in place of the upstream. At most once a stream: a second time would leave the client waiting.
+    fn reply(&mut self, answer: &Answer) {
+        self.ended(answer.status);
+        let outcome = Reply::new(answer, self.encoding()).send();
+        if let Err(refused) = outcome {
+            let message = format!("the proxy does not let an answer be sent: status {}", refused.0);
+            self.plugin.notices().warn("proxy-refused", message);
+        }
+    }
+
+    /// The client has its answer.
+    fn ended(&mut self, status: u16) {
+        let metrics = self.plugin.metrics();
+        metrics.answered(status, host::now().saturating_sub(self.begun));
+        metrics.ended(Fate::of(status), &self.report);
+        self.stage = Stage::Answered;
+    }
+}
+
+impl Drop for Exchange {
+    /// A client that goes away before it has its answer is counted.
+    fn drop(&mut self) {
+        if !matches!(self.stage, Stage::Answered) {
+            self.plugin.metrics().cancelled();
+            self.plugin.metrics().ended(Fate::Cancelled, &self.report);
+        }
+    }
+}

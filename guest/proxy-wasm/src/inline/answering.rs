@@ -1,0 +1,166 @@
+//! The response, and the answer that is made of it.
+
+use podstamp_core::exchange::Header;
+
+use super::*;
+use crate::reply::{self, Source};
+
+impl Exchange {
+    /// The upstream answers, or the proxy in its place.
+    pub(crate) fn response_headers(&mut self, end: bool) -> Action {
+        let source = Source::current();
+        match std::mem::replace(&mut self.stage, Stage::Answered) {
+            Stage::Refusing(answer) => self.deliver(&answer, &source, end),
+            Stage::Sent(kept) => self.concluded(kept, &source, end),
+            Stage::Receiving { .. } => self.concluded(None, &source, end),
+            stage => self.stage = stage,
+        }
+        Action::Continue
+    }
+
+    /// `size` bytes of the response's body are here.
+    pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
+        match (&self.stage, end) {
+            (Stage::Reading(_) | Stage::Replacing(_), false) => Action::Pause,
+            (Stage::Reading(_) | Stage::Replacing(_), true) => {
+                self.replace(size);
+                Action::Continue
+            }
+            _ => Action::Continue,
+        }
+    }
+
+    /// The response's body has ended, with trailers.
+    pub(crate) fn response_trailers(&mut self) {
+        self.replace(usize::MAX);
+    }
+
+    fn concluded(&mut self, kept: Option<Held>, source: &Source, end: bool) {
+        let took = self.sent.map(|sent| host::now().saturating_sub(sent));
+        if let (Source::Upstream(status), Some(took)) = (source, took) {
+            self.plugin.metrics().attempted(Attempted::with(*status), took);
+        }
+        match source {
+            Source::Upstream(200..=299) => return self.succeeded(end),
+            Source::Other(status) => return self.passes(*status),
+            _ => {}
+        }
+        let headers = host::headers(Headers::Response);
+        let nothing = Vec::new();
+        let body = kept.as_ref().map_or(nothing.as_slice(), Held::bytes);
+        let (outcome, attempted) = match source {
+            Source::Upstream(status) => {
+                (Outcome::Response { status: *status, headers: &headers, body: &[] }, None)
+            }
+            Source::NotConnected(reason) => (Outcome::NotConnected(reason), Some(Attempted::NotConnected)),
+            Source::Closed => (Outcome::Closed(body), Some(Attempted::Closed)),
+            Source::TimedOut => (Outcome::TimedOut, Some(Attempted::TimedOut)),
+            Source::TooLarge | Source::Other(_) => {
+                let text = "the body is over what the proxy holds back (request_body_buffer_limit)";
+                let answer = Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding());
+                return self.deliver(&answer, source, end);
+            }
+        };
+        if let (Some(attempted), Some(took)) = (attempted, took) {
+            self.plugin.metrics().attempted(attempted, took);
+        }
+        let answer = self.conclude(&outcome);
+        if let Some(notice) = &answer.notice {
+            self.plugin.notices().emit(notice);
+        }
+        self.deliver(&answer, source, end);
+    }
+
+    /// The upstream has taken the batch. What it says, if anything, is the client's answer where both speak the same.
+    fn succeeded(&mut self, end: bool) {
+        let same = self.encoding() != Encoding::Json
+            && host::header(Headers::Response, "content-type")
+                .is_some_and(|value| value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
+        if end || same {
+            let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
+            // A body that a proxy has not got cannot be put in place of it, only another answer.
+            if end && !answer.body.is_empty() {
+                return self.reply(&Answer { headers: reply::with_cors(answer.headers), ..answer });
+            }
+            self.announce(200);
+            return self.ended(200);
+        }
+        self.stage = Stage::Reading(host::header(Headers::Response, "content-type"));
+        host::remove_header(Headers::Response, "content-length");
+        self.announce(200);
+    }
+
+    /// Another filter has answered. Its answer is left as it is, but that the bridge has to understand it.
+    fn passes(&mut self, status: u16) {
+        if self.encoding() == Encoding::Grpc {
+            self.announce(503);
+        }
+        self.ended(status);
+    }
+
+    /// Gives the client `answer`.
+    fn deliver(&mut self, answer: &Answer, source: &Source, end: bool) {
+        if let Source::Upstream(_) = source {
+            return self.reply(answer);
+        }
+        // The proxy is answering already, and a second answer would leave the client waiting. So its own one is changed.
+        let headers = reply::headers(answer, self.encoding());
+        for name in ["content-length", "grpc-status", "grpc-message"] {
+            host::remove_header(Headers::Response, name);
+        }
+        for header in &headers {
+            self.changed(host::set_header(Headers::Response, &header.name, &header.value));
+        }
+        self.announce(answer.status);
+        self.ended(answer.status);
+        if !end && self.encoding() != Encoding::Grpc {
+            self.stage = Stage::Replacing(answer.body.clone());
+        }
+    }
+
+    /// Sets status and content type. Of gRPC, to what the bridge takes: it turns that type into gRPC's, and the status into
+    /// the nearest of gRPC's.
+    fn announce(&self, status: u16) {
+        let encoding = match self.encoding() {
+            Encoding::Json => Encoding::Json,
+            Encoding::Protobuf | Encoding::Grpc => Encoding::Protobuf,
+        };
+        self.changed(host::set_header(Headers::Response, "content-type", media_type(encoding).as_bytes()));
+        self.changed(host::set_header(Headers::Response, ":status", status.to_string().as_bytes()));
+    }
+
+    /// Puts the answer's body in place of the `size` bytes that came.
+    fn replace(&mut self, size: usize) {
+        let body = match std::mem::replace(&mut self.stage, Stage::Answered) {
+            Stage::Replacing(body) => body,
+            Stage::Reading(content_type) => {
+                let said = host::buffer(Buffer::ResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default();
+                let headers = content_type.map(|value| Header { name: "content-type".to_owned(), value });
+                let headers = headers.as_slice();
+                let outcome = Outcome::Response { status: 200, headers, body: &said };
+                let answer = self.conclude(&outcome);
+                self.ended(200);
+                answer.body
+            }
+            stage => return self.stage = stage,
+        };
+        self.changed(host::set_buffer(Buffer::ResponseBody, 0, size, &body));
+    }
+
+    /// What the core makes of an outcome. There is no other attempt: those are the route's to make.
+    fn conclude(&self, outcome: &Outcome<'_>) -> Answer {
+        let attempt =
+            Attempt { upstream: 0, encoding: self.encoding(), number: 1, elapsed: u32::MAX, random: 0 };
+        match self.plugin.filter().conclude(&attempt, outcome) {
+            Next::Answer(answer) => answer,
+            Next::Retry(wait) => {
+                let text = "the upstream is not ready";
+                let failure = Failure::new(503, Code::Unavailable, text);
+                Failure { retry_after: Some(wait), ..failure }.answer(self.encoding())
+            }
+        }
+    }
+}
+
+/// What of an upstream's answer is read, as in the host.
+const MAX_RESPONSE: usize = 4 << 20;

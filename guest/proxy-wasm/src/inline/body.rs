@@ -1,0 +1,150 @@
+//! The request's body.
+
+use podstamp_core::edit::Edits;
+use podstamp_core::exchange::Content;
+
+use super::*;
+use crate::abi::Refused;
+use crate::coding::{Coding, Refusal};
+
+impl Exchange {
+    /// `size` bytes of the body are here.
+    pub(crate) fn request_body(&mut self, size: usize, end: bool) -> Action {
+        match &mut self.stage {
+            Stage::Receiving { size: here } => *here = size,
+            Stage::Refusing(_) => {
+                drop_body(size);
+                return Action::Continue;
+            }
+            _ => return Action::Continue,
+        }
+        let limit = self.limit();
+        if size > limit && !self.is_coded() {
+            let answer = Refusal::TooLarge(limit).answer(self.encoding());
+            return self.refuse_body(answer, size);
+        }
+        if end { self.whole(size) } else { Action::Pause }
+    }
+
+    /// The body has ended, as it does behind a decompressor: with trailers.
+    pub(crate) fn request_trailers(&mut self) -> Action {
+        match self.stage {
+            Stage::Receiving { size } => self.whole(size),
+            _ => Action::Continue,
+        }
+    }
+
+    /// All of the body is here.
+    fn whole(&mut self, size: usize) -> Action {
+        let Ok(wire) = host::buffer(Buffer::RequestBody, 0, size) else {
+            let text = "the proxy does not hand out the body";
+            let answer = Failure::new(500, Code::Internal, text).answer(self.encoding());
+            return self.refuse_body(answer, size);
+        };
+        let received = wire.len();
+        let coded = self.is_coded();
+        let body = match self.undo(wire) {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse_body(refusal.answer(self.encoding()), size),
+        };
+        self.plugin.metrics().received(received, body.len());
+        let outbound = match self.prepare(&body) {
+            Verdict::Forward(outbound) => outbound,
+            // An empty success is the upstream's to say: a proxy's own is none to a gRPC client.
+            Verdict::Answer(answer) if self.encoding() == Encoding::Grpc && answer.status == 200 => {
+                return self.send(size, &body, Content::Unchanged, coded);
+            }
+            Verdict::Answer(answer) => return self.refuse_body(answer, size),
+        };
+        let action = self.send(size, &body, outbound.content, coded);
+        // JSON that could be transcoded is sound, so that there is nothing to look for in it later.
+        if let Stage::Sent(kept) = &mut self.stage
+            && self.head.encoding != Encoding::Json
+        {
+            *kept = self.plugin.budget().hold(body);
+        }
+        action
+    }
+
+    fn undo(&self, wire: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let coding = self.head.coding.clone()?;
+        let limit = self.limit();
+        match self.encoding() {
+            Encoding::Grpc => coding.undo_unflagged(wire, limit),
+            Encoding::Protobuf | Encoding::Json => coding.undo(wire, limit),
+        }
+    }
+
+    /// Puts what is to be sent in the place of what came.
+    fn send(&mut self, size: usize, body: &[u8], content: Content, coded: bool) -> Action {
+        let (length, written) = match content {
+            Content::Unchanged if !coded => (size, Ok(())),
+            Content::Unchanged => (body.len(), put(size, body)),
+            Content::Replaced(other) => (other.len(), put(size, &other)),
+            Content::Edited(edits) => match edited(&edits, body, size, coded) {
+                Some(edited) => edited,
+                None => (0, Err(Refused(0))),
+            },
+        };
+        if length > self.limit() {
+            let limit = self.limit();
+            let text = format!("the batch is over {limit} bytes once it is stamped: send smaller ones");
+            let answer = Failure::new(413, Code::ResourceExhausted, &text).answer(self.encoding());
+            return self.refuse_body(answer, size);
+        }
+        if written.is_err() {
+            let text = "the proxy does not let the body be changed";
+            let answer = Failure::new(500, Code::Internal, text).answer(self.encoding());
+            return self.refuse_body(answer, size);
+        }
+        self.plugin.metrics().sent(length);
+        self.sent = Some(host::now());
+        self.stage = Stage::Sent(None);
+        Action::Continue
+    }
+
+    fn refuse_body(&mut self, answer: Answer, size: usize) -> Action {
+        if self.encoding() == Encoding::Grpc {
+            drop_body(size);
+        }
+        self.refuse(answer)
+    }
+
+    fn is_coded(&self) -> bool {
+        self.head.coding != Ok(Coding::Identity)
+    }
+
+    fn limit(&self) -> usize {
+        self.plugin.config().limits.body as usize
+    }
+}
+
+/// Edits the proxy's buffer, of `size` bytes: only up to the last edit, since the spans behind it, mostly all of them, can
+/// stay where they are. Gives the length of the whole.
+fn edited(
+    edits: &Edits,
+    body: &[u8],
+    size: usize,
+    coded: bool,
+) -> Option<(usize, Result<(), Refused>)> {
+    let last = edits.edits.last()?;
+    let end = (last.offset as usize).checked_add(last.remove as usize)?;
+    let (head, rest) = body.split_at_checked(end)?;
+    let head = edits.apply(head)?;
+    let length = head.len() + rest.len();
+    if !coded && !rest.is_empty() && host::set_buffer(Buffer::RequestBody, 0, end, &head).is_ok() {
+        return Some((length, Ok(())));
+    }
+    let whole = [head.as_slice(), rest].concat();
+    Some((length, put(size, &whole)))
+}
+
+fn put(size: usize, body: &[u8]) -> Result<(), Refused> {
+    host::set_buffer(Buffer::RequestBody, 0, size, body)
+}
+
+/// What is refused goes no further.
+fn drop_body(size: usize) {
+    // Refused or not, the answer tells that nothing was taken.
+    put(size, &[]).ok();
+}

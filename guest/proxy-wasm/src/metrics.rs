@@ -1,0 +1,182 @@
+//! What is counted, under the names that the host has for it.
+//!
+//! A metric of the ABI has no labels. They go into its name, `podstamp_spans_total.outcome.accepted`, from where Envoy's
+//! `stats_tags` take them out again; without those, Prometheus shows `podstamp_spans_total_outcome_accepted`. Times are whole
+//! numbers there, so that they are microseconds.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
+use podstamp_core::exchange::Report;
+use podstamp_core::labels::{Attempted, Copied, Fate, Found, Label, Repair};
+
+use crate::abi::{MetricKind, host};
+
+/// All metrics of a root. A host has one value for each in the whole process.
+pub(crate) struct Metrics {
+    requests: RefCell<HashMap<(&'static str, u16), Option<u32>>>,
+    resources: Counters<Fate>,
+    spans: Counters<Fate>,
+    received: Metric,
+    decoded: Metric,
+    sent: Metric,
+    attempts: Counters<Attempted>,
+    addresses: Counters<Found>,
+    repairs: Counters<Repair>,
+    copied: Counters<Copied>,
+    not_copied: Metric,
+    pods: Metric,
+    pods_bytes: Metric,
+    pods_failures: Metric,
+    request_duration: Metric,
+    filter_duration: Metric,
+    upstream_duration: Metric,
+}
+
+impl Metrics {
+    pub(crate) fn define() -> Self {
+        let counter = |name| Metric::define(MetricKind::Counter, name);
+        let gauge = |name| Metric::define(MetricKind::Gauge, name);
+        let histogram = |name| Metric::define(MetricKind::Histogram, name);
+        Self {
+            requests: RefCell::default(),
+            resources: Counters::define("podstamp_resources_total"),
+            spans: Counters::define("podstamp_spans_total"),
+            received: counter("podstamp_received_bytes_total"),
+            decoded: counter("podstamp_decoded_bytes_total"),
+            sent: counter("podstamp_sent_bytes_total"),
+            attempts: Counters::define("podstamp_upstream_attempts_total"),
+            addresses: Counters::define("podstamp_addresses_total"),
+            repairs: Counters::define("podstamp_guard_repairs_total"),
+            copied: Counters::define("podstamp_copied_spans_total"),
+            not_copied: counter("podstamp_not_copied_requests_total"),
+            pods: gauge("podstamp_pods"),
+            pods_bytes: gauge("podstamp_pods_bytes"),
+            pods_failures: counter("podstamp_pods_failures_total"),
+            request_duration: histogram("podstamp_request_duration_microseconds"),
+            filter_duration: histogram("podstamp_filter_duration_microseconds"),
+            upstream_duration: histogram("podstamp_upstream_duration_microseconds"),
+        }
+    }
+
+    /// A body came in.
+    pub(crate) fn received(&self, wire: usize, decoded: usize) {
+        self.received.add(wire as u64);
+        self.decoded.add(decoded as u64);
+    }
+
+    /// The filter was called, and met that in a request.
+    pub(crate) fn met(&self, report: &Report, took: u64) {
+        self.filter_duration.observe(took);
+        report.found().into_iter().for_each(|(found, count)| self.addresses.add(found, count.into()));
+        report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
+    }
+
+    /// Bytes go upstream.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent.add(bytes as u64);
+    }
+
+    /// Sending them ended.
+    pub(crate) fn attempted(&self, attempted: Attempted, took: u64) {
+        self.attempts.add(attempted, 1);
+        self.upstream_duration.observe(took);
+    }
+
+    /// What became of a request's resources and spans.
+    pub(crate) fn ended(&self, fate: Fate, report: &Report) {
+        self.resources.add(fate, report.resources.into());
+        self.spans.add(fate, report.spans.into());
+    }
+
+    /// A request was answered with `status`.
+    pub(crate) fn answered(&self, status: u16, took: u64) {
+        self.request_duration.observe(took);
+        self.request(Fate::of(status), status);
+    }
+
+    /// The client went away before it had its answer.
+    pub(crate) fn cancelled(&self) {
+        self.request(Fate::Cancelled, 0);
+    }
+
+    /// What became of so many copied spans.
+    pub(crate) fn copied(&self, copied: Copied, spans: u32) {
+        self.copied.add(copied, spans.into());
+    }
+
+    /// A request was not copied, so that nobody knows how many spans it had.
+    pub(crate) fn copy_not_taken(&self) {
+        self.not_copied.add(1);
+    }
+
+    /// There is a table of pods, which takes so many bytes.
+    pub(crate) fn pods(&self, pods: usize, bytes: usize) {
+        self.pods.set(pods as u64);
+        self.pods_bytes.set(bytes as u64);
+    }
+
+    /// No table could be had.
+    pub(crate) fn no_pods(&self) {
+        self.pods_failures.add(1);
+    }
+
+    fn request(&self, fate: Fate, status: u16) {
+        let outcome = fate.name();
+        let define = || {
+            let code = if status == 0 { String::new() } else { format!(".code.{status}") };
+            let name = format!("podstamp_requests_total.outcome.{outcome}{code}");
+            host::define_metric(MetricKind::Counter, &name).ok()
+        };
+        let id = *self.requests.borrow_mut().entry((outcome, status)).or_insert_with(define);
+        Metric(id).add(1);
+    }
+}
+
+/// One metric; nothing where the host has none.
+#[derive(Clone, Copy)]
+struct Metric(Option<u32>);
+
+impl Metric {
+    fn define(kind: MetricKind, name: &str) -> Self {
+        Self(host::define_metric(kind, name).ok())
+    }
+
+    fn add(self, count: u64) {
+        if let (Some(id), Ok(count @ 1..)) = (self.0, i64::try_from(count)) {
+            host::increment_metric(id, count);
+        }
+    }
+
+    fn set(self, value: u64) {
+        if let Some(id) = self.0 {
+            host::record_metric(id, value);
+        }
+    }
+
+    /// `nanoseconds`, into a histogram of microseconds.
+    fn observe(self, nanoseconds: u64) {
+        self.set(nanoseconds / 1000);
+    }
+}
+
+/// One counter for each value of a label.
+struct Counters<L> {
+    cells: Vec<Metric>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> Counters<L> {
+    fn define(name: &str) -> Self {
+        let cell =
+            |value: &&str| Metric::define(MetricKind::Counter, &format!("{name}.{}.{value}", L::KEY));
+        Self { cells: L::NAMES.iter().map(cell).collect(), label: PhantomData }
+    }
+
+    fn add(&self, label: L, count: u64) {
+        if let Some(cell) = self.cells.get(label.index()) {
+            cell.add(count);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Who made a request: the address of the pod at the far end.
+
+use std::net::IpAddr;
+
+use podstamp_core::address;
+
+use crate::abi::{Headers, host};
+use crate::plugin::Plugin;
+
+/// The peer of the current stream, as far as it can be believed.
+///
+/// 1. What `set_filter_state` has written down, the address of the TCP peer, which nobody can forge.
+/// 2. `source.address`. Envoy takes it from X-Forwarded-For where there is one, whoever wrote that: then it counts only
+///    if `podstamp.trusted_proxies` says that this proxy stands behind others.
+///
+/// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
+pub(crate) fn peer(plugin: &Plugin) -> Option<IpAddr> {
+    let seen = direct(plugin).or_else(|| source(plugin));
+    match (seen, plugin.instance()) {
+        (Some(peer), Some(instance)) if peer.is_loopback() => Some(instance),
+        (None, Some(instance)) if !has_forwarded_for() => Some(instance),
+        _ => seen,
+    }
+}
+
+fn direct(plugin: &Plugin) -> Option<IpAddr> {
+    let key = plugin.config().proxy_wasm.peer.as_str();
+    host::property_text(&["filter_state", key]).as_deref().and_then(parse)
+}
+
+fn source(plugin: &Plugin) -> Option<IpAddr> {
+    if has_forwarded_for() && plugin.config().trusted_proxies.is_empty() {
+        plugin.notices().warn(
+            "peer-not-known",
+            "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
+             %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% as podstamp.peer, ahead of this filter"
+                .to_owned(),
+        );
+        return None;
+    }
+    host::property_text(&["source", "address"]).as_deref().and_then(parse)
+}
+
+fn has_forwarded_for() -> bool {
+    host::header(Headers::Request, "x-forwarded-for").is_some()
+}
+
+/// The address of the pod that this proxy is a sidecar in, as Istio writes it into the node's metadata; without Istio, what
+/// is handed in as `POD_IP`.
+pub(crate) fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
+    let metadata = host::property_text(&["xds", "node", "metadata", "INSTANCE_IPS"]);
+    let variable = || variables.iter().find(|(name, _)| name == "POD_IP").map(|(_, value)| value.clone());
+    let addresses = metadata.or_else(variable)?;
+    addresses.split(',').filter_map(parse).find(|address| address::is_candidate(*address))
+}
+
+/// `10.1.2.3`, `10.1.2.3:4711`, `fd00::1` or `[fd00::1]:4711`.
+fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => text.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(text, |(v4, _)| v4),
+    };
+    address::parse(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_with_and_without_a_port() {
+        for (text, expected) in [
+            ("10.1.2.3", "10.1.2.3"),
+            ("10.1.2.3:0", "10.1.2.3"),
+            ("[fd00::1]:4711", "fd00::1"),
+            ("fd00::1", "fd00::1"),
+            (" ::ffff:10.1.2.3", "10.1.2.3"),
+        ] {
+            assert_eq!(parse(text).map(|address| address.to_string()).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "/tmp/pipe", "10.1.2", "[fd00::1"] {
+            assert_eq!(parse(text).filter(|_| text != "[fd00::1"), None, "{text}");
+        }
+    }
+}

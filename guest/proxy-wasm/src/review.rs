@@ -1,0 +1,74 @@
+//! What of a configuration is the proxy's to do, and not this module's.
+
+use podstamp_core::config::{Compression, Config, Fault, Mode};
+use podstamp_core::exchange::{Level, Notice};
+
+/// What a person should know, or what must not be ignored.
+pub(crate) fn review(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
+    let faults = faults(config);
+    if faults.is_empty() { Ok(notices(config)) } else { Err(faults) }
+}
+
+fn faults(config: &Config) -> Vec<Fault> {
+    let receiver = &config.receiver;
+    let http = receiver.http.as_ref().is_some_and(|http| http.auth.is_some());
+    let grpc = receiver.grpc.as_ref().is_some_and(|grpc| grpc.auth.is_some());
+    let exporter = format!("exporters.{}", config.exporter.id);
+    let found = [
+        (http || grpc).then(|| {
+            let why = "clients are the proxy's to authenticate: use its own filters, such as jwt_authn or ext_authz";
+            ("receivers.otlp.protocols".to_owned(), why)
+        }),
+        config.exporter.auth.is_some().then(|| {
+            let why = "credentials are the proxy's to add: use its credential_injector, ahead of the router";
+            (format!("{exporter}.auth"), why)
+        }),
+        (!config.copies.is_empty()).then(|| {
+            let why =
+                "a proxy sends a request to one upstream: name one exporter; for a second backend use `mode: tee`";
+            ("service.pipelines.traces.exporters".to_owned(), why)
+        }),
+    ];
+    let found = found.into_iter().flatten();
+    found.map(|(path, message)| Fault { path, message: message.to_owned() }).collect()
+}
+
+fn notices(config: &Config) -> Vec<Notice> {
+    let receiver = &config.receiver;
+    let exporter = format!("exporters.{}", config.exporter.id);
+    let tls = receiver.http.as_ref().is_some_and(|http| http.tls.is_some())
+        || receiver.grpc.as_ref().is_some_and(|grpc| grpc.tls.is_some());
+    let cors = receiver.http.as_ref().is_some_and(|http| http.cors.is_some());
+    let inline = config.proxy_wasm.mode == Mode::Inline;
+    let proxy_protocol = config.proxy_protocol.http || config.proxy_protocol.grpc;
+    let found = [
+        tls.then(|| ("receivers.otlp.protocols".to_owned(), "TLS is the listener's: see its transport_socket")),
+        cors.then(|| ("receivers.otlp.protocols.http.cors".to_owned(), "use the proxy's own cors filter")),
+        config
+            .exporter
+            .tls
+            .is_some()
+            .then(|| (format!("{exporter}.tls"), "TLS is the cluster's: see its transport_socket")),
+        (inline && config.exporter.retry.enabled).then(|| {
+            let why = "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
+            (exporter.clone(), why)
+        }),
+        (config.exporter.compression != Compression::None)
+            .then(|| (format!("{exporter}.compression"), "what the module sends is not compressed")),
+        proxy_protocol.then(|| {
+            let why = "use the proxy's own proxy_protocol listener filter";
+            ("podstamp.proxy_protocol".to_owned(), why)
+        }),
+        config
+            .pods
+            .file
+            .is_some()
+            .then(|| ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")),
+    ];
+    let notice = |(path, why): (String, &str)| Notice {
+        level: Level::Info,
+        key: "config-no-effect".into(),
+        message: format!("{path}: has no effect here: {why}"),
+    };
+    found.into_iter().flatten().map(notice).collect()
+}

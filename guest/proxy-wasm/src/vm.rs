@@ -1,0 +1,86 @@
+//! The contexts of this VM. One VM may have several roots: each is a configuration, and each stream belongs to one.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::abi::host;
+use crate::abi::{Action, Buffer, LogLevel};
+use crate::plugin::Plugin;
+use crate::stream::Stream;
+
+thread_local! {
+    static CONTEXTS: RefCell<Contexts> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Contexts {
+    roots: HashMap<u32, Rc<Plugin>>,
+    streams: HashMap<u32, Stream>,
+}
+
+/// Makes a context: a root where `root` is 0, and it gets its plugin when it is configured.
+pub(crate) fn create(context: u32, root: u32) {
+    CONTEXTS.with_borrow_mut(|contexts| {
+        if let Some(plugin) = contexts.roots.get(&root) {
+            contexts.streams.insert(context, Stream::new(Rc::clone(plugin)));
+        }
+    });
+}
+
+/// Configures a root. What is wrong goes to the log, all of it.
+pub(crate) fn configure(root: u32, size: usize) -> bool {
+    let text = host::buffer(Buffer::PluginConfiguration, 0, size).unwrap_or_default();
+    match Plugin::configure(&text) {
+        Ok(plugin) => {
+            let plugin = Rc::new(plugin);
+            plugin.schedule();
+            CONTEXTS.with_borrow_mut(|contexts| contexts.roots.insert(root, plugin));
+            true
+        }
+        Err(faults) => {
+            for fault in faults {
+                host::log(LogLevel::Error, &format!("podstamp's configuration: {fault}"));
+            }
+            false
+        }
+    }
+}
+
+/// Calls with a stream; without one, everything passes. The stream is out of its place meanwhile, so that whatever the host
+/// calls in between finds nothing half done.
+pub(crate) fn stream(context: u32, call: impl FnOnce(&mut Stream) -> Action) -> Action {
+    let Some(mut stream) = CONTEXTS.with_borrow_mut(|contexts| contexts.streams.remove(&context)) else {
+        return Action::Continue;
+    };
+    let action = call(&mut stream);
+    CONTEXTS.with_borrow_mut(|contexts| contexts.streams.insert(context, stream));
+    action
+}
+
+/// Time has passed for a root.
+pub(crate) fn tick(root: u32) {
+    if let Some(plugin) = plugin(root) {
+        plugin.tick();
+    }
+}
+
+/// A request of a root's own has ended, without a response where there are no `headers`.
+pub(crate) fn called(root: u32, token: u32, headers: bool, body_size: usize) {
+    if let Some(plugin) = plugin(root) {
+        plugin.called(token, headers, body_size);
+    }
+}
+
+/// Forgets a context.
+pub(crate) fn delete(context: u32) {
+    let gone = CONTEXTS.with_borrow_mut(|contexts| {
+        (contexts.streams.remove(&context), contexts.roots.remove(&context))
+    });
+    // Here, since what is dropped may call the host.
+    drop(gone);
+}
+
+fn plugin(root: u32) -> Option<Rc<Plugin>> {
+    CONTEXTS.with_borrow(|contexts| contexts.roots.get(&root).map(Rc::clone))
+}
