@@ -8,6 +8,7 @@ mod configuration;
 mod failures;
 mod inline;
 mod limits;
+mod metrics;
 mod passing;
 mod peers;
 mod process;

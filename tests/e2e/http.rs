@@ -131,7 +131,7 @@ impl<S: Read + Write> Client<S> {
 
 /// A body in chunks, without the trailers after it.
 pub(crate) fn chunked(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
-    let mut line = |stream: &mut dyn BufRead| {
+    let line = |stream: &mut dyn BufRead| {
         let mut line = String::new();
         stream.read_line(&mut line).map(|_| line.trim_end().to_owned())
     };

@@ -131,9 +131,8 @@ fn requests_on_one_connection_do_not_mix() {
     let agent = StandIn::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let mut client = Client::connect(envoy.address);
-    let batches: Vec<_> = (0..100)
-        .map(|index| spans::export(&[(&*"s".repeat(1 + index * 37 % 500), "web-1")]))
-        .collect();
+    let batches: Vec<_> =
+        (0..100).map(|index| spans::export(&[(&*"s".repeat(1 + index * 37 % 500), "web-1")])).collect();
     for (index, batch) in batches.iter().enumerate() {
         let answer = if index % 3 == 0 {
             client.send_chunked("/v1/traces", &[PROTOBUF], batch)

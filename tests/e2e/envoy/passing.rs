@@ -38,7 +38,8 @@ fn comparable_answer(mut answer: Response) -> (u16, Vec<(String, String)>, Vec<u
 fn requests_for_other_paths_and_their_answers_pass_untouched() {
     let (agent, other) = (StandIn::start(), other());
     let Some(envoys) = both(&agent, &other) else { return };
-    let noise: Vec<u8> = (0..50_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise: Vec<u8> =
+        (0..50_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let gzip = ("content-encoding", "gzip");
     let exchanges: [(&str, &str, &[(&str, &str)], &[u8]); 9] = [
         ("GET", "/", &[], b""),
@@ -48,7 +49,12 @@ fn requests_for_other_paths_and_their_answers_pass_untouched() {
         ("POST", "/v1/metrics", &[PROTOBUF], &noise),
         ("POST", "/v1/logs", &[JSON, gzip], &noise),
         ("POST", "/v1/traces/more", &[PROTOBUF], &noise),
-        ("POST", "/orders?of=/v1/traces", &[("content-type", "text/plain"), ("x-forwarded-for", "10.1.2.3")], &noise),
+        (
+            "POST",
+            "/orders?of=/v1/traces",
+            &[("content-type", "text/plain"), ("x-forwarded-for", "10.1.2.3")],
+            &noise,
+        ),
         ("PUT", "/api/v1/otel/traces", &[PROTOBUF], &noise),
     ];
     for (method, path, headers, body) in exchanges {

@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) listener: Value,
     /// The node's.
     pub(crate) metadata: Value,
+    /// Has Envoy take the labels of podstamp's metrics out of their names.
+    pub(crate) tags: bool,
     /// Workers.
     pub(crate) concurrency: u32,
 }
@@ -65,6 +67,7 @@ impl Setup {
             virtual_host: json!({}),
             listener: json!({}),
             metadata: json!({}),
+            tags: false,
             concurrency: 1,
         }
     }
@@ -101,7 +104,13 @@ impl Setup {
 
     /// All of Envoy's configuration.
     pub(crate) fn bootstrap(&self) -> Value {
+        let labels: &[_] = if self.tags { &["outcome", "code", "from", "rule"] } else { &[] };
+        let tags: Vec<_> = labels
+            .iter()
+            .map(|label| json!({"tag_name": label, "regex": format!(r"podstamp_.*?(\.{label}\.(\w+))")}))
+            .collect();
         json!({
+            "stats_config": {"stats_tags": tags},
             "node": {"id": "envoy", "cluster": "tests", "metadata": self.metadata},
             "admin": {"address": socket(SocketAddr::from(([127, 0, 0, 1], 0)))},
             "static_resources": {
@@ -158,7 +167,10 @@ impl Setup {
                 },
                 "decompressor_library": {"name": "gzip", "typed_config": library},
             });
-            filters.push(filter("decompressor", typed("filters.http.decompressor.v3.Decompressor", decompressor)));
+            filters.push(filter(
+                "decompressor",
+                typed("filters.http.decompressor.v3.Decompressor", decompressor),
+            ));
         }
         if self.bridge {
             let bridge = json!({"content_type": "application/x-protobuf", "withhold_grpc_frames": true});
@@ -174,7 +186,10 @@ impl Setup {
             filters.push(filter("set_filter_state", typed("filters.http.set_filter_state.v3.Config", state)));
         }
         if let Some(document) = &self.document {
-            filters.push(filter("wasm", typed("filters.http.wasm.v3.Wasm", json!({"config": self.plugin(document)}))));
+            filters.push(filter(
+                "wasm",
+                typed("filters.http.wasm.v3.Wasm", json!({"config": self.plugin(document)})),
+            ));
         }
         filters.push(filter("router", typed("filters.http.router.v3.Router", json!({}))));
         filters
@@ -205,7 +220,8 @@ impl Setup {
 
 /// DeepFlow's pipeline for load balancers, with podstamp's own section besides.
 pub(crate) fn document(own: &str) -> Value {
-    let exporter = "exporters:\n  otlphttp:\n    traces_endpoint: http://deepflow-agent.deepflow/api/v1/otel/trace\n";
+    let exporter =
+        "exporters:\n  otlphttp:\n    traces_endpoint: http://deepflow-agent.deepflow/api/v1/otel/trace\n";
     read(&format!("{}\n{exporter}podstamp:\n{own}", fixture("deepflow-load-balancer.yaml")))
 }
 
@@ -241,7 +257,7 @@ fn extend(object: &mut Value, with: &Value) {
     object.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
 }
 
-const MODULE: &str = match option_env!("PODSTAMP_PROXY_WASM") { Some(path) => path, None => "none" };
+const MODULE: &str = env!("PODSTAMP_PROXY_WASM");
 
 const AGENT_PATH: &str = "/api/v1/otel/trace";
 
