@@ -135,7 +135,7 @@ impl Setup {
         let mut virtual_host = json!({"name": "all", "domains": ["*"], "routes": routes});
         extend(&mut virtual_host, &self.virtual_host);
         let mut manager = typed(
-            "network.http_connection_manager.v3.HttpConnectionManager",
+            "filters.network.http_connection_manager.v3.HttpConnectionManager",
             json!({
                 "stat_prefix": "otlp",
                 "codec_type": "AUTO",
