@@ -32,9 +32,8 @@ impl Plugin {
     /// Reads a configuration. The error has all faults.
     pub(crate) fn configure(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let variables = environment::variables();
-        let look_up = |name: &str| {
-            variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-        };
+        let look_up =
+            |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let mut document = parse(text)?;
         let mut notices = config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok())?;
         let filter = Filter::configure(&document)?;
