@@ -32,6 +32,7 @@ mod secret;
 mod section;
 mod selection;
 mod service;
+mod structure;
 mod tls;
 mod url;
 
@@ -54,13 +55,14 @@ pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::Fault;
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
+pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use receiver::{
     DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH, GRPC_SERVICE, Grpc,
     Http, Keepalive, Receiver, is_same_listener,
 };
-pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use retry::Retry;
 pub use secret::{Place, Secret, Source};
+pub use structure::from_struct;
 pub use tls::{
     CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
 };

@@ -49,7 +49,9 @@ impl Coding {
     pub(crate) fn undo(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {
         let mut decoded = Vec::new();
         let read = match self {
-            Self::Identity => return if body.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(body) },
+            Self::Identity => {
+                return if body.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(body) };
+            }
             Self::Gzip => {
                 decoded.reserve_exact(gzip_size(&body, limit));
                 read(MultiGzDecoder::new(body.as_slice()), &mut decoded, limit)

@@ -94,7 +94,8 @@ impl Exchange {
 
     fn changed(&self, outcome: Result<(), crate::abi::Refused>) {
         if let Err(refused) = outcome {
-            let message = format!("the proxy does not let headers of requests be changed: status {}", refused.0);
+            let message =
+                format!("the proxy does not let headers of requests be changed: status {}", refused.0);
             self.plugin.notices().warn("proxy-refused", message);
         }
     }

@@ -20,4 +20,6 @@ mod reply;
 mod review;
 mod stream;
 mod tee;
+#[cfg(test)]
+mod tests;
 mod vm;

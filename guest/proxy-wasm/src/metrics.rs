@@ -169,8 +169,7 @@ struct Counters<L> {
 
 impl<L: Label> Counters<L> {
     fn define(name: &str) -> Self {
-        let cell =
-            |value: &&str| Metric::define(MetricKind::Counter, &format!("{name}.{}.{value}", L::KEY));
+        let cell = |value: &&str| Metric::define(MetricKind::Counter, &format!("{name}.{}.{value}", L::KEY));
         Self { cells: L::NAMES.iter().map(cell).collect(), label: PhantomData }
     }
 

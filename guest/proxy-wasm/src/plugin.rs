@@ -29,13 +29,11 @@ pub(crate) struct Plugin {
 }
 
 impl Plugin {
-    /// Reads a configuration: a JSON text, which is also what a host makes of a `google.protobuf.Struct`. The error has
-    /// all faults.
+    /// Reads a configuration. The error has all faults.
     pub(crate) fn configure(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let variables = environment::variables();
-        let look_up = |name: &str| {
-            variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-        };
+        let look_up =
+            |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let mut document = parse(text)?;
         let mut notices = config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok())?;
         let filter = Filter::configure(&document)?;
@@ -104,13 +102,15 @@ impl Plugin {
     }
 }
 
-/// The document. Without a configuration it is the default one, as in the host.
-fn parse(text: &[u8]) -> Result<Value, Vec<Fault>> {
-    let text = match text.trim_ascii() {
+/// The document: a JSON text, or a `google.protobuf.Struct`, which Envoy hands over in its own bytes and others as JSON.
+/// Without a configuration it is the default one, as in the host.
+fn parse(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
+    let text = match bytes.trim_ascii() {
         b"" => config::DEFAULT_DOCUMENT.as_bytes(),
         text => text,
     };
-    serde_json::from_slice(text).map_err(|error| {
+    let read = serde_json::from_slice(text);
+    read.or_else(|error| config::from_struct(bytes).ok_or(error)).map_err(|error| {
         let message = format!(
             "is no JSON ({error}): give the document as a google.protobuf.Struct, or as a google.protobuf.StringValue with JSON"
         );

@@ -87,7 +87,9 @@ impl Source {
             | ("no_healthy_upstream" | "cluster_not_found" | "route_not_found" | "maintenance_mode", _) => {
                 Self::NotConnected(details.to_owned())
             }
-            ("upstream_response_timeout" | "response_timeout" | "upstream_per_try_timeout", _) => Self::TimedOut,
+            ("upstream_response_timeout" | "response_timeout" | "upstream_per_try_timeout", _) => {
+                Self::TimedOut
+            }
             ("request_payload_too_large", _) => Self::TooLarge,
             _ => Self::Other(status),
         }
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn envoys_details_say_whose_response_it_is() {
-        let details = "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}";
+        let details =
+            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}";
         for (text, expected) in [
             (None, Source::Upstream(200)),
             (Some("via_upstream"), Source::Upstream(200)),

@@ -42,7 +42,9 @@ fn notices(config: &Config) -> Vec<Notice> {
     let inline = config.proxy_wasm.mode == Mode::Inline;
     let proxy_protocol = config.proxy_protocol.http || config.proxy_protocol.grpc;
     let found = [
-        tls.then(|| ("receivers.otlp.protocols".to_owned(), "TLS is the listener's: see its transport_socket")),
+        tls.then(|| {
+            ("receivers.otlp.protocols".to_owned(), "TLS is the listener's: see its transport_socket")
+        }),
         cors.then(|| ("receivers.otlp.protocols.http.cors".to_owned(), "use the proxy's own cors filter")),
         config
             .exporter
@@ -50,7 +52,8 @@ fn notices(config: &Config) -> Vec<Notice> {
             .is_some()
             .then(|| (format!("{exporter}.tls"), "TLS is the cluster's: see its transport_socket")),
         (inline && config.exporter.retry.enabled).then(|| {
-            let why = "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
+            let why =
+                "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
             (exporter.clone(), why)
         }),
         (config.exporter.compression != Compression::None)
@@ -59,11 +62,9 @@ fn notices(config: &Config) -> Vec<Notice> {
             let why = "use the proxy's own proxy_protocol listener filter";
             ("podstamp.proxy_protocol".to_owned(), why)
         }),
-        config
-            .pods
-            .file
-            .is_some()
-            .then(|| ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")),
+        config.pods.file.is_some().then(|| {
+            ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
+        }),
     ];
     let notice = |(path, why): (String, &str)| Notice {
         level: Level::Info,

@@ -74,9 +74,8 @@ pub(crate) fn called(root: u32, token: u32, headers: bool, body_size: usize) {
 
 /// Forgets a context.
 pub(crate) fn delete(context: u32) {
-    let gone = CONTEXTS.with_borrow_mut(|contexts| {
-        (contexts.streams.remove(&context), contexts.roots.remove(&context))
-    });
+    let gone = CONTEXTS
+        .with_borrow_mut(|contexts| (contexts.streams.remove(&context), contexts.roots.remove(&context)));
     // Here, since what is dropped may call the host.
     drop(gone);
 }

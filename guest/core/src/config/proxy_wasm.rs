@@ -57,7 +57,8 @@ pub(crate) fn read(node: &Node<'_>) -> ProxyWasm {
         }
         (false, named) => {
             if named.is_some() {
-                cluster.no_effect("a request goes where its route says; `mode: tee` sends copies to a cluster");
+                cluster
+                    .no_effect("a request goes where its route says; `mode: tee` sends copies to a cluster");
             }
             Mode::Inline
         }
@@ -120,8 +121,7 @@ mod tests {
         let document = json!({
             "mode": "tee", "cluster": "agent", "peer": "my.peer", "pods": {"cluster": "podstamp", "interval": "30s"},
         });
-        let pods =
-            PodsSource { cluster: "podstamp".into(), authority: "podstamp".into(), interval: 30_000 };
+        let pods = PodsSource { cluster: "podstamp".into(), authority: "podstamp".into(), interval: 30_000 };
         let mode = Mode::Tee { cluster: "agent".into() };
         assert_eq!(read_all(&document), Ok(ProxyWasm { mode, peer: "my.peer".into(), pods: Some(pods) }));
     }

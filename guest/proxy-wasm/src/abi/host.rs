@@ -40,9 +40,7 @@ pub(crate) fn buffer(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8
 /// nowhere else.
 pub(crate) fn set_buffer(buffer: Buffer, start: usize, size: usize, data: &[u8]) -> Result<(), Refused> {
     // SAFETY: as above.
-    check(unsafe {
-        imports::proxy_set_buffer_bytes(buffer as u32, start, size, data.as_ptr(), data.len())
-    })
+    check(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, data.as_ptr(), data.len()) })
 }
 
 /// The value of a header; where it is there several times, the values with commas between.
@@ -159,8 +157,7 @@ pub(crate) fn http_call(
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused> {
     let mut id = 0;
     // SAFETY: as above.
-    let status =
-        unsafe { imports::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) };
+    let status = unsafe { imports::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) };
     check(status).map(|()| id)
 }
 
@@ -182,14 +179,7 @@ pub(crate) fn clear_route_cache() {
     let _ = given(|data, data_size| {
         // SAFETY: as above.
         unsafe {
-            imports::proxy_call_foreign_function(
-                name.as_ptr(),
-                name.len(),
-                [].as_ptr(),
-                0,
-                data,
-                data_size,
-            )
+            imports::proxy_call_foreign_function(name.as_ptr(), name.len(), [].as_ptr(), 0, data, data_size)
         }
     });
 }

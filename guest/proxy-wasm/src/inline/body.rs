@@ -121,12 +121,7 @@ impl Exchange {
 
 /// Edits the proxy's buffer, of `size` bytes: only up to the last edit, since the spans behind it, mostly all of them, can
 /// stay where they are. Gives the length of the whole.
-fn edited(
-    edits: &Edits,
-    body: &[u8],
-    size: usize,
-    coded: bool,
-) -> Option<(usize, Result<(), Refused>)> {
+fn edited(edits: &Edits, body: &[u8], size: usize, coded: bool) -> Option<(usize, Result<(), Refused>)> {
     let last = edits.edits.last()?;
     let end = (last.offset as usize).checked_add(last.remove as usize)?;
     let (head, rest) = body.split_at_checked(end)?;

@@ -67,9 +67,7 @@ impl Copies {
         let status = status.and_then(|status| std::str::from_utf8(&status.value).ok()?.parse().ok());
         let body = match body_size {
             0 => Vec::new(),
-            size => {
-                host::buffer(Buffer::CallResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default()
-            }
+            size => host::buffer(Buffer::CallResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default(),
         };
         match status {
             Some(status) => {
