@@ -67,11 +67,16 @@ fn every_fault_is_logged_with_its_path_and_envoy_does_not_start() {
 }
 
 #[test]
-fn a_text_that_is_no_json_is_refused_with_the_way_out() {
-    for text in ["mode: inline", "{\"service\": ", "[]", "7"] {
+fn a_text_that_is_no_document_is_refused_with_the_way_out() {
+    for (text, said) in [
+        ("mode: inline", "google.protobuf.Struct"),
+        ("{\"service\": ", "google.protobuf.Struct"),
+        ("[]", "expected a section with keys"),
+        ("7", "expected a section with keys"),
+    ] {
         let Some((taken, log)) = setup(json!(text), true).validate() else { return };
         assert!(!taken, "{text}");
-        assert!(log.contains("podstamp") && log.contains("google.protobuf.Struct"), "{text}:\n{log}");
+        assert!(log.contains(said), "{text}:\n{log}");
     }
 }
 

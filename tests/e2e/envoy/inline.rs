@@ -86,20 +86,18 @@ fn what_the_agent_did_not_take_reaches_the_client() {
 fn an_empty_batch_is_acknowledged_and_not_sent() {
     let agent = StandIn::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
-    let mut client = Client::connect(envoy.address);
     for (encoding, empty) in [(Encoding::Protobuf, &b""[..]), (Encoding::Json, b"{}")] {
-        let answer = encoding.send(&mut client, empty);
+        let answer = encoding.send(&mut Client::connect(envoy.address), empty);
         assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default());
     }
-    assert_eq!(encoding_of_nothing(&mut client), 200);
-    assert_eq!(agent.agent().totals().spans, 0);
-    assert_eq!(agent.records(), []);
-}
-
-/// The same without a word of a body.
-fn encoding_of_nothing(client: &mut Client) -> u16 {
+    // Without a word of a body.
+    let mut client = Client::connect(envoy.address);
     client.write(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\r\n");
-    client.receive().status
+    assert_eq!(client.receive().status, 200);
+    // Its head may have gone on by the time that its body turns out to be empty.
+    let chunked = Client::connect(envoy.address).send_chunked("/v1/traces", &[PROTOBUF], b"");
+    assert_eq!(Encoding::Protobuf.success(&chunked), ExportTraceServiceResponse::default());
+    assert!(agent.records().iter().all(|record| record.wire_bytes == 0));
 }
 
 #[test]

@@ -26,12 +26,11 @@ fn is_refused(answer: &Response, status: u16, code: i32, encoding: Encoding) -> 
     told
 }
 
+/// The agent has got nothing whole before that. It may have met heads without a body: a proxy passes them on at once.
 fn serves_with_the_same_module(envoy: &Envoy, agent: &StandIn) {
-    let before = agent.agent().totals();
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
-    let after = agent.agent().totals();
-    assert_eq!(after.spans - before.spans, 1);
-    assert_eq!(after.requests, 1, "nothing else came");
+    let whole = agent.records().iter().filter(|record| record.wire_bytes > 0).count();
+    assert_eq!((whole, agent.agent().totals().spans), (1, 1));
     assert_eq!(envoy.stat("wasm.podstamp.vm_reload_success"), 0.0);
 }
 
@@ -104,13 +103,15 @@ fn a_gzip_bomb_stops_at_the_limit() {
 fn what_cannot_be_decoded_is_refused_with_its_place() {
     let agent = StandIn::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
-    let mut client = Client::connect(envoy.address);
+    // Envoy closes a connection on which it refuses a body.
+    let connect = || Client::connect(envoy.address);
     for encoding in Encoding::BOTH {
         let broken = encoding.broken();
         let answers = [
-            encoding.send(&mut client, &broken),
-            client.send_chunked("/v1/traces", &[encoding.header()], &broken),
-            client.send("POST", "/v1/traces", &[encoding.header(), GZIP], &gzipped(&mut &*broken)),
+            encoding.send(&mut connect(), &broken),
+            connect().send_chunked("/v1/traces", &[encoding.header()], &broken),
+            connect().send("POST", "/v1/traces", &[encoding.header(), GZIP], &gzipped(&mut &*broken)),
+            Http2::connect(envoy.address).send("/v1/traces", &[encoding.header()], vec![&broken]),
         ];
         for answer in answers {
             let told = is_refused(&answer, 400, INVALID_ARGUMENT, encoding);
@@ -128,7 +129,6 @@ fn what_cannot_be_decoded_is_refused_with_its_place() {
 fn what_is_not_gzip_and_codings_that_nobody_knows_are_refused() {
     let agent = StandIn::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
-    let mut client = Client::connect(envoy.address);
     for encoding in Encoding::BOTH {
         let (plain, gzip) = (encoding.batch(), gzipped(&mut &*encoding.batch()));
         for (coding, body, status) in [
@@ -139,7 +139,7 @@ fn what_is_not_gzip_and_codings_that_nobody_knows_are_refused() {
             ("br", &plain, 415),
         ] {
             let headers = [encoding.header(), ("content-encoding", coding)];
-            let answer = client.send("POST", "/v1/traces", &headers, body);
+            let answer = Client::connect(envoy.address).send("POST", "/v1/traces", &headers, body);
             is_refused(&answer, status, INVALID_ARGUMENT, encoding);
         }
     }

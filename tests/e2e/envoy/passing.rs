@@ -30,7 +30,9 @@ fn comparable(mut received: Received) -> Received {
 }
 
 fn comparable_answer(mut answer: Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
-    answer.headers.retain(|(name, _)| name != "date" && name != "x-envoy-upstream-service-time");
+    // Envoy closes where it has answered before it has read everything.
+    let by_the_way = ["connection", "date", "x-envoy-upstream-service-time"];
+    answer.headers.retain(|(name, _)| !by_the_way.contains(&&**name));
     (answer.status, answer.headers, answer.body)
 }
 

@@ -1,7 +1,5 @@
 //! Whose pod it is, where the batch does not say and there is no table of pods: the address at the far end.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
 
 use super::setup::document;
@@ -34,6 +32,14 @@ fn stamped_on(client: &mut Client, agent: &StandIn, headers: &[(&str, &str)]) ->
 
 fn trusting(proxies: &str) -> Option<Value> {
     Some(document(&format!("  trusted_proxies: [{proxies}]\n")))
+}
+
+/// Lets a test come from elsewhere than this machine, as far as Envoy knows; the direct peer is this machine.
+fn proxy_protocol() -> Value {
+    let kind = "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
+    json!({"listener_filters": [
+        {"name": "envoy.filters.listener.proxy_protocol", "typed_config": {"@type": kind}},
+    ]})
 }
 
 #[test]
@@ -94,14 +100,26 @@ fn a_pod_behind_the_direct_peer_cannot_claim_to_be_another() {
 #[test]
 fn a_forwarded_for_of_a_trusted_proxy_is_believed() {
     let agent = StandIn::start();
-    for use_remote_address in [false, true] {
-        let mut setup = Setup { peer: Some(DIRECT), document: trusting("127.0.0.1"), ..Setup::to(&agent) };
-        setup.manager = json!({"use_remote_address": use_remote_address});
-        let Some(envoy) = setup.start() else { return };
-        let pod = |value| stamped(&envoy, &agent, &[("x-forwarded-for", value)]);
-        assert_eq!(pod("10.1.2.3"), "10.1.2.3", "use_remote_address {use_remote_address}");
-        assert_eq!(pod("10.9.9.9, 10.1.2.3"), "10.1.2.3", "who began the header is not believed");
-        assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+    let setup = Setup { peer: Some(DIRECT), document: trusting("127.0.0.1"), ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    let pod = |value| stamped(&envoy, &agent, &[("x-forwarded-for", value)]);
+    assert_eq!(pod("10.1.2.3"), "10.1.2.3");
+    assert_eq!(pod("10.9.9.9, 10.1.2.3"), "10.1.2.3", "who began the header is not believed");
+    assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+}
+
+#[test]
+fn a_forwarded_for_that_envoy_lengthens_is_read_from_its_end() {
+    let agent = StandIn::start();
+    let document = trusting("127.0.0.1, 10.9.0.0/16");
+    let mut setup = Setup { peer: Some(DIRECT), document, ..Setup::to(&agent) };
+    setup.manager = json!({"use_remote_address": true});
+    setup.listener = proxy_protocol();
+    let Some(envoy) = setup.start() else { return };
+    for (proxy, expected) in [("10.9.0.1", "10.1.2.3"), ("10.7.7.7", "10.7.7.7")] {
+        let mut client = Client::connect(envoy.address);
+        client.write(format!("PROXY TCP4 {proxy} 192.0.2.1 40000 4318\r\n").as_bytes());
+        assert_eq!(stamped_on(&mut client, &agent, &[FORWARDED_FOR]), expected, "by {proxy}");
     }
 }
 
@@ -150,7 +168,9 @@ fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
         setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9,fd00::9"});
         let Some(envoy) = setup.start() else { return };
         assert_eq!(stamped(&envoy, &agent, &[]), "10.244.1.9");
-        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), "10.244.1.9");
+        // Without the direct peer, whoever it was that was passed on may be meant.
+        let forwarded = if peer.is_some() { "10.244.1.9" } else { UNKNOWN };
+        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), forwarded);
     }
     // Who asks from elsewhere is somebody else.
     let mut setup = Setup::to(&agent);
@@ -179,7 +199,7 @@ fn what_the_batch_says_goes_ahead_of_the_connection() {
         "scopeSpans": [{"spans": [{"name": "work"}]}],
     }]});
     let headers = [("content-type", "application/json")];
-    let mut client = Client::connect(SocketAddr::from(envoy.address));
+    let mut client = Client::connect(envoy.address);
     assert_eq!(client.send("POST", "/v1/traces", &headers, body.to_string().as_bytes()).status, 200);
     assert_eq!(agent.placed(), [(String::new(), "10.5.5.5".to_owned())]);
 }
