@@ -23,6 +23,7 @@ mod host;
 mod kubernetes;
 mod load;
 mod oracle;
+#[allow(dead_code, unused_imports, reason = "not every program of the end-to-end tests is measured")]
 #[path = "../e2e/runtime.rs"]
 mod runtime;
 mod sample;

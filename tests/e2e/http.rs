@@ -58,14 +58,28 @@ impl<S: Read + Write> Client<S> {
 
     /// A POST whose length shows at its end only.
     pub(crate) fn send_chunked(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        self.begin_chunked(path, headers);
+        for chunk in body.chunks(1 << 20) {
+            self.write_chunk(chunk);
+        }
+        self.end_chunked(&[])
+    }
+
+    /// The head of such a POST.
+    pub(crate) fn begin_chunked(&mut self, path: &str, headers: &[(&str, &str)]) {
         let headers = [&[("transfer-encoding", "chunked")], headers].concat();
         self.write(head("POST", path, &headers).as_bytes());
-        for chunk in body.chunks(1 << 20) {
-            self.write_what_can_be(format!("{:x}\r\n", chunk.len()).as_bytes());
-            self.write_what_can_be(chunk);
-            self.write_what_can_be(b"\r\n");
-        }
-        self.write_what_can_be(b"0\r\n\r\n");
+    }
+
+    /// One of its chunks; an empty one would end it.
+    pub(crate) fn write_chunk(&mut self, chunk: &[u8]) {
+        self.write_what_can_be(&[format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    }
+
+    /// Its end, with trailers.
+    pub(crate) fn end_chunked(&mut self, trailers: &[(&str, &str)]) -> Response {
+        let trailers: String = trailers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        self.write_what_can_be(format!("0\r\n{trailers}\r\n").as_bytes());
         self.receive()
     }
 
@@ -85,6 +99,19 @@ impl<S: Read + Write> Client<S> {
 
     /// The next answer.
     pub(crate) fn receive(&mut self) -> Response {
+        let mut response = self.receive_head();
+        if response.header("transfer-encoding") == Some("chunked") {
+            response.body = chunked(&mut self.stream).unwrap();
+            return response;
+        }
+        let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());
+        response.body.resize(length, 0);
+        self.stream.read_exact(&mut response.body).unwrap();
+        response
+    }
+
+    /// The next answer, as far as its body, of which an answer to HEAD has none.
+    pub(crate) fn receive_head(&mut self) -> Response {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("an answer");
         let status =
@@ -98,11 +125,28 @@ impl<S: Read + Write> Client<S> {
             };
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
-        let mut response = Response { status, headers, body: Vec::new() };
-        let length = response.header("content-length").map_or(0, |text| text.parse().unwrap());
-        response.body.resize(length, 0);
-        self.stream.read_exact(&mut response.body).unwrap();
-        response
+        Response { status, headers, body: Vec::new() }
+    }
+}
+
+/// A body in chunks, without the trailers after it.
+pub(crate) fn chunked(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let line = |stream: &mut dyn BufRead| {
+        let mut line = String::new();
+        stream.read_line(&mut line).map(|_| line.trim_end().to_owned())
+    };
+    let mut body = Vec::new();
+    loop {
+        let size = line(stream)?;
+        let length = usize::from_str_radix(&size, 16).map_err(std::io::Error::other)?;
+        if length == 0 {
+            while !line(stream)?.is_empty() {}
+            return Ok(body);
+        }
+        let start = body.len();
+        body.resize(start + length, 0);
+        stream.read_exact(&mut body[start..])?;
+        line(stream)?;
     }
 }
 

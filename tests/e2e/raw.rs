@@ -2,16 +2,40 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+
+use crate::http::chunked;
 
 /// A running upstream, stopped when dropped.
 pub(crate) struct Raw {
     pub(crate) address: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A request as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// Method, path and version.
+    pub(crate) line: String,
+    /// In order, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: Mutex<Vec<Received>>,
+    bytes: AtomicUsize,
+}
+
+impl Received {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
 }
 
 impl Raw {
@@ -19,21 +43,21 @@ impl Raw {
     pub(crate) fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (requests, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (seen, stopped) = (Arc::<Seen>::default(), Arc::new(AtomicBool::new(false)));
         let answer = Arc::new(answer);
         let thread = thread::spawn({
-            let (requests, stopped) = (Arc::clone(&requests), Arc::clone(&stopped));
+            let (seen, stopped) = (Arc::clone(&seen), Arc::clone(&stopped));
             move || {
                 for client in listener.incoming().flatten() {
                     if stopped.load(Ordering::Acquire) {
                         break;
                     }
-                    let (requests, answer) = (Arc::clone(&requests), Arc::clone(&answer));
-                    thread::spawn(move || serve(client, &requests, &*answer));
+                    let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                    thread::spawn(move || serve(client, &seen, &*answer));
                 }
             }
         });
-        Self { address, requests, stopped, thread: Some(thread) }
+        Self { address, seen, stopped, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -42,7 +66,17 @@ impl Raw {
 
     /// Requests that were read whole.
     pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::Acquire)
+        self.seen.requests.lock().unwrap().len()
+    }
+
+    /// What they were.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.seen.requests.lock().unwrap().clone()
+    }
+
+    /// Bytes that came on all connections, also of requests that have not ended.
+    pub(crate) fn bytes(&self) -> usize {
+        self.seen.bytes.load(Ordering::Acquire)
     }
 }
 
@@ -55,32 +89,50 @@ impl Drop for Raw {
     }
 }
 
-fn serve(mut stream: TcpStream, requests: &AtomicUsize, answer: &dyn Fn(&mut TcpStream)) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while let Some(length) = content_length(&mut reader) {
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
+fn serve(mut stream: TcpStream, seen: &Seen, answer: &dyn Fn(&mut TcpStream)) {
+    let mut reader = BufReader::new(Counting { stream: stream.try_clone().unwrap(), seen });
+    while let Some(mut request) = read_head(&mut reader) {
+        let read = if request.header("transfer-encoding") == Some("chunked") {
+            chunked(&mut reader).map(|body| request.body = body)
+        } else {
+            let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+            request.body.resize(length, 0);
+            reader.read_exact(&mut request.body)
+        };
+        if read.is_err() {
             return;
         }
-        requests.fetch_add(1, Ordering::AcqRel);
+        seen.requests.lock().unwrap().push(request);
         answer(&mut stream);
         drop(stream.flush());
     }
 }
 
-/// Reads a head; none at the end.
-fn content_length(reader: &mut impl BufRead) -> Option<usize> {
-    let mut length = 0;
-    loop {
+/// None at the end.
+fn read_head(reader: &mut impl BufRead) -> Option<Received> {
+    let mut line = || {
         let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line == "\r\n" {
-            return Some(length);
-        }
-        if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = text.trim().parse().unwrap();
-        }
+        reader.read_line(&mut line).ok().filter(|read| *read > 0).map(|_| line.trim_end().to_owned())
+    };
+    let mut request = Received { line: line()?, headers: Vec::new(), body: Vec::new() };
+    loop {
+        let line = line()?;
+        let Some((name, value)) = line.split_once(':') else {
+            return Some(request);
+        };
+        request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+struct Counting<'a> {
+    stream: TcpStream,
+    seen: &'a Seen,
+}
+
+impl Read for Counting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.seen.bytes.fetch_add(read, Ordering::AcqRel);
+        Ok(read)
     }
 }

@@ -1,4 +1,4 @@
-//! Programs in other languages that tests run: real SDKs, a real Collector.
+//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy.
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
@@ -11,6 +11,8 @@
 // With paths, since the benchmark takes this file in too.
 #[path = "runtime/cache.rs"]
 mod cache;
+#[path = "runtime/envoy.rs"]
+mod envoy;
 #[path = "runtime/otelcol.rs"]
 mod otelcol;
 #[path = "runtime/probe.rs"]
@@ -22,6 +24,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(crate) use envoy::envoy;
 pub(crate) use otelcol::otelcol;
 pub(crate) use probe::{Probe, Version};
 

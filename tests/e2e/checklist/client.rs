@@ -7,7 +7,8 @@ use std::sync::mpsc::channel;
 
 use podstamp_agent::{Answer, Script};
 
-use super::{Encoding, partly, status, throttled};
+use super::{partly, status, throttled};
+use crate::encoding::Encoding;
 use crate::http::{Client, PROTOBUF, export, gzipped};
 use crate::raw::Raw;
 use crate::served::{PATIENCE, Served, Setup, StandIn, closed_port, wait_until};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_agent::Script;
 
-use super::{Encoding, partly, status, throttled};
+use super::{partly, status, throttled};
+use crate::encoding::Encoding;
 use crate::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
 use crate::raw::Raw;
 use crate::served::{Setup, StandIn, closed_port};

@@ -6,7 +6,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use podstamp_agent::{Builder, Script};
 use serde_json::json;
 
-use super::{Encoding, partly};
+use super::partly;
+use crate::encoding::Encoding;
 use crate::http::{Client, Response};
 use crate::served::{Served, Setup, StandIn};
 

@@ -1,0 +1,129 @@
+//! OTLP/HTTP through the listener: the agent gets the batch stamped, and the client its answer.
+
+use std::io::Write;
+
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use podstamp_agent::Builder;
+
+use super::{POD, Setup, stamped};
+use crate::checklist::partly;
+use crate::encoding::Encoding;
+use crate::http::{Client, PROTOBUF, gzipped};
+use crate::http2::Http2;
+use crate::raw::Raw;
+use crate::served::StandIn;
+
+#[test]
+fn batches_of_both_encodings_reach_the_agent_stamped() {
+    let agent = StandIn::with(Builder::keep_bodies);
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let mut client = Client::connect(envoy.address);
+    for encoding in Encoding::BOTH {
+        let plain = encoding.batch();
+        let gzip = gzipped(&mut &*plain);
+        for (coding, body) in [(None, &plain), (Some("identity"), &plain), (Some("gzip"), &gzip)] {
+            let coding = coding.map(|coding| ("content-encoding", coding));
+            let headers: Vec<_> = [encoding.header()].into_iter().chain(coding).collect();
+            let answer = client.send("POST", "/v1/traces", &headers, body);
+            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{coding:?}");
+            let record = agent.records().pop().unwrap();
+            assert_eq!((&*record.method, &*record.path), ("POST", "/api/v1/otel/trace"));
+            assert_eq!(record.content_type.as_deref(), Some("application/x-protobuf"));
+            assert_eq!(agent.messages(), [stamped(&Encoding::Protobuf.batch(), POD)], "{headers:?}");
+            agent.agent().forget_records();
+        }
+    }
+}
+
+#[test]
+fn clients_of_http_2_are_served_as_well() {
+    let agent = StandIn::with(Builder::keep_bodies);
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let client = Http2::connect(envoy.address);
+    for encoding in Encoding::BOTH {
+        let answer = client.send("/v1/traces", &[encoding.header()], vec![&encoding.batch()]);
+        assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default());
+        assert_eq!(agent.messages(), [stamped(&Encoding::Protobuf.batch(), POD)]);
+        agent.agent().forget_records();
+    }
+}
+
+#[test]
+fn the_answer_is_in_the_clients_encoding_however_the_agent_says_nothing() {
+    let empty = ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"];
+    let other = ["content-type: text/plain\r\ncontent-length: 2\r\n\r\nok", "content-length: 2\r\n\r\nok"];
+    for said in empty.into_iter().chain(other) {
+        let upstream = Raw::answering(move |stream| {
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{said}").as_bytes()).unwrap();
+        });
+        let Some(envoy) = Setup::towards(upstream.address).start() else { return };
+        let mut client = Client::connect(envoy.address);
+        for encoding in [Encoding::Protobuf, Encoding::Json, Encoding::Protobuf] {
+            let answer = encoding.send(&mut client, &encoding.batch());
+            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{said:?}");
+            let body: &[u8] = if encoding == Encoding::Json { b"{}" } else { b"" };
+            assert_eq!(answer.body, body, "{said:?}");
+        }
+        assert_eq!(upstream.requests(), 3);
+    }
+}
+
+#[test]
+fn what_the_agent_did_not_take_reaches_the_client() {
+    let agent = StandIn::with(|builder| builder.play_always(partly(3, "too old")));
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let mut client = Client::connect(envoy.address);
+    for encoding in Encoding::BOTH {
+        let answer = encoding.send(&mut client, &encoding.batch());
+        let partial = ExportTracePartialSuccess { rejected_spans: 3, error_message: "too old".to_owned() };
+        assert_eq!(encoding.success(&answer).partial_success, Some(partial));
+    }
+}
+
+#[test]
+fn an_empty_batch_is_acknowledged_and_not_sent() {
+    let agent = StandIn::start();
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let mut client = Client::connect(envoy.address);
+    for (encoding, empty) in [(Encoding::Protobuf, &b""[..]), (Encoding::Json, b"{}")] {
+        let answer = encoding.send(&mut client, empty);
+        assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default());
+    }
+    assert_eq!(encoding_of_nothing(&mut client), 200);
+    assert_eq!(agent.agent().totals().spans, 0);
+    assert_eq!(agent.records(), []);
+}
+
+/// The same without a word of a body.
+fn encoding_of_nothing(client: &mut Client) -> u16 {
+    client.write(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\r\n");
+    client.receive().status
+}
+
+#[test]
+fn the_agents_own_path_is_served_too_and_needs_no_content_type() {
+    let agent = StandIn::with(Builder::keep_bodies);
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let batch = Encoding::Protobuf.batch();
+    let mut client = Client::connect(envoy.address);
+    for headers in [&[PROTOBUF][..], &[]] {
+        let answer = client.send("POST", "/api/v1/otel/trace", headers, &batch);
+        assert_eq!(Encoding::Protobuf.success(&answer), ExportTraceServiceResponse::default());
+        assert_eq!(agent.messages(), [stamped(&batch, POD)]);
+        agent.agent().forget_records();
+    }
+}
+
+#[test]
+fn a_content_type_that_is_not_otlps_is_refused() {
+    let agent = StandIn::start();
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let mut client = Client::connect(envoy.address);
+    let answer =
+        client.send("POST", "/v1/traces", &[("content-type", "text/plain")], &Encoding::Protobuf.batch());
+    assert_eq!(answer.status, 415, "{}", answer.message());
+    assert_eq!(Encoding::Protobuf.send(&mut client, &Encoding::Protobuf.batch()).status, 200);
+    assert_eq!(agent.agent().totals().requests, 1);
+}

@@ -1,0 +1,71 @@
+//! What the module counts, as Prometheus reads it from Envoy.
+
+use serde_json::json;
+
+use super::{Envoy, Setup};
+use crate::encoding::Encoding;
+use crate::http::export;
+use crate::served::{StandIn, closed_port, wait_until};
+use crate::spans;
+
+fn counts(envoy: &Envoy, name: &str, labels: &[&str], value: f64) {
+    wait_until(&format!("{name} {labels:?} is {value}"), || envoy.metric(name, labels) == value);
+}
+
+#[test]
+fn requests_spans_and_bytes_are_counted() {
+    let agent = StandIn::start();
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let batch = spans::export(&[("shop", "web-1"), ("cart", "web-2")]);
+    for _ in 0..3 {
+        assert_eq!(export(envoy.address, &batch).status, 200);
+    }
+    assert_eq!(export(envoy.address, &Encoding::Protobuf.broken()).status, 400);
+    counts(&envoy, "podstamp_requests_total_outcome_accepted_code_200", &[], 3.0);
+    counts(&envoy, "podstamp_requests_total_outcome_refused_code_400", &[], 1.0);
+    counts(&envoy, "podstamp_spans_total_outcome_accepted", &[], 6.0);
+    counts(&envoy, "podstamp_resources_total_outcome_accepted", &[], 6.0);
+    counts(&envoy, "podstamp_addresses_total_from_pipeline", &[], 6.0);
+    counts(&envoy, "podstamp_guard_repairs_total_rule_refused", &[], 1.0);
+    counts(&envoy, "podstamp_upstream_attempts_total_outcome_2xx", &[], 3.0);
+    let sent: u64 = agent.records().iter().map(|record| record.wire_bytes).sum();
+    counts(&envoy, "podstamp_sent_bytes_total", &[], sent as f64);
+    let received = 3 * batch.len() + Encoding::Protobuf.broken().len();
+    counts(&envoy, "podstamp_received_bytes_total", &[], received as f64);
+    counts(&envoy, "podstamp_request_duration_microseconds_count", &[], 4.0);
+    counts(&envoy, "podstamp_upstream_duration_microseconds_count", &[], 3.0);
+}
+
+#[test]
+fn tags_make_labels_of_them_which_are_the_hosts() {
+    let agent = StandIn::start();
+    let setup = Setup { tags: true, ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
+    assert_eq!(export(envoy.address, &Encoding::Protobuf.broken()).status, 400);
+    counts(&envoy, "podstamp_requests_total", &["outcome=\"accepted\"", "code=\"200\""], 1.0);
+    counts(&envoy, "podstamp_requests_total", &["outcome=\"refused\"", "code=\"400\""], 1.0);
+    counts(&envoy, "podstamp_spans_total", &["outcome=\"accepted\""], 1.0);
+    counts(&envoy, "podstamp_addresses_total", &["from=\"pipeline\""], 1.0);
+    counts(&envoy, "podstamp_guard_repairs_total", &["rule=\"refused\""], 1.0);
+}
+
+#[test]
+fn failures_are_counted_by_how_sending_ended() {
+    let Some(envoy) = Setup::towards(closed_port()).start() else { return };
+    assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 503);
+    counts(&envoy, "podstamp_requests_total_outcome_failed_code_503", &[], 1.0);
+    counts(&envoy, "podstamp_spans_total_outcome_failed", &[], 1.0);
+    counts(&envoy, "podstamp_upstream_attempts_total_outcome_not_connected", &[], 1.0);
+}
+
+#[test]
+fn workers_count_together() {
+    let agent = StandIn::start();
+    let setup = Setup { concurrency: 2, listener: json!({"enable_reuse_port": true}), ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    for _ in 0..20 {
+        assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
+    }
+    counts(&envoy, "podstamp_spans_total_outcome_accepted", &[], 20.0);
+}

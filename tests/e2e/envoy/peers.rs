@@ -1,0 +1,185 @@
+//! Whose pod it is, where the batch does not say and there is no table of pods: the address at the far end.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::setup::document;
+use super::{Envoy, Setup};
+use crate::http::{Client, PROTOBUF};
+use crate::served::StandIn;
+use crate::spans;
+
+/// The direct peer, whom nobody can forge.
+const DIRECT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%";
+
+const UNKNOWN: &str = "0.0.0.0";
+
+const FORWARDED_FOR: (&str, &str) = ("x-forwarded-for", "10.1.2.3");
+
+/// What is stamped on a batch that comes with these headers.
+fn stamped(envoy: &Envoy, agent: &StandIn, headers: &[(&str, &str)]) -> String {
+    stamped_on(&mut Client::connect(envoy.address), agent, headers)
+}
+
+fn stamped_on(client: &mut Client, agent: &StandIn, headers: &[(&str, &str)]) -> String {
+    agent.agent().forget_records();
+    let headers = [&[PROTOBUF], headers].concat();
+    let batch = spans::export(&[("shop", "nameless")]);
+    assert_eq!(client.send("POST", "/v1/traces", &headers, &batch).status, 200);
+    let placed = agent.placed();
+    let [(_, address)] = &placed[..] else { panic!("{placed:?}") };
+    address.clone()
+}
+
+fn trusting(proxies: &str) -> Option<Value> {
+    Some(document(&format!("  trusted_proxies: [{proxies}]\n")))
+}
+
+#[test]
+fn the_address_in_the_filter_state_is_the_peers() {
+    let agent = StandIn::start();
+    let setup = Setup { peer: Some("%REQ(x-test-peer)%"), ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    for (peer, expected) in [
+        ("10.1.2.3", "10.1.2.3"),
+        ("fd00::7", "fd00::7"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("127.0.0.1", UNKNOWN),
+        ("::1", UNKNOWN),
+        ("169.254.1.1", UNKNOWN),
+        ("nobody", UNKNOWN),
+    ] {
+        assert_eq!(stamped(&envoy, &agent, &[("x-test-peer", peer)]), expected, "{peer}");
+    }
+}
+
+#[test]
+fn the_key_of_the_filter_state_can_be_another() {
+    let agent = StandIn::start();
+    let mut setup = Setup::to(&agent);
+    setup.document = Some(document("  proxy_wasm:\n    peer: another.key\n"));
+    let Some(envoy) = setup.start() else { return };
+    // What the usual key has is not read.
+    assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+}
+
+#[test]
+fn a_forwarded_for_that_nobody_vouches_for_is_not_believed() {
+    let agent = StandIn::start();
+    for peer in [Some(DIRECT), None] {
+        for use_remote_address in [false, true] {
+            let mut setup = Setup { peer, ..Setup::to(&agent) };
+            setup.manager = json!({"use_remote_address": use_remote_address});
+            let Some(envoy) = setup.start() else { return };
+            for header in [FORWARDED_FOR, ("forwarded", "for=10.1.2.3")] {
+                let address = stamped(&envoy, &agent, &[header]);
+                assert_eq!(address, UNKNOWN, "{peer:?}, use_remote_address {use_remote_address}: {header:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pod_behind_the_direct_peer_cannot_claim_to_be_another() {
+    let agent = StandIn::start();
+    for use_remote_address in [false, true] {
+        let mut setup = Setup::to(&agent);
+        setup.manager = json!({"use_remote_address": use_remote_address});
+        let Some(envoy) = setup.start() else { return };
+        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), super::POD);
+    }
+}
+
+#[test]
+fn a_forwarded_for_of_a_trusted_proxy_is_believed() {
+    let agent = StandIn::start();
+    for use_remote_address in [false, true] {
+        let mut setup = Setup { peer: Some(DIRECT), document: trusting("127.0.0.1"), ..Setup::to(&agent) };
+        setup.manager = json!({"use_remote_address": use_remote_address});
+        let Some(envoy) = setup.start() else { return };
+        let pod = |value| stamped(&envoy, &agent, &[("x-forwarded-for", value)]);
+        assert_eq!(pod("10.1.2.3"), "10.1.2.3", "use_remote_address {use_remote_address}");
+        assert_eq!(pod("10.9.9.9, 10.1.2.3"), "10.1.2.3", "who began the header is not believed");
+        assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+    }
+}
+
+#[test]
+fn a_forwarded_for_of_a_proxy_that_is_not_trusted_is_not_believed() {
+    let agent = StandIn::start();
+    let setup = Setup { peer: Some(DIRECT), document: trusting("10.9.0.0/16"), ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), UNKNOWN);
+}
+
+#[test]
+fn without_the_filter_state_the_address_that_envoy_knows_is_the_peers() {
+    let agent = StandIn::start();
+    let mut setup = Setup { peer: None, ..Setup::to(&agent) };
+    let proxy_protocol =
+        "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
+    setup.listener = json!({"listener_filters": [
+        {"name": "envoy.filters.listener.proxy_protocol", "typed_config": {"@type": proxy_protocol}},
+    ]});
+    let Some(envoy) = setup.start() else { return };
+    for (header, pod) in [
+        ("PROXY TCP4 10.1.2.3 192.0.2.1 40000 4318\r\n", "10.1.2.3"),
+        ("PROXY TCP6 fd00::7 fd00::1 40000 4318\r\n", "fd00::7"),
+    ] {
+        let mut client = Client::connect(envoy.address);
+        client.write(header.as_bytes());
+        assert_eq!(stamped_on(&mut client, &agent, &[]), pod);
+        assert_eq!(stamped_on(&mut client, &agent, &[]), pod, "said once, it holds for the connection");
+    }
+}
+
+#[test]
+fn without_the_filter_state_the_log_says_how_to_have_it() {
+    let agent = StandIn::start();
+    let Some(envoy) = (Setup { peer: None, ..Setup::to(&agent) }).start() else { return };
+    assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), UNKNOWN);
+    envoy.wait_for_log(&["wasm", "set_filter_state", "podstamp.peer"]);
+}
+
+#[test]
+fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
+    let agent = StandIn::start();
+    for peer in [Some(DIRECT), None] {
+        let mut setup = Setup { peer, ..Setup::to(&agent) };
+        setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9,fd00::9"});
+        let Some(envoy) = setup.start() else { return };
+        assert_eq!(stamped(&envoy, &agent, &[]), "10.244.1.9");
+        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), "10.244.1.9");
+    }
+    // Who asks from elsewhere is somebody else.
+    let mut setup = Setup::to(&agent);
+    setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9"});
+    let Some(envoy) = setup.start() else { return };
+    assert_eq!(stamped(&envoy, &agent, &[]), super::POD);
+}
+
+#[test]
+fn every_worker_knows_whose_sidecar_it_is() {
+    let agent = StandIn::start();
+    let mut setup = Setup { peer: Some(DIRECT), concurrency: 2, ..Setup::to(&agent) };
+    setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9"});
+    let Some(envoy) = setup.start() else { return };
+    for _ in 0..10 {
+        assert_eq!(stamped(&envoy, &agent, &[]), "10.244.1.9");
+    }
+}
+
+#[test]
+fn what_the_batch_says_goes_ahead_of_the_connection() {
+    let agent = StandIn::start();
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let body = json!({"resourceSpans": [{
+        "resource": {"attributes": [{"key": "k8s.pod.ip", "value": {"stringValue": "10.5.5.5"}}]},
+        "scopeSpans": [{"spans": [{"name": "work"}]}],
+    }]});
+    let headers = [("content-type", "application/json")];
+    let mut client = Client::connect(SocketAddr::from(envoy.address));
+    assert_eq!(client.send("POST", "/v1/traces", &headers, body.to_string().as_bytes()).status, 200);
+    assert_eq!(agent.placed(), [(String::new(), "10.5.5.5".to_owned())]);
+}

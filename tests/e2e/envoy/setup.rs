@@ -1,0 +1,267 @@
+//! How Envoy is configured for a test.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Envoy, validate};
+use crate::served::{StandIn, closed_port, fixture};
+
+/// A listener for HTTP/1.1 and HTTP/2 with podstamp's module, deepflow-agent at the path where it takes traces, and
+/// something else at all others.
+pub(crate) struct Setup {
+    /// Where `/api/v1/otel/trace` leads.
+    pub(crate) agent: SocketAddr,
+    /// Where all other paths lead.
+    pub(crate) other: SocketAddr,
+    /// The module's configuration; without one the module is not there.
+    pub(crate) document: Option<Value>,
+    /// Hands it over as a text, not as a `google.protobuf.Struct`.
+    pub(crate) as_text: bool,
+    /// What Envoy writes into the filter state as the direct peer's address, in the format of its access logs.
+    pub(crate) peer: Option<&'static str>,
+    /// Has Envoy decompress requests ahead of the module.
+    pub(crate) decompressor: bool,
+    /// Has Envoy make HTTP/1.1 requests of gRPC calls ahead of the module.
+    pub(crate) bridge: bool,
+    /// How long the agent may take, as a duration of protobuf's JSON.
+    pub(crate) timeout: &'static str,
+    /// Further keys of the connection manager.
+    pub(crate) manager: Value,
+    /// Further keys of the virtual host.
+    pub(crate) virtual_host: Value,
+    /// Further keys of the listener.
+    pub(crate) listener: Value,
+    /// The node's.
+    pub(crate) metadata: Value,
+    /// Has Envoy take the labels of podstamp's metrics out of their names.
+    pub(crate) tags: bool,
+    /// Workers.
+    pub(crate) concurrency: u32,
+}
+
+/// From whom all requests come, unless a test says otherwise.
+pub(crate) const POD: &str = "10.244.1.7";
+
+impl Setup {
+    /// With DeepFlow's pipeline for load balancers, and [`POD`] as the peer.
+    pub(crate) fn to(agent: &StandIn) -> Self {
+        Self::towards(agent.agent().address())
+    }
+
+    /// The same towards whatever is there.
+    pub(crate) fn towards(agent: SocketAddr) -> Self {
+        Self {
+            agent,
+            other: closed_port(),
+            document: Some(document("")),
+            as_text: false,
+            peer: Some(POD),
+            decompressor: false,
+            bridge: false,
+            timeout: "15s",
+            manager: json!({}),
+            virtual_host: json!({}),
+            listener: json!({}),
+            metadata: json!({}),
+            tags: false,
+            concurrency: 1,
+        }
+    }
+
+    /// Starts Envoy with it; `None` where there is none.
+    pub(crate) fn start(&self) -> Option<Envoy> {
+        Envoy::start(&self.bootstrap(), TempDir::new().unwrap(), self.concurrency)
+    }
+
+    /// Starts Envoy with its listener in a file of its own, which [`Self::replace_listener`] replaces.
+    pub(crate) fn start_with_listener_file(&self) -> Option<Envoy> {
+        let folder = TempDir::new().unwrap();
+        self.replace_listener(folder.path(), "first");
+        let mut bootstrap = self.bootstrap();
+        bootstrap["static_resources"]["listeners"] = json!([]);
+        bootstrap["dynamic_resources"] =
+            json!({"lds_config": {"path_config_source": {"path": folder.path().join(LISTENERS)}}});
+        Envoy::start(&bootstrap, folder, self.concurrency)
+    }
+
+    /// Puts this listener into the file, at once and whole, as Envoy wants it.
+    pub(crate) fn replace_listener(&self, folder: &Path, version: &str) {
+        let mut listener = self.listener();
+        listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+        let half = folder.join("half.json");
+        fs::write(&half, json!({"version_info": version, "resources": [listener]}).to_string()).unwrap();
+        fs::rename(half, folder.join(LISTENERS)).unwrap();
+    }
+
+    /// Loads it without serving: whether Envoy takes it, and its log. `None` where there is no Envoy.
+    pub(crate) fn validate(&self) -> Option<(bool, String)> {
+        validate(&self.bootstrap())
+    }
+
+    /// All of Envoy's configuration.
+    pub(crate) fn bootstrap(&self) -> Value {
+        let labels: &[_] = if self.tags { &["outcome", "code", "from", "rule"] } else { &[] };
+        let tags: Vec<_> = labels
+            .iter()
+            .map(|label| json!({"tag_name": label, "regex": format!(r"podstamp_.*?(\.{label}\.(\w+))")}))
+            .collect();
+        json!({
+            "stats_config": {"stats_tags": tags},
+            "node": {"id": "envoy", "cluster": "tests", "metadata": self.metadata},
+            "admin": {"address": socket(SocketAddr::from(([127, 0, 0, 1], 0)))},
+            "static_resources": {
+                "listeners": [self.listener()],
+                "clusters": [cluster("agent", self.agent), cluster("other", self.other)],
+            },
+        })
+    }
+
+    fn listener(&self) -> Value {
+        let mut routes = vec![
+            json!({"match": {"path": AGENT_PATH}, "route": {"cluster": "agent", "timeout": self.timeout}}),
+            json!({"match": {"prefix": "/"}, "route": {"cluster": "other", "timeout": "0s"}}),
+        ];
+        if self.bridge {
+            // Matched before the module has changed the path, and kept if it does not.
+            routes.insert(
+                0,
+                json!({"match": {"path": GRPC_PATH}, "route": {"cluster": "agent", "prefix_rewrite": AGENT_PATH, "timeout": self.timeout}}),
+            );
+        }
+        let mut virtual_host = json!({"name": "all", "domains": ["*"], "routes": routes});
+        extend(&mut virtual_host, &self.virtual_host);
+        let mut manager = typed(
+            "filters.network.http_connection_manager.v3.HttpConnectionManager",
+            json!({
+                "stat_prefix": "otlp",
+                "codec_type": "AUTO",
+                "route_config": {"name": "routes", "virtual_hosts": [virtual_host]},
+                "http_filters": self.filters(),
+            }),
+        );
+        extend(&mut manager, &self.manager);
+        let mut listener = json!({
+            "name": "otlp",
+            "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "filter_chains": [{
+                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+            }],
+        });
+        extend(&mut listener, &self.listener);
+        listener
+    }
+
+    /// In the order in which requests pass them.
+    fn filters(&self) -> Vec<Value> {
+        let mut filters = Vec::new();
+        if self.decompressor {
+            let library = typed("compression.gzip.decompressor.v3.Gzip", json!({"max_inflate_ratio": 1000}));
+            let decompressor = json!({
+                "request_direction_config": {"common_config": {"ignore_no_transform_header": true}},
+                "response_direction_config": {
+                    "common_config": {"enabled": {"default_value": false, "runtime_key": "never"}},
+                },
+                "decompressor_library": {"name": "gzip", "typed_config": library},
+            });
+            filters.push(filter(
+                "decompressor",
+                typed("filters.http.decompressor.v3.Decompressor", decompressor),
+            ));
+        }
+        if self.bridge {
+            let bridge = json!({"content_type": "application/x-protobuf", "withhold_grpc_frames": true});
+            let name = "filters.http.grpc_http1_reverse_bridge.v3.FilterConfig";
+            filters.push(filter("grpc_http1_reverse_bridge", typed(name, bridge)));
+        }
+        if let Some(peer) = self.peer {
+            let state = json!({"on_request_headers": [{
+                "object_key": "podstamp.peer",
+                "factory_key": "envoy.string",
+                "format_string": {"text_format_source": {"inline_string": peer}},
+            }]});
+            filters.push(filter("set_filter_state", typed("filters.http.set_filter_state.v3.Config", state)));
+        }
+        if let Some(document) = &self.document {
+            filters.push(filter(
+                "wasm",
+                typed("filters.http.wasm.v3.Wasm", json!({"config": self.plugin(document)})),
+            ));
+        }
+        filters.push(filter("router", typed("filters.http.router.v3.Router", json!({}))));
+        filters
+    }
+
+    fn plugin(&self, document: &Value) -> Value {
+        let (kind, value) = if self.as_text {
+            // A text of its own is handed over as it is, also where it is no JSON.
+            let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
+            ("StringValue", Value::String(text))
+        } else {
+            ("Struct", document.clone())
+        };
+        json!({
+            "name": "podstamp",
+            "root_id": "podstamp",
+            "failure_policy": "FAIL_RELOAD",
+            "reload_config": {"backoff": {"base_interval": "0.05s"}},
+            "vm_config": {
+                "vm_id": "podstamp",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": MODULE}},
+            },
+            "configuration": {"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value},
+        })
+    }
+}
+
+/// DeepFlow's pipeline for load balancers, with podstamp's own section besides.
+pub(crate) fn document(own: &str) -> Value {
+    let exporter =
+        "exporters:\n  otlphttp:\n    traces_endpoint: http://deepflow-agent.deepflow/api/v1/otel/trace\n";
+    read(&format!("{}\n{exporter}podstamp:\n{own}", fixture("deepflow-load-balancer.yaml")))
+}
+
+/// Reads YAML.
+pub(crate) fn read(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+fn filter(name: &str, config: Value) -> Value {
+    json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
+}
+
+fn typed(name: &str, mut config: Value) -> Value {
+    config["@type"] = format!("type.googleapis.com/envoy.extensions.{name}").into();
+    config
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    let endpoint = json!({"endpoint": {"address": socket(address)}});
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    })
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
+}
+
+fn extend(object: &mut Value, with: &Value) {
+    object.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+}
+
+const MODULE: &str = env!("PODSTAMP_PROXY_WASM");
+
+const AGENT_PATH: &str = "/api/v1/otel/trace";
+
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// In Envoy's folder.
+const LISTENERS: &str = "listeners.json";

