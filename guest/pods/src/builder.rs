@@ -1,46 +1,17 @@
 //! Fills a table, one pod after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use podstamp_core::address;
+use podstamp_core::directory::{Field, Fields};
 
-use super::columns::{Columns, Pairs, Record};
-use super::raw::{Item, Metadata, Spec, Status};
-use super::strings::{Interner, Symbol};
-use super::uid::Uid;
-
-/// Which labels or annotations a table keeps. They cost memory and serve only the rules that name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Keys {
-    /// None.
-    #[default]
-    None,
-    /// Those with one of these keys.
-    Only(BTreeSet<String>),
-    /// All.
-    All,
-}
-
-impl Keys {
-    /// Whether a key is kept.
-    pub fn contains(&self, key: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Only(keys) => keys.contains(key),
-            Self::All => true,
-        }
-    }
-}
-
-/// What a table keeps of a pod beyond its plain parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
-    /// Labels.
-    pub labels: Keys,
-    /// Annotations.
-    pub annotations: Keys,
-}
+use crate::assembly::Assembly;
+use crate::columns::{Columns, Pairs, Record};
+use crate::keep::{Keep, Keys};
+use crate::parts::{AddError, Pair, PodParts};
+use crate::strings::{Interner, Symbol};
+use crate::table::{Coverage, Table};
+use crate::uid::Uid;
 
 /// What was left out of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +26,8 @@ pub struct Skipped {
 
 /// A table in the making.
 #[derive(Debug, Default)]
-pub(super) struct Builder {
+pub struct Builder {
+    fields: Fields,
     keep: Keep,
     interner: Interner,
     records: Vec<Record>,
@@ -65,45 +37,92 @@ pub(super) struct Builder {
     labels: PairsBuilder,
     annotations: PairsBuilder,
     skipped: Skipped,
-    seen: usize,
 }
 
 impl Builder {
-    pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, ..Self::default() }
+    /// A table that is to keep these parts of pods. What it does not keep, it answers lookups by with
+    /// [`Lookup::Unknown`](podstamp_core::directory::Lookup::Unknown).
+    pub fn new(fields: Fields, keep: Keep) -> Self {
+        let keys = |field, keys| if fields.contains(field) { keys } else { Keys::None };
+        let keep = Keep {
+            labels: keys(Field::Labels, keep.labels),
+            annotations: keys(Field::Annotations, keep.annotations),
+        };
+        Self { fields, keep, ..Self::default() }
     }
 
-    /// How many things were offered, pods or not, usable or not.
-    pub(super) fn seen(&self) -> usize {
-        self.seen
+    /// Makes room for so many pods with one address each.
+    pub fn reserve(&mut self, pods: usize) {
+        self.records.reserve_exact(pods);
+        self.addresses.reserve_exact(pods);
+        self.owners.reserve_exact(pods);
+    }
+
+    /// How many pods it has.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Adds a pod. One that cannot be added leaves nothing behind but, at most, texts that nobody refers to.
+    pub fn add(&mut self, pod: &PodParts<'_>) -> Result<(), AddError> {
+        if pod.name.is_empty() {
+            return Err(AddError::Unnamed);
+        }
+        let number = u32::try_from(self.records.len()).map_err(|_| AddError::Full)?;
+        let first = self.addresses.len();
+        let record = self.record(pod, first).ok_or(AddError::Full)?;
+        for address in pod.ips.iter().map(IpAddr::to_canonical) {
+            if !self.addresses.iter().skip(first).any(|known| *known == address) {
+                self.addresses.push(address);
+            }
+        }
+        let Ok(address_count) = u8::try_from(self.addresses.len() - first) else {
+            self.addresses.truncate(first);
+            return Err(AddError::TooManyAddresses);
+        };
+        self.owners.resize(self.addresses.len(), number);
+        if pod.host_network {
+            self.nodes.extend(self.addresses.iter().skip(first));
+        }
+        self.labels.add(&pod.labels, &self.keep.labels, &mut self.interner);
+        self.annotations.add(&pod.annotations, &self.keep.annotations, &mut self.interner);
+        self.records.push(Record { address_count, ..record });
+        Ok(())
+    }
+
+    /// Adds an address of a node.
+    pub fn add_node(&mut self, address: IpAddr) {
+        self.nodes.insert(address.to_canonical());
+    }
+
+    /// Counts a pod that cannot be added, and keeps why if it is the first.
+    pub fn skip_pod(&mut self, reason: impl FnOnce() -> String) {
+        self.skipped.pods += 1;
+        self.skipped.first.get_or_insert_with(reason);
+    }
+
+    /// Counts a thing that is no pod.
+    pub fn skip_other(&mut self) {
+        self.skipped.others += 1;
     }
 
     /// What was left out so far.
-    pub(super) fn skipped(&self) -> &Skipped {
+    pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }
 
-    /// Adds a pod, or counts why it cannot be.
-    pub(super) fn add(&mut self, item: Option<Item>) {
-        let position = self.seen;
-        self.seen += 1;
-        let item = item.unwrap_or_default();
-        if item.kind.as_deref().is_some_and(|kind| kind != "Pod") {
-            self.skipped.others += 1;
-            return;
-        }
-        let metadata = item.metadata.unwrap_or_default();
-        if let Err(reason) =
-            self.add_pod(&metadata, &item.spec.unwrap_or_default(), &item.status.unwrap_or_default())
-        {
-            let name = metadata.name.as_deref().unwrap_or_default();
-            self.skipped.pods += 1;
-            self.skipped.first.get_or_insert_with(|| format!("items[{position}] ({name:?}): {reason}"));
-        }
+    /// The table, with its indexes.
+    pub fn finish(self, coverage: Coverage) -> Table {
+        self.assemble(coverage).finish()
     }
 
-    /// The pods, what is kept of them and what was left out.
-    pub(super) fn finish(self) -> (Columns, Keep, Skipped) {
+    /// The table, its indexes still to be built: for those who must not block for as long as that takes.
+    pub fn assemble(self, coverage: Coverage) -> Assembly {
         let columns = Columns {
             strings: self.interner.finish(),
             records: self.records.into_boxed_slice(),
@@ -113,65 +132,42 @@ impl Builder {
             labels: self.labels.finish(),
             annotations: self.annotations.finish(),
         };
-        (columns, self.keep, self.skipped)
+        Assembly::new(Table::unindexed(columns, coverage, self.fields, self.keep, self.skipped))
     }
 
-    fn add_pod(&mut self, metadata: &Metadata, spec: &Spec, status: &Status) -> Result<(), String> {
-        let name =
-            metadata.name.as_deref().filter(|name| !name.is_empty()).ok_or("it has no metadata.name")?;
-        let host_network = spec.host_network.unwrap_or_default();
-        let addresses = parse_all("status.podIPs", status.addresses())?;
-        let mut nodes = parse_all("status.hostIPs", status.node_addresses())?;
-        if host_network {
-            nodes.extend_from_slice(&addresses);
-        }
-        let record = self.record(name, metadata, spec, status, &addresses).ok_or("the table is full")?;
-
-        let pod = u32::try_from(self.records.len()).map_err(|_| "the table is full")?;
-        self.labels.add(metadata.labels.as_ref(), &self.keep.labels, &mut self.interner);
-        self.annotations.add(metadata.annotations.as_ref(), &self.keep.annotations, &mut self.interner);
-        self.owners.extend(addresses.iter().map(|_| pod));
-        self.addresses.extend(addresses);
-        self.nodes.extend(nodes);
-        self.records.push(record);
-        Ok(())
-    }
-
-    fn record(
-        &mut self,
-        name: &str,
-        metadata: &Metadata,
-        spec: &Spec,
-        status: &Status,
-        addresses: &[IpAddr],
-    ) -> Option<Record> {
-        let hostname = spec.hostname.as_deref().filter(|hostname| !hostname.is_empty()).unwrap_or(name);
-        let created = metadata.creation_timestamp.as_deref().unwrap_or_default();
-        let started = status.start_time.as_deref().unwrap_or(created);
-        let ignore = metadata.annotations.as_ref().and_then(|annotations| annotations.get(IGNORE_ANNOTATION));
-        let phase = status.phase.as_deref().unwrap_or_default();
+    /// The plain parts; `addresses` is where its addresses are going to begin. None where there is no room.
+    fn record(&mut self, pod: &PodParts<'_>, addresses: usize) -> Option<Record> {
         let strings = &mut self.interner;
         // What only this pod has comes first, so that it stands together.
-        let name_symbol = strings.add(name)?;
-        let created_symbol = strings.add(created)?;
-        let started_symbol = if started == created { created_symbol } else { strings.add(started)? };
-        let mut intern = |text: Option<&str>| strings.intern(text.unwrap_or_default());
+        let name = strings.add(&pod.name)?;
+        let created = strings.add(&pod.created)?;
+        let is_started = !pod.started.is_empty() && pod.started != pod.created;
+        let started = if is_started { strings.add(&pod.started)? } else { created };
+        let fields = self.fields;
+        let mut intern =
+            |field, text: &str| strings.intern(if fields.contains(field) { text } else { Default::default() });
+        let hostname = match &*pod.hostname {
+            hostname if hostname.is_empty() || *hostname == pod.name => {
+                if fields.contains(Field::Hostname) { name } else { Symbol::EMPTY }
+            }
+            hostname => intern(Field::Hostname, hostname)?,
+        };
         Some(Record {
-            name: name_symbol,
-            created: created_symbol,
-            started: started_symbol,
-            hostname: if hostname == name { name_symbol } else { intern(Some(hostname))? },
-            namespace: intern(metadata.namespace.as_deref())?,
-            node: intern(spec.node_name.as_deref())?,
-            deployment: intern(metadata.deployment())?,
-            phase: intern(Some(phase))?,
-            uid: Uid::new(metadata.uid.as_deref().unwrap_or_default(), &mut self.interner)?,
-            addresses: u32::try_from(self.addresses.len()).ok()?,
-            address_count: u8::try_from(addresses.len()).ok()?,
-            host_network: spec.host_network.unwrap_or_default(),
-            finished: matches!(phase, "Succeeded" | "Failed"),
-            deleting: metadata.deletion_timestamp.is_some(),
-            ignored: ignore.is_some_and(|value| value == "true"),
+            name,
+            created,
+            started,
+            hostname,
+            namespace: intern(Field::Namespace, &pod.namespace)?,
+            node: intern(Field::Node, &pod.node)?,
+            deployment: intern(Field::Deployment, &pod.deployment)?,
+            phase: intern(Field::Phase, &pod.phase)?,
+            uid: Uid::new(if fields.contains(Field::Uid) { &pod.uid } else { "" }, strings)?,
+            addresses: u32::try_from(addresses).ok()?,
+            address_count: 0,
+            host_network: pod.host_network,
+            finished: pod.finished,
+            deleting: pod.deleting,
+            ignored: pod.ignored,
         })
     }
 }
@@ -185,11 +181,11 @@ struct PairsBuilder {
 
 impl PairsBuilder {
     /// Adds those of the next pod.
-    fn add(&mut self, pairs: Option<&BTreeMap<String, String>>, keys: &Keys, interner: &mut Interner) {
+    fn add(&mut self, pairs: &[Pair<'_>], keys: &Keys, interner: &mut Interner) {
         if *keys == Keys::None {
             return;
         }
-        for (key, value) in pairs.into_iter().flatten().filter(|(key, _)| keys.contains(key)) {
+        for (key, value) in pairs.iter().filter(|(key, _)| keys.contains(key)) {
             self.pairs.extend(interner.intern(key).zip(interner.intern(value)));
         }
         self.ends.push(u32::try_from(self.pairs.len()).unwrap_or(u32::MAX));
@@ -199,18 +195,3 @@ impl PairsBuilder {
         Pairs { pairs: self.pairs.into_boxed_slice(), ends: self.ends.into_boxed_slice() }
     }
 }
-
-/// Reads addresses, each kept once.
-fn parse_all<'a>(field: &str, texts: impl Iterator<Item = &'a str>) -> Result<Vec<IpAddr>, String> {
-    let mut addresses = Vec::new();
-    for text in texts {
-        let address = address::parse(text).ok_or_else(|| format!("{text:?} in {field} is no IP address"))?;
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
-}
-
-/// What a pod says in the Collector's k8sattributes so as not to be found.
-const IGNORE_ANNOTATION: &str = "opentelemetry.io/k8s-processor/ignore";

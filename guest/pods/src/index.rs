@@ -2,49 +2,50 @@
 
 /// Finds the entries of one key. An entry is a number, such as that of a pod; its key is the caller's to look up.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Open addressing: the first entry of each key. A power of two long and at most three quarters full.
     slots: Box<[u32]>,
     /// The next entry of the same key.
     next: Box<[u32]>,
 }
 
+impl Default for Index {
+    /// An index without entries.
+    fn default() -> Self {
+        Self { slots: [NONE].into(), next: [].into() }
+    }
+}
+
 impl Index {
     /// Indexes the entries `0..count`, leaving out those without a hash. `same` tells whether two have the same key.
-    pub(super) fn build(
+    pub(crate) fn build(
         count: usize,
         hash: impl Fn(u32) -> Option<u64>,
         same: impl Fn(u32, u32) -> bool,
     ) -> Self {
-        let count = u32::try_from(count).unwrap_or(NONE);
-        let hashes: Vec<_> = (0..count).map(&hash).collect();
-        let filled = hashes.iter().flatten().count();
-        let mut index = Self {
-            slots: vec![NONE; (filled + filled / 3 + 1).next_power_of_two()].into_boxed_slice(),
-            next: vec![NONE; hashes.len()].into_boxed_slice(),
-        };
-        // From the last, so that each chain runs in the order of the entries.
-        for (entry, hash) in (0..count).zip(hashes).rev() {
-            let Some(slot) = hash.and_then(|hash| index.slot(hash, |first| same(first, entry))) else {
-                continue;
-            };
-            if let (Some(first), Some(next)) = (index.slots.get_mut(slot), index.next.get_mut(entry as usize))
-            {
-                *next = std::mem::replace(first, entry);
-            }
-        }
-        index
+        let mut building = Building::new(count);
+        building.advance(usize::MAX, hash, same);
+        building.finish()
     }
 
     /// The entries of one key, in their order. `is` tells whether an entry has that key.
-    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Entries<'_> {
+    pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Entries<'_> {
         let first = self.slot(hash, is).and_then(|slot| self.slots.get(slot));
         Entries { next: &self.next, entry: first.copied().unwrap_or(NONE) }
     }
 
     /// Bytes on the heap.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         size_of_val(&*self.slots) + size_of_val(&*self.next)
+    }
+
+    /// Puts an entry ahead of the others of its key.
+    fn insert_first(&mut self, entry: u32, hash: u64, same: impl Fn(u32, u32) -> bool) {
+        let slot = self.slot(hash, |first| same(first, entry));
+        let first = slot.and_then(|slot| self.slots.get_mut(slot));
+        if let (Some(first), Some(next)) = (first, self.next.get_mut(entry as usize)) {
+            *next = std::mem::replace(first, entry);
+        }
     }
 
     /// The slot that a key has or would have.
@@ -57,9 +58,64 @@ impl Index {
     }
 }
 
+/// An index that is being built, a few entries at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Building {
+    count: u32,
+    /// Those of the first entries, until all are known; then those of the entries that are not in the index yet.
+    hashes: Vec<Option<u64>>,
+    index: Index,
+    is_hashed: bool,
+}
+
+impl Building {
+    pub(crate) fn new(count: usize) -> Self {
+        Self { count: u32::try_from(count).unwrap_or(NONE), ..Self::default() }
+    }
+
+    /// Works on at most so many entries, each of which comes up twice; gives how many were left undone of `steps`. As
+    /// long as that is none, call again, with the same functions.
+    pub(crate) fn advance(
+        &mut self,
+        mut steps: usize,
+        hash: impl Fn(u32) -> Option<u64>,
+        same: impl Fn(u32, u32) -> bool,
+    ) -> usize {
+        if !self.is_hashed {
+            let start = self.hashes.len() as u32;
+            let end = self.count.min(start.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX)));
+            self.hashes.reserve_exact((self.count - start) as usize);
+            self.hashes.extend((start..end).map(hash));
+            steps -= (end - start) as usize;
+            if end < self.count {
+                return 0;
+            }
+            self.is_hashed = true;
+            let filled = self.hashes.iter().flatten().count();
+            let slots = (filled + filled / 3 + 1).next_power_of_two();
+            self.index = Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
+        }
+        // From the last, so that each chain runs in the order of the entries.
+        while steps > 0
+            && let Some(hash) = self.hashes.pop()
+        {
+            steps -= 1;
+            let entry = self.hashes.len() as u32;
+            if let Some(hash) = hash {
+                self.index.insert_first(entry, hash, &same);
+            }
+        }
+        steps
+    }
+
+    pub(crate) fn finish(self) -> Index {
+        self.index
+    }
+}
+
 /// Entries of one key.
 #[derive(Clone, Debug)]
-pub(super) struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     next: &'a [u32],
     entry: u32,
 }

@@ -1,13 +1,14 @@
 //! The pod table: immutable, so that lookups need no lock.
 
-use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
+use std::hash::RandomState;
 
-use super::builder::{Builder, Keep, Skipped};
-use super::columns::{Columns, Field};
-use super::index::Index;
-use super::lazy::LazyIndexes;
-use super::read::{ReadError, read};
+use podstamp_core::directory::Fields;
+
+use crate::builder::Skipped;
+use crate::columns::Columns;
+use crate::index::Index;
+use crate::keep::Keep;
+use crate::lazy::LazyIndexes;
 
 /// Which pods a table knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,64 +23,41 @@ pub enum Coverage {
 /// Pods, and indexes to find them by.
 #[derive(Debug)]
 pub struct Table {
-    pub(super) columns: Columns,
-    pub(super) by_ip: Index,
-    pub(super) by_uid: Index,
-    pub(super) by_name: Index,
-    pub(super) by_full_name: Index,
-    pub(super) lazy: LazyIndexes,
-    pub(super) hasher: RandomState,
-    pub(super) coverage: Coverage,
-    pub(super) keep: Keep,
+    pub(crate) columns: Columns,
+    pub(crate) by_ip: Index,
+    pub(crate) by_uid: Index,
+    pub(crate) by_name: Index,
+    pub(crate) by_full_name: Index,
+    pub(crate) lazy: LazyIndexes,
+    pub(crate) hasher: RandomState,
+    pub(crate) coverage: Coverage,
+    pub(crate) fields: Fields,
+    pub(crate) keep: Keep,
     skipped: Skipped,
 }
 
 impl Table {
-    /// Reads what `kubectl get pods -A -o json` prints, or the same as YAML: lists of pods, single pods, several documents
-    /// of these. JSON is never held as a whole.
-    pub fn read(input: impl Read, keep: Keep, coverage: Coverage) -> Result<Self, ReadError> {
-        let mut builder = Builder::new(keep);
-        read(input, &mut builder)?;
-        Ok(Self::new(builder, coverage))
-    }
-
-    fn new(builder: Builder, coverage: Coverage) -> Self {
-        let (columns, keep, skipped) = builder.finish();
-        let hasher = RandomState::new();
-        let pods = columns.records.len();
-        let by_ip = Index::build(
-            columns.addresses.len(),
-            |entry| {
-                let owner = columns.record(*columns.owners.get(entry as usize)?)?;
-                columns
-                    .addresses
-                    .get(entry as usize)
-                    .filter(|_| owner.owns_addresses())
-                    .map(|ip| hasher.hash_one(ip))
-            },
-            |a, b| columns.addresses.get(a as usize) == columns.addresses.get(b as usize),
-        );
-        let uid = |pod| columns.record(pod).map(|record| &record.uid);
-        let by_uid = Index::build(
-            pods,
-            |pod| {
-                uid(pod).filter(|uid| !uid.is_empty()).map(|uid| hasher.hash_one(uid.key(&columns.strings)))
-            },
-            |a, b| uid(a) == uid(b),
-        );
-        let by_name = Index::build(
-            pods,
-            |pod| Some(hasher.hash_one(columns.name(pod))),
-            |a, b| columns.name(a) == columns.name(b),
-        );
-        let full_name = |pod| (columns.name(pod), columns.value(pod, Field::Namespace));
-        let by_full_name = Index::build(
-            pods,
-            |pod| Some(hasher.hash_one((columns.name(pod), columns.value(pod, Field::Namespace)?))),
-            |a, b| full_name(a) == full_name(b),
-        );
-        let lazy = LazyIndexes::default();
-        Self { columns, by_ip, by_uid, by_name, by_full_name, lazy, hasher, coverage, keep, skipped }
+    /// A table whose indexes are empty.
+    pub(crate) fn unindexed(
+        columns: Columns,
+        coverage: Coverage,
+        fields: Fields,
+        keep: Keep,
+        skipped: Skipped,
+    ) -> Self {
+        Self {
+            columns,
+            by_ip: Index::default(),
+            by_uid: Index::default(),
+            by_name: Index::default(),
+            by_full_name: Index::default(),
+            lazy: LazyIndexes::default(),
+            hasher: RandomState::new(),
+            coverage,
+            fields,
+            keep,
+            skipped,
+        }
     }
 
     /// How many pods it has.
@@ -90,6 +68,21 @@ impl Table {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.columns.records.is_empty()
+    }
+
+    /// Which pods it knows.
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Which parts of pods it keeps, labels and annotations as far as [`Table::keep`] says.
+    pub fn fields(&self) -> Fields {
+        self.fields
+    }
+
+    /// Which labels and annotations it keeps.
+    pub fn keep(&self) -> &Keep {
+        &self.keep
     }
 
     /// What was left out of it.
@@ -104,7 +97,7 @@ impl Table {
     }
 
     /// Builds the indexes that lookups in `other` have needed, so that none has to wait for them in this one.
-    pub(super) fn prepare_like(&self, other: &Self) {
+    pub fn prepare_like(&self, other: &Self) {
         self.lazy.prepare(&other.lazy, &self.columns, &self.hasher);
     }
 }
