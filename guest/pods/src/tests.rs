@@ -86,7 +86,7 @@ fn a_name_in_two_namespaces_needs_its_namespace() {
 #[test]
 fn a_live_pod_goes_before_finished_and_leaving_ones_of_its_name() {
     let items = [("a", true, false), ("b", false, false), ("c", false, true)];
-    let list = |items: &[(&str, bool, bool)]| {
+    let list = |items: &[(&'static str, bool, bool)]| {
         let pod = |(namespace, finished, deleting): (&'static str, _, _)| PodParts {
             name: "x".into(),
             namespace: namespace.into(),
