@@ -1,4 +1,6 @@
-//! The admin listener: metrics and health, for scrapers and probes.
+//! The admin listener: metrics and health, for scrapers and probes, and the pods, for filters elsewhere.
+
+mod pods;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -16,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::drain::{Draining, Phase};
+use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -23,11 +26,12 @@ use crate::readiness::Readiness;
 pub(crate) struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
+    listings: Arc<Listings>,
 }
 
 impl Admin {
-    pub(crate) fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> Self {
-        Self { metrics, readiness }
+    pub(crate) fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>, listings: Arc<Listings>) -> Self {
+        Self { metrics, readiness, listings }
     }
 
     /// Answers until requests in flight are done: probes ought to see that the process drains.
@@ -50,8 +54,8 @@ impl Admin {
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
         let service = service_fn(|request| {
-            let response = self.answer(&request);
-            async { Ok::<_, Infallible>(response) }
+            let admin = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
@@ -73,7 +77,7 @@ impl Admin {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is possible here\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -86,7 +90,8 @@ impl Admin {
                 None => text(StatusCode::OK, "ready\n"),
                 Some(missing) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
             },
-            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz\n"),
+            "/pods" => pods::answer(request.uri().query(), request.headers(), &self.listings).await,
+            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /pods\n"),
         }
     }
 

@@ -181,6 +181,8 @@ fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
     metrics.watch_total("pods_failed_reloads", "Changed pods files that were of no use", move || {
         of.failed_reloads()
     });
+    let of = Arc::clone(pods);
+    instruments.listings.show(move || of.table());
 }
 
 fn pods_settings(document: &Value, config: &Config) -> directory::Settings {

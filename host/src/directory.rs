@@ -1,35 +1,27 @@
 //! The pod directory: which pod has which address, name or uid.
 //!
 //! A [`Table`] never changes, so that lookups need no lock; [`Pods`] hands out the current one and is what the filter asks;
-//! [`PodsFile`] fills it from a file and follows that file's changes.
+//! [`PodsFile`] fills it from a file and follows that file's changes; [`read`] makes one of what `kubectl` prints.
 //!
 //! # Limits
 //! A lookup by label, annotation, node, deployment or namespace builds an index when it is first made, some 10 ms at
 //! 100,000 pods. Labels and annotations are kept only as far as [`Keep`] says.
 
-mod builder;
-mod columns;
 mod file;
-mod find;
-mod index;
-mod lazy;
+mod items;
 mod raw;
 mod read;
 pub(crate) mod stamp;
-mod strings;
-mod table;
 #[cfg(test)]
 mod tests;
-mod uid;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
-pub use builder::{Keep, Keys, Skipped};
 pub use file::{PodsFile, PodsFileError, Settings};
-pub use read::ReadError;
-pub use table::{Coverage, Table};
+pub use podstamp_pods::{Coverage, Keep, Keys, Skipped, Table};
+pub use read::{ReadError, read};
 
 /// The current pod table of a process.
 #[derive(Debug)]

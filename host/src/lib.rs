@@ -11,6 +11,7 @@ mod drain;
 mod exporter;
 pub mod filter;
 mod followed;
+pub mod listings;
 pub mod metrics;
 pub mod notices;
 pub mod processor;

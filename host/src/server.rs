@@ -13,6 +13,7 @@ use crate::admin::Admin;
 use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::filter::Filter;
+use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::readiness::Readiness;
@@ -53,6 +54,8 @@ pub struct Instruments {
     pub notices: Arc<Notices>,
     /// Whether traffic may come. The server says when it listens; whoever loads the pods says when they are there.
     pub readiness: Arc<Readiness>,
+    /// The pods, for filters elsewhere. Whoever loads them says where they are.
+    pub listings: Arc<Listings>,
 }
 
 /// Why a server cannot start.
@@ -88,7 +91,7 @@ impl Server {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let Instruments { metrics, notices, readiness } = instruments.clone();
+        let Instruments { metrics, notices, readiness, listings } = instruments.clone();
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
@@ -112,7 +115,7 @@ impl Server {
         let (administrating, draining) = Drain::new();
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = admin {
-            let admin = Arc::new(Admin::new(metrics, Arc::clone(&readiness)));
+            let admin = Arc::new(Admin::new(metrics, Arc::clone(&readiness), listings));
             tokio::spawn(admin.serve(listener, draining));
         }
         readiness.listening();

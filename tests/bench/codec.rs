@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp::directory::{Coverage, Keep, Table};
+use podstamp::directory::{self, Coverage, Keep, Table};
 use podstamp::filter::{Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::exchange::{Content, Header, Request, Verdict};
@@ -69,7 +69,7 @@ const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"]
 impl Bench {
     fn new() -> Self {
         let pods = bodies::pods(10_000).to_string();
-        let table = Arc::new(Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
+        let table = Arc::new(directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
         let both = |document: &str| {
             let settings = Settings {
                 memory: 256 << 20,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::directory::{Coverage, Keep, Table};
+use podstamp::directory::{self, Coverage, Keep};
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{self, Guest, Processor};
 use podstamp::server::{Instruments, Server};
@@ -186,7 +186,7 @@ fn filter(url: &str) -> Processor {
     let mut document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
     document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
     let pods = bodies::pods(1_000).to_string();
-    let table = Table::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+    let table = directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
     let settings = processor::Settings {
         memory: 256 << 20,
         timeout: Duration::from_secs(2),

@@ -48,7 +48,7 @@ fn client(to: SocketAddr, request: &[u8], until: Instant) -> Vec<f64> {
         stream.write_all(request).unwrap();
         let (head, length) = read_head(&mut answers).expect("an answer");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        std::io::copy(&mut answers.by_ref().take(length), &mut std::io::sink()).unwrap();
+        skip_body(&mut answers, length);
         latencies.push(begin.elapsed().as_secs_f64());
     }
     latencies
@@ -74,17 +74,46 @@ pub(crate) fn sink(listener: TcpListener) {
             let mut requests = BufReader::with_capacity(64 << 10, stream.try_clone().unwrap());
             let mut stream = stream;
             while let Some((_, length)) = read_head(&mut requests) {
-                std::io::copy(&mut requests.by_ref().take(length), &mut std::io::sink()).unwrap();
+                skip_body(&mut requests, length);
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
             }
         });
     }
 }
 
+/// How long a body is.
+#[derive(Clone, Copy)]
+enum Length {
+    Known(u64),
+    /// It comes in chunks, each with its own length.
+    Chunked,
+}
+
+fn skip_body(from: &mut impl std::io::BufRead, length: Length) {
+    let skip = |from: &mut dyn std::io::BufRead, length| {
+        std::io::copy(&mut from.take(length), &mut std::io::sink()).unwrap();
+    };
+    let Length::Chunked = length else {
+        let Length::Known(length) = length else { return };
+        return skip(from, length);
+    };
+    let mut line = String::new();
+    loop {
+        line.clear();
+        from.read_line(&mut line).unwrap();
+        let length = u64::from_str_radix(line.trim_end(), 16).unwrap();
+        // Each chunk ends with a line break, as does the list of no trailers behind the last.
+        skip(from, length + 2);
+        if length == 0 {
+            return;
+        }
+    }
+}
+
 /// Reads up to the empty line; gives the first line and the content length.
-fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, u64)> {
+fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, Length)> {
     let mut first = String::new();
-    let mut length = 0;
+    let mut length = Length::Known(0);
     let mut line = String::new();
     loop {
         line.clear();
@@ -97,10 +126,12 @@ fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, u64)> {
         }
         if first.is_empty() {
             first = text.to_owned();
-        } else if let Some((name, value)) = text.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().ok()?;
+        } else if let Some((name, value)) = text.split_once(':') {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = Length::Known(value.trim().parse().ok()?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                length = Length::Chunked;
+            }
         }
     }
 }

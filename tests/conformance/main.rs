@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use podstamp::directory::{Coverage, Keep, Keys, Table};
+use podstamp::directory::{self, Coverage, Keep, Keys};
 use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
 use podstamp_core::exchange::{self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Verdict};
 use prost::Message;
@@ -81,7 +81,7 @@ fn pods(case: &Case) -> Pods {
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let keep = Keep { labels: Keys::All, annotations: Keys::All };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    let table = Table::read(list.to_string().as_bytes(), keep, coverage).unwrap();
+    let table = directory::read(list.to_string().as_bytes(), keep, coverage).unwrap();
     assert_eq!(table.skipped().first, None);
     Arc::new(table)
 }

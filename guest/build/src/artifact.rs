@@ -22,6 +22,17 @@ pub struct Module {
     pub sources: Vec<PathBuf>,
 }
 
+/// A guest to build.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest<'a> {
+    /// Its package.
+    pub package: &'a str,
+    /// Features of that to switch on.
+    pub features: &'a [&'a str],
+    /// What it is packed as.
+    pub form: Form,
+}
+
 /// What a guest is packed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -31,28 +42,30 @@ pub enum Form {
     Module,
 }
 
-/// Builds `package` and lets the crate read its path with `env!(variable)`: all that a `main` of a build script has to do.
-/// The file is touched only if it changed.
-pub fn export(package: &str, form: Form, variable: &str) -> ExitCode {
-    match artifact(package, form) {
+/// Builds a guest and lets the crate read its path with `env!(variable)`: all that a `main` of a build script has to do. The
+/// file is touched only if it changed.
+pub fn export(guest: Guest<'_>, variable: &str) -> ExitCode {
+    match artifact(guest) {
         Ok(path) => {
             println!("cargo:rustc-env={variable}={}", path.display());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("\nerror: {package}: {error}\n");
+            eprintln!("\nerror: {}: {error}\n", guest.package);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Builds `package` in a target directory of its own, since the caller's cargo holds the lock of the one it uses. Several
+/// Builds a guest in a target directory of its own, since the caller's cargo holds the lock of the one it uses. Several
 /// build scripts may do so at once: the inner cargos wait for each other.
-pub fn compile(toolchain: &Toolchain, package: &str, target_directory: &Path) -> Result<Module, Error> {
+pub fn compile(toolchain: &Toolchain, guest: Guest<'_>, target_directory: &Path) -> Result<Module, Error> {
+    let Guest { package, features, .. } = guest;
     let root = workspace_root();
     let output = toolchain
         .cargo("build")
         .args(["--profile", PROFILE, "--locked", "--quiet", "--color=never", "--package", package])
+        .args(["--features", &features.join(",")])
         .arg("--manifest-path")
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
@@ -91,20 +104,21 @@ pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::Encode { module: module.to_path_buf(), reason: format!("{error:#}") })
 }
 
-fn artifact(package: &str, form: Form) -> Result<PathBuf, Error> {
+fn artifact(guest: Guest<'_>) -> Result<PathBuf, Error> {
     println!("cargo:rerun-if-env-changed={CHOICE_VARIABLE}");
     let out =
         env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NotABuildScript { variable: "OUT_DIR" })?;
     let toolchain = Toolchain::find()?;
-    let module = compile(&toolchain, package, &target_directory(&out))?;
+    let module = compile(&toolchain, guest, &target_directory(&out))?;
     for input in inputs(&module.sources) {
         println!("cargo:rerun-if-changed={}", input.display());
     }
-    let (bytes, extension) = match form {
+    let (bytes, extension) = match guest.form {
         Form::Component => (componentize(&module.path)?, "component.wasm"),
         Form::Module => (read(&module.path)?, "wasm"),
     };
-    let path = out.join(format!("{package}.{extension}"));
+    let name = [&[guest.package], guest.features].concat().join("-");
+    let path = out.join(format!("{name}.{extension}"));
     write_if_changed(&path, &bytes)?;
     Ok(path)
 }

@@ -7,8 +7,9 @@
 //! ```no_run
 //! # #[cfg(feature = "artifact")]
 //! fn main() -> std::process::ExitCode {
-//!     use podstamp_guest_build::artifact::{Form, export};
-//!     export("podstamp-component", Form::Component, "PODSTAMP_COMPONENT")
+//!     use podstamp_guest_build::artifact::{Form, Guest, export};
+//!     let guest = Guest { package: "podstamp-component", features: &[], form: Form::Component };
+//!     export(guest, "PODSTAMP_COMPONENT")
 //! }
 //! # #[cfg(not(feature = "artifact"))]
 //! # fn main() {}

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::address;
-use crate::directory::{Details, Lookup, MAX_TERMS, Pod, Term};
+use crate::directory::{self, Details, Fields, Lookup, MAX_TERMS, Pod, Term};
 use crate::pipeline::Context;
 use crate::resource::Resource;
 
@@ -122,17 +122,8 @@ impl Association {
     }
 
     /// The parts of pods that identifiers are compared with.
-    pub(crate) fn details(&self) -> Details {
-        let identified = |test: fn(&Identifier) -> bool| {
-            self.sources().any(|source| match source {
-                Source::Connection => false,
-                Source::Attribute { identifies, .. } => test(identifies),
-            })
-        };
-        Details {
-            labels: identified(|identifier| matches!(identifier, Identifier::Label(_))),
-            annotations: identified(|identifier| matches!(identifier, Identifier::Annotation(_))),
-        }
+    pub(crate) fn fields(&self) -> Fields {
+        self.sources().filter_map(Source::field).collect()
     }
 
     /// The connection's address, as far as it can be a pod's: what is written where no pod was found.
@@ -211,6 +202,24 @@ impl Source {
             Self::Attribute { .. } => None,
         };
         address.filter(|address| address::is_candidate(*address))
+    }
+
+    /// What of a pod its value is compared with, beyond what is known of every pod.
+    fn field(&self) -> Option<directory::Field> {
+        let Self::Attribute { identifies, .. } = self else {
+            return None;
+        };
+        Some(match identifies {
+            Identifier::Ip => return None,
+            Identifier::Uid => directory::Field::Uid,
+            // Its namespace is compared too, where a resource has it.
+            Identifier::Name | Identifier::Namespace => directory::Field::Namespace,
+            Identifier::Node => directory::Field::Node,
+            Identifier::Hostname => directory::Field::Hostname,
+            Identifier::Deployment => directory::Field::Deployment,
+            Identifier::Label(_) => directory::Field::Labels,
+            Identifier::Annotation(_) => directory::Field::Annotations,
+        })
     }
 
     fn is_connection(&self) -> bool {

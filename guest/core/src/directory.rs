@@ -1,6 +1,10 @@
 //! The pod directory: the one port through which the filter asks about the world.
 
+mod fields;
+
 use std::net::IpAddr;
+
+pub use fields::{Field, Fields};
 
 /// Finds pods. A host serves it from one table a process; a lookup must not block.
 pub trait Directory {

@@ -4,7 +4,7 @@ mod context;
 mod kubernetes;
 
 use crate::action::Action;
-use crate::directory::Details;
+use crate::directory::{Details, Field, Fields};
 use crate::resource::Resource;
 
 pub use crate::association::Associated;
@@ -33,14 +33,21 @@ impl Pipeline {
 
     /// Which costly parts of pods the steps use. A directory need not keep the others.
     pub fn details(&self) -> Details {
+        let fields = self.fields();
+        Details {
+            labels: fields.contains(Field::Labels),
+            annotations: fields.contains(Field::Annotations),
+        }
+    }
+
+    /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one
+    /// that has them all. The guard needs none of them: it looks up addresses.
+    pub fn fields(&self) -> Fields {
         let steps = self.steps.iter().filter_map(|step| match step {
             Step::Resource(_) => None,
-            Step::Kubernetes(kubernetes) => Some(kubernetes.keeps()),
+            Step::Kubernetes(kubernetes) => Some(kubernetes.fields()),
         });
-        steps.fold(Details::default(), |all, step| Details {
-            labels: all.labels || step.labels,
-            annotations: all.annotations || step.annotations,
-        })
+        steps.fold(Fields::NONE, Fields::union)
     }
 
     /// Runs every step over one resource. Returns the pod that the last `k8sattributes` step associated, if any.

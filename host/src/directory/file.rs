@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 use super::stamp::Stamp;
-use super::{Coverage, Keep, Pods, ReadError, Table};
+use super::{Coverage, Keep, Pods, ReadError, Table, read};
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
@@ -202,7 +202,7 @@ fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {
     }
     // Pipes and devices have no length.
     let input = io::Read::take(file, MAX_FILE_BYTES);
-    Table::read(input, settings.keep.clone(), settings.coverage)
+    read(input, settings.keep.clone(), settings.coverage)
         .map_err(|source| PodsFileError::Invalid { path: path.to_owned(), source })
 }
 

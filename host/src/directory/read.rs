@@ -5,7 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::builder::Builder;
+use podstamp_pods::{Coverage, Keep, Table};
+
+use super::items::Items;
 use super::raw::Item;
 use crate::yaml;
 
@@ -40,20 +42,21 @@ pub enum ReadError {
     NotPods(String),
 }
 
-/// Adds all pods of an input.
-pub(super) fn read(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+/// Reads what `kubectl get pods -A -o json` prints, or the same as YAML: lists of pods, single pods, several documents of
+/// these. JSON is never held as a whole.
+pub fn read(input: impl Read, keep: Keep, coverage: Coverage) -> Result<Table, ReadError> {
+    let mut items = Items::new(keep);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
     match skip_to_content(&mut input)? {
         None => return Err(ReadError::Empty),
-        Some(b'{' | b'[') => read_json(input, builder)?,
+        Some(b'{' | b'[') => read_json(input, &mut items)?,
         Some(0xFE | 0xFF) => return Err(ReadError::Encoding),
-        Some(_) => read_yaml(input, builder)?,
+        Some(_) => read_yaml(input, &mut items)?,
     }
-    let skipped = builder.skipped();
-    if skipped.others > 0 && builder.seen() == skipped.others as usize {
+    if items.are_no_pods() {
         return Err(ReadError::NotPods("a list of other things".to_owned()));
     }
-    Ok(())
+    Ok(items.finish(coverage))
 }
 
 /// The first byte that matters, left unread.
@@ -75,10 +78,10 @@ fn skip_to_content(input: &mut impl BufRead) -> Result<Option<u8>, ReadError> {
 }
 
 /// Reads one or more JSON documents.
-fn read_json(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+fn read_json(input: impl Read, items: &mut Items) -> Result<(), ReadError> {
     let mut deserializer = serde_json::Deserializer::from_reader(input);
     loop {
-        let kind = Document { builder }.deserialize(&mut deserializer).map_err(json_error)?;
+        let kind = Document { items }.deserialize(&mut deserializer).map_err(json_error)?;
         check(kind)?;
         if deserializer.end().is_ok() {
             return Ok(());
@@ -86,7 +89,7 @@ fn read_json(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
     }
 }
 
-fn read_yaml(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
+fn read_yaml(input: impl Read, items: &mut Items) -> Result<(), ReadError> {
     let mut bytes = Vec::new();
     input.take(MAX_YAML_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_YAML_BYTES {
@@ -98,7 +101,7 @@ fn read_yaml(input: impl Read, builder: &mut Builder) -> Result<(), ReadError> {
         return Err(ReadError::Empty);
     }
     for document in documents {
-        let kind = document.stream(Document { builder }).map_err(
+        let kind = document.stream(Document { items }).map_err(
             |yaml::SyntaxError { line, column, message }| ReadError::Syntax { line, column, message },
         )?;
         check(kind)?;
@@ -126,7 +129,7 @@ fn json_error(error: serde_json::Error) -> ReadError {
 
 /// A list or a pod. Gives the kind; in kubectl's output that comes after the items.
 struct Document<'b> {
-    builder: &'b mut Builder,
+    items: &'b mut Items,
 }
 
 impl<'de> DeserializeSeed<'de> for Document<'_> {
@@ -149,7 +152,7 @@ impl<'de> Visitor<'de> for Document<'_> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "kind" => pod.kind = map.next_value()?,
-                "items" => map.next_value_seed(Items { builder: &mut *self.builder })?,
+                "items" => map.next_value_seed(List { items: &mut *self.items })?,
                 "metadata" => pod.metadata = map.next_value()?,
                 "spec" => pod.spec = map.next_value()?,
                 "status" => pod.status = map.next_value()?,
@@ -160,18 +163,18 @@ impl<'de> Visitor<'de> for Document<'_> {
         }
         let kind = pod.kind.clone();
         if kind.as_deref() == Some("Pod") {
-            self.builder.add(Some(pod));
+            self.items.add(Some(pod));
         }
         Ok(kind)
     }
 }
 
 /// The items of a list.
-struct Items<'b> {
-    builder: &'b mut Builder,
+struct List<'b> {
+    items: &'b mut Items,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_> {
+impl<'de> DeserializeSeed<'de> for List<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -179,7 +182,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Items<'_> {
+impl<'de> Visitor<'de> for List<'_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,9 +202,9 @@ impl<'de> Visitor<'de> for Items<'_> {
         deserializer.deserialize_seq(self)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element()? {
-            self.builder.add(item);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(item) = list.next_element()? {
+            self.items.add(item);
         }
         Ok(())
     }

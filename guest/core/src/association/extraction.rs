@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use regex_lite::Regex;
 
 use super::{Associated, Found};
-use crate::directory::{Details, Pod};
+use crate::directory::{self, Details, Fields, Pod};
 use crate::guard::POD_IP;
 use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
@@ -57,6 +57,18 @@ impl Field {
         }
     }
 
+    /// What of a pod it is; none where that is known of every pod.
+    const fn of_pod(self) -> Option<directory::Field> {
+        match self {
+            Self::Name | Self::StartTime => None,
+            Self::Uid => Some(directory::Field::Uid),
+            Self::Hostname => Some(directory::Field::Hostname),
+            Self::Namespace => Some(directory::Field::Namespace),
+            Self::Node => Some(directory::Field::Node),
+            Self::Deployment => Some(directory::Field::Deployment),
+        }
+    }
+
     fn text(self, pod: &Pod) -> &str {
         match self {
             Self::Name => &pod.name,
@@ -74,6 +86,14 @@ impl Extraction {
     /// The parts of a pod that it needs.
     pub(crate) fn details(&self) -> Details {
         Details { labels: !self.labels.is_empty(), annotations: !self.annotations.is_empty() }
+    }
+
+    /// The parts of a pod that it writes, beyond what is known of every pod.
+    pub(crate) fn fields(&self) -> Fields {
+        let Details { labels, annotations } = self.details();
+        let labels = labels.then_some(directory::Field::Labels);
+        let annotations = annotations.then_some(directory::Field::Annotations);
+        self.fields.iter().filter_map(|field| field.of_pod()).chain(labels).chain(annotations).collect()
     }
 
     /// Whether it writes that attribute under a configured name.

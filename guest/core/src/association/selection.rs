@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use crate::directory::Pod;
+use crate::directory::{Field, Fields, Pod};
 
 /// Conditions on a pod. One that does not meet them counts as not found.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,12 @@ pub(crate) enum Exclusion {
 }
 
 impl Selection {
+    /// The parts of a pod that it tests, beyond what is known of every pod.
+    pub(crate) fn fields(&self) -> Fields {
+        let labels = (!self.labels.is_empty()).then_some(Field::Labels);
+        self.fields.iter().filter_map(|(field, _)| field.of_pod()).chain(labels).collect()
+    }
+
     pub(crate) fn accepts(&self, pod: &Pod) -> bool {
         self.fields.iter().all(|(field, test)| field.meets(test, pod))
             && self.labels.iter().all(|(key, test)| {
@@ -51,6 +57,16 @@ impl Selection {
 }
 
 impl PodField {
+    /// What of a pod it is; none where that is known of every pod.
+    const fn of_pod(self) -> Option<Field> {
+        match self {
+            Self::Name | Self::PrimaryIp => None,
+            Self::Namespace => Some(Field::Namespace),
+            Self::Node => Some(Field::Node),
+            Self::Phase => Some(Field::Phase),
+        }
+    }
+
     fn meets(self, test: &Test, pod: &Pod) -> bool {
         match self {
             Self::Name => test.holds(Some(&pod.name)),

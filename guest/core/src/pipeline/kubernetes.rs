@@ -1,7 +1,7 @@
 //! The `k8sattributes` processor.
 
 use crate::association::{Associated, Association, Extraction, Selection, write_address};
-use crate::directory::Details;
+use crate::directory::{Details, Field, Fields};
 use crate::pipeline::Context;
 use crate::resource::Resource;
 
@@ -41,16 +41,17 @@ impl Kubernetes {
         found.map(|found| found.pod)
     }
 
-    /// What a directory has to keep of its pods for this step: what it reads, and what it finds pods by.
-    pub(crate) fn keeps(&self) -> Details {
-        let (read, identified) = (self.details(), self.association.details());
-        Details {
-            labels: read.labels || identified.labels,
-            annotations: read.annotations || identified.annotations,
+    /// What a directory has to know of its pods for this step: what it reads, and what it finds pods by.
+    pub(crate) fn fields(&self) -> Fields {
+        if self.passthrough {
+            return Fields::NONE;
         }
+        let parts = [self.association.fields(), self.selection.fields(), self.extraction.fields()];
+        // Two with one uid are one pod, listed twice, whatever it was found by.
+        parts.into_iter().fold(Fields::NONE.with(Field::Uid), Fields::union)
     }
 
-    /// The parts of a pod that it needs.
+    /// The parts of a pod that it reads.
     fn details(&self) -> Details {
         let extracted = self.extraction.details();
         Details { labels: extracted.labels || !self.selection.labels.is_empty(), ..extracted }

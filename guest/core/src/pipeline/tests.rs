@@ -141,3 +141,55 @@ fn steps_run_in_their_order_and_the_last_association_is_returned() {
     assert_eq!(found(&["resource/pre", "k8sattributes", "k8sattributes/2"]).as_deref(), Some("item-1"));
     assert_eq!(found(&[]), None);
 }
+
+#[test]
+fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
+    let nothing = json!({"extract": {"metadata": []}, "pod_association": [{"sources": [{"from": "connection"}]}]});
+    let by = |name: &str| {
+        let source = json!({"from": "resource_attribute", "name": name});
+        json!({"extract": {"metadata": []}, "pod_association": [{"sources": [source]}]})
+    };
+    let with = |key: &str, value: serde_json::Value| {
+        let mut settings = nothing.clone();
+        settings[key] = value;
+        settings
+    };
+    let extract = |key: &str, value: serde_json::Value| {
+        let mut extract = json!({"metadata": []});
+        extract[key] = value;
+        with("extract", extract)
+    };
+    for (settings, expected) in [
+        (nothing.clone(), "uid"),
+        (by("k8s.pod.ip"), "uid"),
+        (by("k8s.pod.uid"), "uid"),
+        (by("k8s.pod.name"), "namespace,uid"),
+        (by("k8s.node.name"), "uid,node"),
+        (by("k8s.pod.hostname"), "uid,hostname"),
+        (by("k8s.deployment.name"), "uid,deployment"),
+        (with("filter", json!({"namespace": "shop"})), "namespace,uid"),
+        (with("filter", json!({"node": "node-1"})), "uid,node"),
+        (with("filter", json!({"labels": [{"key": "tier", "value": "web"}]})), "uid,labels"),
+        (
+            with("filter", json!({"fields": [{"key": "status.phase", "value": "Running", "op": "equals"}]})),
+            "uid,phase",
+        ),
+        (with("exclude", json!({"pods": [{"name": "agent"}]})), "uid"),
+        (
+            extract("metadata", json!(["k8s.pod.name", "k8s.pod.ip", "k8s.pod.start_time", "k8s.pod.hostname"])),
+            "uid,hostname",
+        ),
+        (extract("labels", json!([{"key": "app"}])), "uid,labels"),
+        (extract("annotations", json!([{"key_regex": ".*"}])), "uid,annotations"),
+        (with("passthrough", json!(true)), ""),
+    ] {
+        let pipeline = pipeline(&json!({"k8sattributes": settings.clone()}), &["k8sattributes"]);
+        assert_eq!(pipeline.fields().to_string(), expected, "{settings}");
+    }
+    let both = pipeline(&json!({"k8sattributes": by("k8s.node.name"), "k8sattributes/2": by("k8s.pod.name")}), &[
+        "k8sattributes",
+        "k8sattributes/2",
+    ]);
+    assert_eq!(both.fields().to_string(), "namespace,uid,node");
+    assert_eq!(pipeline(&json!({"resource": {"attributes": []}}), &[]).fields(), Fields::NONE);
+}

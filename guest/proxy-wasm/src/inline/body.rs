@@ -48,6 +48,10 @@ impl Exchange {
             Err(refusal) => return self.refuse_body(refusal.answer(self.encoding()), size),
         };
         self.plugin.metrics().received(received, body.len());
+        #[cfg(feature = "trap")]
+        if body == b"trap" {
+            std::process::abort();
+        }
         let outbound = match self.prepare(&body) {
             Verdict::Forward(outbound) => outbound,
             // An empty success is the upstream's to say: a proxy's own is none to a gRPC client.

@@ -4,27 +4,27 @@ use std::collections::HashMap;
 
 /// Names a text of one [`Strings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Symbol(u32);
+pub(crate) struct Symbol(u32);
 
 impl Symbol {
     /// The empty text.
-    pub(super) const EMPTY: Self = Self(0);
+    pub(crate) const EMPTY: Self = Self(0);
 }
 
 /// The texts, end to end, each behind its length, so that reading one touches one place in memory.
 #[derive(Debug, Default)]
-pub(super) struct Strings {
+pub(crate) struct Strings {
     bytes: Box<str>,
 }
 
 impl Strings {
     /// The text that a symbol names.
-    pub(super) fn text(&self, symbol: Symbol) -> &str {
+    pub(crate) fn text(&self, symbol: Symbol) -> &str {
         self.checked_text(symbol).unwrap_or_default()
     }
 
     /// Bytes on the heap.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.bytes.len()
     }
 
@@ -44,14 +44,14 @@ impl Strings {
 
 /// Collects texts.
 #[derive(Debug, Default)]
-pub(super) struct Interner {
+pub(crate) struct Interner {
     bytes: String,
     known: HashMap<Box<str>, Symbol>,
 }
 
 impl Interner {
     /// The symbol of a text that others may share; none where all texts together would pass 4 GiB.
-    pub(super) fn intern(&mut self, text: &str) -> Option<Symbol> {
+    pub(crate) fn intern(&mut self, text: &str) -> Option<Symbol> {
         if let Some(symbol) = self.known.get(text) {
             return Some(*symbol);
         }
@@ -61,7 +61,7 @@ impl Interner {
     }
 
     /// The symbol of a text that is hardly ever shared.
-    pub(super) fn add(&mut self, text: &str) -> Option<Symbol> {
+    pub(crate) fn add(&mut self, text: &str) -> Option<Symbol> {
         if text.is_empty() {
             return Some(Symbol::EMPTY);
         }
@@ -77,7 +77,7 @@ impl Interner {
     }
 
     /// Drops what only collecting needs.
-    pub(super) fn finish(self) -> Strings {
+    pub(crate) fn finish(self) -> Strings {
         Strings { bytes: self.bytes.into_boxed_str() }
     }
 }

@@ -4,12 +4,12 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use podstamp_core::directory::{Details, Directory, Lookup, Term};
+use podstamp_core::directory::{self, Details, Directory, Lookup, Term};
 
-use super::columns::{Field, Record};
-use super::index::Entries;
-use super::table::{Coverage, Table};
-use super::uid;
+use crate::columns::{Field, Record};
+use crate::index::Entries;
+use crate::table::{Coverage, Table};
+use crate::uid;
 
 impl Directory for Table {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
@@ -87,10 +87,16 @@ impl Table {
         {
             return Lookup::Node;
         }
+        let lacks = |field| !self.fields.contains(field);
         let unkept = terms.iter().any(|term| match term {
+            Term::Ip(_) | Term::Name(_) => false,
+            Term::Uid(_) => lacks(directory::Field::Uid),
+            Term::Namespace(_) => lacks(directory::Field::Namespace),
+            Term::Node(_) => lacks(directory::Field::Node),
+            Term::Hostname(_) => lacks(directory::Field::Hostname),
+            Term::Deployment(_) => lacks(directory::Field::Deployment),
             Term::Label(key, _) => !self.keep.labels.contains(key),
             Term::Annotation(key, _) => !self.keep.annotations.contains(key),
-            _ => false,
         });
         match self.coverage {
             Coverage::Cluster if !unkept => Lookup::Absent,

@@ -1,10 +1,10 @@
 //! Uids: nearly always a UUID in lower case, which fits 16 bytes.
 
-use super::strings::{Interner, Strings, Symbol};
+use crate::strings::{Interner, Strings, Symbol};
 
 /// A pod's uid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Uid {
+pub(crate) enum Uid {
     /// A UUID in canonical text.
     Uuid([u8; 16]),
     /// Anything else, or nothing.
@@ -13,17 +13,17 @@ pub(super) enum Uid {
 
 impl Uid {
     /// A uid from its text; none where the interner is full.
-    pub(super) fn new(text: &str, interner: &mut Interner) -> Option<Self> {
+    pub(crate) fn new(text: &str, interner: &mut Interner) -> Option<Self> {
         pack(text).map(Self::Uuid).or_else(|| interner.intern(text).map(Self::Text))
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::Text(Symbol::EMPTY)
     }
 
     /// The text that it was made from.
-    pub(super) fn text(self, strings: &Strings) -> String {
+    pub(crate) fn text(self, strings: &Strings) -> String {
         match self {
             Self::Uuid(bytes) => unpack(bytes),
             Self::Text(symbol) => strings.text(symbol).to_owned(),
@@ -31,7 +31,7 @@ impl Uid {
     }
 
     /// What to hash; equal uids give equal keys.
-    pub(super) fn key<'a>(&'a self, strings: &'a Strings) -> &'a [u8] {
+    pub(crate) fn key<'a>(&'a self, strings: &'a Strings) -> &'a [u8] {
         match self {
             Self::Uuid(bytes) => bytes,
             Self::Text(symbol) => strings.text(*symbol).as_bytes(),
@@ -39,7 +39,7 @@ impl Uid {
     }
 
     /// Whether that is its text.
-    pub(super) fn is(self, text: &str, strings: &Strings) -> bool {
+    pub(crate) fn is(self, text: &str, strings: &Strings) -> bool {
         match self {
             Self::Uuid(bytes) => pack(text) == Some(bytes),
             Self::Text(symbol) => strings.text(symbol) == text,
@@ -48,7 +48,7 @@ impl Uid {
 }
 
 /// A canonical UUID as bytes: exactly the text that [`unpack`] makes.
-pub(super) fn pack(text: &str) -> Option<[u8; 16]> {
+pub(crate) fn pack(text: &str) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     let mut rest = text.as_bytes();
     for (index, byte) in bytes.iter_mut().enumerate() {

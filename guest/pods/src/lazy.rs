@@ -3,12 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use super::columns::{Columns, Field};
-use super::index::Index;
+use crate::columns::{Columns, Field};
+use crate::index::Index;
 
 /// One index for each field that lookups have used.
 #[derive(Debug, Default)]
-pub(super) struct LazyIndexes {
+pub(crate) struct LazyIndexes {
     namespace: OnceLock<Index>,
     node: OnceLock<Index>,
     hostname: OnceLock<Index>,
@@ -22,7 +22,7 @@ type KeyIndexes = [OnceLock<(Box<str>, Index)>; MAX_KEYS];
 
 impl LazyIndexes {
     /// The index of a field. None where there are too many labels or annotations with one already.
-    pub(super) fn of(&self, field: Field<'_>, columns: &Columns, hasher: &RandomState) -> Option<&Index> {
+    pub(crate) fn of(&self, field: Field<'_>, columns: &Columns, hasher: &RandomState) -> Option<&Index> {
         let build = || build(field, columns, hasher);
         match field {
             Field::Namespace => Some(self.namespace.get_or_init(build)),
@@ -35,7 +35,7 @@ impl LazyIndexes {
     }
 
     /// Builds what another table has needed, so that no lookup has to wait for it.
-    pub(super) fn prepare(&self, other: &Self, columns: &Columns, hasher: &RandomState) {
+    pub(crate) fn prepare(&self, other: &Self, columns: &Columns, hasher: &RandomState) {
         let plain = [
             (&other.namespace, Field::Namespace),
             (&other.node, Field::Node),
@@ -52,7 +52,7 @@ impl LazyIndexes {
     }
 
     /// Bytes on the heap.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let plain = [&self.namespace, &self.node, &self.hostname, &self.deployment];
         let plain = plain.into_iter().filter_map(OnceLock::get);
         let keyed =

@@ -4,66 +4,66 @@ use std::net::IpAddr;
 
 use podstamp_core::directory::{Details, Pod, Term};
 
-use super::strings::{Strings, Symbol};
-use super::uid::Uid;
+use crate::strings::{Strings, Symbol};
+use crate::uid::Uid;
 
 /// The pods of a table. A pod is a number.
 #[derive(Debug, Default)]
-pub(super) struct Columns {
-    pub(super) strings: Strings,
-    pub(super) records: Box<[Record]>,
+pub(crate) struct Columns {
+    pub(crate) strings: Strings,
+    pub(crate) records: Box<[Record]>,
     /// Addresses of all pods, end to end.
-    pub(super) addresses: Box<[IpAddr]>,
+    pub(crate) addresses: Box<[IpAddr]>,
     /// Whose each address is.
-    pub(super) owners: Box<[u32]>,
+    pub(crate) owners: Box<[u32]>,
     /// Addresses of nodes, sorted.
-    pub(super) nodes: Box<[IpAddr]>,
-    pub(super) labels: Pairs,
-    pub(super) annotations: Pairs,
+    pub(crate) nodes: Box<[IpAddr]>,
+    pub(crate) labels: Pairs,
+    pub(crate) annotations: Pairs,
 }
 
 /// The plain parts of a pod.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) uid: Uid,
-    pub(super) name: Symbol,
-    pub(super) namespace: Symbol,
-    pub(super) node: Symbol,
-    pub(super) hostname: Symbol,
-    pub(super) deployment: Symbol,
-    pub(super) phase: Symbol,
+pub(crate) struct Record {
+    pub(crate) uid: Uid,
+    pub(crate) name: Symbol,
+    pub(crate) namespace: Symbol,
+    pub(crate) node: Symbol,
+    pub(crate) hostname: Symbol,
+    pub(crate) deployment: Symbol,
+    pub(crate) phase: Symbol,
     /// `metadata.creationTimestamp`.
-    pub(super) created: Symbol,
+    pub(crate) created: Symbol,
     /// `status.startTime` or, while that is unset, `metadata.creationTimestamp`.
-    pub(super) started: Symbol,
+    pub(crate) started: Symbol,
     /// Where its addresses begin.
-    pub(super) addresses: u32,
+    pub(crate) addresses: u32,
     /// How many addresses it has.
-    pub(super) address_count: u8,
-    pub(super) host_network: bool,
+    pub(crate) address_count: u8,
+    pub(crate) host_network: bool,
     /// It has run to its end and given its addresses back.
-    pub(super) finished: bool,
+    pub(crate) finished: bool,
     /// Kubernetes was told to delete it.
-    pub(super) deleting: bool,
+    pub(crate) deleting: bool,
     /// Its owner does not want it found.
-    pub(super) ignored: bool,
+    pub(crate) ignored: bool,
 }
 
 impl Record {
     /// Neither finished nor on its way out.
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         !(self.finished || self.deleting)
     }
 
     /// Its addresses are its own, and it still has them.
-    pub(super) fn owns_addresses(&self) -> bool {
+    pub(crate) fn owns_addresses(&self) -> bool {
         !(self.finished || self.host_network)
     }
 }
 
 /// A text of a pod by which it can be looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     Namespace,
     Node,
     Hostname,
@@ -73,16 +73,16 @@ pub(super) enum Field<'a> {
 }
 
 impl Columns {
-    pub(super) fn record(&self, pod: u32) -> Option<&Record> {
+    pub(crate) fn record(&self, pod: u32) -> Option<&Record> {
         self.records.get(pod as usize)
     }
 
-    pub(super) fn name(&self, pod: u32) -> &str {
+    pub(crate) fn name(&self, pod: u32) -> &str {
         self.record(pod).map_or("", |record| self.strings.text(record.name))
     }
 
     /// What a pod has in a field; none where that is empty.
-    pub(super) fn value(&self, pod: u32, field: Field<'_>) -> Option<&str> {
+    pub(crate) fn value(&self, pod: u32, field: Field<'_>) -> Option<&str> {
         let record = self.record(pod)?;
         let symbol = match field {
             Field::Namespace => record.namespace,
@@ -96,13 +96,13 @@ impl Columns {
     }
 
     /// The addresses of a pod, the primary one first.
-    pub(super) fn addresses(&self, record: &Record) -> &[IpAddr] {
+    pub(crate) fn addresses(&self, record: &Record) -> &[IpAddr] {
         let start = record.addresses as usize;
         self.addresses.get(start..start + usize::from(record.address_count)).unwrap_or_default()
     }
 
     /// Whether a pod meets a condition.
-    pub(super) fn meets(&self, pod: u32, record: &Record, term: Term<'_>) -> bool {
+    pub(crate) fn meets(&self, pod: u32, record: &Record, term: Term<'_>) -> bool {
         match term {
             Term::Ip(address) => {
                 record.owns_addresses() && self.addresses(record).contains(&address.to_canonical())
@@ -119,7 +119,7 @@ impl Columns {
     }
 
     /// A pod in full.
-    pub(super) fn pod(&self, pod: u32, record: &Record, want: Details) -> Pod {
+    pub(crate) fn pod(&self, pod: u32, record: &Record, want: Details) -> Pod {
         let text = |symbol| self.strings.text(symbol).to_owned();
         let pairs = |wanted, pairs: &Pairs| if wanted { self.texts(pairs, pod) } else { Vec::new() };
         Pod {
@@ -139,7 +139,7 @@ impl Columns {
     }
 
     /// Bytes on the heap.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.strings.memory()
             + size_of_val(&*self.records)
             + size_of_val(&*self.addresses)
@@ -162,14 +162,14 @@ impl Columns {
 
 /// Labels or annotations of all pods, end to end.
 #[derive(Debug, Default)]
-pub(super) struct Pairs {
-    pub(super) pairs: Box<[(Symbol, Symbol)]>,
+pub(crate) struct Pairs {
+    pub(crate) pairs: Box<[(Symbol, Symbol)]>,
     /// Where those of each pod end. Empty where none are kept.
-    pub(super) ends: Box<[u32]>,
+    pub(crate) ends: Box<[u32]>,
 }
 
 impl Pairs {
-    fn of(&self, pod: u32) -> &[(Symbol, Symbol)] {
+    pub(crate) fn of(&self, pod: u32) -> &[(Symbol, Symbol)] {
         let end = |index: usize| self.ends.get(index).map(|end| *end as usize);
         let index = pod as usize;
         let start = index.checked_sub(1).map_or(Some(0), end);

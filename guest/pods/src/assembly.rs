@@ -1,0 +1,124 @@
+//! A table whose indexes are being built.
+
+use std::hash::{BuildHasher, RandomState};
+
+use podstamp_core::directory;
+
+use crate::columns::{Columns, Field};
+use crate::index::{Building, Index};
+use crate::table::Table;
+
+/// A table whose indexes are being built, some entries at a time.
+#[derive(Debug)]
+pub struct Assembly {
+    table: Table,
+    building: Building,
+    /// What is being indexed; none when all is.
+    key: Option<Key>,
+}
+
+/// What every table has an index by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Ip,
+    Uid,
+    Name,
+    FullName,
+}
+
+impl Assembly {
+    pub(crate) fn new(table: Table) -> Self {
+        let key = Key::Ip;
+        Self { building: Building::new(key.entries(&table)), key: Some(key), table }
+    }
+
+    /// Builds on for at most so many steps; gives whether that was all. There are eight steps a pod.
+    pub fn advance(&mut self, mut steps: usize) -> bool {
+        while let Some(key) = self.key {
+            let Table { columns, hasher, .. } = &self.table;
+            steps = self.building.advance(
+                steps,
+                |entry| key.hash(entry, columns, hasher),
+                |a, b| key.is_same(a, b, columns),
+            );
+            if steps == 0 {
+                return false;
+            }
+            let next = key.next();
+            let entries = next.map_or(0, |next| next.entries(&self.table));
+            let built = std::mem::replace(&mut self.building, Building::new(entries));
+            *key.index(&mut self.table) = built.finish();
+            self.key = next;
+        }
+        true
+    }
+
+    /// The table. Builds what is left.
+    pub fn finish(mut self) -> Table {
+        self.advance(usize::MAX);
+        self.table
+    }
+}
+
+impl Key {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Ip => Some(Self::Uid),
+            Self::Uid => Some(Self::Name),
+            Self::Name => Some(Self::FullName),
+            Self::FullName => None,
+        }
+    }
+
+    fn index(self, table: &mut Table) -> &mut Index {
+        match self {
+            Self::Ip => &mut table.by_ip,
+            Self::Uid => &mut table.by_uid,
+            Self::Name => &mut table.by_name,
+            Self::FullName => &mut table.by_full_name,
+        }
+    }
+
+    /// How many entries there are: none where the table does not keep what they are found by.
+    fn entries(self, table: &Table) -> usize {
+        let pods_with = |field| if table.fields.contains(field) { table.len() } else { 0 };
+        match self {
+            Self::Ip => table.columns.addresses.len(),
+            Self::Uid => pods_with(directory::Field::Uid),
+            Self::Name => table.len(),
+            Self::FullName => pods_with(directory::Field::Namespace),
+        }
+    }
+
+    fn hash(self, entry: u32, columns: &Columns, hasher: &RandomState) -> Option<u64> {
+        match self {
+            Self::Ip => {
+                let owner = columns.record(*columns.owners.get(entry as usize)?)?;
+                let address = columns.addresses.get(entry as usize)?;
+                owner.owns_addresses().then(|| hasher.hash_one(address))
+            }
+            Self::Uid => {
+                let uid = &columns.record(entry)?.uid;
+                (!uid.is_empty()).then(|| hasher.hash_one(uid.key(&columns.strings)))
+            }
+            Self::Name => Some(hasher.hash_one(columns.name(entry))),
+            Self::FullName => {
+                let namespace = columns.value(entry, Field::Namespace)?;
+                Some(hasher.hash_one((columns.name(entry), namespace)))
+            }
+        }
+    }
+
+    fn is_same(self, a: u32, b: u32, columns: &Columns) -> bool {
+        let uid = |pod| columns.record(pod).map(|record| record.uid);
+        match self {
+            Self::Ip => columns.addresses.get(a as usize) == columns.addresses.get(b as usize),
+            Self::Uid => uid(a) == uid(b),
+            Self::Name => columns.name(a) == columns.name(b),
+            Self::FullName => {
+                columns.name(a) == columns.name(b)
+                    && columns.value(a, Field::Namespace) == columns.value(b, Field::Namespace)
+            }
+        }
+    }
+}

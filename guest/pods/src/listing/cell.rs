@@ -1,0 +1,72 @@
+//! What the cells of a pod's line are.
+
+use podstamp_core::directory::{Field, Fields};
+
+/// A cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Name,
+    Ips,
+    Created,
+    Started,
+    Flags,
+    /// One that a table may do without.
+    Optional(Field),
+}
+
+impl Cell {
+    /// All cells. What is often empty comes last.
+    const ALL: [Self; 13] = [
+        Self::Name,
+        Self::Ips,
+        Self::Created,
+        Self::Optional(Field::Uid),
+        Self::Optional(Field::Namespace),
+        Self::Optional(Field::Node),
+        Self::Optional(Field::Phase),
+        Self::Optional(Field::Deployment),
+        Self::Optional(Field::Labels),
+        Self::Optional(Field::Annotations),
+        Self::Optional(Field::Hostname),
+        Self::Started,
+        Self::Flags,
+    ];
+
+    /// Without these a line says too little of a pod.
+    pub(super) const REQUIRED: [Self; 5] =
+        [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags];
+
+    /// The cells of a line with these fields.
+    pub(super) fn of(fields: Fields) -> impl Iterator<Item = Self> {
+        let is_there = move |cell: &Self| match cell {
+            Self::Name | Self::Ips | Self::Created | Self::Started | Self::Flags => true,
+            Self::Optional(field) => fields.contains(*field),
+        };
+        Self::ALL.into_iter().filter(is_there)
+    }
+
+    /// The cell of that name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cell| cell.name() == name)
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Ips => "ips",
+            Self::Created => "created",
+            Self::Started => "started",
+            Self::Flags => "flags",
+            Self::Optional(field) => field.name(),
+        }
+    }
+}
+
+/// What is the case for a pod, a letter each.
+pub(super) const HOST_NETWORK: char = 'h';
+/// See [`HOST_NETWORK`].
+pub(super) const FINISHED: char = 'f';
+/// See [`HOST_NETWORK`].
+pub(super) const DELETING: char = 'd';
+/// See [`HOST_NETWORK`].
+pub(super) const IGNORED: char = 'i';

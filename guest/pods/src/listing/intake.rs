@@ -1,0 +1,153 @@
+//! Reads a listing, so much at a time.
+
+use super::header::Header;
+use super::{ListingError, row};
+use crate::assembly::Assembly;
+use crate::builder::Builder;
+use crate::parts::AddError;
+use crate::table::Table;
+
+/// A listing that is being made into a table.
+///
+/// Where reading it all would keep others waiting, call [`Intake::advance`] now and then until nothing is left. Peak memory
+/// is the text, the table, and some 50 bytes a pod.
+#[derive(Debug)]
+pub struct Intake {
+    text: Vec<u8>,
+    /// How much of the text was read.
+    read: usize,
+    /// How many lines that was.
+    lines: usize,
+    stage: Stage,
+}
+
+/// Whether anything is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    More,
+    /// The table is ready.
+    Done,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Header,
+    Nodes(Header),
+    Pods(Header, Box<Builder>),
+    Indexing(Box<Assembly>),
+    Indexed(Box<Assembly>),
+    Failed(ListingError),
+}
+
+impl Intake {
+    /// Takes a text, and reads nothing of it yet.
+    pub fn new(text: Vec<u8>) -> Self {
+        Self { text, read: 0, lines: 0, stage: Stage::Header }
+    }
+
+    /// Reads on for about so many bytes, to the end of a line, or builds indexes for as long as that would take. After an
+    /// error there is nothing to come but the same error.
+    pub fn advance(&mut self, bytes: usize) -> Result<Progress, ListingError> {
+        let target = self.read.saturating_add(bytes.max(1));
+        let steps = (bytes / BYTES_PER_STEP).max(1);
+        loop {
+            self.stage = match std::mem::take(&mut self.stage) {
+                Stage::Indexing(mut assembly) => {
+                    let is_done = assembly.advance(steps);
+                    self.stage = if is_done { Stage::Indexed(assembly) } else { Stage::Indexing(assembly) };
+                    return Ok(if is_done { Progress::Done } else { Progress::More });
+                }
+                Stage::Indexed(assembly) => {
+                    self.stage = Stage::Indexed(assembly);
+                    return Ok(Progress::Done);
+                }
+                Stage::Failed(error) => {
+                    self.stage = Stage::Failed(error.clone());
+                    return Err(error);
+                }
+                reading => self.line(reading).unwrap_or_else(Stage::Failed),
+            };
+            if self.read >= target || matches!(self.stage, Stage::Indexing(_)) {
+                return Ok(Progress::More);
+            }
+        }
+    }
+
+    /// The table. Reads what is left of the text.
+    pub fn finish(mut self) -> Result<Table, ListingError> {
+        while self.advance(usize::MAX)? == Progress::More {}
+        match self.stage {
+            Stage::Indexing(assembly) | Stage::Indexed(assembly) => Ok(assembly.finish()),
+            Stage::Failed(error) => Err(error),
+            Stage::Header | Stage::Nodes(_) | Stage::Pods(..) => Err(self.error("it was not read")),
+        }
+    }
+
+    /// Reads the next line, and what follows from its being the last.
+    fn line(&mut self, stage: Stage) -> Result<Stage, ListingError> {
+        let rest = self.text.get(self.read..).unwrap_or_default();
+        self.lines += 1;
+        if rest.is_empty() {
+            return self.end(stage);
+        }
+        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+            return Err(self.error("it has no end: the text was cut off"));
+        };
+        self.read += length + 1;
+        let line = rest.get(..length).unwrap_or_default();
+        let line = std::str::from_utf8(line).map_err(|_| self.error("it is not UTF-8"))?;
+        match stage {
+            Stage::Header => Ok(Stage::Nodes(Header::read(line).map_err(|reason| self.error(reason))?)),
+            Stage::Nodes(header) => {
+                let mut builder = Builder::new(header.fields(), header.keep.clone());
+                // Whatever number is claimed, there are no more lines than bytes for them.
+                builder.reserve(header.pods.min(self.text.len() / TYPICAL_LINE));
+                for address in line.split('\t').filter(|address| !address.is_empty()) {
+                    builder.add_node(row::read_address(address).map_err(|reason| self.error(reason))?);
+                }
+                Ok(Stage::Pods(header, Box::new(builder)))
+            }
+            Stage::Pods(header, mut builder) => {
+                let pod = row::read(line, &header.cells).map_err(|reason| self.error(reason))?;
+                builder.add(&pod).map_err(|reason| {
+                    self.error(match reason {
+                        AddError::Unnamed => "name: it is missing".to_owned(),
+                        AddError::TooManyAddresses | AddError::Full => reason.to_string(),
+                    })
+                })?;
+                Ok(Stage::Pods(header, builder))
+            }
+            done => Ok(done),
+        }
+    }
+
+    /// What comes of the end of the text.
+    fn end(&mut self, stage: Stage) -> Result<Stage, ListingError> {
+        match stage {
+            Stage::Header => Err(self.error("there is nothing")),
+            Stage::Nodes(_) => Err(self.error("it is missing: the addresses of nodes are expected")),
+            Stage::Pods(header, builder) if builder.len() != header.pods => {
+                let message = format!("the text ends after {} of {} pods", builder.len(), header.pods);
+                Err(self.error(message))
+            }
+            Stage::Pods(header, builder) => {
+                self.text = Vec::new();
+                Ok(Stage::Indexing(Box::new(builder.assemble(header.coverage))))
+            }
+            done => Ok(done),
+        }
+    }
+
+    /// An error at the line that was read last.
+    fn error(&self, message: impl Into<String>) -> ListingError {
+        ListingError { line: self.lines, message: message.into() }
+    }
+}
+
+/// A step of indexing takes as long as reading so many bytes.
+const BYTES_PER_STEP: usize = 16;
+
+/// Bytes of a pod's line, rather fewer than usual.
+const TYPICAL_LINE: usize = 64;

@@ -1,0 +1,103 @@
+//! The pod table: immutable, so that lookups need no lock.
+
+use std::hash::RandomState;
+
+use podstamp_core::directory::Fields;
+
+use crate::builder::Skipped;
+use crate::columns::Columns;
+use crate::index::Index;
+use crate::keep::Keep;
+use crate::lazy::LazyIndexes;
+
+/// Which pods a table knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// All pods of the cluster: an address that is not in the table is no pod's.
+    #[default]
+    Cluster,
+    /// Some of them, such as those of one node.
+    Part,
+}
+
+/// Pods, and indexes to find them by.
+#[derive(Debug)]
+pub struct Table {
+    pub(crate) columns: Columns,
+    pub(crate) by_ip: Index,
+    pub(crate) by_uid: Index,
+    pub(crate) by_name: Index,
+    pub(crate) by_full_name: Index,
+    pub(crate) lazy: LazyIndexes,
+    pub(crate) hasher: RandomState,
+    pub(crate) coverage: Coverage,
+    pub(crate) fields: Fields,
+    pub(crate) keep: Keep,
+    skipped: Skipped,
+}
+
+impl Table {
+    /// A table whose indexes are empty.
+    pub(crate) fn unindexed(
+        columns: Columns,
+        coverage: Coverage,
+        fields: Fields,
+        keep: Keep,
+        skipped: Skipped,
+    ) -> Self {
+        Self {
+            columns,
+            by_ip: Index::default(),
+            by_uid: Index::default(),
+            by_name: Index::default(),
+            by_full_name: Index::default(),
+            lazy: LazyIndexes::default(),
+            hasher: RandomState::new(),
+            coverage,
+            fields,
+            keep,
+            skipped,
+        }
+    }
+
+    /// How many pods it has.
+    pub fn len(&self) -> usize {
+        self.columns.records.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.columns.records.is_empty()
+    }
+
+    /// Which pods it knows.
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Which parts of pods it keeps, labels and annotations as far as [`Table::keep`] says.
+    pub fn fields(&self) -> Fields {
+        self.fields
+    }
+
+    /// Which labels and annotations it keeps.
+    pub fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
+    /// What was left out of it.
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        let indexes = [&self.by_ip, &self.by_uid, &self.by_name, &self.by_full_name];
+        self.columns.memory() + indexes.map(Index::memory).iter().sum::<usize>() + self.lazy.memory()
+    }
+
+    /// Builds the indexes that lookups in `other` have needed, so that none has to wait for them in this one.
+    pub fn prepare_like(&self, other: &Self) {
+        self.lazy.prepare(&other.lazy, &self.columns, &self.hasher);
+    }
+}

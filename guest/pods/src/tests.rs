@@ -1,0 +1,167 @@
+//! Lookups, and tables that come as text.
+
+mod listing;
+
+use podstamp_core::directory::{Details, Directory, Field, Fields, Lookup, Term};
+
+use crate::listing::write;
+use crate::{Builder, Coverage, Intake, Keep, Keys, PodParts, Table};
+
+/// What `tests/fixtures/pods.json` comes to: the host's tests hold one against the other.
+const PODS: &str = include_str!("../../../tests/fixtures/pods.listing");
+
+/// The outcome in short: a pod as namespace/name.
+fn find(table: &impl Directory, terms: &[Term<'_>]) -> String {
+    match table.find(terms, Details::default()) {
+        Lookup::Found(pod) => format!("{}/{}", pod.namespace, pod.name),
+        other => format!("{other:?}"),
+    }
+}
+
+fn ip(text: &str) -> Term<'_> {
+    Term::Ip(text.parse().unwrap())
+}
+
+fn table(pods: &[PodParts<'_>]) -> Table {
+    let mut builder = Builder::new(Fields::ALL, Keep::ALL);
+    pods.iter().for_each(|pod| builder.add(pod).unwrap());
+    builder.finish(Coverage::Cluster)
+}
+
+/// The shop, with all that is known of it.
+fn shop() -> Table {
+    Intake::new(PODS.into()).finish().unwrap()
+}
+
+/// The shop with less known of it.
+fn shop_with(fields: Fields) -> Table {
+    Intake::new(write(&shop(), fields).into()).finish().unwrap()
+}
+
+#[test]
+fn all_addresses_of_a_dual_stack_pod_find_it_also_ipv4_mapped() {
+    let table = shop();
+    for address in ["10.244.2.23", "fd00:10:244:2::17", "::ffff:10.244.2.23"] {
+        assert_eq!(find(&table, &[ip(address)]), "shop/item-6c8f7d9b44-q9w8e", "{address}");
+    }
+}
+
+#[test]
+fn a_pod_on_the_hosts_network_is_found_by_name_and_uid_but_never_by_address() {
+    let table = shop();
+    assert_eq!(find(&table, &[Term::Name("kube-proxy-4hxkq")]), "kube-system/kube-proxy-4hxkq");
+    assert_eq!(
+        find(&table, &[Term::Uid("6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a05")]),
+        "kube-system/kube-proxy-4hxkq"
+    );
+    assert_eq!(find(&table, &[ip("192.168.10.11")]), "Node");
+    assert_eq!(find(&table, &[ip("192.168.10.11"), Term::Name("kube-proxy-4hxkq")]), "Absent");
+    assert_eq!(find(&table, &[ip("192.168.10.12")]), "Node", "known as a pod's hostIP");
+}
+
+#[test]
+fn an_address_belongs_to_the_pod_that_started_last_and_still_runs() {
+    let table = shop();
+    assert_eq!(find(&table, &[ip("10.244.2.40")]), "shop/stock-5f9c8d7b66-m4n5b", "the job is done");
+    assert_eq!(find(&table, &[Term::Name("report-28934220-b7k2p")]), "shop/report-28934220-b7k2p");
+    assert_eq!(find(&table, &[ip("10.244.1.50")]), "shop/user-7b8d9f5c44-new02");
+    let old = [ip("10.244.1.50"), Term::Uid("6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a08")];
+    assert_eq!(find(&table, &old), "shop/user-7b8d9f5c44-old01");
+}
+
+#[test]
+fn a_name_in_two_namespaces_needs_its_namespace() {
+    let table = shop();
+    assert_eq!(find(&table, &[Term::Name("order-0")]), "Ambiguous");
+    assert_eq!(
+        find(&table, &[Term::Name("order-0"), Term::Namespace("shop-staging")]),
+        "shop-staging/order-0"
+    );
+    assert_eq!(find(&table, &[Term::Namespace("shop"), Term::Name("order-0")]), "shop/order-0");
+    assert_eq!(find(&table, &[Term::Name("order-0"), Term::Namespace("default")]), "Absent");
+    assert_eq!(find(&table, &[Term::Name("order-0"), Term::Node("node-2")]), "shop-staging/order-0");
+    assert_eq!(find(&table, &[Term::Hostname("order-0"), ip("10.244.1.31")]), "shop/order-0");
+}
+
+#[test]
+fn a_live_pod_goes_before_finished_and_leaving_ones_of_its_name() {
+    let items = [("a", true, false), ("b", false, false), ("c", false, true)];
+    let list = |items: &[(&'static str, bool, bool)]| {
+        let pod = |(namespace, finished, deleting): (&'static str, _, _)| PodParts {
+            name: "x".into(),
+            namespace: namespace.into(),
+            uid: namespace.into(),
+            finished,
+            deleting,
+            ..PodParts::default()
+        };
+        table(&items.iter().map(|item| pod(*item)).collect::<Vec<_>>())
+    };
+    assert_eq!(find(&list(&items), &[Term::Name("x")]), "b/x");
+    assert_eq!(find(&list(&items[2..]), &[Term::Name("x")]), "c/x");
+    assert_eq!(find(&list(&[items[0], items[2]]), &[Term::Name("x")]), "Ambiguous");
+    assert_eq!(find(&list(&[items[1], items[1]]), &[Term::Name("x")]), "b/x", "one pod, listed twice");
+}
+
+#[test]
+fn an_ignored_pod_is_never_found() {
+    let table = shop();
+    for terms in [
+        &[ip("10.244.1.60")][..],
+        &[Term::Name("gateway-6d5f8b9c77-zz9xx"), Term::Namespace("shop")],
+        &[Term::Uid("6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a0a")],
+        &[Term::Label("app", "gateway")],
+    ] {
+        assert_eq!(find(&table, terms), "Unknown", "{terms:?}");
+    }
+}
+
+#[test]
+fn other_terms_find_a_pod_if_it_is_the_only_one() {
+    let table = shop();
+    let web = "shop/shop-web-7d4b9c6f58-x2x7k";
+    for _ in 0..2 {
+        assert_eq!(find(&table, &[Term::Deployment("shop-web")]), web);
+        assert_eq!(
+            find(&table, &[Term::Deployment("user")]),
+            "shop/user-7b8d9f5c44-new02",
+            "the other is leaving"
+        );
+        assert_eq!(find(&table, &[Term::Label("app", "shop-web"), Term::Namespace("shop")]), web);
+        assert_eq!(find(&table, &[Term::Label("app", "order")]), "Ambiguous");
+        assert_eq!(find(&table, &[Term::Label("app", "order"), Term::Node("node-1")]), "shop/order-0");
+        assert_eq!(find(&table, &[Term::Annotation("prometheus.io/scrape", "true")]), web);
+        assert_eq!(
+            find(&table, &[Term::Namespace("kube-system"), Term::Node("node-1")]),
+            "kube-system/kube-proxy-4hxkq"
+        );
+        assert_eq!(find(&table, &[Term::Hostname("batch-pending-0")]), "shop/batch-pending-0");
+        assert_eq!(find(&table, &[Term::Namespace("shop")]), "Ambiguous");
+        assert_eq!(find(&table, &[Term::Node("node-9")]), "Absent");
+    }
+    for key in 0..20 {
+        assert_eq!(find(&table, &[Term::Label(&format!("key-{key}"), "x")]), "Absent");
+    }
+    assert_eq!(
+        find(&table, &[Term::Label("k8s-app", "kube-proxy")]),
+        "kube-system/kube-proxy-4hxkq",
+        "without an index"
+    );
+}
+
+#[test]
+fn what_is_missing_means_more_in_a_table_of_the_whole_cluster() {
+    let whole = shop_with(Fields::ALL.without(Field::Labels));
+    let part = write(&whole, Fields::ALL).replacen("cluster", "part", 1);
+    let part = Intake::new(part.into()).finish().unwrap();
+    for terms in [&[ip("10.9.9.9")][..], &[Term::Name("nobody")], &[Term::Uid("")], &[Term::Name("")]] {
+        assert_eq!(
+            (find(&whole, terms), find(&part, terms)),
+            ("Absent".to_owned(), "Unknown".to_owned()),
+            "{terms:?}"
+        );
+    }
+    assert_eq!(find(&part, &[ip("192.168.10.11")]), "Node");
+    assert_eq!(find(&whole, &[Term::Label("app", "shop-web")]), "Unknown", "labels are not kept");
+    assert_eq!((find(&whole, &[]), find(&part, &[])), ("Unknown".to_owned(), "Unknown".to_owned()));
+}

@@ -1,0 +1,95 @@
+//! What stands in a list of pods, on its way into a table.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use podstamp_core::address;
+use podstamp_core::directory::Fields;
+use podstamp_pods::{Builder, Coverage, Keep, Pair, PodParts, Table};
+
+use super::raw::{Item, Metadata, Spec, Status};
+
+/// A table in the making, and how far the list has come.
+#[derive(Debug)]
+pub(super) struct Items {
+    builder: Builder,
+    seen: usize,
+}
+
+impl Items {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self { builder: Builder::new(Fields::ALL, keep), seen: 0 }
+    }
+
+    /// Adds a pod, or counts why it cannot be.
+    pub(super) fn add(&mut self, item: Option<Item>) {
+        let position = self.seen;
+        self.seen += 1;
+        let item = item.unwrap_or_default();
+        if item.kind.as_deref().is_some_and(|kind| kind != "Pod") {
+            self.builder.skip_other();
+            return;
+        }
+        let metadata = item.metadata.unwrap_or_default();
+        if let Err(reason) =
+            self.add_pod(&metadata, &item.spec.unwrap_or_default(), &item.status.unwrap_or_default())
+        {
+            let name = metadata.name.as_deref().unwrap_or_default();
+            self.builder.skip_pod(|| format!("items[{position}] ({name:?}): {reason}"));
+        }
+    }
+
+    /// Whether there were things, and all of them something else.
+    pub(super) fn are_no_pods(&self) -> bool {
+        let others = self.builder.skipped().others;
+        others > 0 && self.seen == others as usize
+    }
+
+    pub(super) fn finish(self, coverage: Coverage) -> Table {
+        self.builder.finish(coverage)
+    }
+
+    fn add_pod(&mut self, metadata: &Metadata, spec: &Spec, status: &Status) -> Result<(), String> {
+        let nodes = parse_all("status.hostIPs", status.node_addresses())?;
+        let ignore = metadata.annotations.as_ref().and_then(|annotations| annotations.get(IGNORE_ANNOTATION));
+        let phase = text(status.phase.as_ref());
+        let pod = PodParts {
+            name: text(metadata.name.as_ref()),
+            namespace: text(metadata.namespace.as_ref()),
+            uid: text(metadata.uid.as_ref()),
+            ips: parse_all("status.podIPs", status.addresses())?,
+            node: text(spec.node_name.as_ref()),
+            hostname: text(spec.hostname.as_ref()),
+            deployment: metadata.deployment().unwrap_or_default().into(),
+            created: text(metadata.creation_timestamp.as_ref()),
+            started: text(status.start_time.as_ref()),
+            labels: pairs(metadata.labels.as_ref()),
+            annotations: pairs(metadata.annotations.as_ref()),
+            host_network: spec.host_network.unwrap_or_default(),
+            finished: matches!(&*phase, "Succeeded" | "Failed"),
+            deleting: metadata.deletion_timestamp.is_some(),
+            ignored: ignore.is_some_and(|value| value == "true"),
+            phase,
+        };
+        self.builder.add(&pod).map_err(|error| error.to_string())?;
+        nodes.into_iter().for_each(|node| self.builder.add_node(node));
+        Ok(())
+    }
+}
+
+fn text(part: Option<&String>) -> Cow<'_, str> {
+    Cow::Borrowed(part.map_or("", String::as_str))
+}
+
+fn pairs(map: Option<&BTreeMap<String, String>>) -> Vec<Pair<'_>> {
+    map.into_iter().flatten().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
+fn parse_all<'a>(field: &str, texts: impl Iterator<Item = &'a str>) -> Result<Vec<IpAddr>, String> {
+    let parse = |text| address::parse(text).ok_or_else(|| format!("{text:?} in {field} is no IP address"));
+    texts.map(parse).collect()
+}
+
+/// What a pod says in the Collector's k8sattributes so as not to be found.
+const IGNORE_ANNOTATION: &str = "opentelemetry.io/k8s-processor/ignore";
