@@ -63,11 +63,12 @@ fn the_address_in_the_filter_state_is_the_peers() {
 #[test]
 fn the_key_of_the_filter_state_can_be_another() {
     let agent = StandIn::start();
-    let mut setup = Setup::to(&agent);
-    setup.document = Some(document("  proxy_wasm:\n    peer: another.key\n"));
-    let Some(envoy) = setup.start() else { return };
-    // What the usual key has is not read.
-    assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+    for (key, expected) in [("mesh.peer", super::POD), ("podstamp.peer", UNKNOWN)] {
+        let mut setup = Setup { peer_key: key, ..Setup::to(&agent) };
+        setup.document = Some(document("  proxy_wasm:\n    peer: mesh.peer\n"));
+        let Some(envoy) = setup.start() else { return };
+        assert_eq!(stamped(&envoy, &agent, &[]), expected, "{key}");
+    }
 }
 
 #[test]
