@@ -114,10 +114,8 @@ impl Exchange {
 
     /// Asks the core what to do with a body whose coding is undone.
     fn prepare(&mut self, body: &[u8]) -> Verdict {
-        let began = host::now();
-        let prepared = self.plugin.filter().prepare(&self.head.request(body), self.plugin.directory());
+        let prepared = self.plugin.prepare(&self.head.request(body));
         self.report = prepared.report;
-        self.plugin.metrics().met(&prepared.report, host::now().saturating_sub(began));
         prepared.verdict
     }
 
