@@ -93,7 +93,8 @@ impl Building {
             self.is_hashed = true;
             let filled = self.hashes.iter().flatten().count();
             let slots = (filled + filled / 3 + 1).next_power_of_two();
-            self.index = Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
+            self.index =
+                Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
         }
         // From the last, so that each chain runs in the order of the entries.
         while steps > 0

@@ -16,6 +16,7 @@ mod metrics;
 mod notices;
 mod origin;
 mod plugin;
+mod pods;
 mod reply;
 mod review;
 mod stream;

@@ -5,13 +5,15 @@ use std::net::IpAddr;
 
 use podstamp_core::Filter;
 use podstamp_core::config::{self, Config, Fault, Mode};
-use podstamp_core::directory::{Directory, NoPods};
+use podstamp_core::directory::NoPods;
+use podstamp_core::exchange::{Prepared, Request};
 use serde_json::Value;
 
 use crate::abi::{environment, host};
 use crate::budget::Budget;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::pods::Pods;
 use crate::tee::Copies;
 use crate::{origin, review};
 
@@ -24,6 +26,7 @@ pub(crate) struct Plugin {
     budget: Budget,
     instance: Option<IpAddr>,
     copies: Copies,
+    pods: Option<Pods>,
     /// How often `tick` is called, milliseconds; 0: not at all.
     period: Cell<u32>,
 }
@@ -42,13 +45,28 @@ impl Plugin {
         notices.iter().for_each(Notices::tell);
         let budget = Budget::new(filter.config().limits.in_flight_bytes as usize);
         let (metrics, instance) = (Metrics::define(), origin::instance(&variables));
-        let (notices, copies) = (Notices::default(), Copies::default());
-        Ok(Self { filter, metrics, notices, budget, instance, copies, period: Cell::new(0) })
+        let config = filter.config();
+        let source = config.proxy_wasm.pods.clone();
+        let pods = source.map(|source| Pods::new(source, config.pipeline.fields()));
+        Ok(Self {
+            filter,
+            metrics,
+            notices: Notices::default(),
+            budget,
+            instance,
+            copies: Copies::default(),
+            pods,
+            period: Cell::new(0),
+        })
     }
 
-    /// Has [`Plugin::tick`] called as often as there is something to do.
+    /// Has [`Plugin::tick`] called when there is something to do.
     pub(crate) fn schedule(&self) {
-        let period = if self.copies.is_idle() { 0 } else { TICK };
+        let period = match &self.pods {
+            _ if !self.copies.is_idle() => TICK,
+            Some(pods) => pods.next(host::now()).max(TICK),
+            None => 0,
+        };
         if self.period.replace(period) != period {
             host::tick_every(period);
         }
@@ -59,12 +77,19 @@ impl Plugin {
         if let Mode::Tee { cluster } = &self.config().proxy_wasm.mode {
             self.copies.advance(self, cluster);
         }
+        if let Some(pods) = &self.pods {
+            pods.advance(self);
+        }
         self.schedule();
     }
 
     /// A request of our own has ended.
     pub(crate) fn called(&self, token: u32, headers: bool, body_size: usize) {
-        self.copies.called(self, token, headers, body_size);
+        if !self.copies.called(self, token, headers, body_size)
+            && let Some(pods) = &self.pods
+        {
+            pods.called(self, token, headers, body_size);
+        }
         self.schedule();
     }
 
@@ -97,8 +122,15 @@ impl Plugin {
         self.instance
     }
 
-    pub(crate) fn directory(&self) -> &dyn Directory {
-        &NoPods
+    /// Checks a request, and stamps it: with the pods that are known now.
+    pub(crate) fn prepare(&self, request: &Request<'_>) -> Prepared {
+        let began = host::now();
+        let prepared = match self.pods.as_ref().and_then(Pods::table) {
+            Some(table) => self.filter.prepare(request, &*table),
+            None => self.filter.prepare(request, &NoPods),
+        };
+        self.metrics.met(&prepared.report, host::now().saturating_sub(began));
+        prepared
     }
 }
 
@@ -118,5 +150,5 @@ fn parse(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
     })
 }
 
-/// Milliseconds: how long a copy may wait at most until it is looked at.
+/// Milliseconds: how long a copy may wait until it is looked at, and half a table until it is read on.
 const TICK: u32 = 10;

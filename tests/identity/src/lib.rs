@@ -14,7 +14,13 @@ const REQUEST_HEADERS: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
-    fn proxy_get_buffer_bytes(buffer: u32, start: usize, size: usize, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
     fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, length: usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, length: usize) -> u32;
 }
@@ -50,7 +56,9 @@ extern "C" fn proxy_on_request_body(_context: u32, size: usize, end: u32) -> u32
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: the host puts the bytes into room of that size, which `malloc` gave it and which is freed here.
     unsafe {
-        if proxy_get_buffer_bytes(REQUEST_BODY, 0, size, &raw mut data, &raw mut length) == 0 && !data.is_null() {
+        if proxy_get_buffer_bytes(REQUEST_BODY, 0, size, &raw mut data, &raw mut length) == 0
+            && !data.is_null()
+        {
             let body = Vec::from_raw_parts(data, length, length);
             proxy_set_buffer_bytes(REQUEST_BODY, 0, size, body.as_ptr(), body.len());
         }

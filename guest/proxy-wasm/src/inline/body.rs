@@ -54,8 +54,7 @@ impl Exchange {
         }
         let outbound = match self.prepare(&body) {
             Verdict::Forward(outbound) => outbound,
-            // An empty success is the upstream's to say: a proxy's own is none to a gRPC client.
-            Verdict::Answer(answer) if self.encoding() == Encoding::Grpc && answer.status == 200 => {
+            Verdict::Answer(answer) if self.is_upstreams_to_say(&answer) => {
                 return self.send(size, &body, Content::Unchanged, coded);
             }
             Verdict::Answer(answer) => return self.refuse_body(answer, size),

@@ -152,10 +152,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         }
     };
     plugin.metrics().received(captured.held.bytes().len(), body.len());
-    let began = host::now();
-    let prepared = plugin.filter().prepare(&captured.head.request(&body), plugin.directory());
-    let now = host::now();
-    plugin.metrics().met(&prepared.report, now.saturating_sub(began));
+    let prepared = plugin.prepare(&captured.head.request(&body));
     let outbound = match prepared.verdict {
         Verdict::Forward(outbound) => outbound,
         Verdict::Answer(answer) => {
@@ -174,6 +171,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         plugin.metrics().copied(Copied::Dropped, spans);
         return None;
     };
+    let now = host::now();
     Some(Job { body, spans, begun: now, due: now, attempts: 0 })
 }
 

@@ -1,0 +1,164 @@
+//! The pod table, asked for at a podstamp that knows the cluster's pods: `GET /pods` on its admin listener.
+//!
+//! A worker has no other thread for it, so that a table is read a bit at a time between requests, and the old one serves
+//! until the new one is whole.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use podstamp_core::config::PodsSource;
+use podstamp_core::directory::Fields;
+use podstamp_core::exchange::Header;
+use podstamp_pods::{Intake, Progress, Table};
+
+use crate::abi::{Buffer, Headers, host};
+use crate::plugin::Plugin;
+
+/// The table, and how it is kept up to date.
+pub(crate) struct Pods {
+    source: PodsSource,
+    path: String,
+    table: RefCell<Option<Rc<Table>>>,
+    /// Of the text that was taken last.
+    etag: RefCell<Option<Vec<u8>>>,
+    intake: RefCell<Option<Intake>>,
+    /// The call that is out.
+    call: Cell<Option<u32>>,
+    /// When to ask next, nanoseconds.
+    due: Cell<u64>,
+}
+
+impl Pods {
+    /// Nothing known yet, and to be asked for at once. `fields` is what lookups need.
+    pub(crate) fn new(source: PodsSource, fields: Fields) -> Self {
+        Self {
+            path: format!("/pods?fields={fields}"),
+            source,
+            table: RefCell::default(),
+            etag: RefCell::default(),
+            intake: RefCell::default(),
+            call: Cell::default(),
+            due: Cell::default(),
+        }
+    }
+
+    /// The table; none before the first has come.
+    pub(crate) fn table(&self) -> Option<Rc<Table>> {
+        self.table.borrow().clone()
+    }
+
+    /// Milliseconds until there is something to do.
+    pub(crate) fn next(&self, now: u64) -> u32 {
+        if self.intake.borrow().is_some() {
+            return 0;
+        }
+        u32::try_from(self.due.get().saturating_sub(now) / 1_000_000).unwrap_or(u32::MAX)
+    }
+
+    /// Reads on, or asks if it is time to.
+    pub(crate) fn advance(&self, plugin: &Plugin) {
+        let now = host::now();
+        if self.intake.borrow().is_some() {
+            self.read(plugin, now);
+        } else if self.due.get() <= now {
+            self.ask(plugin, now);
+        }
+    }
+
+    /// A call has ended, if it was this one's.
+    pub(crate) fn called(&self, plugin: &Plugin, token: u32, has_headers: bool, body_size: usize) {
+        if self.call.get() != Some(token) {
+            return;
+        }
+        self.call.set(None);
+        let headers = if has_headers { host::headers(Headers::CallResponse) } else { Vec::new() };
+        let header = |name: &str| headers.iter().find(|header| header.name == name);
+        match header(":status").map(|status| status.value.as_slice()) {
+            Some(b"304") => {}
+            Some(b"200") => {
+                let text = host::buffer(Buffer::CallResponseBody, 0, body_size).unwrap_or_default();
+                let etag = header("etag").map(|etag| etag.value.clone());
+                self.etag.replace(etag);
+                self.intake.replace(Some(Intake::new(text)));
+            }
+            Some(status) => {
+                let status = String::from_utf8_lossy(status);
+                self.failed(plugin, &format!("it answers {status}: {}", said(body_size)));
+            }
+            None => self.failed(plugin, "it cannot be reached, or does not answer in time"),
+        }
+    }
+
+    fn ask(&self, plugin: &Plugin, now: u64) {
+        self.due.set(now.saturating_add(u64::from(self.source.interval) * 1_000_000));
+        let mut headers = vec![
+            Header::new(":method", "GET"),
+            Header::new(":path", &self.path),
+            Header::new(":authority", &self.source.authority),
+        ];
+        if let Some(etag) = self.etag.borrow().as_ref() {
+            headers.push(Header { name: "if-none-match".to_owned(), value: etag.clone() });
+        }
+        match host::http_call(&self.source.cluster, &headers, &[], TIMEOUT) {
+            Ok(token) => self.call.set(Some(token)),
+            Err(refused) => {
+                self.failed(plugin, &format!("the proxy makes no call to it (status {})", refused.0));
+            }
+        }
+    }
+
+    /// Reads on, for as long as a tick may take.
+    fn read(&self, plugin: &Plugin, began: u64) {
+        let Some(mut intake) = self.intake.take() else { return };
+        let table = loop {
+            match intake.advance(STEP) {
+                Ok(Progress::Done) => break intake.finish(),
+                Ok(Progress::More) if host::now().saturating_sub(began) < TICK_SHARE => {}
+                Ok(Progress::More) => return drop(self.intake.replace(Some(intake))),
+                Err(error) => break Err(error),
+            }
+        };
+        match table {
+            Ok(table) => {
+                plugin.metrics().pods(table.len(), table.memory());
+                self.table.replace(Some(Rc::new(table)));
+            }
+            Err(error) => {
+                self.etag.replace(None);
+                self.failed(plugin, &format!("what it sends is no list of pods: {error}"));
+            }
+        }
+    }
+
+    /// The table that there is stays, and the next attempt comes soon.
+    fn failed(&self, plugin: &Plugin, reason: &str) {
+        let soon = host::now().saturating_add(RETRY);
+        self.due.set(self.due.get().min(soon));
+        plugin.metrics().no_pods();
+        let place = "podstamp.proxy_wasm.pods.cluster";
+        let cluster = &self.source.cluster;
+        plugin
+            .notices()
+            .warn("pods-missing", format!("no pods from cluster {cluster:?} ({place}): {reason}"));
+    }
+}
+
+/// The beginning of what an answer says.
+fn said(body_size: usize) -> String {
+    let text = host::buffer(Buffer::CallResponseBody, 0, body_size.min(MAX_SAID)).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}
+
+/// Milliseconds for an answer.
+const TIMEOUT: u32 = 5_000;
+
+/// Nanoseconds until a failure is followed by another attempt.
+const RETRY: u64 = 1_000_000_000;
+
+/// Nanoseconds that reading may take of a tick: requests of the same worker wait meanwhile.
+const TICK_SHARE: u64 = 2_000_000;
+
+/// Bytes between two looks at the clock.
+const STEP: usize = 32 << 10;
+
+const MAX_SAID: usize = 200;
