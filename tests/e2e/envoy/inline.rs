@@ -1,6 +1,7 @@
 //! OTLP/HTTP through the listener: the agent gets the batch stamped, and the client its answer.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -53,23 +54,30 @@ fn clients_of_http_2_are_served_as_well() {
 }
 
 #[test]
-fn the_answer_is_in_the_clients_encoding_however_the_agent_says_nothing() {
-    let empty = ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"];
-    let other = ["content-type: text/plain\r\ncontent-length: 2\r\n\r\nok", "content-length: 2\r\n\r\nok"];
-    for said in empty.into_iter().chain(other) {
-        let upstream = Raw::answering(move |stream| {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\n{said}").as_bytes()).unwrap();
-        });
-        let Some(envoy) = Setup::towards(upstream.address).start() else { return };
+fn the_answer_is_in_the_clients_encoding_however_little_the_agent_says() {
+    const EMPTY: [&str; 2] = ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"];
+    const OTHER: [&str; 2] =
+        ["content-type: text/plain\r\ncontent-length: 2\r\n\r\nok", "content-length: 2\r\n\r\nok"];
+    let said = Arc::<Mutex<&str>>::default();
+    let upstream = Raw::answering({
+        let said = Arc::clone(&said);
+        move |stream| {
+            let head = format!("HTTP/1.1 200 OK\r\n{}", said.lock().unwrap());
+            stream.write_all(head.as_bytes()).unwrap();
+        }
+    });
+    let Some(envoy) = Setup::towards(upstream.address).start() else { return };
+    for response in EMPTY.into_iter().chain(OTHER) {
+        *said.lock().unwrap() = response;
         let mut client = Client::connect(envoy.address);
         for encoding in [Encoding::Protobuf, Encoding::Json, Encoding::Protobuf] {
             let answer = encoding.send(&mut client, &encoding.batch());
-            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{said:?}");
+            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{response:?}");
             let body: &[u8] = if encoding == Encoding::Json { b"{}" } else { b"" };
-            assert_eq!(answer.body, body, "{said:?}");
+            assert_eq!(answer.body, body, "{response:?}");
         }
-        assert_eq!(upstream.requests(), 3);
     }
+    assert_eq!(upstream.requests(), 12);
 }
 
 #[test]
