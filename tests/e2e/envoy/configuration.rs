@@ -37,10 +37,8 @@ fn the_configurations_that_deepflow_documents_are_taken() {
     let map = manifest.split("\n---\n").find(|document| document.contains("kind: ConfigMap")).unwrap();
     let whole = read(read(map)["data"]["otel-agent-config"].as_str().unwrap());
     for document in [read(&fixture("deepflow-simple.yaml")), whole] {
-        for as_text in [false, true] {
-            let Some((taken, log)) = setup(document.clone(), as_text).validate() else { return };
-            assert!(taken, "{log}");
-        }
+        let Some((taken, log)) = setup(document, false).validate() else { return };
+        assert!(taken, "{log}");
     }
 }
 
@@ -48,6 +46,7 @@ fn the_configurations_that_deepflow_documents_are_taken() {
 fn every_fault_is_logged_with_its_path_and_envoy_does_not_start() {
     let mut document = document("  limits:\n    body: lots\n  proxy_wasm:\n    mode: outline\n    pear: x\n");
     document["recievers"] = json!({});
+    document["exporters"]["otlphttp"]["headers"] = json!({"authorization": "Bearer of-the-agent"});
     document["processors"]["resource/post"]["attributes"][0]["action"] = json!("inster");
     document["service"]["pipelines"]["traces"]["processors"][0] = json!("resource/first");
     for as_text in [false, true] {
@@ -63,17 +62,13 @@ fn every_fault_is_logged_with_its_path_and_envoy_does_not_start() {
         ] {
             assert!(log.contains(path), "{path}\n{log}");
         }
+        assert!(!log.contains("of-the-agent"), "it is a secret");
     }
 }
 
 #[test]
 fn a_text_that_is_no_document_is_refused_with_the_way_out() {
-    for (text, said) in [
-        ("mode: inline", "google.protobuf.Struct"),
-        ("{\"service\": ", "google.protobuf.Struct"),
-        ("[]", "expected a section with keys"),
-        ("7", "expected a section with keys"),
-    ] {
+    for (text, said) in [("mode: inline", "google.protobuf.Struct"), ("[]", "expected a section with keys")] {
         let Some((taken, log)) = setup(json!(text), true).validate() else { return };
         assert!(!taken, "{text}");
         assert!(log.contains(said), "{text}:\n{log}");
@@ -89,15 +84,4 @@ fn what_has_no_effect_here_is_said_once_and_does_not_keep_envoy_from_starting() 
     let Some(envoy) = (Setup { document: Some(document), ..Setup::to(&agent) }).start() else { return };
     envoy.wait_for_log(&["wasm", "processors.batch"]);
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
-}
-
-#[test]
-fn secrets_do_not_reach_the_log() {
-    let mut document = document("  limits:\n    body: lots\n");
-    document["exporters"]["otlphttp"]["headers"] = json!({"authorization": "Bearer of-the-agent"});
-    for as_text in [false, true] {
-        let Some((_, log)) = setup(document.clone(), as_text).validate() else { return };
-        assert!(log.contains("podstamp.limits.body: "), "{log}");
-        assert!(!log.contains("of-the-agent"), "{log}");
-    }
 }

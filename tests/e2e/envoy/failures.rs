@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use podstamp_agent::Script;
+use podstamp_agent::{Builder, Script};
+use serde_json::json;
 
-use super::{Envoy, POD, Setup};
+use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::{status, throttled};
 use crate::encoding::Encoding;
 use crate::grpc::UNAVAILABLE;
 use crate::http::{Client, Response, export};
-use crate::served::{StandIn, closed_port};
+use crate::served::{StandIn, closed_port, wait_until};
 use crate::spans;
 use crate::status::Status;
 
@@ -134,4 +135,55 @@ fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
     agent.agent().play(1, status(404));
     assert_eq!(send(&envoy, Encoding::Protobuf).status, 500);
     envoy.wait_for_log(&["wasm", "exporters.otlphttp.traces_endpoint"]);
+}
+
+#[test]
+fn an_agent_that_takes_nothing_and_says_so_at_once_is_believed() {
+    let agent = StandIn::with(|builder| builder.play_always(Script::Disabled));
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    for encoding in Encoding::BOTH {
+        encoding.success(&send(&envoy, encoding));
+        // It has answered before there is a body.
+        let mut client = Client::connect(envoy.address);
+        client.begin_chunked("/v1/traces", &[encoding.header()]);
+        let before = agent.agent().totals().requests;
+        wait_until("the agent has answered", || {
+            agent.agent().totals().requests > before
+                || envoy.stat("http.otlp.downstream_rq_2xx") > before as f64
+        });
+        client.write_chunk(&encoding.batch());
+        encoding.success(&client.end_chunked(&[]));
+    }
+}
+
+#[test]
+fn a_route_may_try_again_and_sends_the_stamped_batch_each_time() {
+    let agent = StandIn::with(Builder::keep_bodies);
+    let mut setup = Setup::to(&agent);
+    let policy = json!({"retry_on": "5xx,reset,connect-failure", "num_retries": 3});
+    setup.virtual_host = json!({"retry_policy": policy});
+    let Some(envoy) = setup.start() else { return };
+    for script in [status(503), Script::Close] {
+        for encoding in Encoding::BOTH {
+            agent.agent().play(2, script.clone());
+            encoding.success(&send(&envoy, encoding));
+            let messages = agent.messages();
+            assert_eq!(messages.len(), 3, "{script:?}");
+            assert!(messages.iter().all(|sent| *sent == stamped(&Encoding::Protobuf.batch(), POD)));
+            agent.agent().forget_records();
+        }
+    }
+}
+
+#[test]
+fn without_a_route_to_the_agent_the_client_keeps_its_batch_and_the_log_says_why() {
+    let mut setup = Setup::towards(closed_port());
+    setup.virtual_host = json!({"routes": []});
+    let Some(envoy) = setup.start() else { return };
+    for encoding in Encoding::BOTH {
+        // Envoy's own 404 has no body, so that there is none to put OTLP's in place of.
+        let answer = send(&envoy, encoding);
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    }
+    envoy.wait_for_log(&["wasm", "route_not_found"]);
 }

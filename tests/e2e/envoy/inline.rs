@@ -1,16 +1,19 @@
 //! OTLP/HTTP through the listener: the agent gets the batch stamped, and the client its answer.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use podstamp_agent::Builder;
+use serde_json::json;
 
+use super::setup::{document, filter, typed};
 use super::{POD, Setup, stamped};
 use crate::checklist::partly;
 use crate::encoding::Encoding;
-use crate::http::{Client, PROTOBUF, gzipped};
+use crate::http::{Client, PROTOBUF, export, gzipped};
 use crate::http2::Http2;
 use crate::raw::Raw;
 use crate::served::StandIn;
@@ -51,23 +54,30 @@ fn clients_of_http_2_are_served_as_well() {
 }
 
 #[test]
-fn the_answer_is_in_the_clients_encoding_however_the_agent_says_nothing() {
-    let empty = ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"];
-    let other = ["content-type: text/plain\r\ncontent-length: 2\r\n\r\nok", "content-length: 2\r\n\r\nok"];
-    for said in empty.into_iter().chain(other) {
-        let upstream = Raw::answering(move |stream| {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\n{said}").as_bytes()).unwrap();
-        });
-        let Some(envoy) = Setup::towards(upstream.address).start() else { return };
+fn the_answer_is_in_the_clients_encoding_however_little_the_agent_says() {
+    const EMPTY: [&str; 2] = ["content-length: 0\r\n\r\n", "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"];
+    const OTHER: [&str; 2] =
+        ["content-type: text/plain\r\ncontent-length: 2\r\n\r\nok", "content-length: 2\r\n\r\nok"];
+    let said = Arc::<Mutex<&str>>::default();
+    let upstream = Raw::answering({
+        let said = Arc::clone(&said);
+        move |stream| {
+            let head = format!("HTTP/1.1 200 OK\r\n{}", said.lock().unwrap());
+            stream.write_all(head.as_bytes()).unwrap();
+        }
+    });
+    let Some(envoy) = Setup::towards(upstream.address).start() else { return };
+    for response in EMPTY.into_iter().chain(OTHER) {
+        *said.lock().unwrap() = response;
         let mut client = Client::connect(envoy.address);
         for encoding in [Encoding::Protobuf, Encoding::Json, Encoding::Protobuf] {
             let answer = encoding.send(&mut client, &encoding.batch());
-            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{said:?}");
+            assert_eq!(encoding.success(&answer), ExportTraceServiceResponse::default(), "{response:?}");
             let body: &[u8] = if encoding == Encoding::Json { b"{}" } else { b"" };
-            assert_eq!(answer.body, body, "{said:?}");
+            assert_eq!(answer.body, body, "{response:?}");
         }
-        assert_eq!(upstream.requests(), 3);
     }
+    assert_eq!(upstream.requests(), 12);
 }
 
 #[test]
@@ -124,4 +134,70 @@ fn a_content_type_that_is_not_otlps_is_refused() {
     assert_eq!(answer.status, 415, "{}", answer.message());
     assert_eq!(Encoding::Protobuf.send(&mut client, &Encoding::Protobuf.batch()).status, 200);
     assert_eq!(agent.agent().totals().requests, 1);
+}
+
+#[test]
+fn the_path_of_the_receiver_is_the_one_that_is_served() {
+    let (agent, other) = (StandIn::start(), StandIn::start());
+    let mut document = document("");
+    document["receivers"] = json!({"otlp": {"protocols": {"http": {"traces_url_path": "/otlp/in"}}}});
+    let setup = Setup { document: Some(document), other: other.agent().address(), ..Setup::to(&agent) };
+    let Some(envoy) = setup.start() else { return };
+    let mut client = Client::connect(envoy.address);
+    for (path, status) in [("/otlp/in", 200), ("/otlp/in?tenant=shop", 200), ("/v1/traces", 404)] {
+        let answer = client.send("POST", path, &[PROTOBUF], &Encoding::Protobuf.batch());
+        assert_eq!(answer.status, status, "{path}");
+    }
+    assert_eq!((agent.records().len(), other.records().len()), (2, 1));
+    assert!(agent.records().iter().all(|record| record.path == "/api/v1/otel/trace"));
+}
+
+#[test]
+fn the_exporters_headers_reach_the_agent() {
+    let agent = StandIn::start();
+    let mut document = document("");
+    document["exporters"]["otlphttp"]["headers"] =
+        json!({"authorization": "Bearer of-the-agent", "x-tenant": "shop"});
+    let Some(envoy) = (Setup { document: Some(document), ..Setup::to(&agent) }).start() else { return };
+    let headers = [PROTOBUF, ("authorization", "Bearer of-the-client"), ("x-of", "client")];
+    let answer =
+        Client::connect(envoy.address).send("POST", "/v1/traces", &headers, &Encoding::Protobuf.batch());
+    assert_eq!(answer.status, 200);
+    let record = agent.records().pop().unwrap();
+    assert_eq!(record.header("authorization"), Some("Bearer of-the-agent"));
+    assert_eq!(record.header("x-tenant"), Some("shop"));
+    assert!(record.header("user-agent").unwrap().starts_with("podstamp/"));
+}
+
+#[test]
+fn pages_of_allowed_origins_can_read_every_answer() {
+    let agent = StandIn::start();
+    let mut setup = Setup::to(&agent);
+    // Behind the module, since an answer that the module sends in place of the agent's goes past the filters ahead of it.
+    setup.behind = vec![filter("cors", typed("filters.http.cors.v3.Cors", json!({})))];
+    let page = "https://www.shop.example";
+    let policy = json!({"allow_origin_string_match": [{"exact": page}], "allow_methods": "POST"});
+    setup.virtual_host = json!({"typed_per_filter_config": {
+        "envoy.filters.http.cors": typed("filters.http.cors.v3.CorsPolicy", policy),
+    }});
+    let Some(envoy) = setup.start() else { return };
+    let asked = [("origin", page), ("access-control-request-method", "POST")];
+    let preflight = Client::connect(envoy.address).send("OPTIONS", "/v1/traces", &asked, b"");
+    assert_eq!(preflight.header("access-control-allow-origin"), Some(page));
+    for encoding in Encoding::BOTH {
+        for (body, status) in [(encoding.batch(), 200), (encoding.broken(), 400)] {
+            let headers = [encoding.header(), ("origin", page)];
+            let answer = Client::connect(envoy.address).send("POST", "/v1/traces", &headers, &body);
+            assert_eq!(answer.status, status);
+            assert_eq!(answer.header("access-control-allow-origin"), Some(page), "{encoding:?}: {status}");
+        }
+    }
+}
+
+#[test]
+fn an_envoy_that_has_served_ends_when_it_is_told_to() {
+    let agent = StandIn::start();
+    let Some(mut envoy) = Setup::to(&agent).start() else { return };
+    assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
+    assert_eq!(envoy.terminate().code(), Some(0), "{}", envoy.log());
 }

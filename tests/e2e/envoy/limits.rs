@@ -14,6 +14,9 @@ use crate::served::StandIn;
 use crate::spans;
 use crate::status::Status;
 
+/// By gRPC's numbers.
+const UNIMPLEMENTED: i32 = 12;
+
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 fn is_refused(answer: &Response, status: u16, code: i32, encoding: Encoding) -> Status {
@@ -61,6 +64,23 @@ fn bodies_over_podstamps_limit_are_refused_before_and_after_decompression() {
         }
     }
     serves_with_the_same_module(&envoy, &agent);
+}
+
+#[test]
+fn a_body_as_large_as_the_limit_is_taken() {
+    let agent = StandIn::start();
+    let (at, over) =
+        (spans::export(&[("shop", &"x".repeat(3000))]), spans::export(&[("shop", &"x".repeat(3001))]));
+    let mut setup = Setup::to(&agent);
+    // What is stamped has to fit as well, and is put on a resource that is full: so none is.
+    let mut document = document(&format!("  limits:\n    body: {}\n", at.len()));
+    document["service"]["pipelines"]["traces"]["processors"] = json!([]);
+    document["podstamp"]["guard"] = json!({"enabled": false});
+    setup.document = Some(document);
+    let Some(envoy) = setup.start() else { return };
+    assert_eq!(export(envoy.address, &at).status, 200);
+    assert_eq!(export(envoy.address, &over).status, 413);
+    assert_eq!(agent.agent().totals().spans, 1);
 }
 
 #[test]
@@ -131,16 +151,16 @@ fn what_is_not_gzip_and_codings_that_nobody_knows_are_refused() {
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         let (plain, gzip) = (encoding.batch(), gzipped(&mut &*encoding.batch()));
-        for (coding, body, status) in [
-            ("gzip", &plain[..], 400),
-            ("gzip", &gzip[..gzip.len() - 5], 400),
-            ("gzip", &gzip[..12], 400),
-            ("gzip", &[&gzip[..], b"more"].concat(), 400),
-            ("br", &plain, 415),
+        for (coding, body, status, code) in [
+            ("gzip", &plain[..], 400, INVALID_ARGUMENT),
+            ("gzip", &gzip[..gzip.len() - 5], 400, INVALID_ARGUMENT),
+            ("gzip", &gzip[..12], 400, INVALID_ARGUMENT),
+            ("gzip", &[&gzip[..], b"more"].concat(), 400, INVALID_ARGUMENT),
+            ("br", &plain, 415, UNIMPLEMENTED),
         ] {
             let headers = [encoding.header(), ("content-encoding", coding)];
             let answer = Client::connect(envoy.address).send("POST", "/v1/traces", &headers, body);
-            is_refused(&answer, status, INVALID_ARGUMENT, encoding);
+            is_refused(&answer, status, code, encoding);
         }
     }
     serves_with_the_same_module(&envoy, &agent);

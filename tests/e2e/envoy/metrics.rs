@@ -1,5 +1,10 @@
 //! What the module counts, as Prometheus reads it from Envoy.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use podstamp_agent::Script;
 use serde_json::json;
 
 use super::{Envoy, Setup};
@@ -68,4 +73,21 @@ fn workers_count_together() {
         assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
     }
     counts(&envoy, "podstamp_spans_total_outcome_accepted", &[], 20.0);
+}
+
+#[test]
+fn a_client_that_does_not_wait_for_its_answer_is_counted() {
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(60))));
+    let Some(envoy) = Setup::to(&agent).start() else { return };
+    let batch = Encoding::Protobuf.batch();
+    let mut client = TcpStream::connect(envoy.address).unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        batch.len()
+    );
+    client.write_all(&[head.as_bytes(), &batch].concat()).unwrap();
+    wait_until("the batch is sent", || envoy.metric("podstamp_sent_bytes_total", &[]) > 0.0);
+    drop(client);
+    counts(&envoy, "podstamp_requests_total_outcome_cancelled", &[], 1.0);
+    counts(&envoy, "podstamp_spans_total_outcome_cancelled", &[], 1.0);
 }

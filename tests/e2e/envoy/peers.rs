@@ -63,25 +63,24 @@ fn the_address_in_the_filter_state_is_the_peers() {
 #[test]
 fn the_key_of_the_filter_state_can_be_another() {
     let agent = StandIn::start();
-    let mut setup = Setup::to(&agent);
-    setup.document = Some(document("  proxy_wasm:\n    peer: another.key\n"));
-    let Some(envoy) = setup.start() else { return };
-    // What the usual key has is not read.
-    assert_eq!(stamped(&envoy, &agent, &[]), UNKNOWN);
+    for (key, expected) in [("mesh.peer", super::POD), ("podstamp.peer", UNKNOWN)] {
+        let mut setup = Setup { peer_key: key, ..Setup::to(&agent) };
+        setup.document = Some(document("  proxy_wasm:\n    peer: mesh.peer\n"));
+        let Some(envoy) = setup.start() else { return };
+        assert_eq!(stamped(&envoy, &agent, &[]), expected, "{key}");
+    }
 }
 
 #[test]
 fn a_forwarded_for_that_nobody_vouches_for_is_not_believed() {
     let agent = StandIn::start();
-    for peer in [Some(DIRECT), None] {
-        for use_remote_address in [false, true] {
-            let mut setup = Setup { peer, ..Setup::to(&agent) };
-            setup.manager = json!({"use_remote_address": use_remote_address});
-            let Some(envoy) = setup.start() else { return };
-            for header in [FORWARDED_FOR, ("forwarded", "for=10.1.2.3")] {
-                let address = stamped(&envoy, &agent, &[header]);
-                assert_eq!(address, UNKNOWN, "{peer:?}, use_remote_address {use_remote_address}: {header:?}");
-            }
+    for (peer, use_remote_address) in [(Some(DIRECT), false), (None, false), (None, true)] {
+        let mut setup = Setup { peer, ..Setup::to(&agent) };
+        setup.manager = json!({"use_remote_address": use_remote_address});
+        let Some(envoy) = setup.start() else { return };
+        for header in [FORWARDED_FOR, ("forwarded", "for=10.1.2.3")] {
+            let address = stamped(&envoy, &agent, &[header]);
+            assert_eq!(address, UNKNOWN, "{peer:?}, use_remote_address {use_remote_address}: {header:?}");
         }
     }
 }
@@ -89,12 +88,10 @@ fn a_forwarded_for_that_nobody_vouches_for_is_not_believed() {
 #[test]
 fn a_pod_behind_the_direct_peer_cannot_claim_to_be_another() {
     let agent = StandIn::start();
-    for use_remote_address in [false, true] {
-        let mut setup = Setup::to(&agent);
-        setup.manager = json!({"use_remote_address": use_remote_address});
-        let Some(envoy) = setup.start() else { return };
-        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), super::POD);
-    }
+    let mut setup = Setup::to(&agent);
+    setup.manager = json!({"use_remote_address": true});
+    let Some(envoy) = setup.start() else { return };
+    assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), super::POD);
 }
 
 #[test]
@@ -162,32 +159,24 @@ fn without_the_filter_state_the_log_says_how_to_have_it() {
 
 #[test]
 fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
+    const SIDECAR: &str = "10.244.1.9";
     let agent = StandIn::start();
-    for peer in [Some(DIRECT), None] {
-        let mut setup = Setup { peer, ..Setup::to(&agent) };
-        setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9,fd00::9"});
-        let Some(envoy) = setup.start() else { return };
-        assert_eq!(stamped(&envoy, &agent, &[]), "10.244.1.9");
-        // Without the direct peer, whoever it was that was passed on may be meant.
-        let forwarded = if peer.is_some() { "10.244.1.9" } else { UNKNOWN };
-        assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), forwarded);
-    }
-    // Who asks from elsewhere is somebody else.
-    let mut setup = Setup::to(&agent);
-    setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9"});
-    let Some(envoy) = setup.start() else { return };
-    assert_eq!(stamped(&envoy, &agent, &[]), super::POD);
-}
-
-#[test]
-fn every_worker_knows_whose_sidecar_it_is() {
-    let agent = StandIn::start();
-    let mut setup = Setup { peer: Some(DIRECT), concurrency: 2, ..Setup::to(&agent) };
-    setup.metadata = json!({"INSTANCE_IPS": "10.244.1.9"});
-    let Some(envoy) = setup.start() else { return };
-    for _ in 0..10 {
-        assert_eq!(stamped(&envoy, &agent, &[]), "10.244.1.9");
-    }
+    let start = |peer, concurrency| {
+        let mut setup = Setup { peer, concurrency, ..Setup::to(&agent) };
+        setup.metadata = json!({"INSTANCE_IPS": format!("{SIDECAR},fd00::9")});
+        setup.start()
+    };
+    let (Some(by_state), Some(by_source)) = (start(Some("%REQ(x-test-peer)%"), 2), start(None, 1)) else {
+        return;
+    };
+    let from = |peer| stamped(&by_state, &agent, &[FORWARDED_FOR, ("x-test-peer", peer)]);
+    // So often that each of the workers is asked.
+    (0..10).for_each(|_| assert_eq!(from("127.0.0.1"), SIDECAR));
+    assert_eq!(from("::1"), SIDECAR);
+    assert_eq!(from(super::POD), super::POD, "who asks from elsewhere is somebody else");
+    assert_eq!(stamped(&by_source, &agent, &[]), SIDECAR);
+    // It may be passed on for anybody.
+    assert_eq!(stamped(&by_source, &agent, &[FORWARDED_FOR]), UNKNOWN);
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub(crate) struct Setup {
     pub(crate) as_text: bool,
     /// What Envoy writes into the filter state as the direct peer's address, in the format of its access logs.
     pub(crate) peer: Option<&'static str>,
+    /// Under which key.
+    pub(crate) peer_key: &'static str,
+    /// Filters between the module and the router.
+    pub(crate) behind: Vec<Value>,
     /// Has Envoy decompress requests ahead of the module.
     pub(crate) decompressor: bool,
     /// Has Envoy make HTTP/1.1 requests of gRPC calls ahead of the module.
@@ -60,6 +64,8 @@ impl Setup {
             document: Some(document("")),
             as_text: false,
             peer: Some(POD),
+            peer_key: "podstamp.peer",
+            behind: Vec::new(),
             decompressor: false,
             bridge: false,
             timeout: "15s",
@@ -179,7 +185,7 @@ impl Setup {
         }
         if let Some(peer) = self.peer {
             let state = json!({"on_request_headers": [{
-                "object_key": "podstamp.peer",
+                "object_key": self.peer_key,
                 "factory_key": "envoy.string",
                 "format_string": {"text_format_source": {"inline_string": peer}},
             }]});
@@ -191,6 +197,7 @@ impl Setup {
                 typed("filters.http.wasm.v3.Wasm", json!({"config": self.plugin(document)})),
             ));
         }
+        filters.extend(self.behind.iter().cloned());
         filters.push(filter("router", typed("filters.http.router.v3.Router", json!({}))));
         filters
     }
@@ -230,11 +237,13 @@ pub(crate) fn read(yaml: &str) -> Value {
     serde_saphyr::from_str(yaml).unwrap()
 }
 
-fn filter(name: &str, config: Value) -> Value {
+/// A filter of HTTP.
+pub(crate) fn filter(name: &str, config: Value) -> Value {
     json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
 }
 
-fn typed(name: &str, mut config: Value) -> Value {
+/// The configuration of an extension.
+pub(crate) fn typed(name: &str, mut config: Value) -> Value {
     config["@type"] = format!("type.googleapis.com/envoy.extensions.{name}").into();
     config
 }
