@@ -2,7 +2,7 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding` or `host` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry
+//! `codec`, `coding`, `host` or `pods` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry
 //! Collector.
 
 #![allow(
@@ -23,6 +23,7 @@ mod host;
 mod kubernetes;
 mod load;
 mod oracle;
+mod pods;
 #[path = "../e2e/runtime.rs"]
 mod runtime;
 mod sample;
@@ -39,7 +40,7 @@ fn main() {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "collector", "host"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "host", "pods"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -49,6 +50,9 @@ fn main() {
     }
     if all || has("host") {
         results["host"] = host::run(quick);
+    }
+    if all || has("pods") {
+        results["pods"] = pods::run(quick);
     }
     if has("collector") {
         results["collector"] = collector::run(quick);

@@ -22,6 +22,7 @@ mod doors;
 mod grpc;
 mod http;
 mod limits;
+mod pods;
 mod raw;
 mod runtime;
 mod sandbox;

@@ -34,10 +34,7 @@ impl Pipeline {
     /// Which costly parts of pods the steps use. A directory need not keep the others.
     pub fn details(&self) -> Details {
         let fields = self.fields();
-        Details {
-            labels: fields.contains(Field::Labels),
-            annotations: fields.contains(Field::Annotations),
-        }
+        Details { labels: fields.contains(Field::Labels), annotations: fields.contains(Field::Annotations) }
     }
 
     /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one

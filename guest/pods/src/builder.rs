@@ -144,14 +144,16 @@ impl Builder {
         let is_started = !pod.started.is_empty() && pod.started != pod.created;
         let started = if is_started { strings.add(&pod.started)? } else { created };
         let fields = self.fields;
-        let mut intern =
-            |field, text: &str| strings.intern(if fields.contains(field) { text } else { Default::default() });
-        let hostname = match &*pod.hostname {
-            hostname if hostname.is_empty() || *hostname == pod.name => {
-                if fields.contains(Field::Hostname) { name } else { Symbol::EMPTY }
-            }
-            hostname => intern(Field::Hostname, hostname)?,
+        let mut intern = |field, text: &str| {
+            strings.intern(if fields.contains(field) { text } else { Default::default() })
         };
+        let hostname =
+            match &*pod.hostname {
+                hostname if hostname.is_empty() || *hostname == pod.name => {
+                    if fields.contains(Field::Hostname) { name } else { Symbol::EMPTY }
+                }
+                hostname => intern(Field::Hostname, hostname)?,
+            };
         Some(Record {
             name,
             created,

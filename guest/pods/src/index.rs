@@ -93,7 +93,8 @@ impl Building {
             self.is_hashed = true;
             let filled = self.hashes.iter().flatten().count();
             let slots = (filled + filled / 3 + 1).next_power_of_two();
-            self.index = Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
+            self.index =
+                Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
         }
         // From the last, so that each chain runs in the order of the entries.
         while steps > 0
@@ -153,6 +154,19 @@ mod tests {
                     (0..500).filter(|entry| key(*entry) == wanted && wanted != 3).collect();
                 assert_eq!(found, expected);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_built_in_steps_is_the_same() {
+        let hash = |entry: u32| (entry % 7 != 0).then_some(u64::from(entry % 5));
+        let same = |a, b| a % 5 == b % 5;
+        let whole = Index::build(100, hash, same);
+        for steps in [1, 3, 99, 100, 200, 201] {
+            let mut building = Building::new(100);
+            while building.advance(steps, hash, same) == 0 {}
+            let index = building.finish();
+            assert_eq!((index.slots, index.next), (whole.slots.clone(), whole.next.clone()), "{steps}");
         }
     }
 

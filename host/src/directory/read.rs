@@ -101,9 +101,10 @@ fn read_yaml(input: impl Read, items: &mut Items) -> Result<(), ReadError> {
         return Err(ReadError::Empty);
     }
     for document in documents {
-        let kind = document.stream(Document { items }).map_err(
-            |yaml::SyntaxError { line, column, message }| ReadError::Syntax { line, column, message },
-        )?;
+        let kind =
+            document.stream(Document { items }).map_err(|yaml::SyntaxError { line, column, message }| {
+                ReadError::Syntax { line, column, message }
+            })?;
         check(kind)?;
     }
     Ok(())

@@ -144,7 +144,8 @@ fn steps_run_in_their_order_and_the_last_association_is_returned() {
 
 #[test]
 fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
-    let nothing = json!({"extract": {"metadata": []}, "pod_association": [{"sources": [{"from": "connection"}]}]});
+    let nothing =
+        json!({"extract": {"metadata": []}, "pod_association": [{"sources": [{"from": "connection"}]}]});
     let by = |name: &str| {
         let source = json!({"from": "resource_attribute", "name": name});
         json!({"extract": {"metadata": []}, "pod_association": [{"sources": [source]}]})
@@ -176,7 +177,10 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         ),
         (with("exclude", json!({"pods": [{"name": "agent"}]})), "uid"),
         (
-            extract("metadata", json!(["k8s.pod.name", "k8s.pod.ip", "k8s.pod.start_time", "k8s.pod.hostname"])),
+            extract(
+                "metadata",
+                json!(["k8s.pod.name", "k8s.pod.ip", "k8s.pod.start_time", "k8s.pod.hostname"]),
+            ),
             "uid,hostname",
         ),
         (extract("labels", json!([{"key": "app"}])), "uid,labels"),
@@ -186,10 +190,10 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         let pipeline = pipeline(&json!({"k8sattributes": settings.clone()}), &["k8sattributes"]);
         assert_eq!(pipeline.fields().to_string(), expected, "{settings}");
     }
-    let both = pipeline(&json!({"k8sattributes": by("k8s.node.name"), "k8sattributes/2": by("k8s.pod.name")}), &[
-        "k8sattributes",
-        "k8sattributes/2",
-    ]);
+    let both = pipeline(
+        &json!({"k8sattributes": by("k8s.node.name"), "k8sattributes/2": by("k8s.pod.name")}),
+        &["k8sattributes", "k8sattributes/2"],
+    );
     assert_eq!(both.fields().to_string(), "namespace,uid,node");
     assert_eq!(pipeline(&json!({"resource": {"attributes": []}}), &[]).fields(), Fields::NONE);
 }

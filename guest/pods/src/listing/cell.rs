@@ -33,8 +33,7 @@ impl Cell {
     ];
 
     /// Without these a line says too little of a pod.
-    pub(super) const REQUIRED: [Self; 5] =
-        [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags];
+    pub(super) const REQUIRED: [Self; 5] = [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags];
 
     /// The cells of a line with these fields.
     pub(super) fn of(fields: Fields) -> impl Iterator<Item = Self> {

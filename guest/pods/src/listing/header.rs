@@ -27,7 +27,9 @@ impl Header {
         match format.split_once(' ') {
             Some((FORMAT, VERSION)) => {}
             Some((FORMAT, version)) => {
-                return Err(format!("it is {FORMAT} of version {version:?}, and only {VERSION} is known here"));
+                return Err(format!(
+                    "it is {FORMAT} of version {version:?}, and only {VERSION} is known here"
+                ));
             }
             _ => return Err(format!("it does not begin with {FORMAT:?}")),
         }

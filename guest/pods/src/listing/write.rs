@@ -58,7 +58,9 @@ fn write_cell(out: &mut String, columns: &Columns, pod: u32, record: &Record, ce
     let symbol = match cell {
         Cell::Name => record.name,
         Cell::Created => record.created,
-        Cell::Started if columns.strings.text(record.started) == columns.strings.text(record.created) => return,
+        Cell::Started if columns.strings.text(record.started) == columns.strings.text(record.created) => {
+            return;
+        }
         Cell::Started => record.started,
         Cell::Optional(Field::Namespace) => record.namespace,
         Cell::Optional(Field::Node) => record.node,

@@ -41,7 +41,8 @@ fn only_the_fields_that_are_asked_for_are_written_and_others_are_unknown() {
     ] {
         assert_eq!(find(&few, terms), "Unknown", "{terms:?}");
     }
-    let Lookup::Found(pod) = few.find(&[ip("10.244.1.31")], Details { labels: true, annotations: true }) else {
+    let Lookup::Found(pod) = few.find(&[ip("10.244.1.31")], Details { labels: true, annotations: true })
+    else {
         panic!()
     };
     assert_eq!((pod.uid.as_str(), pod.node.as_str(), pod.hostname.as_str()), ("", "", ""));
@@ -66,7 +67,8 @@ fn the_order_in_which_pods_came_makes_no_difference() {
 
 #[test]
 fn the_keys_that_a_table_keeps_go_along() {
-    let keep = Keep { labels: Keys::Only(["app".to_owned(), "a,b".to_owned()].into()), annotations: Keys::None };
+    let keep =
+        Keep { labels: Keys::Only(["app".to_owned(), "a,b".to_owned()].into()), annotations: Keys::None };
     let mut builder = Builder::new(Fields::ALL, keep);
     let labels = ["app", "a,b", "tier"].map(|key| (key.into(), "x".into())).into();
     builder.add(&PodParts { name: "a".into(), labels, ..PodParts::default() }).unwrap();
@@ -148,8 +150,9 @@ fn text() -> impl Strategy<Value = String> {
 
 fn pairs() -> impl Strategy<Value = Vec<Pair<'static>>> {
     let all = ["", "a", "k=,", "%"].map(str::to_owned).to_vec();
-    (subsequence(all, 0..=4), vec(text(), 4))
-        .prop_map(|(keys, values)| keys.into_iter().map(Into::into).zip(values.into_iter().map(Into::into)).collect())
+    (subsequence(all, 0..=4), vec(text(), 4)).prop_map(|(keys, values)| {
+        keys.into_iter().map(Into::into).zip(values.into_iter().map(Into::into)).collect()
+    })
 }
 
 const ADDRESSES: [&str; 5] = ["10.0.0.1", "10.0.0.2", "fd00::1", "::ffff:10.0.0.1", "10.1.0.1"];
