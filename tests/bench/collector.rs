@@ -164,7 +164,7 @@ impl Side {
 }
 
 /// On the last core alone, where `taskset` is there.
-fn pinned(binary: &Path) -> Command {
+pub(crate) fn pinned(binary: &Path) -> Command {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let core = (cores - 1).to_string();
     let there =

@@ -2,8 +2,8 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding` or `host` runs one part. `collector` runs only where it is asked for: it builds an OpenTelemetry
-//! Collector.
+//! `codec`, `coding`, `host` or `pods` runs one part. `collector` and `envoy` run only where they are asked for: they fetch
+//! an OpenTelemetry Collector and an Envoy.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,13 +17,14 @@
 mod codec;
 mod coding;
 mod collector;
+mod envoy;
 mod grpc;
 mod host;
 #[path = "../e2e/collector/kubernetes.rs"]
 mod kubernetes;
 mod load;
 mod oracle;
-#[allow(dead_code, unused_imports, reason = "not every program of the end-to-end tests is measured")]
+mod pods;
 #[path = "../e2e/runtime.rs"]
 mod runtime;
 mod sample;
@@ -40,7 +41,7 @@ fn main() {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "collector", "host"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "envoy", "host", "pods"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -50,6 +51,12 @@ fn main() {
     }
     if all || has("host") {
         results["host"] = host::run(quick);
+    }
+    if all || has("pods") {
+        results["pods"] = pods::run(quick);
+    }
+    if has("envoy") {
+        results["envoy"] = envoy::run(quick);
     }
     if has("collector") {
         results["collector"] = collector::run(quick);

@@ -25,6 +25,7 @@ mod grpc;
 mod http;
 mod http2;
 mod limits;
+mod pods;
 mod raw;
 mod runtime;
 mod sandbox;

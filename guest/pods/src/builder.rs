@@ -51,8 +51,9 @@ impl Builder {
         Self { fields, keep, ..Self::default() }
     }
 
-    /// Makes room for so many pods with one address each.
-    pub fn reserve(&mut self, pods: usize) {
+    /// Makes room for so many pods with one address each, and so many bytes of their texts.
+    pub fn reserve(&mut self, pods: usize, texts: usize) {
+        self.interner.reserve(texts);
         self.records.reserve_exact(pods);
         self.addresses.reserve_exact(pods);
         self.owners.reserve_exact(pods);

@@ -33,8 +33,9 @@ impl Directory for Table {
             }
         }
         match pick.best {
-            Some((_, record, _)) if record.ignored => Lookup::Unknown,
+            // Ahead of the rest, so that the order in which pods came decides nothing.
             Some(_) if pick.tied => Lookup::Ambiguous,
+            Some((_, record, _)) if record.ignored => Lookup::Unknown,
             Some((pod, record, _)) => Lookup::Found(Box::new(self.columns.pod(pod, record, want))),
             None if pick.ignored => Lookup::Unknown,
             None => self.missing(terms),

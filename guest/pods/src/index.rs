@@ -158,6 +158,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_in_steps_is_the_same() {
+        let hash = |entry: u32| (!entry.is_multiple_of(7)).then_some(u64::from(entry % 5));
+        let same = |a, b| a % 5 == b % 5;
+        let whole = Index::build(100, hash, same);
+        for steps in [1, 3, 99, 100, 200, 201] {
+            let mut building = Building::new(100);
+            while building.advance(steps, hash, same) == 0 {}
+            let index = building.finish();
+            assert_eq!((index.slots, index.next), (whole.slots.clone(), whole.next.clone()), "{steps}");
+        }
+    }
+
+    #[test]
     fn an_empty_index_finds_nothing() {
         assert_eq!(Index::build(0, |_| None, |_, _| false).find(1, |_| true).count(), 0);
     }

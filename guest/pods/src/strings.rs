@@ -50,8 +50,16 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
+    /// Makes room for so many bytes of texts.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// The symbol of a text that others may share; none where all texts together would pass 4 GiB.
     pub(crate) fn intern(&mut self, text: &str) -> Option<Symbol> {
+        if text.is_empty() {
+            return Some(Symbol::EMPTY);
+        }
         if let Some(symbol) = self.known.get(text) {
             return Some(*symbol);
         }

@@ -104,6 +104,20 @@ fn a_live_pod_goes_before_finished_and_leaving_ones_of_its_name() {
 }
 
 #[test]
+fn of_two_that_share_an_address_it_does_not_matter_which_came_first() {
+    let pod = |name: &'static str, ignored| PodParts {
+        name: name.into(),
+        uid: name.into(),
+        ips: vec!["10.0.0.1".parse().unwrap()],
+        ignored,
+        ..PodParts::default()
+    };
+    let (found, ignored) = (pod("a", false), pod("b", true));
+    assert_eq!(find(&table(&[found.clone(), ignored.clone()]), &[ip("10.0.0.1")]), "Ambiguous");
+    assert_eq!(find(&table(&[ignored, found]), &[ip("10.0.0.1")]), "Ambiguous");
+}
+
+#[test]
 fn an_ignored_pod_is_never_found() {
     let table = shop();
     for terms in [

@@ -102,8 +102,10 @@ impl Intake {
             Stage::Header => Ok(Stage::Nodes(Header::read(line).map_err(|reason| self.error(reason))?)),
             Stage::Nodes(header) => {
                 let mut builder = Builder::new(header.fields(), header.keep.clone());
-                // Whatever number is claimed, there are no more lines than bytes for them.
-                builder.reserve(header.pods.min(self.text.len() / TYPICAL_LINE));
+                // Growing later would copy all of it in one step. Whatever number is claimed, there are no more lines than
+                // bytes for them. Uids and texts that pods share take no room of their own.
+                let texts = self.text.len();
+                builder.reserve(header.pods.min(texts / TYPICAL_LINE), texts / 2);
                 for address in line.split('\t').filter(|address| !address.is_empty()) {
                     builder.add_node(row::read_address(address).map_err(|reason| self.error(reason))?);
                 }
@@ -147,7 +149,7 @@ impl Intake {
 }
 
 /// A step of indexing takes as long as reading so many bytes.
-const BYTES_PER_STEP: usize = 16;
+const BYTES_PER_STEP: usize = 4;
 
 /// Bytes of a pod's line, rather fewer than usual.
 const TYPICAL_LINE: usize = 64;

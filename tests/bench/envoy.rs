@@ -1,0 +1,184 @@
+//! podstamp's module in Envoy, against the same Envoy without a module, and with one that only replaces each body by
+//! itself: what any module costs that may change bodies.
+//!
+//! Three Envoys with one worker each take turns under the same load, where there is `taskset` on one core. What is compared
+//! is their CPU time a request, from `/proc`, and what a client waits.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use podstamp_tests::bodies;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::collector::pinned;
+use crate::host::Process;
+use crate::load::{self, Round};
+use crate::runtime;
+use crate::sample::median;
+
+pub(crate) fn run(quick: bool) -> Value {
+    let Some(binary) = runtime::envoy() else {
+        return Value::Null;
+    };
+    println!(
+        "\nIn Envoy, one worker: without a module, with one that replaces a body by itself, with podstamp's.\n"
+    );
+    println!(
+        "{:>10} {:>4} {:>26} {:>9} {:>22} {:>22} {:>9} {:>20}",
+        "bytes", "conn", "CPU us/request", "podstamp", "p50 ms", "p99 ms", "p99", "MiB"
+    );
+    println!(
+        "{:>10} {:>4} {:>26} {:>9} {:>22} {:>22} {:>9} {:>20}",
+        "", "", "none/identity/podstamp", "/identity", "", "", "added ms", ""
+    );
+    let sink = Process::start(&["--upstream"]);
+    let envoys =
+        [None, Some(IDENTITY), Some(PODSTAMP)].map(|module| Envoy::start(&binary, module, sink.address));
+    let mut rows = Vec::new();
+    // Some 450 bytes a span.
+    for spans in [2, 110, 1_100] {
+        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        for connections in [1, 8] {
+            rows.push(row(&envoys, &request, connections, quick));
+        }
+    }
+    json!(rows)
+}
+
+fn row(envoys: &[Envoy; 3], request: &Arc<Vec<u8>>, connections: usize, quick: bool) -> Value {
+    let (rounds, time) =
+        if quick { (5, Duration::from_millis(500)) } else { (11, Duration::from_millis(1_000)) };
+    let mut samples = [const { Vec::new() }; 3];
+    for round in 0..=rounds {
+        for (envoy, samples) in envoys.iter().zip(&mut samples) {
+            let before = envoy.process.cpu_seconds();
+            let load = load::run(envoy.process.address, request, connections, time);
+            // The first round warms up.
+            if round > 0 {
+                samples.push((envoy.process.cpu_seconds() - before, load));
+            }
+        }
+    }
+    let of = |read: fn(&(f64, Round)) -> f64| {
+        samples.each_ref().map(|samples| median(samples.iter().map(read).collect()))
+    };
+    let cpu = of(|(cpu, load)| cpu / load.latencies.len() as f64 * 1e6);
+    let p50 = of(|(_, load)| load.quantile(0.5) * 1e3);
+    let p99 = of(|(_, load)| load.quantile(0.99) * 1e3);
+    let memory = envoys.each_ref().map(|envoy| envoy.process.resident_mib());
+    let (ratio, added) = (cpu[2] / cpu[1], p99[2] - p99[0]);
+    let three = |values: [f64; 3], places: usize| values.map(|value| format!("{value:.places$}")).join("/");
+    println!(
+        "{:>10} {connections:>4} {:>26} {ratio:>9.2} {:>22} {:>22} {added:>9.3} {:>20}",
+        request.len(),
+        three(cpu, 1),
+        three(p50, 3),
+        three(p99, 3),
+        three(memory, 0),
+    );
+    let named = |values: [f64; 3]| json!({"none": values[0], "identity": values[1], "podstamp": values[2]});
+    json!({
+        "bytes_on_the_wire": request.len(), "connections": connections, "ratio": ratio, "p99_added_ms": added,
+        "cpu_microseconds": named(cpu), "p50_ms": named(p50), "p99_ms": named(p99), "resident_mib": named(memory),
+    })
+}
+
+/// An Envoy with a module or none.
+struct Envoy {
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Envoy {
+    fn start(binary: &std::path::Path, module: Option<&str>, agent: SocketAddr) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("envoy.json");
+        std::fs::write(&file, bootstrap(module, agent).to_string()).unwrap();
+        let mut command = pinned(binary);
+        command.arg("-c").arg(file).args(["--concurrency", "1", "--disable-hot-restart", "-l", "info"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let admin = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            line.split_once("admin address: ")
+                .map(|(_, address)| address.trim().parse::<SocketAddr>().unwrap())
+        });
+        let admin = admin.expect("Envoy says where its admin listener is");
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find(|line| line.contains("starting main dispatch loop"))
+            .unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = listener(admin);
+        Self { process: Process::of(child, address), _folder: folder }
+    }
+}
+
+/// Asks Envoy where it takes requests.
+fn listener(admin: SocketAddr) -> SocketAddr {
+    loop {
+        let output =
+            Command::new("curl").args(["-s", &format!("http://{admin}/listeners")]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        if let Some((_, address)) = text.trim().split_once("::") {
+            return address.parse().unwrap();
+        }
+    }
+}
+
+fn bootstrap(module: Option<&str>, agent: SocketAddr) -> Value {
+    let typed = |name: &str, mut config: Value| {
+        config["@type"] = format!("type.googleapis.com/envoy.extensions.filters.{name}").into();
+        config
+    };
+    let socket = |address: SocketAddr| json!({"socket_address": {"address": address.ip(), "port_value": address.port()}});
+    let peer = json!({"on_request_headers": [{
+        "object_key": "podstamp.peer", "factory_key": "envoy.string",
+        "format_string": {"text_format_source": {"inline_string": "10.244.0.1"}},
+    }]});
+    let mut filters =
+        vec![json!({"name": "state", "typed_config": typed("http.set_filter_state.v3.Config", peer)})];
+    if let Some(module) = module {
+        let document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
+        let plugin = json!({"config": {
+            "name": "module",
+            "root_id": "module",
+            "vm_config": {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": module}}},
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": document},
+        }});
+        filters.push(json!({"name": "wasm", "typed_config": typed("http.wasm.v3.Wasm", plugin)}));
+    }
+    filters.push(json!({"name": "router", "typed_config": typed("http.router.v3.Router", json!({}))}));
+    let manager = json!({
+        "stat_prefix": "otlp",
+        "codec_type": "AUTO",
+        "http_filters": filters,
+        "route_config": {"virtual_hosts": [{
+            "name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "agent"}}],
+        }]},
+    });
+    let manager = typed("network.http_connection_manager.v3.HttpConnectionManager", manager);
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let endpoint = json!({"endpoint": {"address": socket(agent)}});
+    json!({
+        "admin": {"address": socket(any)},
+        "static_resources": {
+            "listeners": [{
+                "name": "otlp", "address": socket(any),
+                "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+            }],
+            "clusters": [{
+                "name": "agent", "type": "STATIC",
+                "load_assignment": {"cluster_name": "agent", "endpoints": [{"lb_endpoints": [endpoint]}]},
+            }],
+        },
+    })
+}
+
+const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
+
+const PODSTAMP: &str = env!("PODSTAMP_PROXY_WASM");
