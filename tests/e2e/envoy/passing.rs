@@ -23,6 +23,8 @@ fn both(agent: &StandIn, other: &Raw) -> Option<[Envoy; 2]> {
     Some([without.start()?, with.start()?])
 }
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// What differs from one request to the next.
 fn comparable(mut received: Received) -> Received {
     received.headers.retain(|(name, _)| name != "x-request-id");
@@ -43,7 +45,7 @@ fn requests_for_other_paths_and_their_answers_pass_untouched() {
     let noise: Vec<u8> =
         (0..50_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let gzip = ("content-encoding", "gzip");
-    let exchanges: [(&str, &str, &[(&str, &str)], &[u8]); 9] = [
+    let exchanges: [(&str, &str, Headers<'_>, &[u8]); 9] = [
         ("GET", "/", &[], b""),
         ("GET", "/v1/traces", &[], b""),
         ("HEAD", "/index.html", &[("accept", "text/html")], b""),

@@ -150,6 +150,17 @@ fn without_the_filter_state_the_address_that_envoy_knows_is_the_peers() {
 }
 
 #[test]
+fn without_the_filter_state_envoys_own_count_of_proxies_is_believed_where_podstamp_knows_of_any() {
+    let agent = StandIn::start();
+    for (document, expected) in [(trusting("10.9.0.0/16"), "10.1.2.3"), (trusting(""), UNKNOWN)] {
+        let mut setup = Setup { peer: None, document, ..Setup::to(&agent) };
+        setup.manager = json!({"use_remote_address": true, "xff_num_trusted_hops": 1});
+        let Some(envoy) = setup.start() else { return };
+        assert_eq!(stamped(&envoy, &agent, &[("x-forwarded-for", "10.6.6.6, 10.1.2.3")]), expected);
+    }
+}
+
+#[test]
 fn without_the_filter_state_the_log_says_how_to_have_it() {
     let agent = StandIn::start();
     let Some(envoy) = (Setup { peer: None, ..Setup::to(&agent) }).start() else { return };
