@@ -8,7 +8,7 @@ mod body;
 
 use std::rc::Rc;
 
-use podstamp_core::exchange::{Answer, Attempt, Encoding, Next, Outcome, Report, Verdict};
+use podstamp_core::exchange::{Answer, Attempt, Encoding, Header, Next, Outcome, Report, Verdict};
 use podstamp_core::export::answer::{Code, Failure, media_type};
 use podstamp_core::labels::{Attempted, Fate};
 
@@ -22,8 +22,9 @@ use crate::reply::Reply;
 pub(crate) struct Exchange {
     plugin: Rc<Plugin>,
     head: Head,
-    /// Nanoseconds, on the host's clock.
+    /// When it began and, as far as it matters, what time it is. Nanoseconds on the host's clock.
     begun: u64,
+    now: u64,
     /// When the body went upstream, if it did.
     sent: Option<u64>,
     report: Report,
@@ -53,7 +54,8 @@ impl Exchange {
     /// Turns the request's head into that of the agent's own.
     pub(crate) fn begin(plugin: Rc<Plugin>, head: Head, end: bool) -> (Self, Action) {
         let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
-        let mut exchange = Self { plugin, head, begun: host::now(), sent: None, report, stage };
+        let begun = host::now();
+        let mut exchange = Self { plugin, head, begun, now: begun, sent: None, report, stage };
         if exchange.head.framed {
             exchange.refuse_frames();
             return (exchange, Action::Pause);
@@ -84,10 +86,14 @@ impl Exchange {
     fn rewrite_head(&self) {
         let exporter = &self.plugin.config().exporter;
         for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
-            host::remove_header(Headers::Request, name);
+            if self.head.has(name) {
+                host::remove_header(Headers::Request, name);
+            }
         }
-        for header in self.plugin.filter().outbound_headers() {
-            self.changed(host::set_header(Headers::Request, &header.name, &header.value));
+        // The client is who it says that it is.
+        let headers = self.plugin.filter().outbound_headers().iter();
+        for Header { name, value } in headers.filter(|header| header.name != "user-agent") {
+            self.changed(host::set_header(Headers::Request, name, value));
         }
         self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
         host::clear_route_cache();
@@ -115,8 +121,8 @@ impl Exchange {
 
     /// Asks the core what to do with a body whose coding is undone.
     fn prepare(&mut self, body: &[u8]) -> Verdict {
-        let prepared = self.plugin.prepare(&self.head.request(body));
-        self.report = prepared.report;
+        let (prepared, now) = self.plugin.prepare(&self.head.request(body));
+        (self.report, self.now) = (prepared.report, now);
         prepared.verdict
     }
 
@@ -155,8 +161,9 @@ impl Exchange {
     /// The client has its answer.
     fn ended(&mut self, status: u16) {
         let metrics = self.plugin.metrics();
-        metrics.answered(status, host::now().saturating_sub(self.begun));
+        metrics.answered(status, self.now.saturating_sub(self.begun));
         metrics.ended(Fate::of(status), &self.report);
+        self.plugin.counted();
         self.stage = Stage::Answered;
     }
 }
@@ -167,6 +174,7 @@ impl Drop for Exchange {
         if !matches!(self.stage, Stage::Answered) {
             self.plugin.metrics().cancelled();
             self.plugin.metrics().ended(Fate::Cancelled, &self.report);
+            self.plugin.counted();
         }
     }
 }

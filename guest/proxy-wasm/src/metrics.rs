@@ -4,7 +4,7 @@
 //! `stats_tags` take them out again; without those, Prometheus shows `podstamp_spans_total_outcome_accepted`. Times are whole
 //! numbers there, so that they are microseconds.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
@@ -15,53 +15,56 @@ use crate::abi::{MetricKind, host};
 
 /// All metrics of a root. A host has one value for each in the whole process.
 pub(crate) struct Metrics {
-    requests: RefCell<HashMap<(&'static str, u16), Option<u32>>>,
+    requests: RefCell<HashMap<(&'static str, u16), Counter>>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
-    received: Metric,
-    decoded: Metric,
-    sent: Metric,
+    received: Counter,
+    decoded: Counter,
+    sent: Counter,
     attempts: Counters<Attempted>,
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     copied: Counters<Copied>,
-    not_copied: Metric,
+    not_copied: Counter,
     pods: Metric,
     pods_bytes: Metric,
-    pods_failures: Metric,
+    pods_failures: Counter,
     request_duration: Metric,
     filter_duration: Metric,
     upstream_duration: Metric,
+    /// Whether anything was counted that the host has not been told.
+    is_dirty: Cell<bool>,
 }
 
 impl Metrics {
     pub(crate) fn define() -> Self {
-        let counter = |name| Metric::define(MetricKind::Counter, name);
         let gauge = |name| Metric::define(MetricKind::Gauge, name);
         let histogram = |name| Metric::define(MetricKind::Histogram, name);
         Self {
             requests: RefCell::default(),
             resources: Counters::define("podstamp_resources_total"),
             spans: Counters::define("podstamp_spans_total"),
-            received: counter("podstamp_received_bytes_total"),
-            decoded: counter("podstamp_decoded_bytes_total"),
-            sent: counter("podstamp_sent_bytes_total"),
+            received: Counter::define("podstamp_received_bytes_total"),
+            decoded: Counter::define("podstamp_decoded_bytes_total"),
+            sent: Counter::define("podstamp_sent_bytes_total"),
             attempts: Counters::define("podstamp_upstream_attempts_total"),
             addresses: Counters::define("podstamp_addresses_total"),
             repairs: Counters::define("podstamp_guard_repairs_total"),
             copied: Counters::define("podstamp_copied_spans_total"),
-            not_copied: counter("podstamp_not_copied_requests_total"),
+            not_copied: Counter::define("podstamp_not_copied_requests_total"),
             pods: gauge("podstamp_pods"),
             pods_bytes: gauge("podstamp_pods_bytes"),
-            pods_failures: counter("podstamp_pods_failures_total"),
+            pods_failures: Counter::define("podstamp_pods_failures_total"),
             request_duration: histogram("podstamp_request_duration_microseconds"),
             filter_duration: histogram("podstamp_filter_duration_microseconds"),
             upstream_duration: histogram("podstamp_upstream_duration_microseconds"),
+            is_dirty: Cell::default(),
         }
     }
 
     /// A body came in.
     pub(crate) fn received(&self, wire: usize, decoded: usize) {
+        self.is_dirty.set(true);
         self.received.add(wire as u64);
         self.decoded.add(decoded as u64);
     }
@@ -80,6 +83,7 @@ impl Metrics {
 
     /// Sending them ended.
     pub(crate) fn attempted(&self, attempted: Attempted, took: u64) {
+        self.is_dirty.set(true);
         self.attempts.add(attempted, 1);
         self.upstream_duration.observe(took);
     }
@@ -103,11 +107,13 @@ impl Metrics {
 
     /// What became of so many copied spans.
     pub(crate) fn copied(&self, copied: Copied, spans: u32) {
+        self.is_dirty.set(true);
         self.copied.add(copied, spans.into());
     }
 
     /// A request was not copied, so that nobody knows how many spans it had.
     pub(crate) fn copy_not_taken(&self) {
+        self.is_dirty.set(true);
         self.not_copied.add(1);
     }
 
@@ -119,18 +125,59 @@ impl Metrics {
 
     /// No table could be had.
     pub(crate) fn no_pods(&self) {
+        self.is_dirty.set(true);
         self.pods_failures.add(1);
     }
 
+    /// Whether there is anything to flush.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty.get()
+    }
+
+    /// Tells the host what was counted. Not with each request: the calls would cost more than what they count.
+    pub(crate) fn flush(&self) {
+        if !self.is_dirty.take() {
+            return;
+        }
+        let plain = [&self.received, &self.decoded, &self.sent, &self.not_copied, &self.pods_failures];
+        plain.into_iter().for_each(Counter::flush);
+        self.resources.flush();
+        self.spans.flush();
+        self.attempts.flush();
+        self.addresses.flush();
+        self.repairs.flush();
+        self.copied.flush();
+        self.requests.borrow().values().for_each(Counter::flush);
+    }
+
     fn request(&self, fate: Fate, status: u16) {
+        self.is_dirty.set(true);
         let outcome = fate.name();
         let define = || {
             let code = if status == 0 { String::new() } else { format!(".code.{status}") };
-            let name = format!("podstamp_requests_total.outcome.{outcome}{code}");
-            host::define_metric(MetricKind::Counter, &name).ok()
+            Counter::define(&format!("podstamp_requests_total.outcome.{outcome}{code}"))
         };
-        let id = *self.requests.borrow_mut().entry((outcome, status)).or_insert_with(define);
-        Metric(id).add(1);
+        self.requests.borrow_mut().entry((outcome, status)).or_insert_with(define).add(1);
+    }
+}
+
+/// What is counted here until the host is told.
+struct Counter {
+    metric: Metric,
+    count: Cell<u64>,
+}
+
+impl Counter {
+    fn define(name: &str) -> Self {
+        Self { metric: Metric::define(MetricKind::Counter, name), count: Cell::default() }
+    }
+
+    fn add(&self, count: u64) {
+        self.count.set(self.count.get() + count);
+    }
+
+    fn flush(&self) {
+        self.metric.add(self.count.take());
     }
 }
 
@@ -163,13 +210,13 @@ impl Metric {
 
 /// One counter for each value of a label.
 struct Counters<L> {
-    cells: Vec<Metric>,
+    cells: Vec<Counter>,
     label: PhantomData<L>,
 }
 
 impl<L: Label> Counters<L> {
     fn define(name: &str) -> Self {
-        let cell = |value: &&str| Metric::define(MetricKind::Counter, &format!("{name}.{}.{value}", L::KEY));
+        let cell = |value: &&str| Counter::define(&format!("{name}.{}.{value}", L::KEY));
         Self { cells: L::NAMES.iter().map(cell).collect(), label: PhantomData }
     }
 
@@ -177,5 +224,9 @@ impl<L: Label> Counters<L> {
         if let Some(cell) = self.cells.get(label.index()) {
             cell.add(count);
         }
+    }
+
+    fn flush(&self) {
+        self.cells.iter().for_each(Counter::flush);
     }
 }

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use podstamp_core::address;
+use podstamp_core::exchange::Header;
 
-use crate::abi::{Headers, host};
+use crate::abi::host;
 use crate::plugin::Plugin;
 
 /// The peer of the current stream, as far as it can be believed.
@@ -14,11 +15,12 @@ use crate::plugin::Plugin;
 ///    if `podstamp.trusted_proxies` says that this proxy stands behind others.
 ///
 /// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
-pub(crate) fn peer(plugin: &Plugin) -> Option<IpAddr> {
-    let seen = direct(plugin).or_else(|| source(plugin));
+pub(crate) fn peer(plugin: &Plugin, headers: &[Header]) -> Option<IpAddr> {
+    let is_forwarded = headers.iter().any(|header| header.name == "x-forwarded-for");
+    let seen = direct(plugin).or_else(|| source(plugin, is_forwarded));
     match (seen, plugin.instance()) {
         (Some(peer), Some(instance)) if peer.is_loopback() => Some(instance),
-        (None, Some(instance)) if !has_forwarded_for() => Some(instance),
+        (None, Some(instance)) if !is_forwarded => Some(instance),
         _ => seen,
     }
 }
@@ -28,8 +30,8 @@ fn direct(plugin: &Plugin) -> Option<IpAddr> {
     host::property_text(&["filter_state", key]).as_deref().and_then(parse)
 }
 
-fn source(plugin: &Plugin) -> Option<IpAddr> {
-    if has_forwarded_for() && plugin.config().trusted_proxies.is_empty() {
+fn source(plugin: &Plugin, is_forwarded: bool) -> Option<IpAddr> {
+    if is_forwarded && plugin.config().trusted_proxies.is_empty() {
         plugin.notices().warn(
             "peer-not-known",
             "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
@@ -39,10 +41,6 @@ fn source(plugin: &Plugin) -> Option<IpAddr> {
         return None;
     }
     host::property_text(&["source", "address"]).as_deref().and_then(parse)
-}
-
-fn has_forwarded_for() -> bool {
-    host::header(Headers::Request, "x-forwarded-for").is_some()
 }
 
 /// The address of the pod that this proxy is a sidecar in, as Istio writes it into the node's metadata; without Istio, what

@@ -62,11 +62,20 @@ impl Plugin {
 
     /// Has [`Plugin::tick`] called when there is something to do.
     pub(crate) fn schedule(&self) {
-        let period = match &self.pods {
-            _ if !self.copies.is_idle() => TICK,
-            Some(pods) => pods.next(host::now()).max(TICK),
-            None => 0,
-        };
+        let pods = self.pods.as_ref().map(|pods| pods.next(host::now()).max(TICK));
+        let counts = self.metrics.is_dirty().then_some(FLUSH);
+        let copies = (!self.copies.is_idle()).then_some(TICK);
+        self.tick_every([pods, counts, copies].into_iter().flatten().min().unwrap_or(0));
+    }
+
+    /// Something was counted: the host is told soon.
+    pub(crate) fn counted(&self) {
+        if !(1..=FLUSH).contains(&self.period.get()) {
+            self.tick_every(FLUSH);
+        }
+    }
+
+    fn tick_every(&self, period: u32) {
         if self.period.replace(period) != period {
             host::tick_every(period);
         }
@@ -80,6 +89,7 @@ impl Plugin {
         if let Some(pods) = &self.pods {
             pods.advance(self);
         }
+        self.metrics.flush();
         self.schedule();
     }
 
@@ -122,15 +132,22 @@ impl Plugin {
         self.instance
     }
 
-    /// Checks a request, and stamps it: with the pods that are known now.
-    pub(crate) fn prepare(&self, request: &Request<'_>) -> Prepared {
+    /// Checks a request, and stamps it: with the pods that are known now. Gives the time as well, nanoseconds.
+    pub(crate) fn prepare(&self, request: &Request<'_>) -> (Prepared, u64) {
         let began = host::now();
         let prepared = match self.pods.as_ref().and_then(Pods::table) {
             Some(table) => self.filter.prepare(request, &*table),
             None => self.filter.prepare(request, &NoPods),
         };
-        self.metrics.met(&prepared.report, host::now().saturating_sub(began));
-        prepared
+        let now = host::now();
+        self.metrics.met(&prepared.report, now.saturating_sub(began));
+        (prepared, now)
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.metrics.flush();
     }
 }
 
@@ -152,3 +169,6 @@ fn parse(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
 
 /// Milliseconds: how long a copy may wait until it is looked at, and half a table until it is read on.
 const TICK: u32 = 10;
+
+/// Milliseconds: how old what the host shows may be.
+const FLUSH: u32 = 100;

@@ -2,7 +2,7 @@
 
 use podstamp_core::exchange::{Answer, Encoding, Header};
 
-use crate::abi::{Headers, Refused, host};
+use crate::abi::{Refused, host};
 
 /// An answer in the shape in which a proxy sends it in place of the upstream.
 pub(crate) struct Reply<'a> {
@@ -38,9 +38,9 @@ pub(crate) fn headers(answer: &Answer, encoding: Encoding) -> Vec<Header> {
 }
 
 /// Adds what the proxy's cors filter has put into the response so far: an answer in its place goes past that filter.
-pub(crate) fn with_cors(mut headers: Vec<Header>) -> Vec<Header> {
-    let cors = |header: &Header| header.name.starts_with("access-control-") || header.name == "vary";
-    headers.extend(host::headers(Headers::Response).into_iter().filter(cors));
+pub(crate) fn with_cors(mut headers: Vec<Header>, response: &[Header]) -> Vec<Header> {
+    let cors = |header: &&Header| header.name.starts_with("access-control-") || header.name == "vary";
+    headers.extend(response.iter().filter(cors).cloned());
     headers
 }
 
@@ -62,10 +62,15 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The source of the current stream's response.
-    pub(crate) fn current() -> Self {
-        let status = host::header(Headers::Response, ":status");
-        let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok()).unwrap_or(0);
+    /// The source of the current stream's response, which has these headers. To gRPC clients a proxy itself says everything
+    /// with status 200.
+    pub(crate) fn current(headers: &[Header], encoding: Encoding) -> Self {
+        let status = headers.iter().find(|header| header.name == ":status");
+        let status =
+            status.and_then(|status| std::str::from_utf8(&status.value).ok()?.parse().ok()).unwrap_or(0);
+        if (200..300).contains(&status) && encoding != Encoding::Grpc {
+            return Self::Upstream(status);
+        }
         Self::of(host::property_text(&["response", "code_details"]).as_deref(), status)
     }
 

@@ -47,6 +47,7 @@ impl Capture {
             self.held = None;
             // How many spans it has, nobody knows.
             self.plugin.metrics().copy_not_taken();
+            self.plugin.counted();
             self.plugin.notices().warn(
                 "copy-not-taken",
                 "a request was not copied: its body is over podstamp.limits.body, or all that are held are over \

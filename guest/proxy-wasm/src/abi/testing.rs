@@ -163,6 +163,7 @@ pub(crate) fn header(headers: Headers, name: &str) -> Option<String> {
 
 /// The value of a metric; 0 where there is none.
 pub(crate) fn metric(name: &str) -> i64 {
+    crate::vm::flush();
     proxy(|proxy| proxy.metrics.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value))
 }
 

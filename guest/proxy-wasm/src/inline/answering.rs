@@ -1,18 +1,18 @@
 //! The response, and the answer that is made of it.
 
-use podstamp_core::exchange::Header;
-
 use super::*;
 use crate::reply::{self, Source};
 
 impl Exchange {
     /// The upstream answers, or the proxy in its place.
     pub(crate) fn response_headers(&mut self, end: bool) -> Action {
-        let source = Source::current();
+        self.now = host::now();
+        let headers = host::headers(Headers::Response);
+        let source = Source::current(&headers, self.encoding());
         match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Refusing(answer) => self.deliver(&answer, &source, end),
-            Stage::Sent(kept) => self.concluded(kept, &source, end),
-            Stage::Receiving { .. } => self.concluded(None, &source, end),
+            Stage::Sent(kept) => self.concluded(kept, &source, &headers, end),
+            Stage::Receiving { .. } => self.concluded(None, &source, &headers, end),
             stage => self.stage = stage,
         }
         Action::Continue
@@ -35,23 +35,20 @@ impl Exchange {
         self.replace(usize::MAX);
     }
 
-    fn concluded(&mut self, kept: Option<Held>, source: &Source, end: bool) {
-        let took = self.sent.map(|sent| host::now().saturating_sub(sent));
+    fn concluded(&mut self, kept: Option<Held>, source: &Source, headers: &[Header], end: bool) {
+        let took = self.sent.map(|sent| self.now.saturating_sub(sent));
         if let (Source::Upstream(status), Some(took)) = (source, took) {
             self.plugin.metrics().attempted(Attempted::with(*status), took);
         }
         match source {
-            Source::Upstream(200..=299) => return self.succeeded(end),
+            Source::Upstream(status @ 200..=299) => return self.succeeded(*status, headers, end),
             Source::Other(status) => return self.passes(*status),
             _ => {}
         }
-        let headers = host::headers(Headers::Response);
         let nothing = Vec::new();
         let body = kept.as_ref().map_or(nothing.as_slice(), Held::bytes);
         let (outcome, attempted) = match source {
-            Source::Upstream(status) => {
-                (Outcome::Response { status: *status, headers: &headers, body: &[] }, None)
-            }
+            Source::Upstream(status) => (Outcome::Response { status: *status, headers, body: &[] }, None),
             Source::NotConnected(reason) => (Outcome::NotConnected(reason), Some(Attempted::NotConnected)),
             Source::Closed => (Outcome::Closed(body), Some(Attempted::Closed)),
             Source::TimedOut => (Outcome::TimedOut, Some(Attempted::TimedOut)),
@@ -72,28 +69,36 @@ impl Exchange {
     }
 
     /// The upstream has taken the batch. What it says, if anything, is the client's answer where both speak the same.
-    fn succeeded(&mut self, end: bool) {
-        let same = self.encoding() != Encoding::Json
-            && host::header(Headers::Response, "content-type")
-                .is_some_and(|value| value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
+    fn succeeded(&mut self, status: u16, headers: &[Header], end: bool) {
+        let content_type = headers.iter().find(|header| header.name == CONTENT_TYPE);
+        let is_protobuf = content_type
+            .is_some_and(|header| header.value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
+        let same = is_protobuf && self.encoding() != Encoding::Json;
         if end || same {
             let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
             // A body that a proxy has not got cannot be put in place of it, only another answer.
             if end && !answer.body.is_empty() {
-                return self.reply(&Answer { headers: reply::with_cors(answer.headers), ..answer });
+                return self.reply(&Answer { headers: reply::with_cors(answer.headers, headers), ..answer });
             }
-            self.announce(200);
+            if !same {
+                self.announce_type();
+            }
+            if status != 200 {
+                self.announce_status(200);
+            }
             return self.ended(200);
         }
-        self.stage = Stage::Reading(host::header(Headers::Response, "content-type"));
+        self.stage = Stage::Reading(content_type.map(|header| header.value.clone()));
         host::remove_header(Headers::Response, "content-length");
-        self.announce(200);
+        self.announce_type();
+        self.announce_status(200);
     }
 
     /// Another filter has answered. Its answer is left as it is, but that the bridge has to understand it.
     fn passes(&mut self, status: u16) {
         if self.encoding() == Encoding::Grpc {
-            self.announce(503);
+            self.announce_type();
+            self.announce_status(503);
         }
         self.ended(status);
     }
@@ -111,21 +116,25 @@ impl Exchange {
         for header in &headers {
             self.changed(host::set_header(Headers::Response, &header.name, &header.value));
         }
-        self.announce(answer.status);
+        self.announce_type();
+        self.announce_status(answer.status);
         self.ended(answer.status);
         if !end && self.encoding() != Encoding::Grpc {
             self.stage = Stage::Replacing(answer.body.clone());
         }
     }
 
-    /// Sets status and content type. Of gRPC, to what the bridge takes: it turns that type into gRPC's, and the status into
-    /// the nearest of gRPC's.
-    fn announce(&self, status: u16) {
+    /// Sets the content type. Of gRPC, to what the bridge takes and turns into gRPC's.
+    fn announce_type(&self) {
         let encoding = match self.encoding() {
             Encoding::Json => Encoding::Json,
             Encoding::Protobuf | Encoding::Grpc => Encoding::Protobuf,
         };
-        self.changed(host::set_header(Headers::Response, "content-type", media_type(encoding).as_bytes()));
+        self.changed(host::set_header(Headers::Response, CONTENT_TYPE, media_type(encoding).as_bytes()));
+    }
+
+    /// Sets the status, which the bridge turns into the nearest of gRPC's.
+    fn announce_status(&self, status: u16) {
         self.changed(host::set_header(Headers::Response, ":status", status.to_string().as_bytes()));
     }
 
@@ -135,7 +144,7 @@ impl Exchange {
             Stage::Replacing(body) => body,
             Stage::Reading(content_type) => {
                 let said = host::buffer(Buffer::ResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default();
-                let headers = content_type.map(|value| Header { name: "content-type".to_owned(), value });
+                let headers = content_type.map(|value| Header { name: CONTENT_TYPE.to_owned(), value });
                 let headers = headers.as_slice();
                 let outcome = Outcome::Response { status: 200, headers, body: &said };
                 let answer = self.conclude(&outcome);
@@ -161,6 +170,8 @@ impl Exchange {
         }
     }
 }
+
+const CONTENT_TYPE: &str = "content-type";
 
 /// What of an upstream's answer is read, as in the host.
 const MAX_RESPONSE: usize = 4 << 20;

@@ -152,7 +152,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         }
     };
     plugin.metrics().received(captured.held.bytes().len(), body.len());
-    let prepared = plugin.prepare(&captured.head.request(&body));
+    let (prepared, now) = plugin.prepare(&captured.head.request(&body));
     let outbound = match prepared.verdict {
         Verdict::Forward(outbound) => outbound,
         Verdict::Answer(answer) => {
@@ -171,7 +171,6 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         plugin.metrics().copied(Copied::Dropped, spans);
         return None;
     };
-    let now = host::now();
     Some(Job { body, spans, begun: now, due: now, attempts: 0 })
 }
 
