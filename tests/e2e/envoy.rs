@@ -5,6 +5,7 @@
 
 mod bodies;
 mod configuration;
+mod examples;
 mod failures;
 mod inline;
 mod limits;

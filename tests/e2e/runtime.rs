@@ -100,7 +100,7 @@ impl Project {
 }
 
 /// Names what is not tested here.
-fn skip(name: &str, reason: &str) {
+pub(crate) fn skip(name: &str, reason: &str) {
     tell(&format!("skipped: {name}: {reason}"));
     if let Some(path) = env::var_os("PODSTAMP_SKIPPED") {
         let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();

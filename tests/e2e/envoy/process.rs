@@ -44,10 +44,21 @@ impl Envoy {
     /// Starts it, with its configuration in the folder and so many workers, and waits until its listener listens. `None`
     /// where there is no Envoy.
     pub(crate) fn start(config: &Value, folder: TempDir, concurrency: u32) -> Option<Self> {
+        let file = written(config, folder.path());
+        Self::start_with(&file, folder, concurrency, &[])
+    }
+
+    /// The same with a configuration that is there already, and with variables.
+    pub(crate) fn start_with(
+        file: &Path,
+        folder: TempDir,
+        concurrency: u32,
+        variables: &[(&str, &str)],
+    ) -> Option<Self> {
         let binary = runtime::envoy()?;
         let admin = folder.path().join("admin");
         let mut command = Command::new(binary);
-        command.arg("-c").arg(written(config, folder.path()));
+        command.arg("-c").arg(file).envs(variables.iter().copied());
         command.args(["--concurrency", &concurrency.to_string()]).args(ALONE);
         command.arg("--admin-address-path").arg(&admin).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
