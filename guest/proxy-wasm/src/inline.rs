@@ -15,17 +15,15 @@ use podstamp_core::labels::{Attempted, Fate};
 use crate::abi::{Action, Buffer, Headers, host};
 use crate::budget::Held;
 use crate::head::Head;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, since};
 use crate::reply::Reply;
 
 /// One export request and its response.
 pub(crate) struct Exchange {
     plugin: Rc<Plugin>,
     head: Head,
-    /// When it began and, as far as it matters, what time it is. Nanoseconds on the host's clock.
-    begun: u64,
-    now: u64,
-    /// When the body went upstream, if it did.
+    /// When it began, and when its body went upstream, nanoseconds: where it is timed.
+    begun: Option<u64>,
     sent: Option<u64>,
     report: Report,
     stage: Stage,
@@ -54,8 +52,8 @@ impl Exchange {
     /// Turns the request's head into that of the agent's own.
     pub(crate) fn begin(plugin: Rc<Plugin>, head: Head, end: bool) -> (Self, Action) {
         let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
-        let begun = host::now();
-        let mut exchange = Self { plugin, head, begun, now: begun, sent: None, report, stage };
+        let begun = plugin.metrics().begin();
+        let mut exchange = Self { plugin, head, begun, sent: None, report, stage };
         if exchange.head.framed {
             exchange.refuse_frames();
             return (exchange, Action::Pause);
@@ -92,7 +90,9 @@ impl Exchange {
         }
         // The client is who it says that it is.
         let headers = self.plugin.filter().outbound_headers().iter();
-        for Header { name, value } in headers.filter(|header| header.name != "user-agent") {
+        let changes =
+            headers.filter(|Header { name, value }| name != "user-agent" && !self.head.says(name, value));
+        for Header { name, value } in changes {
             self.changed(host::set_header(Headers::Request, name, value));
         }
         self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
@@ -121,8 +121,8 @@ impl Exchange {
 
     /// Asks the core what to do with a body whose coding is undone.
     fn prepare(&mut self, body: &[u8]) -> Verdict {
-        let (prepared, now) = self.plugin.prepare(&self.head.request(body));
-        (self.report, self.now) = (prepared.report, now);
+        let (prepared, now) = self.plugin.prepare(&self.head.request(body), self.begun.is_some());
+        (self.report, self.sent) = (prepared.report, now);
         prepared.verdict
     }
 
@@ -161,7 +161,7 @@ impl Exchange {
     /// The client has its answer.
     fn ended(&mut self, status: u16) {
         let metrics = self.plugin.metrics();
-        metrics.answered(status, self.now.saturating_sub(self.begun));
+        metrics.answered(status, since(self.begun.map(|_| host::now()), self.begun));
         metrics.ended(Fate::of(status), &self.report);
         self.plugin.counted();
         self.stage = Stage::Answered;

@@ -11,8 +11,8 @@ use crate::plugin::Plugin;
 /// The peer of the current stream, as far as it can be believed.
 ///
 /// 1. What `set_filter_state` has written down, the address of the TCP peer, which nobody can forge.
-/// 2. `source.address`. Envoy takes it from X-Forwarded-For where there is one, whoever wrote that: then it counts only
-///    if `podstamp.trusted_proxies` says that this proxy stands behind others.
+/// 2. `source.address`. Envoy may take it from X-Forwarded-For, whoever wrote that, and then says port 0: such a one counts
+///    only if `podstamp.trusted_proxies` says that this proxy stands behind others.
 ///
 /// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
 pub(crate) fn peer(plugin: &Plugin, headers: &[Header]) -> Option<IpAddr> {
@@ -31,7 +31,13 @@ fn direct(plugin: &Plugin) -> Option<IpAddr> {
 }
 
 fn source(plugin: &Plugin, is_forwarded: bool) -> Option<IpAddr> {
-    if is_forwarded && plugin.config().trusted_proxies.is_empty() {
+    let text = host::property_text(&["source", "address"])?;
+    let is_claimed = match text.rsplit_once(':') {
+        Some((_, port)) => port == "0",
+        // Other hosts leave the port out.
+        None => is_forwarded,
+    };
+    if is_claimed && plugin.config().trusted_proxies.is_empty() {
         plugin.notices().warn(
             "peer-not-known",
             "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
@@ -40,7 +46,7 @@ fn source(plugin: &Plugin, is_forwarded: bool) -> Option<IpAddr> {
         );
         return None;
     }
-    host::property_text(&["source", "address"]).as_deref().and_then(parse)
+    parse(&text)
 }
 
 /// The address of the pod that this proxy is a sidecar in, as Istio writes it into the node's metadata; without Istio, what

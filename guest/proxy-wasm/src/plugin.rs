@@ -132,17 +132,23 @@ impl Plugin {
         self.instance
     }
 
-    /// Checks a request, and stamps it: with the pods that are known now. Gives the time as well, nanoseconds.
-    pub(crate) fn prepare(&self, request: &Request<'_>) -> (Prepared, u64) {
-        let began = host::now();
+    /// Checks a request, and stamps it: with the pods that are known now. Where it is `timed`, gives the time afterwards,
+    /// nanoseconds.
+    pub(crate) fn prepare(&self, request: &Request<'_>, timed: bool) -> (Prepared, Option<u64>) {
+        let began = timed.then(host::now);
         let prepared = match self.pods.as_ref().and_then(Pods::table) {
             Some(table) => self.filter.prepare(request, &*table),
             None => self.filter.prepare(request, &NoPods),
         };
-        let now = host::now();
-        self.metrics.met(&prepared.report, now.saturating_sub(began));
-        (prepared, now)
+        let ended = timed.then(host::now);
+        self.metrics.met(&prepared.report, since(ended, began));
+        (prepared, ended)
     }
+}
+
+/// Nanoseconds between two looks at the clock, where there were both.
+pub(crate) fn since(now: Option<u64>, then: Option<u64>) -> Option<u64> {
+    now.zip(then).map(|(now, then)| now.saturating_sub(then))
 }
 
 impl Drop for Plugin {

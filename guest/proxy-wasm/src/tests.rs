@@ -325,9 +325,14 @@ fn an_address_that_anybody_can_claim_is_not_believed() {
     let forged = Some("10.6.6.6");
     assert_eq!(stamps(json!({}), &[state, source], forged), "10.1.2.3");
     assert_eq!(stamps(json!({}), &[source], None), "10.6.6.6");
-    assert_eq!(stamps(json!({}), &[source], forged), "0.0.0.0");
+    // With a port it is the peer's own, without one it is what the header says.
+    assert_eq!(stamps(json!({}), &[source], Some("10.9.9.9")), "10.6.6.6");
+    let claimed = ("source.address", "10.6.6.6:0");
+    assert_eq!(stamps(json!({}), &[claimed], forged), "0.0.0.0");
+    assert_eq!(stamps(json!({}), &[("source.address", "10.6.6.6")], forged), "0.0.0.0");
+    assert_eq!(stamps(json!({}), &[("source.address", "10.6.6.6")], None), "10.6.6.6");
     let trusting = json!({"trusted_proxies": ["10.1.0.0/16"]});
-    assert_eq!(stamps(trusting.clone(), &[source], forged), "10.6.6.6");
+    assert_eq!(stamps(trusting.clone(), &[claimed], forged), "10.6.6.6");
     assert_eq!(stamps(trusting, &[state, source], Some("10.9.9.9")), "10.9.9.9");
     // In a sidecar, whoever asks is the pod itself.
     let own = ("xds.node.metadata.INSTANCE_IPS", "fe80::1,10.9.9.9,fd00::1");

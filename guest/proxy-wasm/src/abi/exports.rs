@@ -96,12 +96,6 @@ pub(crate) extern "C" fn proxy_on_response_trailers(context: u32, _trailers: usi
     vm::stream(context, |stream| stream.response_trailers())
 }
 
-/// A context has come to its end; 1: nothing is left to do in it.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn proxy_on_done(_context: u32) -> u32 {
-    1
-}
-
 /// A context is gone.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_delete(context: u32) {

@@ -43,18 +43,6 @@ pub(crate) fn set_buffer(buffer: Buffer, start: usize, size: usize, data: &[u8])
     check(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, data.as_ptr(), data.len()) })
 }
 
-/// The value of a header; where it is there several times, the values with commas between.
-pub(crate) fn header(headers: Headers, name: &str) -> Option<Vec<u8>> {
-    let value = given(|data, data_size| {
-        // SAFETY: as above.
-        unsafe {
-            imports::proxy_get_header_map_value(headers as u32, name.as_ptr(), name.len(), data, data_size)
-        }
-    });
-    // Envoy before ABI 0.2.1 gives an empty value for a header that is not there, which serves no better than none.
-    value.ok().filter(|value| !value.is_empty())
-}
-
 /// All headers.
 pub(crate) fn headers(headers: Headers) -> Vec<Header> {
     let bytes = given(|data, data_size| {

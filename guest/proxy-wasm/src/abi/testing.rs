@@ -283,22 +283,6 @@ extern "C" fn proxy_get_header_map_pairs(headers: u32, data: *mut *mut u8, data_
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_get_header_map_value(
-    headers: u32,
-    name: *const u8,
-    name_size: usize,
-    data: *mut *mut u8,
-    data_size: *mut usize,
-) -> u32 {
-    let name = text(name, name_size);
-    let values: Vec<_> = proxy(|proxy| {
-        let headers = proxy.headers.get(&headers).into_iter().flatten();
-        headers.filter(|header| header.name == name).map(|header| header.value.clone()).collect()
-    });
-    give(Some(&values.join(b",".as_slice())), data, data_size)
-}
-
-#[unsafe(no_mangle)]
 extern "C" fn proxy_replace_header_map_value(
     headers: u32,
     name: *const u8,

@@ -6,7 +6,6 @@ use crate::reply::{self, Source};
 impl Exchange {
     /// The upstream answers, or the proxy in its place.
     pub(crate) fn response_headers(&mut self, end: bool) -> Action {
-        self.now = host::now();
         let headers = host::headers(Headers::Response);
         let source = Source::current(&headers, self.encoding());
         match std::mem::replace(&mut self.stage, Stage::Answered) {
@@ -36,9 +35,16 @@ impl Exchange {
     }
 
     fn concluded(&mut self, kept: Option<Held>, source: &Source, headers: &[Header], end: bool) {
-        let took = self.sent.map(|sent| self.now.saturating_sub(sent));
-        if let (Source::Upstream(status), Some(took)) = (source, took) {
-            self.plugin.metrics().attempted(Attempted::with(*status), took);
+        let took = since(self.sent.map(|_| host::now()), self.sent);
+        let attempted = match source {
+            Source::Upstream(status) => Some(Attempted::with(*status)),
+            Source::NotConnected(_) => Some(Attempted::NotConnected),
+            Source::Closed => Some(Attempted::Closed),
+            Source::TimedOut => Some(Attempted::TimedOut),
+            Source::TooLarge | Source::Other(_) => None,
+        };
+        if let Some(attempted) = attempted {
+            self.plugin.metrics().attempted(attempted, took);
         }
         match source {
             Source::Upstream(status @ 200..=299) => return self.succeeded(*status, headers, end),
@@ -47,20 +53,17 @@ impl Exchange {
         }
         let nothing = Vec::new();
         let body = kept.as_ref().map_or(nothing.as_slice(), Held::bytes);
-        let (outcome, attempted) = match source {
-            Source::Upstream(status) => (Outcome::Response { status: *status, headers, body: &[] }, None),
-            Source::NotConnected(reason) => (Outcome::NotConnected(reason), Some(Attempted::NotConnected)),
-            Source::Closed => (Outcome::Closed(body), Some(Attempted::Closed)),
-            Source::TimedOut => (Outcome::TimedOut, Some(Attempted::TimedOut)),
+        let outcome = match source {
+            Source::Upstream(status) => Outcome::Response { status: *status, headers, body: &[] },
+            Source::NotConnected(reason) => Outcome::NotConnected(reason),
+            Source::Closed => Outcome::Closed(body),
+            Source::TimedOut => Outcome::TimedOut,
             Source::TooLarge | Source::Other(_) => {
                 let text = "the body is over what the proxy holds back (request_body_buffer_limit)";
                 let answer = Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding());
                 return self.deliver(&answer, source, end);
             }
         };
-        if let (Some(attempted), Some(took)) = (attempted, took) {
-            self.plugin.metrics().attempted(attempted, took);
-        }
         let answer = self.conclude(&outcome);
         if let Some(notice) = &answer.notice {
             self.plugin.notices().emit(notice);

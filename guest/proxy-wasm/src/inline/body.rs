@@ -101,7 +101,6 @@ impl Exchange {
             return self.refuse_body(answer, size);
         }
         self.plugin.metrics().sent(length);
-        self.sent = Some(self.now);
         self.stage = Stage::Sent(None);
         Action::Continue
     }

@@ -106,7 +106,7 @@ impl Copies {
 
     fn ended(&self, plugin: &Plugin, mut job: Job, attempted: Attempted, outcome: &Outcome<'_>) {
         let now = host::now();
-        plugin.metrics().attempted(attempted, now.saturating_sub(job.begun.max(job.due)));
+        plugin.metrics().attempted(attempted, Some(now.saturating_sub(job.begun.max(job.due))));
         let attempt = Attempt {
             upstream: 0,
             encoding: Encoding::Protobuf,
@@ -152,7 +152,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         }
     };
     plugin.metrics().received(captured.held.bytes().len(), body.len());
-    let (prepared, now) = plugin.prepare(&captured.head.request(&body));
+    let (prepared, _) = plugin.prepare(&captured.head.request(&body), true);
     let outbound = match prepared.verdict {
         Verdict::Forward(outbound) => outbound,
         Verdict::Answer(answer) => {
@@ -171,6 +171,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         plugin.metrics().copied(Copied::Dropped, spans);
         return None;
     };
+    let now = host::now();
     Some(Job { body, spans, begun: now, due: now, attempts: 0 })
 }
 
