@@ -53,6 +53,12 @@ const COMMANDS: &[Task] = &[
         run: bench,
     },
     Task {
+        name: "package",
+        arguments: "",
+        about: "make the module for Envoy and its OCI image, in target/package",
+        run: |_| package(),
+    },
+    Task {
         name: "ci",
         arguments: "",
         about: "format, lints, documentation and tests, as CI runs them",
@@ -115,6 +121,11 @@ fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     run(cargo()
         .args(["run", "--release", "--package", "podstamp-tests", "--bin", "bench", "--"])
         .args(arguments))
+}
+
+fn package() -> Result<(), Failure> {
+    set_up()?;
+    run(cargo().args(["run", "--package", "podstamp-package"]))
 }
 
 /// The cheap checks come first. Lints, documentation and tests share one target directory and one profile.
