@@ -16,6 +16,7 @@ use super::Envoy;
 use super::setup::read;
 use crate::grpc::{Grpc, RESOURCE_EXHAUSTED};
 use crate::http::{Client, PROTOBUF, export, get};
+use crate::http2::Http2;
 use crate::runtime;
 use crate::served::{Served, Setup, StandIn, closed_port, wait_until};
 use crate::spans;
@@ -151,6 +152,16 @@ fn takes_large_bodies(example: &Example, limit: usize) {
     assert_eq!(Grpc::connect(example.grpc).export(&does_not).code(), RESOURCE_EXHAUSTED);
 }
 
+/// Metrics are not taken, and their clients learn so in a way that they understand.
+fn refuses_metrics(example: &Example) {
+    assert_eq!(Client::connect(example.http).send("POST", "/v1/metrics", &[PROTOBUF], b"").status, 404);
+    let path = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+    let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+    let answer = Http2::connect(example.grpc).send(path, &headers, vec![&[0; 5]]);
+    // UNIMPLEMENTED.
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("12")));
+}
+
 /// What is sent to the status listener is answered by no more than what probes and Prometheus need.
 fn shows_its_status(example: &Example, metric: &str) {
     assert_eq!(get(example.status, "/ready"), (200, "LIVE\n".to_owned()));
@@ -170,6 +181,7 @@ fn the_sidecar_stamps_the_address_of_its_pod() {
     assert_eq!(Client::connect(example.http).send("POST", "/v1/traces", &spoofed, &batch).status, 200);
     assert_eq!(stand_in.placed(), vec![("shop".to_owned(), super::POD.to_owned()); 5]);
     takes_large_bodies(&example, 16 << 20);
+    refuses_metrics(&example);
 }
 
 #[test]
@@ -215,6 +227,7 @@ fn the_gateway_finds_pods_by_name() {
         placed.iter().flat_map(|(service, at)| vec![((*service).to_owned(), (*at).to_owned()); 4]).collect();
     assert_eq!(stand_in.placed(), placed);
     takes_large_bodies(&example, 16 << 20);
+    refuses_metrics(&example);
 }
 
 #[test]
