@@ -208,5 +208,6 @@ fn read<T: de::DeserializeOwned>(path: &Path) -> T {
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+    // Wherever in the workspace these are read.
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).to_owned()
 }

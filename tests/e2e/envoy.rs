@@ -4,6 +4,7 @@
 //! proxy-wasm modules. Where there is no Envoy the tests are skipped, and say so.
 
 mod bodies;
+mod cases;
 mod configuration;
 mod examples;
 mod failures;

@@ -51,8 +51,8 @@ impl<S: Read + Write> Client<S> {
     ) -> Response {
         let length = body.len().to_string();
         let headers = [&[("content-length", &*length)], headers].concat();
-        self.write(head(method, path, &headers).as_bytes());
-        self.write_what_can_be(body);
+        // At once, so that no answer comes between head and body.
+        self.write_what_can_be(&[head(method, path, &headers).as_bytes(), body].concat());
         self.receive()
     }
 

@@ -14,6 +14,11 @@
 // Certifies as it does for the host's own tests.
 #[path = "../../host/tests/serving/support/authority.rs"]
 mod authority;
+#[path = "../conformance/body.rs"]
+mod body;
+// The cases, as they are read for all flavours of the filter.
+#[path = "../conformance/case.rs"]
+mod case;
 mod checklist;
 mod collector;
 mod commands;

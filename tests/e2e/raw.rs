@@ -33,7 +33,7 @@ struct Seen {
 }
 
 impl Received {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
@@ -41,6 +41,11 @@ impl Received {
 impl Raw {
     /// `answer` gets each connection once a request on it has been read.
     pub(crate) fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
+        Self::replying(move |_, stream| answer(stream))
+    }
+
+    /// The same, and it sees the request.
+    pub(crate) fn replying(answer: impl Fn(&Received, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, stopped) = (Arc::<Seen>::default(), Arc::new(AtomicBool::new(false)));
@@ -89,7 +94,7 @@ impl Drop for Raw {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Seen, answer: &dyn Fn(&mut TcpStream)) {
+fn serve(mut stream: TcpStream, seen: &Seen, answer: &dyn Fn(&Received, &mut TcpStream)) {
     let mut reader = BufReader::new(Counting { stream: stream.try_clone().unwrap(), seen });
     while let Some(mut request) = read_head(&mut reader) {
         let read = if request.header("transfer-encoding") == Some("chunked") {
@@ -102,8 +107,8 @@ fn serve(mut stream: TcpStream, seen: &Seen, answer: &dyn Fn(&mut TcpStream)) {
         if read.is_err() {
             return;
         }
-        seen.requests.lock().unwrap().push(request);
-        answer(&mut stream);
+        seen.requests.lock().unwrap().push(request.clone());
+        answer(&request, &mut stream);
         drop(stream.flush());
     }
 }

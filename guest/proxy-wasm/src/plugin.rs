@@ -142,6 +142,7 @@ impl Plugin {
         };
         let ended = timed.then(host::now);
         self.metrics.met(&prepared.report, since(ended, began));
+        self.counted();
         (prepared, ended)
     }
 }

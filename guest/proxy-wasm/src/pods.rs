@@ -8,10 +8,11 @@ use std::rc::Rc;
 
 use podstamp_core::config::PodsSource;
 use podstamp_core::directory::Fields;
-use podstamp_core::exchange::Header;
+use podstamp_core::exchange::{Header, Level, Notice};
 use podstamp_pods::{Intake, Progress, Table};
 
 use crate::abi::{Buffer, Headers, host};
+use crate::notices::Notices;
 use crate::plugin::Plugin;
 
 /// The table, and how it is kept up to date.
@@ -121,6 +122,10 @@ impl Pods {
         match table {
             Ok(table) => {
                 plugin.metrics().pods(table.len(), table.memory());
+                if self.table.borrow().is_none() {
+                    let message = format!("{} pods from cluster {:?}", table.len(), self.source.cluster);
+                    Notices::tell(&Notice { level: Level::Info, key: "pods-read".into(), message });
+                }
                 self.table.replace(Some(Rc::new(table)));
             }
             Err(error) => {

@@ -99,6 +99,21 @@ fn an_export_becomes_the_agents_own_request() {
 }
 
 #[test]
+fn a_client_that_goes_away_is_counted_soon() {
+    let root = inline();
+    let (stream, _) = Stream::begin(root, HTTP, false);
+    stream.body(BATCH, true);
+    assert_eq!(proxy(|proxy| proxy.tick), 100);
+    tick(root, 100);
+    assert_eq!(proxy(|proxy| proxy.tick), 0);
+    drop(stream);
+    assert_eq!(proxy(|proxy| proxy.tick), 100);
+    tick(root, 100);
+    assert_eq!(metric("podstamp_requests_total.outcome.cancelled"), 1);
+    assert_eq!(metric("podstamp_spans_total.outcome.cancelled"), 1);
+}
+
+#[test]
 fn a_body_ends_with_trailers_as_well() {
     peer("10.1.2.3");
     let (stream, _) = Stream::begin(inline(), HTTP, false);

@@ -166,7 +166,7 @@ fn the_exporters_headers_reach_the_agent() {
     let record = agent.records().pop().unwrap();
     assert_eq!(record.header("authorization"), Some("Bearer of-the-agent"));
     assert_eq!(record.header("x-tenant"), Some("shop"));
-    assert!(record.header("user-agent").unwrap().starts_with("podstamp/"));
+    assert_eq!(record.header("x-of"), Some("client"));
 }
 
 #[test]

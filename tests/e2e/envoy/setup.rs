@@ -179,17 +179,10 @@ impl Setup {
             ));
         }
         if self.bridge {
-            let bridge = json!({"content_type": "application/x-protobuf", "withhold_grpc_frames": true});
-            let name = "filters.http.grpc_http1_reverse_bridge.v3.FilterConfig";
-            filters.push(filter("grpc_http1_reverse_bridge", typed(name, bridge)));
+            filters.push(bridge());
         }
         if let Some(peer) = self.peer {
-            let state = json!({"on_request_headers": [{
-                "object_key": self.peer_key,
-                "factory_key": "envoy.string",
-                "format_string": {"text_format_source": {"inline_string": peer}},
-            }]});
-            filters.push(filter("set_filter_state", typed("filters.http.set_filter_state.v3.Config", state)));
+            filters.push(state(self.peer_key, peer));
         }
         if let Some(document) = &self.document {
             filters.push(filter(
@@ -198,31 +191,58 @@ impl Setup {
             ));
         }
         filters.extend(self.behind.iter().cloned());
-        filters.push(filter("router", typed("filters.http.router.v3.Router", json!({}))));
+        filters.push(router());
         filters
     }
 
     fn plugin(&self, document: &Value) -> Value {
-        let (kind, value) = if self.as_text {
+        let mut plugin = plugin(document);
+        if self.as_text {
             // A text of its own is handed over as it is, also where it is no JSON.
             let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
-            ("StringValue", Value::String(text))
-        } else {
-            ("Struct", document.clone())
-        };
-        json!({
-            "name": "podstamp",
-            "root_id": "podstamp",
-            "failure_policy": "FAIL_RELOAD",
-            "reload_config": {"backoff": {"base_interval": "0.05s"}},
-            "vm_config": {
-                "vm_id": "podstamp",
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": MODULE}},
-            },
-            "configuration": {"@type": format!("type.googleapis.com/google.protobuf.{kind}"), "value": value},
-        })
+            plugin["configuration"] =
+                json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
+        }
+        plugin
     }
+}
+
+/// The module with a configuration.
+pub(crate) fn plugin(document: &Value) -> Value {
+    json!({
+        "name": "podstamp",
+        "root_id": "podstamp",
+        "failure_policy": "FAIL_RELOAD",
+        "reload_config": {"backoff": {"base_interval": "0.05s"}},
+        "vm_config": {
+            "vm_id": "podstamp",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": MODULE}},
+        },
+        "configuration": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": document},
+    })
+}
+
+/// What makes HTTP/1.1 requests of gRPC calls.
+pub(crate) fn bridge() -> Value {
+    let config = json!({"content_type": "application/x-protobuf", "withhold_grpc_frames": true});
+    let name = "filters.http.grpc_http1_reverse_bridge.v3.FilterConfig";
+    filter("grpc_http1_reverse_bridge", typed(name, config))
+}
+
+/// What writes a text into the filter state, in the format of access logs.
+pub(crate) fn state(key: &str, format: &str) -> Value {
+    let config = json!({"on_request_headers": [{
+        "object_key": key,
+        "factory_key": "envoy.string",
+        "format_string": {"text_format_source": {"inline_string": format}},
+    }]});
+    filter("set_filter_state", typed("filters.http.set_filter_state.v3.Config", config))
+}
+
+/// What sends requests on.
+pub(crate) fn router() -> Value {
+    filter("router", typed("filters.http.router.v3.Router", json!({})))
 }
 
 /// DeepFlow's pipeline for load balancers, with podstamp's own section besides.
@@ -248,7 +268,8 @@ pub(crate) fn typed(name: &str, mut config: Value) -> Value {
     config
 }
 
-fn cluster(name: &str, address: SocketAddr) -> Value {
+/// A cluster with one endpoint.
+pub(crate) fn cluster(name: &str, address: SocketAddr) -> Value {
     let endpoint = json!({"endpoint": {"address": socket(address)}});
     json!({
         "name": name,
@@ -258,7 +279,8 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
-fn socket(address: SocketAddr) -> Value {
+/// An address, as Envoy has it.
+pub(crate) fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
 }
 
