@@ -1,6 +1,6 @@
 //! What of a configuration is the proxy's to do, and not this module's.
 
-use podstamp_core::config::{Compression, Config, Fault, Mode};
+use podstamp_core::config::{Compression, Config, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry};
 use podstamp_core::exchange::{Level, Notice};
 
 /// What a person should know, or what must not be ignored.
@@ -51,7 +51,7 @@ fn notices(config: &Config) -> Vec<Notice> {
             .tls
             .is_some()
             .then(|| (format!("{exporter}.tls"), "TLS is the cluster's: see its transport_socket")),
-        (inline && config.exporter.retry.enabled).then(|| {
+        (inline && asks_for_attempts(&config.exporter)).then(|| {
             let why =
                 "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
             (exporter.clone(), why)
@@ -72,4 +72,9 @@ fn notices(config: &Config) -> Vec<Notice> {
         message: format!("{path}: has no effect here: {why}"),
     };
     found.into_iter().flatten().map(notice).collect()
+}
+
+/// Whether the document says more of attempts than what holds without a word.
+fn asks_for_attempts(exporter: &Exporter) -> bool {
+    exporter.timeout != DEFAULT_TIMEOUT || exporter.retry != Retry::default()
 }

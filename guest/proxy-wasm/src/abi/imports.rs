@@ -71,7 +71,7 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// What Envoy's `environment_variables` and Istio's `vmConfig.env` come by, also without WASI otherwise.
+// What Envoy's `environment_variables` and Istio's `vmConfig.env` come by, also without WASI otherwise.
 #[cfg(target_arch = "wasm32")]
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
