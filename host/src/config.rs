@@ -147,7 +147,7 @@ mod tests {
             include_str!("../../tests/fixtures/otel-agent-configmap.yaml"),
         ] {
             let loaded = parse(text, &|_| None).unwrap();
-            assert_eq!(podstamp_core::config::parse(&loaded.document).err(), None);
+            assert_eq!(config::parse(&loaded.document).err(), None);
         }
     }
 
