@@ -3,7 +3,7 @@
 //! It is written here rather than taken from the proxy-wasm SDK for Rust because of three things. Each of the SDK's calls panics
 //! on a status that it does not expect, and a panic ends the VM with all its streams; it forgets the answer to a call
 //! whose stream has ended, which is the usual end of a copy's stream; and it imports 37 functions, each of which a host
-//! has to have, where this module needs 15.
+//! has to have, where this module needs 14.
 
 pub(crate) mod environment;
 mod exports;

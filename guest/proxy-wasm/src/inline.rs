@@ -80,7 +80,8 @@ impl Exchange {
         (self, if end { Action::Continue } else { action })
     }
 
-    /// What the agent takes: its path, its content type, no length, since stamping changes it.
+    /// What the agent takes: its path, its content type, no length, since stamping changes it. Envoy chooses the route again
+    /// whenever a header of the request is changed.
     fn rewrite_head(&self) {
         let exporter = &self.plugin.config().exporter;
         for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
@@ -96,7 +97,6 @@ impl Exchange {
             self.changed(host::set_header(Headers::Request, name, value));
         }
         self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
-        host::clear_route_cache();
     }
 
     fn changed(&self, outcome: Result<(), crate::abi::Refused>) {

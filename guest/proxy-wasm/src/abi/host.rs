@@ -161,18 +161,6 @@ pub(crate) fn record_metric(id: u32, value: u64) {
     unsafe { imports::proxy_record_metric(id, value) };
 }
 
-/// Has Envoy choose the route again, after the path has changed. Hosts without that function choose it late anyway.
-pub(crate) fn clear_route_cache() {
-    let name = "clear_route_cache";
-    let cleared = given(|data, data_size| {
-        // SAFETY: as above.
-        unsafe {
-            imports::proxy_call_foreign_function(name.as_ptr(), name.len(), [].as_ptr(), 0, data, data_size)
-        }
-    });
-    drop(cleared);
-}
-
 fn check(status: u32) -> Result<(), Refused> {
     if status == 0 { Ok(()) } else { Err(Refused(status)) }
 }

@@ -61,14 +61,6 @@ unsafe extern "C" {
     pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
-    pub(super) fn proxy_call_foreign_function(
-        name: *const u8,
-        name_size: usize,
-        arguments: *const u8,
-        arguments_size: usize,
-        results: *mut *mut u8,
-        results_size: *mut usize,
-    ) -> u32;
 }
 
 // What Envoy's `environment_variables` and Istio's `vmConfig.env` come by, also without WASI otherwise.

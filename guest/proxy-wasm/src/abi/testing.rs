@@ -405,15 +405,3 @@ extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
     proxy(|proxy| proxy.metrics[id as usize].1 = value as i64);
     OK
 }
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_call_foreign_function(
-    _name: *const u8,
-    _name_size: usize,
-    _arguments: *const u8,
-    _arguments_size: usize,
-    _results: *mut *mut u8,
-    _results_size: *mut usize,
-) -> u32 {
-    NOT_FOUND
-}
