@@ -4,9 +4,9 @@
 //! Three Envoys with one worker each take turns under the same load, where there is `taskset` on one core. What is compared
 //! is their CPU time a request, from `/proc`, and what a client waits.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,14 +118,18 @@ impl Envoy {
     }
 }
 
-/// Asks Envoy where it takes requests.
+/// Asks Envoy where it takes requests, until it does: `otlp::127.0.0.1:40123`.
 fn listener(admin: SocketAddr) -> SocketAddr {
     loop {
-        let output =
-            Command::new("curl").args(["-s", &format!("http://{admin}/listeners")]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        if let Some((_, address)) = text.trim().split_once("::") {
-            return address.parse().unwrap();
+        let mut stream = TcpStream::connect(admin).unwrap();
+        stream.write_all(b"GET /listeners HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("otlp::"));
+        if let Some(address) = line.and_then(|address| address.trim().parse::<SocketAddr>().ok())
+            && address.port() != 0
+        {
+            return address;
         }
     }
 }
