@@ -110,6 +110,18 @@ pub enum Content {
 }
 
 impl Content {
+    /// How long the body to send is, where one of `original` bytes came.
+    pub fn length(&self, original: usize) -> usize {
+        match self {
+            Self::Unchanged => original,
+            Self::Edited(edits) => {
+                let removed: usize = edits.edits.iter().map(|edit| edit.remove as usize).sum();
+                (original + edits.inserted.len()).saturating_sub(removed)
+            }
+            Self::Replaced(body) => body.len(),
+        }
+    }
+
     /// The body to send, where `original` came. None where edits do not fit it.
     pub fn into_body(self, original: Vec<u8>) -> Option<Vec<u8>> {
         match self {

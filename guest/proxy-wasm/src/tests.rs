@@ -228,12 +228,33 @@ fn a_body_over_the_limit_is_refused_while_it_comes() {
     stream.body(&[0], false);
     assert_eq!(proxy(|proxy| proxy.answers[0].status), 413);
 
+    // Coded ones count as they come, too.
+    let coded = [HTTP, &[("content-encoding", "gzip")]].concat();
+    let (stream, _) = Stream::begin(root, &coded, false);
+    stream.body(&[0; 1001], false);
+    assert_eq!(proxy(|proxy| proxy.answers[0].status), 413);
+
     let (stream, _) = Stream::begin(root, GRPC, false);
     for _ in 0..5 {
         stream.body(&[0; 600], false);
     }
     assert!(buffer(Buffer::RequestBody).len() <= 600);
     stream.body(b"", true);
+    assert_eq!(buffer(Buffer::RequestBody), b"");
+    stream.respond("via_upstream", &[(":status", "200")], None);
+    assert_eq!(proxy(|proxy| proxy.answers[0].grpc_status), 8);
+}
+
+#[test]
+fn a_batch_that_grows_over_the_limit_is_refused_whole() {
+    peer("10.1.2.3");
+    let root = root(&document(&json!({"limits": {"body": BATCH.len() + 10}}))).unwrap();
+    let (stream, _) = Stream::begin(root, HTTP, false);
+    stream.body(BATCH, true);
+    assert_eq!(proxy(|proxy| proxy.answers[0].status), 413);
+
+    let (stream, _) = Stream::begin(root, GRPC, false);
+    stream.body(BATCH, true);
     assert_eq!(buffer(Buffer::RequestBody), b"");
     stream.respond("via_upstream", &[(":status", "200")], None);
     assert_eq!(proxy(|proxy| proxy.answers[0].grpc_status), 8);

@@ -19,7 +19,7 @@ impl Exchange {
             _ => return Action::Continue,
         }
         let limit = self.limit();
-        if size > limit && !self.is_coded() {
+        if size > limit {
             let answer = Refusal::TooLarge(limit).answer(self.encoding());
             return self.refuse_body(answer, size);
         }
@@ -55,11 +55,11 @@ impl Exchange {
         let outbound = match self.prepare(&body) {
             Verdict::Forward(outbound) => outbound,
             Verdict::Answer(answer) if self.is_upstreams_to_say(&answer) => {
-                return self.send(size, &body, Content::Unchanged, coded);
+                return self.send(size, &body, &Content::Unchanged, coded);
             }
             Verdict::Answer(answer) => return self.refuse_body(answer, size),
         };
-        let action = self.send(size, &body, outbound.content, coded);
+        let action = self.send(size, &body, &outbound.content, coded);
         // JSON that could be transcoded is sound, so that there is nothing to look for in it later.
         if let Stage::Sent(kept) = &mut self.stage
             && self.head.encoding != Encoding::Json
@@ -79,23 +79,20 @@ impl Exchange {
     }
 
     /// Puts what is to be sent in the place of what came.
-    fn send(&mut self, size: usize, body: &[u8], content: Content, coded: bool) -> Action {
-        let (length, written) = match content {
-            Content::Unchanged if !coded => (size, Ok(())),
-            Content::Unchanged => (body.len(), put(size, body)),
-            Content::Replaced(other) => (other.len(), put(size, &other)),
-            Content::Edited(edits) => match edited(&edits, body, size, coded) {
-                Some(edited) => edited,
-                None => (0, Err(Refused(0))),
-            },
-        };
-        if length > self.limit() {
-            let limit = self.limit();
+    fn send(&mut self, size: usize, body: &[u8], content: &Content, coded: bool) -> Action {
+        let (length, limit) = (content.length(body.len()), self.limit());
+        if length > limit {
             let text = format!("the batch is over {limit} bytes once it is stamped: send smaller ones");
             let answer = Failure::new(413, Code::ResourceExhausted, &text).answer(self.encoding());
             return self.refuse_body(answer, size);
         }
-        if written.is_err() {
+        let written = match content {
+            Content::Unchanged if !coded => true,
+            Content::Unchanged => put(size, body).is_ok(),
+            Content::Replaced(other) => put(size, other).is_ok(),
+            Content::Edited(edits) => put_edited(edits, body, size, coded),
+        };
+        if !written {
             let text = "the proxy does not let the body be changed";
             let answer = Failure::new(500, Code::Internal, text).answer(self.encoding());
             return self.refuse_body(answer, size);
@@ -122,18 +119,16 @@ impl Exchange {
 }
 
 /// Edits the proxy's buffer, of `size` bytes: only up to the last edit, since the spans behind it, mostly all of them, can
-/// stay where they are. Gives the length of the whole.
-fn edited(edits: &Edits, body: &[u8], size: usize, coded: bool) -> Option<(usize, Result<(), Refused>)> {
-    let last = edits.edits.last()?;
-    let end = (last.offset as usize).checked_add(last.remove as usize)?;
-    let (head, rest) = body.split_at_checked(end)?;
-    let head = edits.apply(head)?;
-    let length = head.len() + rest.len();
-    if !coded && !rest.is_empty() && host::set_buffer(Buffer::RequestBody, 0, end, &head).is_ok() {
-        return Some((length, Ok(())));
-    }
-    let whole = [head.as_slice(), rest].concat();
-    Some((length, put(size, &whole)))
+/// stay where they are. Gives whether that was possible.
+fn put_edited(edits: &Edits, body: &[u8], size: usize, coded: bool) -> bool {
+    let end = edits.edits.last().map_or(0, |last| last.offset as usize + last.remove as usize);
+    let parts = body.split_at_checked(end);
+    let Some((head, rest)) = parts.and_then(|(head, rest)| edits.apply(head).zip(Some(rest))) else {
+        return false;
+    };
+    let in_place = !coded && !rest.is_empty();
+    in_place && host::set_buffer(Buffer::RequestBody, 0, end, &head).is_ok()
+        || put(size, &[head.as_slice(), rest].concat()).is_ok()
 }
 
 fn put(size: usize, body: &[u8]) -> Result<(), Refused> {
