@@ -3,19 +3,26 @@
 //! The agent is the stand-in. This does not prove anything about other versions of Envoy, or about other hosts of
 //! proxy-wasm modules. Where there is no Envoy the tests are skipped, and say so.
 
+mod backend;
 mod bodies;
 mod cases;
 mod configuration;
 mod examples;
 mod failures;
+mod grpc;
 mod inline;
 mod limits;
+mod memory;
 mod metrics;
 mod passing;
 mod peers;
+mod pods;
 mod process;
+mod recovery;
 mod reload;
+mod sdks;
 mod setup;
+mod tee;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;

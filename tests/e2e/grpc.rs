@@ -40,6 +40,7 @@ impl Grpc {
         let mut stream = std::net::TcpStream::connect(to).expect("podstamp listens");
         stream.write_all(first).unwrap();
         stream.set_nonblocking(true).unwrap();
+        stream.set_nodelay(true).unwrap();
         Self::over(async { Ok(TcpStream::from_std(stream).unwrap()) }).unwrap()
     }
 

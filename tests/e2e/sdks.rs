@@ -6,6 +6,8 @@
 mod expected;
 mod java;
 
+use std::any::Any;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,13 +17,34 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
 use crate::runtime::{Probe, Project, Version};
 use crate::sent::Sent;
-use crate::served::{Served, Setup, StandIn};
+use crate::served::{Setup, StandIn};
 use crate::spans;
 use crate::tee::Tee;
 
 #[test]
 fn python() {
-    let project = Project {
+    PYTHON.every_variant(&["grpc", "http/protobuf", "http/json"], || Some(Shop::open()));
+}
+
+#[test]
+fn node() {
+    NODE.every_variant(&["grpc", "http/protobuf", "http/json"], || Some(Shop::open()));
+}
+
+#[test]
+fn go() {
+    GO.every_variant(&["grpc", "http/protobuf"], || Some(Shop::open()));
+}
+
+/// An SDK, and how to run the program of it that makes the known set of spans.
+pub(crate) struct Sdk {
+    project: Project,
+    /// In the folder where the project is ready.
+    program: fn(&Project, &Path) -> Command,
+}
+
+pub(crate) const PYTHON: Sdk = Sdk {
+    project: Project {
         name: "Python SDK",
         folder: "sdks/python",
         pinned: &["requirements.txt"],
@@ -43,18 +66,16 @@ fn python() {
             ],
         ],
         environment: &[],
-    };
-    let shop = project.sources().join("shop.py");
-    every_variant(&project, &["grpc", "http/protobuf", "http/json"], |folder| {
+    },
+    program: |project, folder| {
         let mut command = Command::new(folder.join("venv/bin/python"));
-        command.arg(&shop);
+        command.arg(project.sources().join("shop.py"));
         command
-    });
-}
+    },
+};
 
-#[test]
-fn node() {
-    let project = Project {
+pub(crate) const NODE: Sdk = Sdk {
+    project: Project {
         name: "Node SDK",
         folder: "sdks/node",
         pinned: &["package.json", "package-lock.json"],
@@ -64,78 +85,86 @@ fn node() {
         ],
         commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
         environment: &[],
-    };
-    let shop = project.sources().join("shop.cjs");
-    every_variant(&project, &["grpc", "http/protobuf", "http/json"], |folder| {
+    },
+    program: |project, folder| {
         let mut command = Command::new("node");
-        command.arg(&shop).env("NODE_PATH", folder.join("node_modules"));
+        command.arg(project.sources().join("shop.cjs")).env("NODE_PATH", folder.join("node_modules"));
         command
-    });
-}
+    },
+};
 
-#[test]
-fn go() {
-    let project = Project {
+pub(crate) const GO: Sdk = Sdk {
+    project: Project {
         name: "Go SDK",
         folder: "sdks/go",
         pinned: &["main.go", "go.mod", "go.sum"],
         probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
         commands: &[&["go", "build", "-trimpath", "-o", "shop", "."]],
         environment: &[("CGO_ENABLED", "0")],
-    };
-    every_variant(&project, &["grpc", "http/protobuf"], |folder| Command::new(folder.join("shop")));
-}
+    },
+    program: |_, folder| Command::new(folder.join("shop")),
+};
 
-/// Runs a program that makes the known set of spans once with each protocol and compression, each time as another pod.
-fn every_variant(project: &Project, protocols: &[&str], program: impl Fn(&Path) -> Command) {
-    let Some(folder) = project.ready() else {
-        return;
-    };
-    let shop = Shop::open();
-    let variants =
-        protocols.iter().flat_map(|protocol| ["none", "gzip"].map(|compression| (*protocol, compression)));
-    for (index, (protocol, compression)) in variants.enumerate() {
-        let pod = &PODS[index % PODS.len()];
-        let arrived = shop.run(protocol, compression, pod, &mut program(&folder));
-        expected::assert_shop(&arrived);
+impl Sdk {
+    /// The program; none where its runtime is not there.
+    pub(crate) fn program(&self) -> Option<Command> {
+        self.project.ready().map(|folder| (self.program)(&self.project, &folder))
+    }
+
+    /// Runs the program once with each protocol and compression, each time as another pod, in a shop that is opened for it.
+    pub(crate) fn every_variant(&self, protocols: &[&str], open: impl FnOnce() -> Option<Shop>) {
+        let Some(folder) = self.project.ready() else { return };
+        let Some(shop) = open() else { return };
+        let variants = protocols
+            .iter()
+            .flat_map(|protocol| ["none", "gzip"].map(|compression| (*protocol, compression)));
+        for (index, (protocol, compression)) in variants.enumerate() {
+            let pod = &PODS[index % PODS.len()];
+            let arrived = shop.run(protocol, compression, pod, &mut (self.program)(&self.project, &folder));
+            expected::assert_shop(&arrived);
+        }
     }
 }
 
 /// A pod, and what its resource says of it.
-struct Pod {
+pub(crate) struct Pod {
     name: &'static str,
     address: &'static str,
     says: (&'static str, &'static str),
 }
 
-const PODS: [Pod; 4] = [
+pub(crate) const PODS: [Pod; 4] = [
     Pod { name: "web-1", address: "10.244.1.1", says: ("host.name", "web-1") },
     Pod { name: "web-2", address: "10.244.1.2", says: ("k8s.pod.name", "web-2") },
     Pod { name: "web-3", address: "10.244.1.3", says: ("k8s.pod.ip", "10.244.1.3") },
     Pod { name: "web-4", address: "10.244.1.4", says: ("k8s.pod.uid", "uid-of-web-4") },
 ];
 
-/// podstamp with DeepFlow's pipeline for load balancers, between SDKs and a stand-in agent.
-struct Shop {
-    agent: StandIn,
-    served: Served,
+/// Something with DeepFlow's pipeline for load balancers, between SDKs and a stand-in agent.
+pub(crate) struct Shop {
+    pub(crate) agent: StandIn,
+    http: SocketAddr,
+    grpc: SocketAddr,
+    /// Runs for as long as the shop is there.
+    _servers: Box<dyn Any>,
 }
 
 impl Shop {
+    /// With podstamp.
     fn open() -> Self {
         let agent = StandIn::with(|builder| builder.keep_bodies());
-        let pods: Vec<_> = PODS.iter().map(|pod| (pod.name, pod.address)).collect();
-        let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&pods)).serve();
-        Self { agent, served }
+        let served = knowing_pods(&agent).serve();
+        Self { agent, http: served.address, grpc: served.grpc, _servers: Box::new(served) }
+    }
+
+    /// With servers that take all protocols at one address.
+    pub(crate) fn at(address: SocketAddr, agent: StandIn, servers: impl Any) -> Self {
+        Self { agent, http: address, grpc: address, _servers: Box::new(servers) }
     }
 
     /// Lets a program export as a pod, and compares what it sent with what arrived. Gives what arrived.
     fn run(&self, protocol: &str, compression: &str, pod: &Pod, program: &mut Command) -> Vec<ResourceSpans> {
-        self.run_with(protocol, compression, pod, program, |program| {
-            let output = program.output().unwrap();
-            let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            (output.status.success(), printed)
-        })
+        self.run_with(protocol, compression, pod, program, to_its_end)
     }
 
     /// The same with a way of its own to run the program, which gives whether it ended well and what it printed.
@@ -147,7 +176,44 @@ impl Shop {
         program: &mut Command,
         run: impl FnOnce(&mut Command) -> (bool, String),
     ) -> Vec<ResourceSpans> {
-        let tee = Tee::to(if protocol == "grpc" { self.served.grpc } else { self.served.address });
+        let (ended_well, printed, sent) = self.watch(protocol, compression, pod, program, run);
+        assert!(ended_well, "{protocol} {compression}:\n{printed}");
+        for request in &sent {
+            assert_eq!(
+                (request.protocol(), request.compression()),
+                (protocol, compression),
+                "{}",
+                request.path
+            );
+        }
+        let arrived: Vec<_> =
+            self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
+        assert_eq!(sent.len(), self.agent.records().len(), "{protocol} {compression}: one request for each");
+        self.agent.agent().forget_records();
+        let sent = sent.iter().flat_map(|request| request.message().resource_spans).collect();
+        assert_stamped(sent, arrived.clone(), pod);
+        arrived
+    }
+
+    /// Lets a program export as a pod, whatever comes of it: whether it ended well, what it printed, and what it sent.
+    pub(crate) fn try_to_run(
+        &self,
+        protocol: &str,
+        pod: &Pod,
+        program: &mut Command,
+    ) -> (bool, String, Vec<Sent>) {
+        self.watch(protocol, "none", pod, program, to_its_end)
+    }
+
+    fn watch(
+        &self,
+        protocol: &str,
+        compression: &str,
+        pod: &Pod,
+        program: &mut Command,
+        run: impl FnOnce(&mut Command) -> (bool, String),
+    ) -> (bool, String, Vec<Sent>) {
+        let tee = Tee::to(if protocol == "grpc" { self.grpc } else { self.http });
         let (key, value) = pod.says;
         // Nothing of whoever runs the tests is to steer the SDK.
         for (name, _) in std::env::vars_os() {
@@ -167,24 +233,21 @@ impl Shop {
             program.env("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
         }
         let (ended_well, printed) = run(program);
-        assert!(ended_well, "{protocol} {compression}:\n{printed}");
-        let sent: Vec<_> = tee.said().iter().flat_map(|said| Sent::read(said)).collect();
-        for request in &sent {
-            assert_eq!(
-                (request.protocol(), request.compression()),
-                (protocol, compression),
-                "{}",
-                request.path
-            );
-        }
-        let arrived: Vec<_> =
-            self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
-        assert_eq!(sent.len(), self.agent.records().len(), "{protocol} {compression}: one request for each");
-        self.agent.agent().forget_records();
-        let sent = sent.iter().flat_map(|request| request.message().resource_spans).collect();
-        assert_stamped(sent, arrived.clone(), pod);
-        arrived
+        let sent = tee.said().iter().flat_map(|said| Sent::read(said)).collect();
+        (ended_well, printed, sent)
     }
+}
+
+/// DeepFlow's pipeline for load balancers towards an agent, with the pods there are.
+pub(crate) fn knowing_pods(agent: &StandIn) -> Setup {
+    let pods: Vec<_> = PODS.iter().map(|pod| (pod.name, pod.address)).collect();
+    Setup::load_balancer(&agent.url()).pods(spans::pods(&pods))
+}
+
+fn to_its_end(program: &mut Command) -> (bool, String) {
+    let output = program.output().unwrap();
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), printed)
 }
 
 /// Nothing is lost, doubled or changed, but for attributes added at the end of each resource.

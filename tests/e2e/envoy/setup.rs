@@ -17,6 +17,12 @@ pub(crate) struct Setup {
     pub(crate) agent: SocketAddr,
     /// Where all other paths lead.
     pub(crate) other: SocketAddr,
+    /// Has Envoy speak HTTP/2 with it.
+    pub(crate) other_http2: bool,
+    /// Where the cluster `podstamp` leads, if there is one.
+    pub(crate) podstamp: Option<SocketAddr>,
+    /// The module.
+    pub(crate) module: &'static str,
     /// The module's configuration; without one the module is not there.
     pub(crate) document: Option<Value>,
     /// Hands it over as a text, not as a `google.protobuf.Struct`.
@@ -37,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) manager: Value,
     /// Further keys of the virtual host.
     pub(crate) virtual_host: Value,
+    /// Further keys of the module's plugin.
+    pub(crate) plugin: Value,
     /// Further keys of the listener.
     pub(crate) listener: Value,
     /// The node's.
@@ -61,6 +69,9 @@ impl Setup {
         Self {
             agent,
             other: closed_port(),
+            other_http2: false,
+            podstamp: None,
+            module: MODULE,
             document: Some(document("")),
             as_text: false,
             peer: Some(POD),
@@ -71,6 +82,7 @@ impl Setup {
             timeout: "15s",
             manager: json!({}),
             virtual_host: json!({}),
+            plugin: json!({}),
             listener: json!({}),
             metadata: json!({}),
             tags: false,
@@ -115,13 +127,24 @@ impl Setup {
             .iter()
             .map(|label| json!({"tag_name": label, "regex": format!(r"podstamp_.*?(\.{label}\.(\w+))")}))
             .collect();
+        let mut other = cluster("other", self.other);
+        if self.other_http2 {
+            let options = typed(
+                "upstreams.http.v3.HttpProtocolOptions",
+                json!({"explicit_http_config": {"http2_protocol_options": {}}}),
+            );
+            other["typed_extension_protocol_options"] =
+                json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options});
+        }
+        let podstamp = self.podstamp.map(|address| cluster("podstamp", address));
+        let clusters: Vec<_> = [cluster("agent", self.agent), other].into_iter().chain(podstamp).collect();
         json!({
             "stats_config": {"stats_tags": tags},
             "node": {"id": "envoy", "cluster": "tests", "metadata": self.metadata},
             "admin": {"address": socket(SocketAddr::from(([127, 0, 0, 1], 0)))},
             "static_resources": {
                 "listeners": [self.listener()],
-                "clusters": [cluster("agent", self.agent), cluster("other", self.other)],
+                "clusters": clusters,
             },
         })
     }
@@ -203,6 +226,8 @@ impl Setup {
             plugin["configuration"] =
                 json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
         }
+        plugin["vm_config"]["code"]["local"]["filename"] = self.module.into();
+        extend(&mut plugin, &self.plugin);
         plugin
     }
 }
@@ -289,6 +314,9 @@ fn extend(object: &mut Value, with: &Value) {
 }
 
 const MODULE: &str = env!("PODSTAMP_PROXY_WASM");
+
+/// The same, but that it aborts on a body that says `trap`.
+pub(crate) const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
 
 const AGENT_PATH: &str = "/api/v1/otel/trace";
 

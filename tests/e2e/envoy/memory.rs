@@ -1,0 +1,126 @@
+//! Memory does not grow with the number of requests, of whatever kind they are.
+
+use serde_json::{Value, json};
+
+use super::setup::document;
+use super::{Envoy, Setup};
+use crate::checklist::status;
+use crate::encoding::Encoding;
+use crate::grpc::{Grpc, framed};
+use crate::http::{Client, JSON, PROTOBUF, gzipped};
+use crate::served::{StandIn, wait_until};
+use crate::spans;
+
+const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+/// Small requests of a round, besides the others in it.
+const SMALL: usize = 200;
+
+/// Rounds until what is kept for later requests is there, and rounds that are measured.
+const WARM_UP: usize = 40;
+const ROUNDS: usize = 150;
+
+/// 100 bytes a request would be twice that.
+const BOUND: i64 = (SMALL * ROUNDS * 100 / 2) as i64;
+
+/// Bodies of some sizes, and what is refused.
+struct Load {
+    /// Many small requests at once.
+    pipelined: Vec<u8>,
+    medium: Vec<u8>,
+    large: Vec<u8>,
+    gzip: Vec<u8>,
+    json: Vec<u8>,
+    broken: Vec<u8>,
+}
+
+impl Load {
+    fn new() -> Self {
+        let sized = |size: usize| spans::export(&[(&*"s".repeat(size - 100), "web-1"), ("shop", "web-1")]);
+        let small = sized(1000);
+        let request = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+            small.len()
+        );
+        Self {
+            pipelined: [request.as_bytes(), &small].concat().repeat(SMALL),
+            medium: sized(50_000),
+            large: sized(1 << 20),
+            gzip: gzipped(&mut &*sized(200_000)),
+            json: spans::export_json(&[(&*"s".repeat(20_000), "web-1")]),
+            broken: Encoding::Protobuf.broken(),
+        }
+    }
+
+    fn round(&self, number: usize, envoy: &Envoy, kept: &mut Client, grpc: &Grpc) {
+        kept.write(&self.pipelined);
+        for _ in 0..SMALL {
+            assert_eq!(kept.receive().status, 200);
+        }
+        for (headers, body) in
+            [(&[PROTOBUF][..], &self.medium), (&[PROTOBUF, GZIP], &self.gzip), (&[JSON], &self.json)]
+        {
+            assert_eq!(kept.send("POST", "/v1/traces", headers, body).status, 200);
+        }
+        if number.is_multiple_of(10) {
+            assert_eq!(kept.export(&self.large).status, 200);
+        }
+        grpc.call_all(&[&[][..]; 10], framed(0, &self.medium));
+        grpc.call(&[("grpc-encoding", "br")], framed(1, &self.medium));
+        // Envoy closes a connection on which it refuses a body.
+        Client::connect(envoy.address).export(&self.broken);
+        let mut cancelled = Client::connect(envoy.address);
+        cancelled.begin_chunked("/v1/traces", &[PROTOBUF]);
+        cancelled.write_chunk(&self.medium);
+    }
+}
+
+/// How much more memory the measured rounds leave in use.
+fn grown(setup: &Setup) -> Option<i64> {
+    let envoy = setup.start()?;
+    let load = Load::new();
+    let (mut kept, grpc) = (Client::connect(envoy.address), Grpc::connect(envoy.address));
+    let mut before = None;
+    for number in 0..WARM_UP + ROUNDS {
+        if number == WARM_UP {
+            before = Some(settled(&envoy)?);
+        }
+        load.round(number, &envoy, &mut kept, &grpc);
+    }
+    let grown = settled(&envoy)? as i64 - before? as i64;
+    println!("{grown} bytes more after {} requests", SMALL * ROUNDS);
+    Some(grown)
+}
+
+/// Its memory once nothing is in flight; none where the system does not tell.
+fn settled(envoy: &Envoy) -> Option<u64> {
+    wait_until("nothing is in flight", || envoy.stat("http.otlp.downstream_rq_active") == 0.0);
+    envoy.memory()
+}
+
+fn setup(document: Value, agent: &StandIn) -> Setup {
+    let mut setup = Setup { document: Some(document), ..Setup::to(agent) };
+    setup.virtual_host = json!({"request_body_buffer_limit": 8 << 20});
+    setup
+}
+
+#[test]
+fn requests_leave_nothing_behind() {
+    let agent = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let Some(grown) = grown(&Setup { bridge: true, ..setup(document(""), &agent) }) else { return };
+    assert!(grown < BOUND, "{grown} bytes");
+}
+
+#[test]
+fn copies_leave_nothing_behind() {
+    let agent = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let other = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let document = document("  proxy_wasm:\n    mode: tee\n    cluster: agent\n");
+    let mut setup = Setup { other: other.agent().address(), ..setup(document, &agent) };
+    let any = json!({"safe_regex": {"regex": ".*"}});
+    let rewrite = json!({"pattern": {"regex": ".*"}, "substitution": "/api/v1/otel/trace"});
+    let route = json!({"match": any, "route": {"cluster": "other", "regex_rewrite": rewrite}});
+    setup.virtual_host["routes"] = json!([route]);
+    let Some(grown) = grown(&setup) else { return };
+    assert!(grown < BOUND, "{grown} bytes");
+}
