@@ -87,9 +87,7 @@ fn grown(setup: &Setup) -> Option<i64> {
         }
         load.round(number, &envoy, &mut kept, &grpc);
     }
-    let grown = settled(&envoy)? as i64 - before? as i64;
-    println!("{grown} bytes more after {} requests", SMALL * ROUNDS);
-    Some(grown)
+    Some(settled(&envoy)? as i64 - before? as i64)
 }
 
 /// Its memory once nothing is in flight; none where the system does not tell.
