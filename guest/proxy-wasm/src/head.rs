@@ -60,7 +60,7 @@ impl Head {
         self.headers.iter().any(|header| header.name == name)
     }
 
-    /// Whether it has a header with just that value. What stands ahead of the bridge's type is not asked for here.
+    /// Whether it has a header with just that value.
     pub(crate) fn says(&self, name: &str, value: &[u8]) -> bool {
         self.headers.iter().any(|header| header.name == name && header.value == value)
     }

@@ -61,23 +61,19 @@ impl Exchange {
         exchange.rewrite_head();
         if let Err(refusal) = &exchange.head.coding {
             let answer = refusal.answer(exchange.head.encoding);
-            return exchange.turn_away(answer, end);
+            let action = exchange.refuse(answer);
+            return (exchange, action);
         }
         if end {
             match exchange.prepare(&[]) {
                 Verdict::Answer(answer) if !exchange.is_upstreams_to_say(&answer) => {
-                    return exchange.turn_away(answer, end);
+                    let action = exchange.refuse(answer);
+                    return (exchange, action);
                 }
                 _ => exchange.stage = Stage::Sent(None),
             }
         }
         (exchange, Action::Continue)
-    }
-
-    fn turn_away(mut self, answer: Answer, end: bool) -> (Self, Action) {
-        let action = self.refuse(answer);
-        // A gRPC client is answered once the upstream has answered an empty request; without a body that is this one.
-        (self, if end { Action::Continue } else { action })
     }
 
     /// What the agent takes: its path, its content type, no length, since stamping changes it. Envoy chooses the route again

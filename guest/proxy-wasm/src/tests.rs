@@ -207,6 +207,20 @@ fn a_refused_batch_is_answered_and_does_not_go_on() {
 }
 
 #[test]
+fn a_request_without_a_body_is_answered_or_goes_on() {
+    let root = inline();
+    // Without spans: the upstream says so.
+    let (_stream, action) = Stream::begin(root, HTTP, true);
+    assert_eq!((action, proxy(|proxy| proxy.answers.len())), (Action::Continue, 0));
+    // An empty text is no JSON.
+    let (_stream, action) = Stream::begin(root, JSON, true);
+    assert_eq!((action, proxy(|proxy| proxy.answers[0].status)), (Action::Pause, 400));
+    let unknown = [HTTP, &[("content-encoding", "br")]].concat();
+    let (_stream, action) = Stream::begin(root, &unknown, true);
+    assert_eq!((action, proxy(|proxy| proxy.answers[0].status)), (Action::Pause, 415));
+}
+
+#[test]
 fn grpc_gets_its_status_only_after_the_upstream_got_nothing() {
     let (stream, _) = Stream::begin(inline(), GRPC, false);
     assert_eq!(stream.body(b"garbage", true), Action::Continue);
