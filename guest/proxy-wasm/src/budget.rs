@@ -20,14 +20,15 @@ impl Budget {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Nothing yet.
-    pub(crate) fn empty(&self) -> Held {
-        Held { bytes: Vec::new(), taken: 0, budget: self.clone() }
+    /// Nothing yet, which takes something too; none where there is no room.
+    pub(crate) fn empty(&self) -> Option<Held> {
+        let mut held = Held { bytes: Vec::new(), taken: 0, budget: self.clone() };
+        held.take(OVERHEAD).then_some(held)
     }
 
     /// Holds these bytes; none where there is no room for them.
     pub(crate) fn hold(&self, bytes: Vec<u8>) -> Option<Held> {
-        let mut held = self.empty();
+        let mut held = self.empty()?;
         held.take(bytes.capacity()).then(|| {
             held.bytes = bytes;
             held
@@ -42,7 +43,7 @@ impl Held {
         // As a vector grows by itself, so that what it takes is known before.
         let capacity = self.bytes.capacity();
         let grown = if needed > capacity { needed.max(2 * capacity) } else { capacity };
-        if !self.take(grown - self.taken) {
+        if !self.take(grown - capacity) {
             return false;
         }
         self.bytes.reserve_exact(grown - self.bytes.len());
@@ -70,33 +71,36 @@ impl Drop for Held {
     }
 }
 
+/// What a request takes besides its body, about.
+const OVERHEAD: usize = 512;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_held_is_taken_and_given_back() {
-        let budget = Budget::new(100);
+        let budget = Budget::new(2 * OVERHEAD + 100);
         let first = budget.hold(vec![1; 60]).unwrap();
         assert!(budget.hold(vec![2; 41]).is_none());
         let second = budget.hold(vec![2; 40]).unwrap();
-        assert!(budget.hold(vec![0; 1]).is_none());
+        assert!(budget.empty().is_none());
         assert_eq!((first.bytes().len(), second.bytes().len()), (60, 40));
         drop(first);
         assert!(budget.hold(vec![3; 60]).is_some());
         drop(second);
-        assert_eq!(budget.0.get(), 100);
+        assert_eq!(budget.0.get(), 2 * OVERHEAD + 100);
     }
 
     #[test]
     fn growing_takes_what_the_memory_takes() {
-        let budget = Budget::new(100);
-        let mut held = budget.empty();
+        let budget = Budget::new(OVERHEAD + 100);
+        let mut held = budget.empty().unwrap();
         assert!(held.append(&[1; 30]) && held.append(&[2; 30]));
         assert_eq!(budget.0.get(), 40);
         assert!(!held.append(&[3; 41]));
-        assert!(held.bytes().len() == 60 && held.taken == 60);
+        assert!(held.bytes().len() == 60 && held.taken == OVERHEAD + 60);
         drop(held);
-        assert_eq!(budget.0.get(), 100);
+        assert_eq!(budget.0.get(), OVERHEAD + 100);
     }
 }

@@ -31,8 +31,12 @@ pub(crate) struct Captured {
 
 impl Capture {
     pub(crate) fn new(plugin: Rc<Plugin>, head: Head) -> Self {
-        let held = plugin.budget().empty();
-        Self { plugin, held: Some((head, held)) }
+        let held = plugin.budget().empty().map(|held| (head, held));
+        let capture = Self { plugin, held };
+        if capture.held.is_none() {
+            capture.not_taken();
+        }
+        capture
     }
 
     /// `size` bytes of the body pass.
@@ -45,16 +49,20 @@ impl Capture {
             && host::buffer(Buffer::RequestBody, 0, size).is_ok_and(|bytes| held.append(&bytes));
         if !fits {
             self.held = None;
-            // How many spans it has, nobody knows.
-            self.plugin.metrics().copy_not_taken();
-            self.plugin.counted();
-            self.plugin.notices().warn(
-                "copy-not-taken",
-                "a request was not copied: its body is over podstamp.limits.body, or all that are held are over \
-                 podstamp.limits.in_flight_bytes"
-                    .to_owned(),
-            );
+            self.not_taken();
         }
+    }
+
+    /// How many spans are lost, nobody knows.
+    fn not_taken(&self) {
+        self.plugin.metrics().copy_not_taken();
+        self.plugin.counted();
+        self.plugin.notices().warn(
+            "copy-not-taken",
+            "a request was not copied: its body is over podstamp.limits.body, or all that are held are over \
+             podstamp.limits.in_flight_bytes"
+                .to_owned(),
+        );
     }
 
     /// The body has passed.

@@ -483,7 +483,7 @@ fn a_copy_is_tried_again_and_its_loss_is_counted() {
 
 #[test]
 fn what_cannot_be_copied_is_counted_and_passes() {
-    let root = tee(json!({"limits": {"body": 100, "in_flight_bytes": 100}}));
+    let root = tee(json!({"limits": {"body": 100, "in_flight_bytes": 700}}));
     let (stream, _) = Stream::begin(root, HTTP, false);
     assert_eq!(stream.body(&[0; 101], true), Action::Continue);
     assert_eq!(buffer(Buffer::RequestBody).len(), 101);
