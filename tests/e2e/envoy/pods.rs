@@ -94,7 +94,6 @@ fn a_pod_takes_less_than_400_bytes() {
     let Some(envoy) = asking(podstamp.admin, &agent).start() else { return };
     wait_until("all are there", || envoy.metric("podstamp_pods", &[]) == PODS as f64);
     let each = envoy.metric("podstamp_pods_bytes", &[]) / PODS as f64;
-    println!("{each} bytes a pod");
     assert!((40.0..=400.0).contains(&each), "{each} bytes a pod");
     for (name, address) in [pods[0], pods[PODS / 2], pods[PODS - 1]] {
         wait_until("the worker has them, too", || address_of(name, &envoy, &agent) == address);
