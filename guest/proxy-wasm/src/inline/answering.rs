@@ -1,5 +1,7 @@
 //! The response, and the answer that is made of it.
 
+use podstamp_core::exchange::{Level, Notice};
+
 use super::*;
 use crate::reply::{self, Source};
 
@@ -51,24 +53,32 @@ impl Exchange {
             Source::Other(status) => return self.passes(*status),
             _ => {}
         }
-        let nothing = Vec::new();
-        let body = kept.as_ref().map_or(nothing.as_slice(), Held::bytes);
-        let outcome = match source {
-            Source::Upstream(status) => Outcome::Response { status: *status, headers, body: &[] },
-            Source::NotConnected(reason) => Outcome::NotConnected(reason),
-            Source::Closed => Outcome::Closed(body),
-            Source::TimedOut => Outcome::TimedOut,
+        let body = kept.as_ref().map_or(&[][..], Held::bytes);
+        let answer = match source {
+            Source::Upstream(status) => {
+                self.conclude(&Outcome::Response { status: *status, headers, body: &[] })
+            }
+            Source::NotConnected(reason) => self.conclude(&Outcome::NotConnected(reason)),
+            Source::Closed => self.conclude(&Outcome::Closed(body)),
+            Source::TimedOut => self.timed_out(),
             Source::TooLarge | Source::Other(_) => {
                 let text = "the body is over what the proxy holds back (request_body_buffer_limit)";
-                let answer = Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding());
-                return self.deliver(&answer, source, end);
+                Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding())
             }
         };
-        let answer = self.conclude(&outcome);
         if let Some(notice) = &answer.notice {
             self.plugin.notices().emit(notice);
         }
         self.deliver(&answer, source, end);
+    }
+
+    /// The time was the route's, which the core does not know.
+    fn timed_out(&self) -> Answer {
+        let text = "no answer from the upstream within the timeout of the proxy's route";
+        let message = format!("{}: {text}", self.plugin.config().exporter.url);
+        let notice = Notice { level: Level::Error, key: "upstream-timeout".into(), message };
+        let answer = Failure::new(504, Code::DeadlineExceeded, text).answer(self.encoding());
+        Answer { notice: Some(notice), ..answer }
     }
 
     /// The upstream has taken the batch. What it says, if anything, is the client's answer where both speak the same.
