@@ -69,7 +69,7 @@ fn far_end<'a>(
     for value in request.header(name).rev() {
         for entry in value.rsplit(|byte| *byte == b',') {
             let address =
-                std::str::from_utf8(entry).ok().and_then(address_of).map(str::trim).and_then(parse_forwarded);
+                std::str::from_utf8(entry).ok().and_then(address_of).map(str::trim).and_then(parse_with_port);
             if address.is_none_or(|address| !is_trusted(address, trusted)) {
                 return Some(address);
             }
@@ -99,8 +99,9 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// Proxies also write `1.2.3.4:5678`, `[2001:db8::1]` and `[2001:db8::1]:5678`.
-fn parse_forwarded(entry: &str) -> Option<IpAddr> {
+/// Reads an address as [`parse`] does, and as proxies also write it: `1.2.3.4:5678`, `[2001:db8::1]` and
+/// `[2001:db8::1]:5678`.
+pub fn parse_with_port(entry: &str) -> Option<IpAddr> {
     if let Some(rest) = entry.strip_prefix('[') {
         let (inner, port) = rest.split_once(']')?;
         return if port.is_empty() || port.starts_with(':') { parse(inner) } else { None };

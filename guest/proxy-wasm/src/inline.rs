@@ -133,9 +133,7 @@ impl Exchange {
     /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
     /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
     fn refuse(&mut self, answer: Answer) -> Action {
-        if let Some(notice) = &answer.notice {
-            self.plugin.notices().emit(notice);
-        }
+        self.plugin.notices().emit_of(&answer);
         if self.encoding() == Encoding::Grpc {
             self.stage = Stage::Refusing(answer);
             return Action::Continue;

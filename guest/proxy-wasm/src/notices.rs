@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::exchange::{Answer, Level, Notice};
 
 use crate::abi::{LogLevel, host};
 
@@ -44,6 +44,13 @@ impl Notices {
         }
         let message = format!("{} (and {left_out} more like it)", notice.message);
         Self::tell(&Notice { message, ..notice.clone() });
+    }
+
+    /// Logs what an answer has for the operator, if anything.
+    pub(crate) fn emit_of(&self, answer: &Answer) {
+        if let Some(notice) = &answer.notice {
+            self.emit(notice);
+        }
     }
 
     /// Logs a warning, unless one of its key was logged within the period.

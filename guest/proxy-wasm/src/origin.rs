@@ -58,14 +58,9 @@ pub(crate) fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
     addresses.split(',').filter_map(parse).find(|address| address::is_candidate(*address))
 }
 
-/// `10.1.2.3`, `10.1.2.3:4711`, `fd00::1` or `[fd00::1]:4711`.
+/// An address, with or without its port.
 fn parse(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    let bare = match text.strip_prefix('[') {
-        Some(rest) => rest.split(']').next()?,
-        None => text.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(text, |(v4, _)| v4),
-    };
-    address::parse(bare)
+    address::parse_with_port(text.trim())
 }
 
 #[cfg(test)]
@@ -84,7 +79,7 @@ mod tests {
             assert_eq!(parse(text).map(|address| address.to_string()).as_deref(), Some(expected), "{text}");
         }
         for text in ["", "/tmp/pipe", "10.1.2", "[fd00::1"] {
-            assert_eq!(parse(text).filter(|_| text != "[fd00::1"), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 }

@@ -37,6 +37,12 @@ pub(crate) fn headers(answer: &Answer, encoding: Encoding) -> Vec<Header> {
     answer.headers.iter().filter(|header| !own(header)).cloned().collect()
 }
 
+/// The status of a response with these headers.
+pub(crate) fn status(headers: &[Header]) -> Option<u16> {
+    let status = headers.iter().find(|header| header.name == ":status")?;
+    std::str::from_utf8(&status.value).ok()?.parse().ok()
+}
+
 /// Adds what the proxy's cors filter has put into the response so far: an answer in its place goes past that filter.
 pub(crate) fn with_cors(mut headers: Vec<Header>, response: &[Header]) -> Vec<Header> {
     let cors = |header: &&Header| header.name.starts_with("access-control-") || header.name == "vary";
@@ -65,9 +71,7 @@ impl Source {
     /// The source of the current stream's response, which has these headers. To gRPC clients a proxy itself says everything
     /// with status 200.
     pub(crate) fn current(headers: &[Header], encoding: Encoding) -> Self {
-        let status = headers.iter().find(|header| header.name == ":status");
-        let status =
-            status.and_then(|status| std::str::from_utf8(&status.value).ok()?.parse().ok()).unwrap_or(0);
+        let status = status(headers).unwrap_or(0);
         if (200..300).contains(&status) && encoding != Encoding::Grpc {
             return Self::Upstream(status);
         }
@@ -100,6 +104,9 @@ impl Source {
         }
     }
 }
+
+/// What of an upstream's answer is read, as in the host.
+pub(crate) const MAX_RESPONSE: usize = 4 << 20;
 
 /// How an answer of this module shows up in access logs.
 const DETAILS: &str = "podstamp";

@@ -3,7 +3,7 @@
 use podstamp_core::exchange::{Level, Notice};
 
 use super::*;
-use crate::reply::{self, Source};
+use crate::reply::{self, MAX_RESPONSE, Source};
 
 impl Exchange {
     /// The upstream answers, or the proxy in its place.
@@ -48,27 +48,22 @@ impl Exchange {
         if let Some(attempted) = attempted {
             self.plugin.metrics().attempted(attempted, took);
         }
-        match source {
-            Source::Upstream(status @ 200..=299) => return self.succeeded(*status, headers, end),
-            Source::Other(status) => return self.passes(*status),
-            _ => {}
-        }
         let body = kept.as_ref().map_or(&[][..], Held::bytes);
         let answer = match source {
+            Source::Upstream(status @ 200..=299) => return self.succeeded(*status, headers, end),
+            Source::Other(status) => return self.passes(*status),
             Source::Upstream(status) => {
                 self.conclude(&Outcome::Response { status: *status, headers, body: &[] })
             }
             Source::NotConnected(reason) => self.conclude(&Outcome::NotConnected(reason)),
             Source::Closed => self.conclude(&Outcome::Closed(body)),
             Source::TimedOut => self.timed_out(),
-            Source::TooLarge | Source::Other(_) => {
+            Source::TooLarge => {
                 let text = "the body is over what the proxy holds back (request_body_buffer_limit)";
                 Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding())
             }
         };
-        if let Some(notice) = &answer.notice {
-            self.plugin.notices().emit(notice);
-        }
+        self.plugin.notices().emit_of(&answer);
         self.deliver(&answer, source, end);
     }
 
@@ -88,9 +83,10 @@ impl Exchange {
             .is_some_and(|header| header.value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
         let same = is_protobuf && self.encoding() != Encoding::Json;
         if end || same {
-            let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
-            // A body that a proxy has not got cannot be put in place of it, only another answer.
-            if end && !answer.body.is_empty() {
+            // A success in JSON has a body, which cannot be put in place of one that the proxy has not got: only another
+            // answer can.
+            if self.encoding() == Encoding::Json {
+                let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
                 return self.reply(&Answer { headers: reply::with_cors(answer.headers, headers), ..answer });
             }
             if !same {
@@ -185,6 +181,3 @@ impl Exchange {
 }
 
 const CONTENT_TYPE: &str = "content-type";
-
-/// What of an upstream's answer is read, as in the host.
-const MAX_RESPONSE: usize = 4 << 20;

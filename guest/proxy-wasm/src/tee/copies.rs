@@ -10,6 +10,7 @@ use super::Captured;
 use crate::abi::{Buffer, Headers, host};
 use crate::budget::Held;
 use crate::plugin::Plugin;
+use crate::reply::{self, MAX_RESPONSE};
 
 /// All copies of a root.
 #[derive(Default)]
@@ -63,13 +64,11 @@ impl Copies {
     pub(crate) fn called(&self, plugin: &Plugin, token: u32, has_headers: bool, body_size: usize) -> bool {
         let Some(job) = self.calls.borrow_mut().remove(&token) else { return false };
         let headers = if has_headers { host::headers(Headers::CallResponse) } else { Vec::new() };
-        let status = headers.iter().find(|header| header.name == ":status");
-        let status = status.and_then(|status| std::str::from_utf8(&status.value).ok()?.parse().ok());
         let body = match body_size {
             0 => Vec::new(),
             size => host::buffer(Buffer::CallResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default(),
         };
-        match status {
+        match reply::status(&headers) {
             Some(status) => {
                 let outcome = Outcome::Response { status, headers: &headers, body: &body };
                 self.ended(plugin, job, Attempted::with(status), &outcome);
@@ -120,9 +119,7 @@ impl Copies {
                 self.waiting.borrow_mut().push(job);
             }
             Next::Answer(answer) => {
-                if let Some(notice) = &answer.notice {
-                    plugin.notices().emit(notice);
-                }
+                plugin.notices().emit_of(&answer);
                 let copied = if answer.status == 200 { Copied::Delivered } else { Copied::Failed };
                 plugin.metrics().copied(copied, job.spans);
             }
@@ -156,9 +153,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
     let outbound = match prepared.verdict {
         Verdict::Forward(outbound) => outbound,
         Verdict::Answer(answer) => {
-            if let Some(notice) = &answer.notice {
-                plugin.notices().emit(notice);
-            }
+            plugin.notices().emit_of(&answer);
             if answer.status != 200 {
                 plugin.metrics().copy_not_taken();
             }
@@ -181,9 +176,6 @@ fn milliseconds(nanoseconds: u64) -> u32 {
 
 /// Nanoseconds that copies may take of a tick: requests of the same worker wait meanwhile.
 const TICK_SHARE: u64 = 5_000_000;
-
-/// What of an upstream's answer is read, as in the host.
-const MAX_RESPONSE: usize = 4 << 20;
 
 /// A document may ask for no limit, where a proxy keeps what a call holds.
 const MAX_TIMEOUT: u32 = 300_000;
