@@ -102,16 +102,22 @@ impl Envoy {
 
     /// Waits for a line of its log that contains all of `texts`.
     pub(crate) fn wait_for_log(&self, texts: &[&str]) -> String {
+        self.wait_for_logs(texts, 1).remove(0)
+    }
+
+    /// Waits for this many lines of its log that contain all of `texts`.
+    pub(crate) fn wait_for_logs(&self, texts: &[&str], count: usize) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
         let mut written = self.log.written.lock().unwrap();
         loop {
             let all = |line: &&String| texts.iter().all(|text| line.contains(text));
-            if let Some(line) = written.lines.iter().find(all) {
-                return line.clone();
+            let found: Vec<_> = written.lines.iter().filter(all).take(count).cloned().collect();
+            if found.len() == count {
+                return found;
             }
             let left = until.saturating_duration_since(Instant::now());
             let over = written.ended || left.is_zero();
-            assert!(!over, "no {texts:?} in the log:\n{}", written.lines.join("\n"));
+            assert!(!over, "{count} x {texts:?} is not in the log:\n{}", written.lines.join("\n"));
             written = self.log.grown.wait_timeout(written, left).unwrap().0;
         }
     }
