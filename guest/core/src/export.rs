@@ -1,7 +1,9 @@
 //! The filter itself: what to send where, and what to answer.
 
 pub mod answer;
+pub mod frame;
 mod retry;
+pub mod unreadable;
 
 use serde_json::Value as Json;
 

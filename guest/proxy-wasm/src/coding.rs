@@ -1,10 +1,9 @@
-//! Content codings and gRPC frames around a body.
+//! Content codings.
 
 use std::io::Read;
 
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use podstamp_core::exchange::{Answer, Encoding, Header};
-use podstamp_core::export::answer::{Code, Failure};
+use podstamp_core::export::unreadable::Unreadable;
 
 /// What a body is coded with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,24 +13,9 @@ pub(crate) enum Coding {
     Deflate,
 }
 
-/// Why a body cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It is over so many bytes as it came.
-    TooLarge(usize),
-    /// It is over so many bytes once its coding is undone.
-    DecodedTooLarge(usize),
-    /// It is not what its header says.
-    Broken(Coding, String),
-    /// Its coding is not known here.
-    Unknown(String),
-    /// The gRPC frame is broken.
-    Frame(&'static str),
-}
-
 impl Coding {
     /// Reads Content-Encoding, or grpc-encoding.
-    pub(crate) fn named(value: Option<&[u8]>) -> Result<Self, Refusal> {
+    pub(crate) fn named(value: Option<&[u8]>) -> Result<Self, Unreadable> {
         let value = value.unwrap_or_default().trim_ascii();
         let is = |known: &str| value.eq_ignore_ascii_case(known.as_bytes());
         if value.is_empty() || is("identity") {
@@ -41,16 +25,16 @@ impl Coding {
         } else if is("deflate") || is("zlib") {
             Ok(Self::Deflate)
         } else {
-            Err(Refusal::Unknown(String::from_utf8_lossy(value).into_owned()))
+            Err(Unreadable::UnknownCoding { name: String::from_utf8_lossy(value).into_owned(), known: NAMES })
         }
     }
 
     /// The body as it was before it was coded, of at most `limit` bytes.
-    pub(crate) fn undo(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn undo(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let mut decoded = Vec::new();
         let read = match self {
             Self::Identity => {
-                return if body.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(body) };
+                return if body.len() > limit { Err(Unreadable::TooLarge(limit)) } else { Ok(body) };
             }
             Self::Gzip => {
                 decoded.reserve_exact(gzip_size(&body, limit));
@@ -60,13 +44,13 @@ impl Coding {
             // What some clients take it for.
             Self::Deflate => read(DeflateDecoder::new(body.as_slice()), &mut decoded, limit),
         };
-        read.map_err(|error| Refusal::Broken(self, error.to_string()))?;
-        if decoded.len() > limit { Err(Refusal::DecodedTooLarge(limit)) } else { Ok(decoded) }
+        read.map_err(|error| Unreadable::Corrupt { coding: self.name(), reason: error.to_string() })?;
+        if decoded.len() > limit { Err(Unreadable::DecodedTooLarge(limit)) } else { Ok(decoded) }
     }
 
     /// Undoes a gRPC message's coding after a proxy has taken its frame away, and with it the flag that says whether it is
     /// coded. No ExportTraceServiceRequest begins like gzip or zlib: field 3 with wire type 7 there is not, nor field 15.
-    pub(crate) fn undo_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn undo_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let is_coded = match self {
             Self::Identity => false,
             Self::Gzip => message.starts_with(&GZIP),
@@ -100,54 +84,6 @@ fn is_zlib(body: &[u8]) -> bool {
     body.first_chunk().is_some_and(|head| head[0] & 0x0f == 8 && u16::from_be_bytes(*head) % 31 == 0)
 }
 
-/// Takes the one message of a unary call out of its frame. The flag says whether it is coded.
-pub(crate) fn unframe(body: &[u8]) -> Result<(bool, &[u8]), Refusal> {
-    let (flag, rest) = body.split_first().ok_or(Refusal::Frame("it is missing"))?;
-    let (length, message) = rest.split_first_chunk().ok_or(Refusal::Frame("it is cut off"))?;
-    match (flag, message.len().cmp(&(u32::from_be_bytes(*length) as usize))) {
-        (0 | 1, std::cmp::Ordering::Equal) => Ok((*flag == 1, message)),
-        (0 | 1, std::cmp::Ordering::Less) => Err(Refusal::Frame("the message is cut off")),
-        (0 | 1, std::cmp::Ordering::Greater) => Err(Refusal::Frame("there is more than one message")),
-        _ => Err(Refusal::Frame("its flag is neither 0 nor 1")),
-    }
-}
-
-impl Refusal {
-    /// A `google.rpc.Status` that says why not.
-    pub(crate) fn answer(&self, encoding: Encoding) -> Answer {
-        let (status, code) = match self {
-            Self::TooLarge(_) | Self::DecodedTooLarge(_) => (413, Code::ResourceExhausted),
-            Self::Broken(..) => (400, Code::InvalidArgument),
-            // By gRPC's rules (compression.md) a client then sends uncompressed.
-            Self::Unknown(_) => (415, Code::Unimplemented),
-            // As grpc-go and grpc-java say it.
-            Self::Frame(_) => (400, Code::Internal),
-        };
-        let mut answer = Failure::new(status, code, &self.to_string()).answer(encoding);
-        if let Self::Unknown(_) = self {
-            let name = if encoding == Encoding::Grpc { "grpc-accept-encoding" } else { "accept-encoding" };
-            answer.headers.push(Header::new(name, NAMES));
-        }
-        answer
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooLarge(limit) => write!(formatter, "the body is over {limit} bytes"),
-            Self::DecodedTooLarge(limit) => {
-                write!(formatter, "the body is over {limit} bytes once its content coding is undone")
-            }
-            Self::Broken(coding, why) => write!(formatter, "the body is not {}: {why}", coding.name()),
-            Self::Unknown(name) => {
-                write!(formatter, "the content coding {name:?} is not known; known are {NAMES}")
-            }
-            Self::Frame(why) => write!(formatter, "the gRPC frame is broken: {why}"),
-        }
-    }
-}
-
 const NAMES: &str = "gzip, deflate, identity";
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -161,6 +97,8 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use podstamp_core::exchange::{Encoding, Header};
 
     use super::*;
 
@@ -191,21 +129,24 @@ mod tests {
     #[test]
     fn what_grows_over_the_limit_stops_there() {
         let bomb = gzip(&vec![0; 10 << 20]);
-        assert_eq!(Coding::Gzip.undo(bomb.clone(), 1000), Err(Refusal::DecodedTooLarge(1000)));
+        assert_eq!(Coding::Gzip.undo(bomb.clone(), 1000), Err(Unreadable::DecodedTooLarge(1000)));
         assert_eq!(Coding::Gzip.undo(gzip(&[0; 1000]), 1000).map(|body| body.len()), Ok(1000));
-        assert_eq!(Coding::Identity.undo(vec![0; 1001], 1000), Err(Refusal::TooLarge(1000)));
+        assert_eq!(Coding::Identity.undo(vec![0; 1001], 1000), Err(Unreadable::TooLarge(1000)));
         // A size that is made up costs nothing.
         let mut lie = gzip(b"small");
         let at = lie.len() - 4;
         lie[at..].copy_from_slice(&[0xff; 4]);
         assert!(gzip_size(&lie, 1 << 30) < 64 << 10);
-        assert!(matches!(Coding::Gzip.undo(lie, 1 << 30), Err(Refusal::Broken(..))));
+        assert!(matches!(Coding::Gzip.undo(lie, 1 << 30), Err(Unreadable::Corrupt { .. })));
     }
 
     #[test]
     fn broken_bodies_and_unknown_codings_are_refused() {
         for body in [b"".as_slice(), b"no gzip", &gzip(b"cut off")[..15]] {
-            assert!(matches!(Coding::Gzip.undo(body.to_vec(), 100), Err(Refusal::Broken(..))), "{body:?}");
+            assert!(
+                matches!(Coding::Gzip.undo(body.to_vec(), 100), Err(Unreadable::Corrupt { .. })),
+                "{body:?}"
+            );
         }
         assert_eq!(Coding::named(Some(b" GZIP ")), Ok(Coding::Gzip));
         assert_eq!(Coding::named(None), Ok(Coding::Identity));
@@ -222,14 +163,5 @@ mod tests {
         assert_eq!(Coding::Gzip.undo_unflagged(gzip(&message), 100), Ok(message.clone()));
         assert_eq!(Coding::Gzip.undo_unflagged(Vec::new(), 100), Ok(Vec::new()));
         assert_eq!(Coding::Deflate.undo_unflagged(message.clone(), 100), Ok(message));
-    }
-
-    #[test]
-    fn a_frame_holds_one_message() {
-        assert_eq!(unframe(b"\0\0\0\0\x02ab"), Ok((false, b"ab".as_slice())));
-        assert_eq!(unframe(b"\x01\0\0\0\0"), Ok((true, b"".as_slice())));
-        for broken in [b"".as_slice(), b"\0\0", b"\0\0\0\0\x02a", b"\0\0\0\0\0\0\0\0\0\0", b"\x02\0\0\0\0"] {
-            assert!(matches!(unframe(broken), Err(Refusal::Frame(_))), "{broken:?}");
-        }
     }
 }

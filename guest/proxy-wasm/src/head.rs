@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use podstamp_core::config::{AGENT_PATH, GRPC_PATH};
 use podstamp_core::exchange::{self, Encoding, Header};
 use podstamp_core::export::answer::media_type;
+use podstamp_core::export::unreadable::Unreadable;
 
 use crate::abi::{Headers, host};
-use crate::coding::{Coding, Refusal};
+use crate::coding::Coding;
 use crate::origin;
 use crate::plugin::Plugin;
 
@@ -22,7 +23,7 @@ pub(crate) struct Head {
     /// Whether the body still has gRPC's frames.
     pub(crate) framed: bool,
     /// What the body is coded with.
-    pub(crate) coding: Result<Coding, Refusal>,
+    pub(crate) coding: Result<Coding, Unreadable>,
 }
 
 impl Head {

@@ -8,10 +8,11 @@ mod copies;
 use std::rc::Rc;
 
 use podstamp_core::exchange::Encoding;
+use podstamp_core::export::frame::unframe;
+use podstamp_core::export::unreadable::Unreadable;
 
 use crate::abi::{Buffer, host};
 use crate::budget::Held;
-use crate::coding::{Refusal, unframe};
 use crate::head::Head;
 use crate::plugin::Plugin;
 
@@ -76,7 +77,7 @@ impl Capture {
 
 impl Captured {
     /// The body, its coding undone and without gRPC's frame.
-    fn body(&self, limit: usize) -> Result<Vec<u8>, Refusal> {
+    fn body(&self, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let coding = self.head.coding.clone()?;
         let bytes = self.held.bytes();
         if !self.head.framed {
@@ -85,7 +86,7 @@ impl Captured {
                 Encoding::Protobuf | Encoding::Json => coding.undo(bytes.to_vec(), limit),
             };
         }
-        let (coded, message) = unframe(bytes)?;
+        let (message, coded) = unframe(bytes)?;
         if coded { coding.undo(message.to_vec(), limit) } else { Ok(message.to_vec()) }
     }
 }

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use podstamp_core::export::unreadable::Unreadable;
 
 use super::refusal::Refusal;
 use crate::admission::Slot;
@@ -18,7 +19,7 @@ pub(super) async fn collect(
 ) -> Result<Bytes, Refusal> {
     let declared = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if declared.is_some_and(|length| length > limit) {
-        return Err(Refusal::BodyTooLarge(limit));
+        return Err(Unreadable::TooLarge(limit).into());
     }
     let Some(first) = next(body).await? else {
         return Ok(Bytes::new());
@@ -29,7 +30,7 @@ pub(super) async fn collect(
     }
     let declared = declared.or_else(|| length(&first));
     if declared.is_some_and(|length| length > limit) {
-        return Err(Refusal::BodyTooLarge(limit));
+        return Err(Unreadable::TooLarge(limit).into());
     }
     let mut whole = BytesMut::with_capacity(declared.unwrap_or(2 * first.len()).clamp(first.len(), EAGER));
     whole.extend_from_slice(&first);
@@ -70,7 +71,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
 
 fn admit(more: usize, have: usize, limit: usize, slot: &mut Slot) -> Result<(), Refusal> {
     if have + more > limit {
-        Err(Refusal::BodyTooLarge(limit))
+        Err(Unreadable::TooLarge(limit).into())
     } else if !slot.hold(more) {
         Err(Refusal::TooManyBytes)
     } else {

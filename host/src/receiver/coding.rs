@@ -10,6 +10,7 @@ mod zstd;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use podstamp_core::export::unreadable::Unreadable;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -34,7 +35,7 @@ impl Coding {
     pub(super) const NAMES: &str = "gzip, deflate, zlib, zstd, snappy, x-snappy-framed, identity";
 
     /// The coding that a request's headers name.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Unreadable> {
         let mut coding = Self::Identity;
         for value in headers.get_all(CONTENT_ENCODING) {
             for name in value.as_bytes().split(|byte| *byte == b',') {
@@ -44,9 +45,7 @@ impl Coding {
                 });
                 match named {
                     None => {
-                        return Err(Refusal::UnknownCoding(
-                            String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                        ));
+                        return Err(Self::unknown(value.as_bytes()));
                     }
                     Some(Self::Identity) => (),
                     Some(named) => coding = named,
@@ -73,7 +72,16 @@ impl Coding {
         known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, coding)| *coding)
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// Of a name that is not known.
+    pub(super) fn unknown(name: &[u8]) -> Unreadable {
+        Unreadable::UnknownCoding { name: String::from_utf8_lossy(name).into_owned(), known: Self::NAMES }
+    }
+
+    fn corrupt(self, reason: String) -> Refusal {
+        Unreadable::Corrupt { coding: self.name(), reason }.into()
+    }
+
+    fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
@@ -99,21 +107,21 @@ impl Coding {
         let keep = undoing.keep_gzip && self == Self::Gzip;
         let work = move |body: &Bytes, limit, slot: &mut Slot| {
             decode(decoder, body, limit, slot, keep).map_err(|error| match error {
-                Error::TooLarge => Refusal::DecodedTooLarge(limit),
+                Error::TooLarge => Unreadable::DecodedTooLarge(limit).into(),
                 Error::NoRoom => Refusal::TooManyBytes,
-                Error::Corrupt(what) => Refusal::Undecodable(self, what),
+                Error::Corrupt(reason) => self.corrupt(reason),
             })
         };
         if body.len() <= INLINE {
             match work(&body, limit.min(INLINE_DECODED), &mut slot) {
-                Err(Refusal::DecodedTooLarge(tried)) if tried < limit => (),
+                Err(Refusal::Body(Unreadable::DecodedTooLarge(tried))) if tried < limit => (),
                 undone => return Ok((undone?, slot)),
             }
         }
         // Off the async workers, which other requests need meanwhile.
         let _permit = undoing.large.acquire().await.map_err(|_| Refusal::TooManyRequests)?;
         let working = spawn_blocking(move || Ok((work(&body, limit, &mut slot)?, slot)));
-        working.await.unwrap_or_else(|error| Err(Refusal::Undecodable(self, error.to_string())))
+        working.await.unwrap_or_else(|error| Err(self.corrupt(error.to_string())))
     }
 
     fn decoder(self) -> Option<Decoder> {

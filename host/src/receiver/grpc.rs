@@ -8,13 +8,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::{BodyExt, Full};
 use podstamp_core::exchange::Answer;
+use podstamp_core::export::frame::{self, PREFIX};
+use podstamp_core::export::unreadable::Unreadable;
 
 use super::coding::Coding;
-use super::refusal::Refusal;
 use super::response::{self, Body};
-
-/// Bytes ahead of a message: whether it is compressed, and its length.
-pub(super) const PREFIX: usize = 5;
 
 /// Whether a request speaks gRPC, by its content type.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -23,46 +21,24 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
         && matches!(value.get(TYPE.len()), None | Some(b'+' | b';' | b' '))
 }
 
-/// Bytes of the frame that begins with `start`, its prefix included.
-pub(super) fn frame_length(start: &[u8]) -> Option<usize> {
-    let (_, length) = prefix(start)?;
-    Some(PREFIX + length)
-}
-
-fn prefix(start: &[u8]) -> Option<(u8, usize)> {
-    let [flag, length @ ..] = start.first_chunk::<PREFIX>()?;
-    Some((*flag, u32::from_be_bytes(*length) as usize))
-}
-
 /// Takes the message out of a request's only frame. Says how it is compressed.
-pub(super) fn unframe(body: Bytes, headers: &HeaderMap) -> Result<(Bytes, Coding), Refusal> {
-    let Some((flag, length)) = prefix(&body) else {
-        return Err(Refusal::Frame(format!("{} bytes, and a message begins with {PREFIX}", body.len())));
-    };
-    let message = body.slice(PREFIX..);
-    if message.len() != length {
-        let found = message.len();
-        return Err(Refusal::Frame(format!("a message of {length} bytes was announced, and {found} came")));
-    }
-    let coding = match flag {
-        0 => Coding::Identity,
-        1 => coding(headers)?,
-        _ => return Err(Refusal::Frame(format!("the flag for compression is {flag}, which means nothing"))),
-    };
-    Ok((message, coding))
+pub(super) fn unframe(body: &Bytes, headers: &HeaderMap) -> Result<(Bytes, Coding), Unreadable> {
+    let (message, compressed) = frame::unframe(body)?;
+    let coding = if compressed { coding(headers)? } else { Coding::Identity };
+    Ok((body.slice_ref(message), coding))
 }
 
 /// What the flag stands for.
-fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+fn coding(headers: &HeaderMap) -> Result<Coding, Unreadable> {
+    let broken =
+        |why: &str| Err(Unreadable::Frame(format!("the message is compressed, and grpc-encoding is {why}")));
     let Some(name) = headers.get(ENCODING) else {
-        return Err(Refusal::Frame("the message is compressed, and grpc-encoding is missing".to_owned()));
+        return broken("missing");
     };
     match Coding::named(name.as_bytes()) {
-        Some(Coding::Identity) => {
-            Err(Refusal::Frame("the message is compressed, and grpc-encoding is identity".to_owned()))
-        }
+        Some(Coding::Identity) => broken("identity"),
         Some(coding) => Ok(coding),
-        None => Err(Refusal::UnknownCoding(String::from_utf8_lossy(name.as_bytes()).into_owned())),
+        None => Err(Coding::unknown(name.as_bytes())),
     }
 }
 
@@ -125,26 +101,16 @@ mod tests {
     fn a_message_is_taken_out_of_its_frame() {
         let none = HeaderMap::new();
         let gzip = headers(ENCODING, "gzip");
-        let unframed = |bytes: &'static [u8], headers| unframe(Bytes::from_static(bytes), headers);
+        let unframed = |bytes: &'static [u8], headers| unframe(&Bytes::from_static(bytes), headers);
         assert_eq!(unframed(b"\0\0\0\0\x02ab", &none), Ok((Bytes::from_static(b"ab"), Coding::Identity)));
         assert_eq!(unframed(b"\0\0\0\0\x02ab", &gzip), Ok((Bytes::from_static(b"ab"), Coding::Identity)));
         assert_eq!(unframed(b"\x01\0\0\0\x02ab", &gzip), Ok((Bytes::from_static(b"ab"), Coding::Gzip)));
         assert_eq!(unframed(b"\0\0\0\0\0", &none), Ok((Bytes::new(), Coding::Identity)));
-        for broken in [
-            &b""[..],
-            b"\0\0\0\0",
-            b"\0\0\0\0\x03ab",
-            b"\0\0\0\0\x01ab",
-            b"\0\0\0\0\x02ab\0\0\0\0\0",
-            b"\x02\0\0\0\x02ab",
-            b"\x01\0\0\0\x02ab",
-            b"\0\xff\xff\xff\xff",
-        ] {
-            assert!(matches!(unframed(broken, &none), Err(Refusal::Frame(_))), "{broken:?}");
-        }
         let identity = headers(ENCODING, "identity");
-        assert!(matches!(unframed(b"\x01\0\0\0\x02ab", &identity), Err(Refusal::Frame(_))));
+        for unnamed in [&none, &identity] {
+            assert!(matches!(unframed(b"\x01\0\0\0\x02ab", unnamed), Err(Unreadable::Frame(_))));
+        }
         let unknown = headers(ENCODING, "br");
-        assert!(matches!(unframed(b"\x01\0\0\0\x02ab", &unknown), Err(Refusal::UnknownCoding(_))));
+        assert!(matches!(unframed(b"\x01\0\0\0\x02ab", &unknown), Err(Unreadable::UnknownCoding { .. })));
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::answer::{self, Code};
+use podstamp_core::export::unreadable::Unreadable;
 
 use super::auth::Unauthenticated;
-use super::coding::Coding;
 use crate::filter::Failure;
 
 /// Why a request gets no answer of the filter's.
@@ -23,12 +23,8 @@ pub(super) enum Refusal {
     OldHttp,
     #[error("only POST is possible here")]
     Method,
-    #[error("the gRPC frame is broken: {0}")]
-    Frame(String),
-    #[error("the body is over {0} bytes")]
-    BodyTooLarge(usize),
-    #[error("the body is over {0} bytes once its content coding is undone")]
-    DecodedTooLarge(usize),
+    #[error("{0}")]
+    Body(#[from] Unreadable),
     #[error("the body did not come within {} s", .0.as_secs_f32())]
     SlowBody(Duration),
     #[error("the body broke off: {0}")]
@@ -37,10 +33,6 @@ pub(super) enum Refusal {
     TooManyRequests,
     #[error("too many bytes at a time")]
     TooManyBytes,
-    #[error("the content coding {0:?} is not known; known are {known}", known = Coding::NAMES)]
-    UnknownCoding(String),
-    #[error("the body is not {coding}: {1}", coding = .0.name())]
-    Undecodable(Coding, String),
     #[error("{0}")]
     Unauthenticated(Unauthenticated, HeaderValue),
     #[error("{}", public(.0))]
@@ -64,9 +56,22 @@ impl std::fmt::Display for Protocol {
 }
 
 impl Refusal {
-    /// A `google.rpc.Status` that says why not.
+    /// A `google.rpc.Status` that says why not: the one place that says what a client gets.
     pub(super) fn answer(&self, encoding: Encoding) -> Answer {
-        let (status, code) = self.status();
+        let (status, code) = match self {
+            Self::Body(unreadable) => return unreadable.answer(encoding),
+            Self::NoSuchPath(_) | Self::NoSuchService | Self::NotHere(..) => (404, Code::Unimplemented),
+            Self::Unauthenticated(..) => (401, Code::Unauthenticated),
+            Self::OldHttp => (505, Code::Unimplemented),
+            Self::Method => (405, Code::Unimplemented),
+            Self::SlowBody(_) => (408, Code::DeadlineExceeded),
+            Self::BrokenBody(_) => (400, Code::InvalidArgument),
+            Self::TooManyRequests | Self::TooManyBytes => (503, Code::Unavailable),
+            Self::Filter(Failure::Timeout(_) | Failure::Busy) => (503, Code::Unavailable),
+            Self::Filter(Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_)) => {
+                (500, Code::Internal)
+            }
+        };
         let message = self.to_string();
         let retry_after = (status == 503).then_some(RETRY_SOON);
         let failure = answer::Failure { retry_after, ..answer::Failure::new(status, code, &message) };
@@ -77,42 +82,15 @@ impl Refusal {
                 let (name, value) = ("www-authenticate".to_owned(), challenge.as_bytes().to_vec());
                 answer.headers.push(Header { name, value });
             }
-            Self::UnknownCoding(_) => {
-                let name =
-                    if encoding == Encoding::Grpc { "grpc-accept-encoding" } else { "accept-encoding" };
-                answer.headers.push(Header::new(name, Coding::NAMES));
-            }
             _ => (),
         }
         answer
     }
 
-    /// The one place that says what a client gets.
-    fn status(&self) -> (u16, Code) {
-        match self {
-            Self::NoSuchPath(_) | Self::NoSuchService | Self::NotHere(..) => (404, Code::Unimplemented),
-            Self::Unauthenticated(..) => (401, Code::Unauthenticated),
-            Self::OldHttp => (505, Code::Unimplemented),
-            Self::Method => (405, Code::Unimplemented),
-            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => (413, Code::ResourceExhausted),
-            Self::SlowBody(_) => (408, Code::DeadlineExceeded),
-            // As grpc-go and grpc-java say it.
-            Self::Frame(_) => (400, Code::Internal),
-            Self::BrokenBody(_) | Self::Undecodable(..) => (400, Code::InvalidArgument),
-            Self::TooManyRequests | Self::TooManyBytes => (503, Code::Unavailable),
-            // By gRPC's rules (compression.md) a client then sends uncompressed.
-            Self::UnknownCoding(_) => (415, Code::Unimplemented),
-            Self::Filter(Failure::Timeout(_) | Failure::Busy) => (503, Code::Unavailable),
-            Self::Filter(Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_)) => {
-                (500, Code::Internal)
-            }
-        }
-    }
-
     /// For the operator, who could raise it: the limit that a request ran into, and the key to log that by.
     pub(super) fn limit(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::BodyTooLarge(_) | Self::DecodedTooLarge(_) => Some((
+            Self::Body(Unreadable::TooLarge(_) | Unreadable::DecodedTooLarge(_)) => Some((
                 "body-too-large",
                 "podstamp.limits.body, max_request_body_size and max_recv_msg_size_mib",
             )),
@@ -125,10 +103,8 @@ impl Refusal {
             | Self::OldHttp
             | Self::Unauthenticated(..)
             | Self::Method
-            | Self::Frame(_)
+            | Self::Body(_)
             | Self::BrokenBody(_)
-            | Self::UnknownCoding(_)
-            | Self::Undecodable(..)
             | Self::Filter(_) => None,
         }
     }

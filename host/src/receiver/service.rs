@@ -9,6 +9,7 @@ use http::{Method, Request, Response, Version};
 use hyper::body;
 use podstamp_core::config::GRPC_PATH;
 use podstamp_core::exchange::{Answer, Encoding, Header};
+use podstamp_core::export::frame;
 use tokio::time::timeout;
 
 use super::body::collect;
@@ -83,9 +84,7 @@ async fn take(
     let reading = async {
         match framing {
             Framing::None { limit, .. } => collect(body, limit, &mut slot, |_| None).await,
-            Framing::Grpc { limit } => {
-                collect(body, limit + grpc::PREFIX, &mut slot, grpc::frame_length).await
-            }
+            Framing::Grpc { limit } => collect(body, limit + frame::PREFIX, &mut slot, frame::length).await,
         }
     };
     let reading = timeout(limits.read_timeout, reading);
@@ -94,7 +93,7 @@ async fn take(
     let (coded, coding, limit) = match framing {
         Framing::None { coding, limit } => (wire, coding, limit),
         Framing::Grpc { limit } => {
-            let (message, coding) = grpc::unframe(wire, &head.headers)?;
+            let (message, coding) = grpc::unframe(&wire, &head.headers)?;
             (message, coding, limit)
         }
     };

@@ -2,10 +2,11 @@
 
 use podstamp_core::edit::Edits;
 use podstamp_core::exchange::Content;
+use podstamp_core::export::unreadable::Unreadable;
 
 use super::*;
 use crate::abi::Refused;
-use crate::coding::{Coding, Refusal};
+use crate::coding::Coding;
 
 impl Exchange {
     /// `size` bytes of the body are here.
@@ -20,7 +21,7 @@ impl Exchange {
         }
         let limit = self.limit();
         if size > limit {
-            let answer = Refusal::TooLarge(limit).answer(self.encoding());
+            let answer = Unreadable::TooLarge(limit).answer(self.encoding());
             return self.refuse_body(answer, size);
         }
         if end { self.whole(size) } else { Action::Pause }
@@ -69,7 +70,7 @@ impl Exchange {
         action
     }
 
-    fn undo(&self, wire: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    fn undo(&self, wire: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
         let coding = self.head.coding.clone()?;
         let limit = self.limit();
         match self.encoding() {

@@ -314,8 +314,8 @@ async fn what_a_fault_had_taken_is_given_back() {
     let admission = Arc::new(Admission::new(&Limits { in_flight_bytes: 4 << 20, ..Limits::default() }));
     let bomb = Bytes::from(gzip(&vec![0; 8 << 20]));
     let undoing = Undoing::new(1, true);
-    for (limit, expected) in [(1 << 20, Refusal::DecodedTooLarge(1 << 20)), (64 << 20, Refusal::TooManyBytes)]
-    {
+    let too_large = Unreadable::DecodedTooLarge(1 << 20).into();
+    for (limit, expected) in [(1 << 20, too_large), (64 << 20, Refusal::TooManyBytes)] {
         let slot = admission.enter().unwrap();
         let refusal = Coding::Gzip.undo(bomb.clone(), limit, slot, &undoing).await.unwrap_err();
         assert_eq!(refusal, expected);
