@@ -77,7 +77,7 @@ pub enum Failure {
     #[error("the filter trapped: {0}")]
     Trap(String),
     /// The guest used up its time.
-    #[error("the filter did not finish within {0} ms")]
+    #[error("the filter did not finish within {0} ms of the processor's time")]
     Timeout(u64),
     /// The guest asked for more memory than it may have.
     #[error("the filter needed more than its {0} bytes of memory")]

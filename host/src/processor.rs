@@ -7,6 +7,8 @@ mod convert;
 mod guest;
 mod instance;
 mod limits;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,7 +27,7 @@ pub use guest::Guest;
 pub struct Settings {
     /// Bytes of memory that one instance may have.
     pub memory: usize,
-    /// How long one call may take.
+    /// How long one call may take, in time of the processor.
     pub timeout: Duration,
     /// How many instances there may be.
     pub instances: usize,

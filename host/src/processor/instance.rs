@@ -1,6 +1,7 @@
 //! One instance of the component: its Store, its limits, its calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::Directory;
@@ -10,7 +11,7 @@ use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;
 use super::bindings::exports::podstamp::filter::filter as wit;
-use super::limits::{Memory, TICK};
+use super::limits::{Memory, Time};
 use super::{Error, Guest, Settings, convert};
 use crate::filter::{BodyFault, Ended, Failure, Incoming};
 
@@ -25,6 +26,7 @@ pub(super) struct Plan {
 pub(super) struct State {
     pub(super) directory: Arc<dyn Directory + Send + Sync>,
     memory: Memory,
+    time: Time,
 }
 
 /// A configured instance.
@@ -47,13 +49,15 @@ impl Plan {
 
     pub(super) fn instantiate(&self) -> Result<(Instance, wit::Settings), Error> {
         let settings = self.guest.settings;
-        let state = State { directory: Arc::clone(&self.directory), memory: Memory::new(settings.memory) };
+        let (memory, time) = (Memory::new(settings.memory), Time::new());
+        let state = State { directory: Arc::clone(&self.directory), memory, time };
         let mut store = Store::new(self.guest.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.look()));
         // What a guest hands over in one call: a whole new body at most, with as much again for the rest.
         store.set_hostcall_fuel(settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
         // One generous limit for starting, since nobody waits for a particular request yet.
-        store.set_epoch_deadline(ticks(&settings) * 4);
+        begin(&mut store, settings.timeout * 4);
         let bindings = match self.guest.pre.instantiate(&mut store) {
             Ok(bindings) => bindings,
             Err(error) => return Err(Error::Start(failure(&error, &store, &settings))),
@@ -122,16 +126,16 @@ impl Instance {
         call: impl FnOnce(&wit::Guest, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         // A deadline counts from now on, so it has to be set before each call.
-        self.store.set_epoch_deadline(ticks(&self.settings));
+        begin(&mut self.store, self.settings.timeout);
         call(self.bindings.podstamp_filter_filter(), &mut self.store)
             .map_err(|error| failure(&error, &self.store, &self.settings))
     }
 }
 
-fn ticks(settings: &Settings) -> u64 {
-    let ticks = settings.timeout.as_millis().div_ceil(TICK.as_millis());
-    // The current tick has begun already.
-    u64::try_from(ticks).unwrap_or(u64::MAX / 8) + 1
+/// A call begins that may take so long.
+fn begin(store: &mut Store<State>, limit: Duration) {
+    let look = store.data_mut().time.begin(limit);
+    store.set_epoch_deadline(look);
 }
 
 /// Why a call failed: each reason is counted on its own.

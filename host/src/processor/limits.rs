@@ -1,14 +1,14 @@
-//! What keeps a guest in bounds: memory, and the clock that ends calls.
+//! What keeps a guest in bounds: memory, and the clocks that end calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wasmtime::{Engine, ResourceLimiter};
+use wasmtime::{Engine, ResourceLimiter, UpdateDeadline};
 
 /// How often the epoch advances: the grain of the time limit. A tick costs one atomic addition.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 
 /// Caps an instance's memory and remembers that it met the cap: what follows is a trap, and this tells why.
 #[derive(Debug)]
@@ -52,6 +52,56 @@ impl ResourceLimiter for Memory {
 
 /// A guest's function table; ours has some hundred entries, and none grows.
 const MAX_TABLE: usize = 20_000;
+
+/// How long a call may take, in time of the processor: a thread that waits for one, as under a container's CPU limit, is not
+/// a guest that is stuck.
+#[derive(Debug)]
+pub(super) struct Time {
+    limit: Duration,
+    /// What the thread had used when the call was first looked at.
+    begun: Option<Duration>,
+}
+
+impl Time {
+    pub(super) fn new() -> Self {
+        Self { limit: Duration::ZERO, begun: None }
+    }
+
+    /// A call begins. Gives the ticks after which to look at it. Most calls are over by then, and never read the clock.
+    pub(super) fn begin(&mut self, limit: Duration) -> u64 {
+        *self = Self { limit, begun: None };
+        FIRST_LOOK
+    }
+
+    /// Ends the call, or says when to look again.
+    pub(super) fn look(&mut self) -> UpdateDeadline {
+        let now = processor_time();
+        let used = now.saturating_sub(*self.begun.get_or_insert(now));
+        let left = self.limit.saturating_sub(used);
+        if left.is_zero() {
+            return UpdateDeadline::Interrupt;
+        }
+        let ticks = left.as_nanos().div_ceil(TICK.as_nanos());
+        UpdateDeadline::Continue(u64::try_from(ticks).unwrap_or(u64::MAX / 8))
+    }
+}
+
+/// Ticks; the current one has begun already.
+const FIRST_LOOK: u64 = 2;
+
+/// What this thread has used of a processor.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// As near to it as there is.
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    BEGUN.elapsed()
+}
 
 /// The thread that advances an engine's epoch, for as long as this lives.
 pub(super) struct Ticker {
