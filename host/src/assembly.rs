@@ -16,7 +16,6 @@ mod keep;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use podstamp_core::Directory;
 use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault};
@@ -29,7 +28,7 @@ use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
 use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream};
+use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream, milliseconds};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -213,16 +212,7 @@ fn settings(config: &Config) -> Settings {
         listeners: listeners(config),
         traces_path: config.receiver.traces_path().to_owned(),
         admin: config.admin.clone(),
-        limits: Limits {
-            body: limits.body as usize,
-            in_flight: limits.in_flight as usize,
-            in_flight_bytes: limits.in_flight_bytes as usize,
-            connections: (limits.connections > 0).then_some(limits.connections as usize),
-            header_timeout: milliseconds(limits.header_timeout),
-            read_timeout: milliseconds(limits.read_timeout),
-            idle_timeout: milliseconds(limits.idle_timeout),
-            large_calls: workers(),
-        },
+        limits: Limits::from(limits),
         upstream: upstream(&config.exporter),
         copies: config
             .copies
@@ -284,10 +274,6 @@ fn grpc_settings(grpc: &config::Grpc) -> Grpc {
         auth: grpc.auth.clone(),
         ..Grpc::new(grpc.max_concurrent_streams, grpc.keepalive)
     }
-}
-
-fn milliseconds(count: u32) -> Duration {
-    Duration::from_millis(count.into())
 }
 
 fn workers() -> usize {

@@ -62,7 +62,7 @@ impl Default for Settings {
             limits: Limits::default(),
             upstream: Upstream::default(),
             copies: Vec::new(),
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            drain_timeout: milliseconds(config::Limits::default().drain_timeout),
         }
     }
 }
@@ -131,7 +131,6 @@ pub struct Grpc {
 impl Grpc {
     /// One without a limit and a gate of its own.
     pub(crate) fn new(concurrent_streams: u32, keepalive: config::Keepalive) -> Self {
-        let milliseconds = |count: u32| Duration::from_millis(count.into());
         Self {
             message: None,
             auth: None,
@@ -173,38 +172,29 @@ pub struct Limits {
     pub large_calls: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl From<&config::Limits> for Limits {
+    fn from(limits: &config::Limits) -> Self {
         Self {
-            body: DEFAULT_BODY,
-            in_flight: DEFAULT_IN_FLIGHT,
-            in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
-            connections: None,
-            header_timeout: DEFAULT_HEADER_TIMEOUT,
-            read_timeout: DEFAULT_READ_TIMEOUT,
-            idle_timeout: DEFAULT_IDLE_TIMEOUT,
+            body: limits.body as usize,
+            in_flight: limits.in_flight as usize,
+            in_flight_bytes: limits.in_flight_bytes as usize,
+            connections: (limits.connections > 0).then_some(limits.connections as usize),
+            header_timeout: milliseconds(limits.header_timeout),
+            read_timeout: milliseconds(limits.read_timeout),
+            idle_timeout: milliseconds(limits.idle_timeout),
             large_calls: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
 
-/// OTLP recommends 64 MiB, before and after decompression.
-pub const DEFAULT_BODY: usize = 64 << 20;
+impl Default for Limits {
+    /// As a document without them.
+    fn default() -> Self {
+        Self::from(&config::Limits::default())
+    }
+}
 
-/// Enough for the exporters of a busy node; past it, waiting only adds latency.
-pub const DEFAULT_IN_FLIGHT: usize = 1024;
-
-/// Four bodies of the largest size, or thousands of usual ones.
-pub const DEFAULT_IN_FLIGHT_BYTES: usize = 256 << 20;
-
-/// A head is one packet: who needs longer holds the connection on purpose.
-pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// 64 MiB at 20 Mbit/s.
-pub const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Longer than the 90 s after which Go's HTTP client, and so a Collector, lets go of an idle connection by itself.
-pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Kubernetes kills 30 s after SIGTERM.
-pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// A time as the document's limits have it.
+pub(crate) fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
+}

@@ -28,6 +28,7 @@ pub mod labels;
 mod message;
 pub mod pipeline;
 pub mod resource;
+pub mod throttle;
 pub mod trace;
 pub mod wire;
 

@@ -98,7 +98,7 @@ impl Exchange {
     fn changed(&self, outcome: Result<(), crate::abi::Refused>) {
         if let Err(refused) = outcome {
             let message =
-                format!("the proxy does not let headers of requests be changed: status {}", refused.0);
+                || format!("the proxy does not let headers of requests be changed: status {}", refused.0);
             self.plugin.notices().warn("proxy-refused", message);
         }
     }
@@ -106,7 +106,7 @@ impl Exchange {
     /// Frames are the proxy's to undo: see the limits of this module.
     fn refuse_frames(&mut self) {
         let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
-        self.plugin.notices().warn("bridge-missing", text.to_owned());
+        self.plugin.notices().warn("bridge-missing", || text.to_owned());
         let answer = Failure::new(415, Code::Unimplemented, text).answer(Encoding::Grpc);
         self.reply(&answer);
     }
@@ -147,7 +147,7 @@ impl Exchange {
         self.ended(answer.status);
         let outcome = Reply::new(answer, self.encoding()).send();
         if let Err(refused) = outcome {
-            let message = format!("the proxy does not let an answer be sent: status {}", refused.0);
+            let message = || format!("the proxy does not let an answer be sent: status {}", refused.0);
             self.plugin.notices().warn("proxy-refused", message);
         }
     }

@@ -2,48 +2,30 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::time::Duration;
 
 use podstamp_core::exchange::{Answer, Level, Notice};
+use podstamp_core::throttle::Throttle;
 
 use crate::abi::{LogLevel, host};
 
-/// Logs notices, those of one key at most once a period.
+/// Logs notices, those of one key seldom.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    /// When each was logged last, nanoseconds, and how many were not since.
-    logged: RefCell<HashMap<Cow<'static, str>, (u64, u64)>>,
+    throttle: RefCell<Throttle>,
 }
 
 impl Notices {
     /// Logs a notice in any case.
     pub(crate) fn tell(notice: &Notice) {
-        let level = match notice.level {
-            Level::Info => LogLevel::Info,
-            Level::Warning => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
-        };
-        host::log(level, &format!("{}: {}", notice.key, notice.message));
+        write(notice.level, &notice.key, 0, &notice.message);
     }
 
-    /// Logs a notice, unless one of its key was logged within the period.
+    /// Logs a notice, unless its key was logged just before.
     pub(crate) fn emit(&self, notice: &Notice) {
-        let now = host::now();
-        let mut logged = self.logged.borrow_mut();
-        if let Some((last, left_out)) = logged.get_mut(&notice.key)
-            && now.saturating_sub(*last) < PERIOD
-        {
-            *left_out += 1;
-            return;
+        if let Some(suppressed) = self.admit(notice.key.clone()) {
+            write(notice.level, &notice.key, suppressed, &notice.message);
         }
-        // The core has some dozens of keys.
-        let left_out = logged.insert(notice.key.clone(), (now, 0)).map_or(0, |(_, left_out)| left_out);
-        drop(logged);
-        if left_out == 0 {
-            return Self::tell(notice);
-        }
-        let message = format!("{} (and {left_out} more like it)", notice.message);
-        Self::tell(&Notice { message, ..notice.clone() });
     }
 
     /// Logs what an answer has for the operator, if anything.
@@ -53,11 +35,25 @@ impl Notices {
         }
     }
 
-    /// Logs a warning, unless one of its key was logged within the period.
-    pub(crate) fn warn(&self, key: &'static str, message: String) {
-        self.emit(&Notice { level: Level::Warning, key: key.into(), message });
+    /// Logs a warning, unless `key` was logged just before. The message is only made when it is needed.
+    pub(crate) fn warn(&self, key: &'static str, message: impl FnOnce() -> String) {
+        if let Some(suppressed) = self.admit(key.into()) {
+            write(Level::Warning, key, suppressed, &message());
+        }
+    }
+
+    fn admit(&self, key: Cow<'static, str>) -> Option<u64> {
+        self.throttle.borrow_mut().admit(key, Duration::from_nanos(host::now()))
     }
 }
 
-/// As in the host: 10 s.
-const PERIOD: u64 = 10_000_000_000;
+fn write(level: Level, key: &str, suppressed: u64, message: &str) {
+    let level = match level {
+        Level::Info => LogLevel::Info,
+        Level::Warning => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    // Most are the first of their kind.
+    let others = if suppressed > 0 { format!(" (and {suppressed} more like it)") } else { String::new() };
+    host::log(level, &format!("{key}: {message}{others}"));
+}

@@ -40,7 +40,7 @@ fn source(plugin: &Plugin, is_forwarded: bool) -> Option<IpAddr> {
     if is_claimed && plugin.config().trusted_proxies.is_empty() {
         plugin.notices().warn(
             "peer-not-known",
-            "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
+            || "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
              %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% as podstamp.peer, ahead of this filter"
                 .to_owned(),
         );

@@ -144,7 +144,7 @@ impl Pods {
         let cluster = &self.source.cluster;
         plugin
             .notices()
-            .warn("pods-missing", format!("no pods from cluster {cluster:?} ({place}): {reason}"));
+            .warn("pods-missing", || format!("no pods from cluster {cluster:?} ({place}): {reason}"));
     }
 }
 

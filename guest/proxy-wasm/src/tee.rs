@@ -58,12 +58,11 @@ impl Capture {
     fn not_taken(&self) {
         self.plugin.metrics().copy_not_taken();
         self.plugin.counted();
-        self.plugin.notices().warn(
-            "copy-not-taken",
+        self.plugin.notices().warn("copy-not-taken", || {
             "a request was not copied: its body is over podstamp.limits.body, or all that are held are over \
              podstamp.limits.in_flight_bytes"
-                .to_owned(),
-        );
+                .to_owned()
+        });
     }
 
     /// The body has passed.

@@ -23,7 +23,7 @@ pub struct Limits {
     pub drain_timeout: u32,
     /// Memory of one guest instance.
     pub guest_memory: u32,
-    /// One call of the guest.
+    /// One call of the guest, in time of the processor.
     pub guest_timeout: u32,
     /// Warm guest instances; 0: twice as many as there are workers.
     pub instances: u32,

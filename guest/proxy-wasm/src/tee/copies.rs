@@ -144,7 +144,7 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         Ok(body) => body,
         Err(refusal) => {
             plugin.metrics().copy_not_taken();
-            plugin.notices().warn("copy-unreadable", format!("a request was not copied: {refusal}"));
+            plugin.notices().warn("copy-unreadable", || format!("a request was not copied: {refusal}"));
             return None;
         }
     };
