@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use podstamp_test_guests::{IDENTITY, PROXY_WASM};
 use podstamp_tests::bodies;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,7 +38,7 @@ pub(crate) fn run(quick: bool) -> Value {
     );
     let sink = Process::start(&["--upstream"]);
     let envoys =
-        [None, Some(IDENTITY), Some(PODSTAMP)].map(|module| Envoy::start(&binary, module, sink.address));
+        [None, Some(IDENTITY), Some(PROXY_WASM)].map(|module| Envoy::start(&binary, module, sink.address));
     let mut rows = Vec::new();
     // Some 450 bytes a span.
     for spans in [2, 110, 1_100] {
@@ -182,7 +183,3 @@ fn bootstrap(module: Option<&str>, agent: SocketAddr) -> Value {
         },
     })
 }
-
-const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
-
-const PODSTAMP: &str = env!("PODSTAMP_PROXY_WASM");

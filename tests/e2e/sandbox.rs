@@ -11,7 +11,7 @@ fn faulty() -> Served {
     // Memory so small that filling it takes no time to speak of.
     let own =
         "  limits:\n    body: 4MiB\n    guest_memory: 16MiB\n    guest_timeout: 500ms\n    instances: 2\n";
-    let guest = PathBuf::from(env!("PODSTAMP_FAULTY"));
+    let guest = PathBuf::from(podstamp_test_guests::FAULTY);
     Setup { guest: Some(guest), ..Setup::load_balancer(&url).own(own) }.serve()
 }
 

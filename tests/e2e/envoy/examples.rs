@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use podstamp_agent::{Answer, Script};
+use podstamp_test_guests::PROXY_WASM;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,7 +46,7 @@ impl Example {
             (inside(4317), local(0)),
             (everywhere(9902), local(0)),
             (local(9901), local(admin.port())),
-            (MODULE.to_owned(), env!("PODSTAMP_PROXY_WASM").to_owned()),
+            (MODULE.to_owned(), PROXY_WASM.to_owned()),
         ];
         let replaced = replaced.iter().map(|(from, to)| ((*from).to_owned(), to.clone()));
         let config =

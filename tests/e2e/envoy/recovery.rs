@@ -5,9 +5,10 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
+use podstamp_test_guests::TRAPPING;
 use serde_json::json;
 
-use super::setup::{TRAPPING, document};
+use super::setup::document;
 use super::{Envoy, POD, Setup};
 use crate::encoding::Encoding;
 use crate::grpc::Grpc;

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use podstamp_test_guests::PROXY_WASM;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -71,7 +72,7 @@ impl Setup {
             other: closed_port(),
             other_http2: false,
             podstamp: None,
-            module: MODULE,
+            module: PROXY_WASM,
             document: Some(document("")),
             as_text: false,
             peer: Some(POD),
@@ -242,7 +243,7 @@ pub(crate) fn plugin(document: &Value) -> Value {
         "vm_config": {
             "vm_id": "podstamp",
             "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": MODULE}},
+            "code": {"local": {"filename": PROXY_WASM}},
         },
         "configuration": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": document},
     })
@@ -312,11 +313,6 @@ pub(crate) fn socket(address: SocketAddr) -> Value {
 fn extend(object: &mut Value, with: &Value) {
     object.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
 }
-
-const MODULE: &str = env!("PODSTAMP_PROXY_WASM");
-
-/// The same, but that it aborts on a body that says `trap`.
-pub(crate) const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
 
 const AGENT_PATH: &str = "/api/v1/otel/trace";
 

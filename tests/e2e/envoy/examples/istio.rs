@@ -1,6 +1,7 @@
 //! The Istio resources: their shape by Istio's API definitions, and what an Envoy does that gets from them what Istio would
 //! give it. Istio itself does not run here.
 
+use podstamp_test_guests::PROXY_WASM;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -157,7 +158,7 @@ fn plugin(spec: &Value) -> Value {
         "failure_policy": spec["failStrategy"],
         "vm_config": {
             "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": env!("PODSTAMP_PROXY_WASM")}},
+            "code": {"local": {"filename": PROXY_WASM}},
         },
         // Istio hands the configuration over as a text.
         "configuration": {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use podstamp_test_guests::PROXY_WASM;
 use serde_json::Value;
 
 use super::{MODULE, documents, text};
@@ -91,7 +92,7 @@ fn the_sidecar_hands_its_address_to_the_module() {
 
 #[test]
 fn the_module_fits_into_a_configmap() {
-    let size = fs::metadata(Path::new(env!("PODSTAMP_PROXY_WASM"))).unwrap().len();
+    let size = fs::metadata(Path::new(PROXY_WASM)).unwrap().len();
     // Kubernetes' MaxSecretSize, which holds for ConfigMaps too.
     assert!(size < 1 << 20, "it has {size} bytes");
 }

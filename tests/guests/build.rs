@@ -1,0 +1,22 @@
+//! Builds the guests.
+
+use std::process::ExitCode;
+
+use podstamp_guest_build::artifact::{Form, Guest, export};
+
+fn main() -> ExitCode {
+    let guest = |package, form| Guest { package, features: &[], form };
+    let module = guest("podstamp-proxy-wasm", Form::Module);
+    for (guest, variable) in [
+        (module, "PODSTAMP_PROXY_WASM"),
+        (Guest { features: &["trap"], ..module }, "PODSTAMP_TRAPPING"),
+        (guest("podstamp-identity", Form::Module), "PODSTAMP_IDENTITY"),
+        (guest("podstamp-faulty", Form::Component), "PODSTAMP_FAULTY"),
+    ] {
+        let built = export(guest, variable);
+        if built != ExitCode::SUCCESS {
+            return built;
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,14 @@
+//! The guests that tests and benchmarks load, by their paths. Here rather than in the host's build script, so that who only
+//! wants the host does not wait for them.
+
+/// The filter as a proxy-wasm module.
+pub const PROXY_WASM: &str = env!("PODSTAMP_PROXY_WASM");
+
+/// The same, but that a body which is just `trap` ends its VM.
+pub const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
+
+/// A proxy-wasm module that replaces bodies by themselves.
+pub const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
+
+/// A component that misbehaves on request.
+pub const FAULTY: &str = env!("PODSTAMP_FAULTY");
