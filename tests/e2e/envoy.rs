@@ -3,6 +3,7 @@
 //! The agent is the stand-in. This does not prove anything about other versions of Envoy, or about other hosts of
 //! proxy-wasm modules. Where there is no Envoy the tests are skipped, and say so.
 
+mod abi;
 mod backend;
 mod bodies;
 mod cases;

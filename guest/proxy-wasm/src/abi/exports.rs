@@ -12,16 +12,20 @@ use crate::vm;
 pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
 
 /// Room for bytes that the host hands over; null where there is none, which the host then reports as its own failure.
-///
-/// Only wasm has it by that name: elsewhere it is the C library's.
-#[cfg_attr(target_arch = "wasm32", unsafe(export_name = "malloc"))]
-#[cfg_attr(not(target_arch = "wasm32"), unsafe(export_name = "proxy_on_memory_allocate"))]
-pub(crate) extern "C" fn allocate(size: usize) -> *mut u8 {
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
         // SAFETY: the size is not 0.
         Ok(layout) if size > 0 => unsafe { alloc(layout) },
         _ => std::ptr::null_mut(),
     }
+}
+
+/// The same, by the name that hosts knew before the ABI had one. Only wasm has it: elsewhere it is the C library's.
+#[cfg(target_arch = "wasm32")]
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn malloc(size: usize) -> *mut u8 {
+    proxy_on_memory_allocate(size)
 }
 
 /// A root context, or a stream of one.

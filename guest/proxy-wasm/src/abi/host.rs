@@ -31,7 +31,7 @@ pub(crate) fn tick_every(period: u32) {
 /// A part of a buffer: up to `size` bytes from `start`.
 pub(crate) fn buffer(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8>, Refused> {
     given(|data, data_size| {
-        // SAFETY: the host allocates with our `malloc` and writes where it put the bytes.
+        // SAFETY: the host allocates with our `proxy_on_memory_allocate` and writes where it put the bytes.
         unsafe { imports::proxy_get_buffer_bytes(buffer as u32, start, size, data, data_size) }
     })
 }
@@ -173,6 +173,6 @@ fn given(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, 
     if data.is_null() || size == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: it comes from `allocate` in `exports`, which makes room for exactly so many bytes.
+    // SAFETY: it comes from `proxy_on_memory_allocate`, which makes room for exactly so many bytes.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }

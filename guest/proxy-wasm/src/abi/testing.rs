@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use podstamp_core::exchange::Header;
 
 use super::exports::{
-    allocate, proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_http_call_response,
-    proxy_on_request_body, proxy_on_request_headers, proxy_on_request_trailers, proxy_on_response_body,
-    proxy_on_response_headers, proxy_on_tick,
+    proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_http_call_response,
+    proxy_on_memory_allocate, proxy_on_request_body, proxy_on_request_headers, proxy_on_request_trailers,
+    proxy_on_response_body, proxy_on_response_headers, proxy_on_tick,
 };
 use super::{Action, Buffer, Headers, map};
 
@@ -205,7 +205,7 @@ fn text(data: *const u8, size: usize) -> String {
 
 fn give(value: Option<&[u8]>, data: *mut *mut u8, data_size: *mut usize) -> u32 {
     let Some(value) = value else { return NOT_FOUND };
-    let room = allocate(value.len());
+    let room = proxy_on_memory_allocate(value.len());
     // SAFETY: the module gives addresses to write to, and room of that size.
     unsafe {
         if !value.is_empty() {
