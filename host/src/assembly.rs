@@ -28,7 +28,7 @@ use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
 use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream, milliseconds};
+use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream, milliseconds, workers};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -274,10 +274,6 @@ fn grpc_settings(grpc: &config::Grpc) -> Grpc {
         auth: grpc.auth.clone(),
         ..Grpc::new(grpc.max_concurrent_streams, grpc.keepalive)
     }
-}
-
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Sets `podstamp.guard.check`. Where something stands that is no section, that is a fault which parsing will tell.

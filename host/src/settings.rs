@@ -182,7 +182,7 @@ impl From<&config::Limits> for Limits {
             header_timeout: milliseconds(limits.header_timeout),
             read_timeout: milliseconds(limits.read_timeout),
             idle_timeout: milliseconds(limits.idle_timeout),
-            large_calls: std::thread::available_parallelism().map_or(1, usize::from),
+            large_calls: workers(),
         }
     }
 }
@@ -197,4 +197,9 @@ impl Default for Limits {
 /// A time as the document's limits have it.
 pub(crate) fn milliseconds(count: u32) -> Duration {
     Duration::from_millis(count.into())
+}
+
+/// How many threads work at a time.
+pub(crate) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -160,6 +160,8 @@ pub(crate) const PROTOBUF: (&str, &str) = ("content-type", "application/x-protob
 
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
+pub(crate) const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
 /// One request on a connection of its own.
 pub(crate) fn export(to: SocketAddr, body: &[u8]) -> Response {
     Client::connect(to).export(body)

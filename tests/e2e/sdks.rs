@@ -120,7 +120,8 @@ impl Sdk {
             .flat_map(|protocol| ["none", "gzip"].map(|compression| (*protocol, compression)));
         for (index, (protocol, compression)) in variants.enumerate() {
             let pod = &PODS[index % PODS.len()];
-            let arrived = shop.run(protocol, compression, pod, &mut (self.program)(&self.project, &folder));
+            let arrived =
+                shop.run(protocol, compression, pod, &mut (self.program)(&self.project, &folder), to_its_end);
             expected::assert_shop(&arrived);
         }
     }
@@ -162,13 +163,9 @@ impl Shop {
         Self { agent, http: address, grpc: address, _servers: Box::new(servers) }
     }
 
-    /// Lets a program export as a pod, and compares what it sent with what arrived. Gives what arrived.
-    fn run(&self, protocol: &str, compression: &str, pod: &Pod, program: &mut Command) -> Vec<ResourceSpans> {
-        self.run_with(protocol, compression, pod, program, to_its_end)
-    }
-
-    /// The same with a way of its own to run the program, which gives whether it ended well and what it printed.
-    fn run_with(
+    /// Lets a program export as a pod, and compares what it sent with what arrived. `run` runs it, and gives whether it ended
+    /// well and what it printed. Gives what arrived.
+    fn run(
         &self,
         protocol: &str,
         compression: &str,

@@ -259,6 +259,14 @@ impl StandIn {
         messages.collect()
     }
 
+    /// The one message that arrived, which is forgotten.
+    pub(crate) fn take_message(&self) -> ExportTraceServiceRequest {
+        let mut messages = self.messages();
+        assert_eq!(messages.len(), 1);
+        self.agent().forget_records();
+        messages.remove(0)
+    }
+
     /// Service name and the address that DeepFlow would use, of every resource that arrived.
     pub(crate) fn placed(&self) -> Vec<(String, String)> {
         let records = self.records();

@@ -25,6 +25,13 @@ pub(crate) fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
     encode(vec![resource])
 }
 
+/// A batch of some kilobytes, from many services of the pod `web-1`.
+pub(crate) fn many() -> Vec<u8> {
+    let services: Vec<_> = (0..200).map(|index| format!("service-{index}")).collect();
+    let resources: Vec<_> = services.iter().map(|service| (&**service, "web-1")).collect();
+    export(&resources)
+}
+
 /// A request whose last span has an attribute that is not UTF-8: the walk does not see it, the agent does.
 pub(crate) fn broken_deep_in_a_span() -> Vec<u8> {
     let mut resource = resource("shop", "shop-1");

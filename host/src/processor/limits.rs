@@ -55,7 +55,7 @@ const MAX_TABLE: usize = 20_000;
 
 /// How long a call may take, in time of the processor: a thread that waits for one, as under a container's CPU limit, is not
 /// a guest that is stuck.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Time {
     limit: Duration,
     /// What the thread had used when the call was first looked at.
@@ -63,10 +63,6 @@ pub(super) struct Time {
 }
 
 impl Time {
-    pub(super) fn new() -> Self {
-        Self { limit: Duration::ZERO, begun: None }
-    }
-
     /// A call begins. Gives the ticks after which to look at it. Most calls are over by then, and never read the clock.
     pub(super) fn begin(&mut self, limit: Duration) -> u64 {
         *self = Self { limit, begun: None };

@@ -44,9 +44,7 @@ impl Coding {
                     *named == Self::Identity || coding == Self::Identity
                 });
                 match named {
-                    None => {
-                        return Err(Self::unknown(value.as_bytes()));
-                    }
+                    None => return Err(Self::unknown(value.as_bytes())),
                     Some(Self::Identity) => (),
                     Some(named) => coding = named,
                 }

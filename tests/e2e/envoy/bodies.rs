@@ -3,51 +3,33 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_agent::Builder;
 use prost::Message;
 use serde_json::json;
 
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
-use crate::http::{Client, PROTOBUF, export, gzipped};
+use crate::http::{Client, GZIP, PROTOBUF, export, gzipped};
 use crate::http2::Http2;
 use crate::served::{StandIn, wait_until};
 use crate::spans;
-
-const GZIP: (&str, &str) = ("content-encoding", "gzip");
-
-/// A batch of some kilobytes.
-fn large() -> Vec<u8> {
-    let services: Vec<_> = (0..200).map(|index| format!("service-{index}")).collect();
-    let resources: Vec<_> = services.iter().map(|service| (&**service, "web-1")).collect();
-    spans::export(&resources)
-}
-
-/// The one batch that the agent got.
-fn arrived(agent: &StandIn) -> ExportTraceServiceRequest {
-    let mut messages = agent.messages();
-    assert_eq!(messages.len(), 1);
-    agent.agent().forget_records();
-    messages.remove(0)
-}
 
 #[test]
 fn a_body_arrives_whole_in_however_many_pieces_it_comes() {
     let agent = StandIn::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
-    let batch = large();
+    let batch = spans::many();
     for size in [1, 7, 1000, batch.len()] {
         let mut client = Client::connect(envoy.address);
         client.begin_chunked("/v1/traces", &[PROTOBUF]);
         batch.chunks(size).for_each(|chunk| client.write_chunk(chunk));
         assert_eq!(client.end_chunked(&[]).status, 200);
-        assert_eq!(arrived(&agent), stamped(&batch, POD), "chunks of {size}");
+        assert_eq!(agent.take_message(), stamped(&batch, POD), "chunks of {size}");
 
         let http2 = Http2::connect(envoy.address);
         let answer = http2.send("/v1/traces", &[PROTOBUF], batch.chunks(size).collect());
         assert_eq!(answer.status, 200);
-        assert_eq!(arrived(&agent), stamped(&batch, POD), "frames of {size}");
+        assert_eq!(agent.take_message(), stamped(&batch, POD), "frames of {size}");
     }
 }
 
@@ -58,20 +40,20 @@ fn a_body_that_ends_with_trailers_arrives_stamped() {
     setup.manager = json!({"http_protocol_options": {"enable_trailers": true}});
     let Some(envoy) = setup.start() else { return };
     let trailers = [("x-checksum", "7")];
-    let (batch, gzip) = (large(), gzipped(&mut &*large()));
+    let (batch, gzip) = (spans::many(), gzipped(&mut &*spans::many()));
     for (headers, body) in [(&[PROTOBUF][..], &batch), (&[PROTOBUF, GZIP], &gzip)] {
         let mut client = Client::connect(envoy.address);
         client.begin_chunked("/v1/traces", headers);
         body.chunks(1000).for_each(|chunk| client.write_chunk(chunk));
         let answer = client.end_chunked(&trailers);
         assert_eq!(answer.status, 200, "{}", answer.message());
-        assert_eq!(arrived(&agent), stamped(&batch, POD), "HTTP/1.1, {headers:?}");
+        assert_eq!(agent.take_message(), stamped(&batch, POD), "HTTP/1.1, {headers:?}");
 
         let frames = body.chunks(1000).collect();
         let http2 = Http2::connect(envoy.address);
         let answer = http2.send_with_trailers("/v1/traces", headers, frames, &trailers);
         assert_eq!(answer.status, 200, "{}", answer.message());
-        assert_eq!(arrived(&agent), stamped(&batch, POD), "HTTP/2, {headers:?}");
+        assert_eq!(agent.take_message(), stamped(&batch, POD), "HTTP/2, {headers:?}");
     }
 }
 
@@ -84,9 +66,13 @@ fn a_body_that_envoy_decompresses_arrives_stamped() {
         let (plain, gzip) = (encoding.batch(), gzipped(&mut &*encoding.batch()));
         for (headers, body) in [(vec![encoding.header(), GZIP], &gzip), (vec![encoding.header()], &plain)] {
             encoding.success(&client.send("POST", "/v1/traces", &headers, body));
-            assert_eq!(arrived(&agent), stamped(&Encoding::Protobuf.batch(), POD), "{headers:?}");
+            assert_eq!(agent.take_message(), stamped(&Encoding::Protobuf.batch(), POD), "{headers:?}");
             encoding.success(&client.send_chunked("/v1/traces", &headers, body));
-            assert_eq!(arrived(&agent), stamped(&Encoding::Protobuf.batch(), POD), "{headers:?} in chunks");
+            assert_eq!(
+                agent.take_message(),
+                stamped(&Encoding::Protobuf.batch(), POD),
+                "{headers:?} in chunks"
+            );
         }
     }
 }
@@ -96,7 +82,7 @@ fn a_body_that_needs_no_change_leaves_byte_for_byte() {
     let agent = StandIn::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     // With a field that nobody knows, and a length in more bytes than it takes.
-    let mut batch = stamped(&large(), POD).encode_to_vec();
+    let mut batch = stamped(&spans::many(), POD).encode_to_vec();
     batch.extend([0xfa, 0x3f, 0x83, 0x00, b'n', b'e', b'w']);
     let mut client = Client::connect(envoy.address);
     for (headers, body) in [(&[PROTOBUF][..], batch.clone()), (&[PROTOBUF, GZIP], gzipped(&mut &*batch))] {
@@ -123,7 +109,7 @@ fn all_members_of_a_gzip_file_arrive() {
     let members = [gzipped(&mut &*one), gzipped(&mut &*two)].concat();
     let answer = Client::connect(envoy.address).send("POST", "/v1/traces", &[PROTOBUF, GZIP], &members);
     assert_eq!(answer.status, 200, "{}", answer.message());
-    assert_eq!(arrived(&agent), stamped(&[one, two].concat(), POD));
+    assert_eq!(agent.take_message(), stamped(&[one, two].concat(), POD));
 }
 
 #[test]
@@ -185,16 +171,16 @@ fn a_large_body_arrives_where_envoy_may_buffer_it() {
     let batch = spans::export(&[(&"s".repeat(6 << 20), "web-1"), ("shop", "web-1")]);
     let mut client = Client::connect(envoy.address);
     assert_eq!(client.export(&batch).status, 200);
-    assert!(arrived(&agent) == stamped(&batch, POD));
+    assert!(agent.take_message() == stamped(&batch, POD));
     assert_eq!(client.send_chunked("/v1/traces", &[PROTOBUF], &batch).status, 200);
-    assert!(arrived(&agent) == stamped(&batch, POD));
+    assert!(agent.take_message() == stamped(&batch, POD));
 }
 
 #[test]
 fn of_a_client_that_hangs_up_in_its_body_nothing_arrives() {
     let agent = StandIn::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
-    let batch = large();
+    let batch = spans::many();
     let mut client = TcpStream::connect(envoy.address).unwrap();
     let head = format!(
         "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
@@ -222,5 +208,5 @@ fn a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() {
     assert_eq!(client.receive().status, 100);
     client.write(&batch);
     assert_eq!(client.receive().status, 200);
-    assert_eq!(arrived(&agent), stamped(&batch, POD));
+    assert_eq!(agent.take_message(), stamped(&batch, POD));
 }

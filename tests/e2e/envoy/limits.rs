@@ -8,7 +8,7 @@ use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
 use crate::grpc::{INVALID_ARGUMENT, RESOURCE_EXHAUSTED};
-use crate::http::{Client, Response, export, gzipped};
+use crate::http::{Client, GZIP, Response, export, gzipped};
 use crate::http2::Http2;
 use crate::served::StandIn;
 use crate::spans;
@@ -16,8 +16,6 @@ use crate::status::Status;
 
 /// By gRPC's numbers.
 const UNIMPLEMENTED: i32 = 12;
-
-const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 fn is_refused(answer: &Response, status: u16, code: i32, encoding: Encoding) -> Status {
     assert_eq!(answer.status, status, "{}", answer.message());

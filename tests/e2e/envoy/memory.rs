@@ -7,11 +7,9 @@ use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
 use crate::grpc::{Grpc, framed};
-use crate::http::{Client, JSON, PROTOBUF, gzipped};
+use crate::http::{Client, GZIP, JSON, PROTOBUF, gzipped};
 use crate::served::{StandIn, wait_until};
 use crate::spans;
-
-const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 /// Small requests of a round, besides the others in it.
 const SMALL: usize = 200;

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::setup::document;
 use super::{Envoy, Setup};
 use crate::http::{export, get};
 use crate::raw::Raw;
@@ -13,12 +12,6 @@ use crate::spans;
 /// A podstamp that knows some pods.
 fn knowing(pods: &[(&str, &str)]) -> Served {
     served::Setup::load_balancer("http://127.0.0.1:9/api/v1/otel/trace").pods(spans::pods(pods)).serve()
-}
-
-/// Asks the one at this address.
-fn asking(podstamp: std::net::SocketAddr, agent: &StandIn) -> Setup {
-    let document = document("  proxy_wasm:\n    pods:\n      cluster: podstamp\n      interval: 1s\n");
-    Setup { podstamp: Some(podstamp), document: Some(document), ..Setup::to(agent) }
 }
 
 /// What a batch of this pod is stamped with, that comes from a gateway.
@@ -32,7 +25,7 @@ fn address_of(pod: &str, envoy: &Envoy, agent: &StandIn) -> String {
 fn resources_get_the_address_of_the_pod_that_they_name_and_changes_are_followed() {
     let agent = StandIn::start();
     let podstamp = knowing(&[("web-1", "10.1.1.1"), ("web-2", "10.1.1.2")]);
-    let Some(envoy) = asking(podstamp.admin, &agent).start() else { return };
+    let Some(envoy) = Setup::to(&agent).asking(podstamp.admin).start() else { return };
     wait_until("the table is there", || address_of("web-1", &envoy, &agent) == "10.1.1.1");
     assert_eq!(address_of("web-2", &envoy, &agent), "10.1.1.2");
     // The list is that of the whole cluster, so that a gateway's address, which is not in it, is no pod's.
@@ -68,7 +61,7 @@ fn a_source_that_fails_is_asked_again_and_what_it_says_is_told() {
         };
         write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
     });
-    let Some(envoy) = asking(source.address, &agent).start() else { return };
+    let Some(envoy) = Setup::to(&agent).asking(source.address).start() else { return };
     envoy.wait_for_log(&["wasm", "pods-missing", "503: come again"]);
     assert_eq!(address_of("web-1", &envoy, &agent), super::POD, "exports do not wait for it");
     wait_until("the table is there", || address_of("web-1", &envoy, &agent) == "10.1.1.1");
@@ -91,7 +84,7 @@ fn a_pod_takes_less_than_400_bytes() {
         .collect();
     let pods: Vec<_> = all.iter().map(|(name, address)| (&**name, &**address)).collect();
     let podstamp = knowing(&pods);
-    let Some(envoy) = asking(podstamp.admin, &agent).start() else { return };
+    let Some(envoy) = Setup::to(&agent).asking(podstamp.admin).start() else { return };
     wait_until("all are there", || envoy.metric("podstamp_pods", &[]) == PODS as f64);
     let each = envoy.metric("podstamp_pods_bytes", &[]) / PODS as f64;
     assert!((40.0..=400.0).contains(&each), "{each} bytes a pod");

@@ -8,7 +8,6 @@ use std::sync::mpsc::channel;
 use podstamp_test_guests::TRAPPING;
 use serde_json::json;
 
-use super::setup::document;
 use super::{Envoy, POD, Setup};
 use crate::encoding::Encoding;
 use crate::grpc::Grpc;
@@ -54,10 +53,7 @@ fn what_is_in_flight_when_the_vm_ends_is_no_success_and_envoy_ends_when_told_to(
     });
     // One that is asked for pods, and does not answer.
     let silent = Raw::answering(|_| ());
-    let mut setup =
-        Setup { podstamp: Some(silent.address), module: TRAPPING, ..Setup::towards(agent.address) };
-    setup.document =
-        Some(document("  proxy_wasm:\n    pods:\n      cluster: podstamp\n      interval: 1s\n"));
+    let setup = Setup { module: TRAPPING, ..Setup::towards(agent.address).asking(silent.address) };
     let Some(mut envoy) = setup.start() else { return };
     wait_until("pods are asked for", || silent.requests() >= 2);
     let mut slow = Client::connect(envoy.address);

@@ -4,7 +4,6 @@
 
 use podstamp_agent::Builder;
 
-use super::setup::document;
 use super::{Envoy, Setup};
 use crate::checklist::throttled;
 use crate::http::export;
@@ -15,8 +14,7 @@ use crate::spans;
 /// Towards what is at the agent's address; none where there is no Envoy.
 fn with_pods(setup: Setup, agent: &StandIn) -> Option<(Envoy, Served)> {
     let podstamp = knowing_pods(agent).serve();
-    let document = document("  proxy_wasm:\n    pods:\n      cluster: podstamp\n      interval: 1s\n");
-    let envoy = Setup { bridge: true, podstamp: Some(podstamp.admin), document: Some(document), ..setup };
+    let envoy = Setup { bridge: true, ..setup.asking(podstamp.admin) };
     Some((envoy.start()?, podstamp))
 }
 

@@ -91,6 +91,12 @@ impl Setup {
         }
     }
 
+    /// With a table of pods, which this podstamp is asked for.
+    pub(crate) fn asking(self, podstamp: SocketAddr) -> Self {
+        let own = "  proxy_wasm:\n    pods:\n      cluster: podstamp\n      interval: 1s\n";
+        Self { podstamp: Some(podstamp), document: Some(document(own)), ..self }
+    }
+
     /// Starts Envoy with it; `None` where there is none.
     pub(crate) fn start(&self) -> Option<Envoy> {
         Envoy::start(&self.bootstrap(), TempDir::new().unwrap(), self.concurrency)

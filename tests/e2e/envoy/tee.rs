@@ -1,6 +1,7 @@
 //! A copy for the agent of what goes elsewhere: who sends it and who takes it do not notice.
 
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -15,12 +16,10 @@ use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::status;
 use crate::encoding::Encoding;
 use crate::grpc::{Grpc, framed};
-use crate::http::{Client, JSON, PROTOBUF, Response, gzipped};
+use crate::http::{Client, GZIP, JSON, PROTOBUF, Response, gzipped};
 use crate::raw::{Raw, Received};
 use crate::served::{PATIENCE, StandIn, closed_port, wait_until};
 use crate::spans;
-
-const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -33,7 +32,12 @@ fn teeing(own: &str, max_elapsed_time: &str) -> Option<Value> {
 }
 
 fn tee(agent: &StandIn, other: &Raw) -> Setup {
-    Setup { document: teeing("", "60s"), other: other.address, ..Setup::to(agent) }
+    tee_towards(agent.agent().address(), other, "60s")
+}
+
+/// The same towards whatever is there.
+fn tee_towards(agent: SocketAddr, other: &Raw, max_elapsed_time: &str) -> Setup {
+    Setup { document: teeing("", max_elapsed_time), other: other.address, ..Setup::towards(agent) }
 }
 
 /// A backend that takes everything in its own way.
@@ -41,7 +45,7 @@ fn other() -> Raw {
     Raw::answering(take)
 }
 
-fn take(stream: &mut std::net::TcpStream) {
+fn take(stream: &mut TcpStream) {
     stream
         .write_all(b"HTTP/1.1 202 Accepted\r\nx-of: other\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nthanks")
         .unwrap();
@@ -73,10 +77,7 @@ fn not_copied(envoy: &Envoy, requests: f64) {
 /// The one copy that the agent has got.
 fn copy(agent: &StandIn) -> ExportTraceServiceRequest {
     wait_until("the copy arrives", || !agent.records().is_empty());
-    let mut messages = agent.messages();
-    assert_eq!(messages.len(), 1);
-    agent.agent().forget_records();
-    messages.remove(0)
+    agent.take_message()
 }
 
 #[test]
@@ -165,9 +166,7 @@ fn a_grpc_call_passes_as_without_the_module_and_the_agent_gets_its_message_stamp
 #[test]
 fn an_agent_that_is_down_costs_copies_only_and_those_are_counted() {
     let (address, other) = (closed_port(), other());
-    let mut setup = Setup { other: other.address, ..Setup::towards(address) };
-    setup.document = teeing("", "1s");
-    let Some(envoy) = setup.start() else { return };
+    let Some(envoy) = tee_towards(address, &other, "1s").start() else { return };
     let mut client = Client::connect(envoy.address);
     for _ in 0..3 {
         is_the_backends(&client.export(&spans::export(&[("shop", "web-1"), ("cart", "web-2")])));
@@ -184,9 +183,7 @@ fn an_agent_that_is_down_costs_copies_only_and_those_are_counted() {
 #[test]
 fn copies_that_an_agent_did_not_take_arrive_once_it_is_back() {
     let (address, other) = (closed_port(), other());
-    let mut setup = Setup { other: other.address, ..Setup::towards(address) };
-    setup.document = teeing("", "60s");
-    let Some(envoy) = setup.start() else { return };
+    let Some(envoy) = tee_towards(address, &other, "60s").start() else { return };
     let mut client = Client::connect(envoy.address);
     for _ in 0..3 {
         is_the_backends(&client.export(&Encoding::Protobuf.batch()));

@@ -42,7 +42,7 @@ fn java() {
             .env("OTEL_METRICS_EXPORTER", "none")
             .env("OTEL_LOGS_EXPORTER", "none")
             .current_dir(&folder);
-        let arrived = shop.run_with(protocol, compression, by_host_name, &mut command, visit);
+        let arrived = shop.run(protocol, compression, by_host_name, &mut command, visit);
         assert_visited(&arrived, agent);
     }
 }
