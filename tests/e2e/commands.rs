@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::served::{StandIn, closed_port, fixture_path, podstamp, run, wait};
+use crate::ports::closed_port;
+use crate::served::{StandIn, fixture_path, podstamp, run, wait};
 use crate::{http, spans};
 
 #[test]

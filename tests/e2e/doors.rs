@@ -7,7 +7,8 @@ mod tls;
 
 use crate::grpc::Grpc;
 use crate::http::{Client, PROTOBUF, export};
-use crate::served::{Setup, StandIn, closed_port};
+use crate::ports::closed_port;
+use crate::served::{Setup, StandIn};
 use crate::spans;
 
 #[test]

@@ -31,6 +31,7 @@ mod http;
 mod http2;
 mod limits;
 mod pods;
+mod ports;
 mod raw;
 mod runtime;
 mod sandbox;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::http::export;
-use crate::served::{Served, Setup, closed_port};
+use crate::ports::closed_port;
+use crate::served::{Served, Setup};
 
 fn faulty() -> Served {
     let url = format!("http://{}/api/v1/otel/trace", closed_port());

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use podstamp_agent::{Answer, Script};
 
 use crate::http::{Client, export};
-use crate::served::{PATIENCE, Setup, StandIn, closed_port};
+use crate::ports::closed_port;
+use crate::served::{PATIENCE, Setup, StandIn};
 use crate::spans;
 
 #[test]

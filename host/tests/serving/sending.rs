@@ -9,7 +9,7 @@ use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
 use podstamp_core::edit::{Edit, Edits};
 use podstamp_core::exchange::{Content, Next};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, gzip, post, zlib};
 
@@ -115,9 +115,10 @@ async fn a_response_that_breaks_off_or_is_none_counts_as_closed() {
 
 #[tokio::test]
 async fn nobody_listening_means_not_connected() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
+    // Held, so that no other test's listener gets the port.
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("http://{}/", bound.local_addr().unwrap());
     let fake = Fake::forwarding(url).concluding(|_, ended| match ended {
         Ended::NotConnected(reason) => Ok(Next::Answer(answer(503, reason))),
         other => panic!("{other:?}"),

@@ -10,8 +10,9 @@ use podstamp_agent::{Answer, Script};
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
 use crate::http::{Client, PROTOBUF, export, gzipped};
+use crate::ports::closed_port;
 use crate::raw::Raw;
-use crate::served::{PATIENCE, Served, Setup, StandIn, closed_port, wait_until};
+use crate::served::{PATIENCE, Served, Setup, StandIn, wait_until};
 use crate::spans;
 use crate::status::Status;
 

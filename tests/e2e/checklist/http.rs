@@ -9,8 +9,9 @@ use podstamp_agent::Script;
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
 use crate::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
+use crate::ports::closed_port;
 use crate::raw::Raw;
-use crate::served::{Setup, StandIn, closed_port};
+use crate::served::{Setup, StandIn};
 use crate::spans;
 use crate::status::Status;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use podstamp_agent::Script;
 
 use crate::http::export;
-use crate::served::{Served, Setup, StandIn, closed_port, wait_until};
+use crate::ports::closed_port;
+use crate::served::{Served, Setup, StandIn, wait_until};
 use crate::spans;
 
 fn serve(first: &str, canary: &str) -> Served {

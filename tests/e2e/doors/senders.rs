@@ -5,7 +5,8 @@ use std::net::TcpStream;
 
 use crate::grpc::{Grpc, framed};
 use crate::http::{Client, PROTOBUF};
-use crate::served::{PATIENCE, Served, Setup, StandIn, closed_port};
+use crate::ports::closed_port;
+use crate::served::{PATIENCE, Served, Setup, StandIn};
 use crate::spans;
 
 const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";

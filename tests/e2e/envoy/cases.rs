@@ -21,8 +21,9 @@ use crate::body;
 use crate::case::{self, Answer, Case, Outcome, Resource};
 use crate::grpc::{Grpc, framed};
 use crate::http::{Client, Response, get};
+use crate::ports::closed_port;
 use crate::raw::{Raw, Received};
-use crate::served::{closed_port, wait_until};
+use crate::served::wait_until;
 use crate::status::Status;
 
 #[test]

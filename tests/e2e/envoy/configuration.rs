@@ -8,7 +8,8 @@ use super::setup::{document, read};
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
 use crate::http::export;
-use crate::served::{StandIn, closed_port, fixture};
+use crate::ports::closed_port;
+use crate::served::{StandIn, fixture};
 
 fn setup(document: Value, as_text: bool) -> Setup {
     Setup { document: Some(document), as_text, ..Setup::towards(closed_port()) }

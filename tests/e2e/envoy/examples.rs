@@ -18,8 +18,9 @@ use super::setup::read;
 use crate::grpc::{Grpc, RESOURCE_EXHAUSTED};
 use crate::http::{Client, PROTOBUF, export, get};
 use crate::http2::Http2;
+use crate::ports::closed_port;
 use crate::runtime;
-use crate::served::{Served, Setup, StandIn, closed_port, wait_until};
+use crate::served::{Served, Setup, StandIn, wait_until};
 use crate::spans;
 
 /// A running example.

@@ -10,7 +10,8 @@ use crate::checklist::{status, throttled};
 use crate::encoding::Encoding;
 use crate::grpc::UNAVAILABLE;
 use crate::http::{Client, Response, export};
-use crate::served::{StandIn, closed_port, wait_until};
+use crate::ports::closed_port;
+use crate::served::{StandIn, wait_until};
 use crate::spans;
 use crate::status::Status;
 

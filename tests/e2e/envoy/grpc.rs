@@ -15,7 +15,8 @@ use crate::checklist::{partly, status, throttled};
 use crate::encoding::Encoding;
 use crate::grpc::{Called, Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed};
 use crate::http::gzipped;
-use crate::served::{StandIn, closed_port};
+use crate::ports::closed_port;
+use crate::served::StandIn;
 use crate::spans;
 
 /// By gRPC's numbers.

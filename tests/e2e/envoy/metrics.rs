@@ -11,7 +11,8 @@ use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
 use crate::http::export;
-use crate::served::{StandIn, closed_port, wait_until};
+use crate::ports::closed_port;
+use crate::served::{StandIn, wait_until};
 use crate::spans;
 
 fn counts(envoy: &Envoy, name: &str, labels: &[&str], value: f64) {

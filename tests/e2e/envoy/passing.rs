@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::{Envoy, Setup};
 use crate::http::{Client, JSON, PROTOBUF, Response};
+use crate::ports::closed_port;
 use crate::raw::{Raw, Received};
-use crate::served::{StandIn, closed_port, wait_until};
+use crate::served::{StandIn, wait_until};
 
 /// Something else than the agent, which answers in its own way.
 fn other() -> Raw {

@@ -6,7 +6,8 @@ use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
 use crate::http::{Client, export};
-use crate::served::{StandIn, closed_port, wait_until};
+use crate::ports::closed_port;
+use crate::served::{StandIn, wait_until};
 
 /// Stamps the resource with the name of a tier, too.
 fn of_tier(tier: &str) -> Value {

@@ -7,8 +7,9 @@ use podstamp_agent::Builder;
 use super::{Envoy, Setup};
 use crate::checklist::throttled;
 use crate::http::export;
+use crate::ports::closed_port;
 use crate::sdks::{NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
-use crate::served::{Served, StandIn, closed_port, wait_until};
+use crate::served::{Served, StandIn, wait_until};
 use crate::spans;
 
 /// Towards what is at the agent's address; none where there is no Envoy.

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Envoy, validate};
-use crate::served::{StandIn, closed_port, fixture};
+use crate::ports::closed_port;
+use crate::served::{StandIn, fixture};
 
 /// A listener for HTTP/1.1 and HTTP/2 with podstamp's module, deepflow-agent at the path where it takes traces, and
 /// something else at all others.

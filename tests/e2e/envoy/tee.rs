@@ -17,8 +17,9 @@ use crate::checklist::status;
 use crate::encoding::Encoding;
 use crate::grpc::{Grpc, framed};
 use crate::http::{Client, GZIP, JSON, PROTOBUF, Response, gzipped};
+use crate::ports::closed_port;
 use crate::raw::{Raw, Received};
-use crate::served::{PATIENCE, StandIn, closed_port, wait_until};
+use crate::served::{PATIENCE, StandIn, wait_until};
 use crate::spans;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];

@@ -221,7 +221,7 @@ const LONGEST: usize = 16 << 20;
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -272,11 +272,11 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_told_with_what_to_look_at() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        wrong(&address.to_string(), &["refuses", "inputs.integration.enabled", "port 80", "hostNetwork"])
-            .await;
+        // Held, so that no other test's listener gets the port.
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = bound.local_addr().unwrap().to_string();
+        wrong(&address, &["refuses", "inputs.integration.enabled", "port 80", "hostNetwork"]).await;
         wrong("http://no-such-host.invalid/", &["no-such-host.invalid has no address"]).await;
         wrong("https://127.0.0.1:1", &["plain HTTP only", "http://127.0.0.1"]).await;
         wrong("http://[", &["is no URL"]).await;
