@@ -49,6 +49,12 @@ impl Draining {
         }
     }
 
+    /// Waits until it is time to stop, and not at all where that was said before.
+    pub(crate) async fn stopping(&mut self) {
+        // An error: as below.
+        drop(self.phase.wait_for(|phase| *phase != Phase::Running).await);
+    }
+
     /// Waits until it is time to break off.
     pub(crate) async fn abandoned(&mut self) {
         // An error: nobody is there any more to say so.
@@ -68,3 +74,17 @@ pub(crate) enum Phase {
 }
 
 const BREAK_OFF: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_to_break_off_still_learns_that_it_is_time_to_stop() {
+        let (drain, mut draining) = Drain::new();
+        drain.phase.send_replace(Phase::Draining);
+        let nothing = timeout(Duration::from_millis(10), draining.abandoned()).await;
+        assert!(nothing.is_err(), "it is not time to break off");
+        timeout(Duration::from_secs(60), draining.stopping()).await.expect("it is time to stop");
+    }
+}

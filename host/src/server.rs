@@ -158,7 +158,7 @@ impl Server {
         self.companions.push(task);
     }
 
-    /// Stops accepting, finishes what is in flight, and returns: true if nothing had to be broken off.
+    /// Stops accepting, finishes what is in flight, and returns: true if no request had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
         let begun = Instant::now();

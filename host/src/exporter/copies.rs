@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{Batch, Exporter, Instruments};
-use crate::drain::{Drain, Draining, Phase};
+use crate::drain::{Drain, Draining};
 use crate::metrics::{Copied, CopyCounters};
 use crate::settings::Copy;
 
@@ -83,8 +83,7 @@ impl Queue {
 }
 
 async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, mut draining: Draining) {
-    let mut stopping = false;
-    while let Some(mut job) = next(&queued, &mut draining, &mut stopping).await {
+    while let Some(mut job) = next(&queued, &mut draining).await {
         tokio::select! {
             biased;
             () = deliver(&exporter, &mut job) => (),
@@ -94,16 +93,13 @@ async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, mut
 }
 
 /// The next job; none when it is time to stop and there is none.
-async fn next(queued: &Mutex<Receiver<Job>>, draining: &mut Draining, stopping: &mut bool) -> Option<Job> {
+async fn next(queued: &Mutex<Receiver<Job>>, draining: &mut Draining) -> Option<Job> {
     let mut queued = queued.lock().await;
-    while !*stopping {
-        tokio::select! {
-            biased;
-            job = queued.recv() => return job,
-            phase = draining.changed() => *stopping = phase != Phase::Running,
-        }
+    tokio::select! {
+        biased;
+        job = queued.recv() => job,
+        () = draining.stopping() => None,
     }
-    queued.try_recv().ok()
 }
 
 async fn deliver(exporter: &Exporter, job: &mut Job) {

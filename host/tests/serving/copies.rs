@@ -1,11 +1,14 @@
 //! Further exporters: what they get, what they cannot do to the first one, what becomes of what they do not take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp::settings::Copy;
 use podstamp_core::exchange::{Content, Next, Upstream as To, Verdict};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, post};
+use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, forward, post};
 
 /// Forwards to `first`, with copies for the others.
 fn copying(first: &Upstream, others: &[&Upstream]) -> Fake {
@@ -95,17 +98,25 @@ async fn large_copies_that_nobody_takes_do_not_fill_the_memory() {
 #[tokio::test]
 async fn what_is_queued_leaves_before_the_server_ends() {
     let first = Upstream::accepting().await;
-    let slow = Upstream::new(|_, _| {
-        Reaction::Later(Duration::from_millis(50), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let slow = Upstream::new(move |_, _| Reaction::permitted(&gate, "")).await;
+    let copies = vec![Copy { name: "slow".to_owned(), ..Copy::default() }];
+    let setup = Setup::with(copying(&first, &[&slow]), |settings| {
+        settings.copies = copies;
+        // It is not to wait that long.
+        settings.drain_timeout = 10 * PATIENCE;
     })
     .await;
-    let setup = with_copies(copying(&first, &[&slow]), &["slow"]).await;
     let mut client = setup.client().await;
     for _ in 0..12 {
         assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
     }
     let Setup { server, instruments } = setup;
-    assert!(server.shutdown().await);
+    let stopping = tokio::spawn(server.shutdown());
+    assert!(client.is_closed().await);
+    opened.add_permits(1);
+    assert!(timeout(PATIENCE, stopping).await.expect("it waits for nothing").unwrap());
     assert_eq!(slow.requests().len(), 12);
     let shown = instruments.metrics.encode().unwrap();
     assert!(

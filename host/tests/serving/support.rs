@@ -9,14 +9,14 @@ mod upstream;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::{Compression, write};
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Listener, Settings};
 
 pub(crate) use authority::{Authority, Certified};
-pub(crate) use client::{Client, Response, post};
+pub(crate) use client::{Client, PATIENCE, Response, post};
 pub(crate) use fake::{Fake, answer, forward};
 pub(crate) use http2::{Http2, framed, framed_compressed};
 pub(crate) use upstream::{Reaction, Upstream};
@@ -36,7 +36,7 @@ impl Setup {
         let mut settings = Settings {
             listeners: vec![Listener::http("127.0.0.1:0"), Listener::grpc("127.0.0.1:0")],
             limits: Limits { body: 1 << 20, ..Limits::default() },
-            drain_timeout: Duration::from_secs(5),
+            drain_timeout: PATIENCE,
             ..Settings::default()
         };
         change(&mut settings);
@@ -61,13 +61,12 @@ impl Setup {
 
     /// Whether a line stands in the metrics, now or soon.
     pub(crate) async fn shows(&self, line: &str) {
-        for _ in 0..200 {
-            if self.instruments.metrics.encode().unwrap().lines().any(|shown| shown == line) {
-                return;
-            }
+        let shown = || self.instruments.metrics.encode().unwrap();
+        let until = Instant::now() + PATIENCE;
+        while !shown().lines().any(|shown| shown == line) {
+            assert!(Instant::now() < until, "{line} is not in\n{}", shown());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{line} is not in\n{}", self.instruments.metrics.encode().unwrap());
     }
 }
 

@@ -32,6 +32,14 @@ impl Fake {
         Self::answering(move |_| Ok(forward(&url, Content::Unchanged)))
     }
 
+    /// The same, with so much time for the upstream, milliseconds.
+    pub(crate) fn forwarding_within(timeout: u32, url: String) -> Self {
+        Self::answering(move |_| match forward(&url, Content::Unchanged) {
+            Verdict::Forward(outbound) => Ok(Verdict::Forward(Outbound { timeout, ..outbound })),
+            other => Ok(other),
+        })
+    }
+
     pub(crate) fn concluding(
         self,
         conclude: impl Fn(Attempt, &Ended) -> Result<Next, Failure> + Send + Sync + 'static,
@@ -66,7 +74,7 @@ pub(crate) fn forward(url: &str, content: Content) -> Verdict {
     Verdict::Forward(Outbound {
         url: url.to_owned(),
         headers: vec![Header::new("content-type", "application/x-protobuf")],
-        timeout: 2000,
+        timeout: 60_000,
         copies: Vec::new(),
         content,
         encoding: Encoding::Protobuf,

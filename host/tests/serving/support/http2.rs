@@ -1,7 +1,6 @@
 //! A client over HTTP/2 that sends what it is told, also what gRPC forbids.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Version};
@@ -13,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use super::PATIENCE;
 
 #[derive(Clone)]
 pub(crate) struct Http2 {
@@ -127,5 +128,3 @@ fn framed_as(flag: u8, message: &[u8]) -> Vec<u8> {
 pub(crate) fn framed_compressed(message: &[u8]) -> Vec<u8> {
     framed_as(1, message)
 }
-
-const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 /// What to do with a request.
@@ -15,6 +16,8 @@ pub(crate) enum Reaction {
     Write(Vec<u8>),
     /// Write these bytes after some time and keep the connection.
     Later(Duration, Vec<u8>),
+    /// Write these bytes once there is a permit, which others may have afterwards, and keep the connection.
+    Permitted(Arc<Semaphore>, Vec<u8>),
     /// Write these bytes and close.
     WriteAndClose(Vec<u8>),
     /// Close at once.
@@ -25,10 +28,17 @@ pub(crate) enum Reaction {
 
 impl Reaction {
     pub(crate) fn answer(status: u16, body: &str) -> Self {
-        Self::Write(
-            format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes(),
-        )
+        Self::Write(response(status, body))
     }
+
+    /// Takes it, once there is a permit.
+    pub(crate) fn permitted(gate: &Arc<Semaphore>, body: &str) -> Self {
+        Self::Permitted(Arc::clone(gate), response(200, body))
+    }
+}
+
+fn response(status: u16, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// A request that arrived.
@@ -122,6 +132,10 @@ async fn serve(
             }
             Reaction::Later(pause, bytes) => {
                 tokio::time::sleep(pause).await;
+                stream.write_all(&bytes).await.unwrap();
+            }
+            Reaction::Permitted(gate, bytes) => {
+                drop(gate.acquire().await.unwrap());
                 stream.write_all(&bytes).await.unwrap();
             }
             Reaction::WriteAndClose(bytes) => {
