@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use podstamp_agent::{Gate, Script};
+
 use crate::http::{Client, PROTOBUF, export, get, gzipped};
 use crate::served::{Served, Setup, StandIn};
 use crate::spans;
@@ -141,7 +143,7 @@ fn paths_methods_and_content_types() {
 #[test]
 fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
     let agent = StandIn::start();
-    let own = "  limits:\n    read_timeout: 300ms\n    header_timeout: 300ms\n";
+    let own = "  limits:\n    read_timeout: 2s\n    header_timeout: 2s\n";
     let served = Setup::load_balancer(&agent.url()).own(own).serve();
     let mut body = TcpStream::connect(served.address).unwrap();
     body.write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\nab")
@@ -161,9 +163,8 @@ fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
 
 #[test]
 fn too_many_requests_at_a_time_are_told_to_come_again() {
-    let agent = StandIn::with(|builder| {
-        builder.play_always(podstamp_agent::Script::Import.after(Duration::from_secs(2)))
-    });
+    let gate = Gate::default();
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &spans::export(&[("shop", "web-1")])).status);
@@ -171,6 +172,7 @@ fn too_many_requests_at_a_time_are_told_to_come_again() {
     let refused = export(address, &spans::export(&[("shop", "web-2")]));
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());
+    gate.open();
     assert_eq!(slow.join().unwrap(), 200);
 }
 

@@ -119,9 +119,8 @@ impl Sdk {
             .iter()
             .flat_map(|protocol| ["none", "gzip"].map(|compression| (*protocol, compression)));
         for (index, (protocol, compression)) in variants.enumerate() {
-            let pod = &PODS[index % PODS.len()];
-            let arrived =
-                shop.run(protocol, compression, pod, &mut (self.program)(&self.project, &folder), to_its_end);
+            let export = Export { protocol, compression, pod: &PODS[index % PODS.len()] };
+            let arrived = shop.run(export, &mut (self.program)(&self.project, &folder), to_its_end);
             expected::assert_shop(&arrived);
         }
     }
@@ -140,6 +139,14 @@ pub(crate) const PODS: [Pod; 4] = [
     Pod { name: "web-3", address: "10.244.1.3", says: ("k8s.pod.ip", "10.244.1.3") },
     Pod { name: "web-4", address: "10.244.1.4", says: ("k8s.pod.uid", "uid-of-web-4") },
 ];
+
+/// How a program exports, and as which pod.
+#[derive(Clone, Copy)]
+pub(crate) struct Export<'a> {
+    pub(crate) protocol: &'a str,
+    pub(crate) compression: &'a str,
+    pub(crate) pod: &'a Pod,
+}
 
 /// Something with DeepFlow's pipeline for load balancers, between SDKs and a stand-in agent.
 pub(crate) struct Shop {
@@ -163,17 +170,16 @@ impl Shop {
         Self { agent, http: address, grpc: address, _servers: Box::new(servers) }
     }
 
-    /// Lets a program export as a pod, and compares what it sent with what arrived. `run` runs it, and gives whether it ended
-    /// well and what it printed. Gives what arrived.
+    /// Lets a program export, and compares what it sent with what arrived. `run` runs it, and gives whether it ended well and
+    /// what it printed. Gives what arrived.
     fn run(
         &self,
-        protocol: &str,
-        compression: &str,
-        pod: &Pod,
+        export: Export<'_>,
         program: &mut Command,
         run: impl FnOnce(&mut Command) -> (bool, String),
     ) -> Vec<ResourceSpans> {
-        let (ended_well, printed, sent) = self.watch(protocol, compression, pod, program, run);
+        let Export { protocol, compression, pod } = export;
+        let (ended_well, printed, sent) = self.watch(export, program, run);
         assert!(ended_well, "{protocol} {compression}:\n{printed}");
         for request in &sent {
             assert_eq!(
@@ -192,24 +198,18 @@ impl Shop {
         arrived
     }
 
-    /// Lets a program export as a pod, whatever comes of it: whether it ended well, what it printed, and what it sent.
-    pub(crate) fn try_to_run(
-        &self,
-        protocol: &str,
-        pod: &Pod,
-        program: &mut Command,
-    ) -> (bool, String, Vec<Sent>) {
-        self.watch(protocol, "none", pod, program, to_its_end)
+    /// Lets a program export, whatever comes of it: whether it ended well, what it printed, and what it sent.
+    pub(crate) fn try_to_run(&self, export: Export<'_>, program: &mut Command) -> (bool, String, Vec<Sent>) {
+        self.watch(export, program, to_its_end)
     }
 
     fn watch(
         &self,
-        protocol: &str,
-        compression: &str,
-        pod: &Pod,
+        export: Export<'_>,
         program: &mut Command,
         run: impl FnOnce(&mut Command) -> (bool, String),
     ) -> (bool, String, Vec<Sent>) {
+        let Export { protocol, compression, pod } = export;
         let tee = Tee::to(if protocol == "grpc" { self.grpc } else { self.http });
         let (key, value) = pod.says;
         // Nothing of whoever runs the tests is to steer the SDK.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_agent::{Agent, Builder, Record};
+use podstamp_agent::{Agent, Builder, Gate, Record, Script};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -53,6 +53,21 @@ impl Setup {
             config: format!("{}\n{}", fixture("deepflow-load-balancer.yaml"), exporter(upstream)),
             ..Self::default()
         }
+    }
+
+    /// Asks the upstream once.
+    pub(crate) fn unretried(self) -> Self {
+        self.changed("enabled: true", "enabled: false")
+    }
+
+    /// Does not wait for the upstream for long.
+    pub(crate) fn impatient(self) -> Self {
+        self.changed("timeout: 60s", "timeout: 300ms")
+    }
+
+    fn changed(self, from: &str, to: &str) -> Self {
+        assert!(self.config.contains(from), "{}", self.config);
+        Self { config: self.config.replace(from, to), ..self }
     }
 
     pub(crate) fn pods(self, pods: String) -> Self {
@@ -229,6 +244,11 @@ impl StandIn {
         Self { runtime, agent: Some(agent) }
     }
 
+    /// One that reads requests and never answers.
+    pub(crate) fn silent() -> Self {
+        Self::with(|builder| builder.play_always(Script::Import.behind(&Gate::default())))
+    }
+
     pub(crate) fn agent(&self) -> &Agent {
         self.agent.as_ref().unwrap()
     }
@@ -300,10 +320,10 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// `exporters.otlphttp` towards an agent, that gives up soon.
+/// `exporters.otlphttp` towards an agent, that does not try again for long.
 pub(crate) fn exporter(url: &str) -> String {
     format!(
-        "exporters:\n  otlphttp:\n    traces_endpoint: {url}\n    timeout: 3s\n    retry_on_failure:\n      enabled: true\n      initial_interval: 50ms\n      max_elapsed_time: 1s\n"
+        "exporters:\n  otlphttp:\n    traces_endpoint: {url}\n    timeout: 60s\n    retry_on_failure:\n      enabled: true\n      initial_interval: 50ms\n      max_elapsed_time: 1s\n"
     )
 }
 

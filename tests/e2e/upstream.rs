@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use podstamp_agent::{Answer, Script};
+use podstamp_agent::{Answer, Gate, Script};
 
 use crate::http::{Client, export};
 use crate::ports::closed_port;
@@ -83,7 +83,8 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
 
 #[test]
 fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(2))));
+    let gate = Gate::default();
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
     let mut served = Setup::load_balancer(&agent.url()).serve();
     let address = served.address;
     let mut client = Client::connect(address);
@@ -91,6 +92,7 @@ fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
     served.wait_for_request_in_flight();
     served.terminate();
     served.wait_for_log("finishing what is in flight");
+    gate.open();
     assert_eq!(in_flight.join().unwrap(), 200);
     assert_eq!(served.wait().code(), Some(0));
     assert_eq!(agent.agent().totals().spans, 1);

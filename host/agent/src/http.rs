@@ -10,7 +10,6 @@ use agent_hyper::header::{CONTENT_TYPE, HeaderValue};
 use agent_hyper::http::request::Parts;
 use agent_hyper::{Body, Method, Request, Response, StatusCode, body};
 use tokio::sync::Notify;
-use tokio::time;
 use tracing::warn;
 
 use crate::import::{self, Fault};
@@ -77,9 +76,9 @@ impl Connection {
     }
 
     async fn traces(&self, head: &Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Fault> {
-        let (delay, script) = self.shared.playbook.next().split_delay();
-        if matches!(script, Script::Disabled) {
-            time::sleep(delay).await;
+        let script = self.shared.playbook.next();
+        if script.leaves_body() {
+            script.in_time().await;
             return Ok(Response::default());
         }
         let body = match body::to_bytes(body).await {
@@ -91,9 +90,7 @@ impl Connection {
         };
         record.wire_bytes = body.len() as u64;
         record.body = self.shared.keep_bodies.then(|| body.to_vec());
-        if !delay.is_zero() {
-            time::sleep(delay).await;
-        }
+        let script = script.in_time().await;
         let import = || {
             let decoded = import::decompress(body, &head.headers)?;
             record.decoded_bytes = decoded.len() as u64;
@@ -104,7 +101,9 @@ impl Connection {
             Script::Answer(answer) => Ok(answer.into()),
             Script::Close => Err(Fault::Scripted),
             Script::ImportThen(answer) => import().map(|()| answer.into()),
-            Script::Import | Script::Disabled | Script::Delay(..) => import().map(|()| Response::default()),
+            Script::Import | Script::Disabled | Script::Delay(..) | Script::Hold(..) => {
+                import().map(|()| Response::default())
+            }
         }
     }
 

@@ -51,5 +51,5 @@ pub use error::Error;
 pub use http::{Abort, TRACE_PATH};
 pub use journal::{DEFAULT_KEPT_RECORDS, MAX_KEPT_SPANS, Totals};
 pub use record::{Outcome, Record, ResourceRecord, SpanRecord};
-pub use script::{Answer, Script};
+pub use script::{Answer, Gate, Script};
 pub use value::{Attribute, Value};

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::iter;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agent_hyper::body::Bytes;
 use agent_hyper::header::{HeaderName, HeaderValue};
 use agent_hyper::{Body, HeaderMap, Response, StatusCode};
+use tokio::sync::watch;
+use tokio::time;
 
 use crate::error::Error;
 
@@ -29,7 +31,13 @@ pub enum Script {
     /// Does the other thing so much later: the body is read (unless [`Script::Disabled`]), the rest has to wait. A client
     /// that hangs up meanwhile leaves no record.
     Delay(Duration, Box<Self>),
+    /// Does the other thing once the gate is open; as [`Script::Delay`] in all else.
+    Hold(Gate, Box<Self>),
 }
+
+/// What requests wait at until somebody opens it. Copies are the same gate.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<watch::Sender<bool>>);
 
 /// A response out of a script.
 #[derive(Debug, Clone)]
@@ -57,14 +65,53 @@ impl Script {
         Self::Delay(delay, Box::new(self))
     }
 
-    /// All delays added up, and what comes then.
-    pub(crate) fn split_delay(mut self) -> (Duration, Self) {
-        let mut total = Duration::ZERO;
-        while let Self::Delay(delay, then) = self {
-            total = total.saturating_add(delay);
-            self = *then;
+    /// The script, once `gate` is open.
+    pub fn behind(self, gate: &Gate) -> Self {
+        Self::Hold(gate.clone(), Box::new(self))
+    }
+
+    /// Whether it answers without the body, in the end.
+    pub(crate) fn leaves_body(&self) -> bool {
+        match self {
+            Self::Delay(_, then) | Self::Hold(_, then) => then.leaves_body(),
+            other => matches!(other, Self::Disabled),
         }
-        (total, self)
+    }
+
+    /// Waits for all that it says, and gives what comes then.
+    pub(crate) async fn in_time(mut self) -> Self {
+        loop {
+            self = match self {
+                Self::Delay(delay, then) => {
+                    time::sleep(delay).await;
+                    *then
+                }
+                Self::Hold(gate, then) => {
+                    gate.opened().await;
+                    *then
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Lets through who waits, and who comes later.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// How many requests wait at it.
+    pub fn waiting(&self) -> usize {
+        self.0.receiver_count()
+    }
+
+    async fn opened(&self) {
+        // It cannot be closed: this is one of its senders.
+        drop(self.0.subscribe().wait_for(|open| *open).await);
     }
 }
 

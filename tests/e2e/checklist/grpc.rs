@@ -1,28 +1,19 @@
 //! OTLP/gRPC.
 
 use std::io::Read;
-use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_agent::Script;
+use podstamp_agent::{Gate, Script};
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
 use crate::grpc::{Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed};
 use crate::http::gzipped;
-use crate::served::{Served, Setup, StandIn};
+use crate::served::{Setup, StandIn};
 use crate::spans;
 
 fn batch() -> Vec<u8> {
     Encoding::Protobuf.batch()
-}
-
-/// Whose exporter asks once, and not for long.
-fn unretried(agent: &StandIn) -> Served {
-    let mut setup = Setup::load_balancer(&agent.url());
-    setup.config =
-        setup.config.replace("enabled: true", "enabled: false").replace("timeout: 3s", "timeout: 1s");
-    setup.serve()
 }
 
 #[test]
@@ -76,7 +67,7 @@ fn g1_the_limit_of_messages_can_be_configured() {
 #[test]
 fn g2_clients_try_again_what_may_succeed_later_and_nothing_else() {
     let agent = StandIn::start();
-    let served = unretried(&agent);
+    let served = Setup::load_balancer(&agent.url()).unretried().serve();
     let client = Grpc::connect(served.grpc);
     for upstream in [400, 401, 403, 404, 405, 413, 415, 429, 500, 501, 502, 503, 504, 505] {
         agent.agent().play(1, status(upstream));
@@ -87,16 +78,17 @@ fn g2_clients_try_again_what_may_succeed_later_and_nothing_else() {
         assert_ne!(called.header("grpc-message"), None);
         assert_eq!(called.body.len(), 0);
     }
-    agent.agent().play(1, Script::Import.after(Duration::from_secs(60)));
-    assert_eq!(client.export(&batch()).code(), 4, "DEADLINE_EXCEEDED");
     agent.agent().play(1, Script::Close);
     assert_eq!(client.export(&batch()).code(), UNAVAILABLE);
+    agent.agent().play(1, Script::Import.behind(&Gate::default()));
+    let impatient = Setup::load_balancer(&agent.url()).impatient().serve();
+    assert_eq!(Grpc::connect(impatient.grpc).export(&batch()).code(), 4, "DEADLINE_EXCEEDED");
 }
 
 #[test]
 fn g3_throttling_says_when_to_come_again() {
     let agent = StandIn::start();
-    let served = unretried(&agent);
+    let served = Setup::load_balancer(&agent.url()).unretried().serve();
     let client = Grpc::connect(served.grpc);
     for upstream in [429, 503] {
         agent.agent().play(1, throttled(upstream, "7"));
@@ -109,13 +101,15 @@ fn g3_throttling_says_when_to_come_again() {
 
 #[test]
 fn g3_overload_says_when_to_come_again() {
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(2))));
+    let gate = Gate::default();
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let slow = Grpc::connect(served.grpc);
     let slow = std::thread::spawn(move || slow.export(&batch()).code());
     served.wait_for_request_in_flight();
     let called = Grpc::connect(served.grpc).export(&batch());
     assert_eq!((called.code(), called.details().retry_delay()), (UNAVAILABLE, Some(1.0)));
+    gate.open();
     assert_eq!(slow.join().unwrap(), 0);
 }
 

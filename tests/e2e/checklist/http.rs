@@ -1,10 +1,9 @@
 //! Servers of OTLP/HTTP.
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_agent::Script;
+use podstamp_agent::{Gate, Script};
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
@@ -122,8 +121,9 @@ fn s6_an_empty_request_succeeds() {
 #[test]
 fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the_request() {
     let agent = StandIn::start();
-    let own = "  limits:\n    body: 64KiB\n    read_timeout: 300ms\n";
-    let served = Setup::load_balancer(&agent.url()).own(own).serve();
+    let serve =
+        |limit: &str| Setup::load_balancer(&agent.url()).own(&format!("  limits:\n    {limit}\n")).serve();
+    let (served, impatient) = (serve("body: 64KiB"), serve("read_timeout: 300ms"));
     for encoding in Encoding::BOTH {
         let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
             let headers = [&[encoding.header()], headers].concat();
@@ -141,7 +141,7 @@ fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the
         is_status(&post(&[("content-encoding", "gzip")], &gzipped(&mut &*large)), 413, encoding);
         is_status(&post(&[("content-encoding", "br")], &encoding.batch()), 415, encoding);
 
-        let mut slow = Client::connect(served.address);
+        let mut slow = Client::connect(impatient.address);
         let (name, value) = encoding.header();
         let head =
             format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\n{name}: {value}\r\ncontent-length: 9\r\n\r\n");
@@ -162,7 +162,7 @@ fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the
 #[test]
 fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the_request() {
     let agent = StandIn::start();
-    let served = unretried(&agent.url()).serve();
+    let served = Setup::load_balancer(&agent.url()).unretried().serve();
     for encoding in Encoding::BOTH {
         for (upstream, answered) in [
             (400, 400),
@@ -185,23 +185,16 @@ fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the
         agent.agent().play(1, Script::Close);
         let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
         is_status(&answer, 503, encoding);
-        agent.agent().play(1, Script::Import.after(Duration::from_secs(60)));
-        let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
-        is_status(&answer, 504, encoding);
     }
-    let nobody = unretried(&format!("http://{}/api/v1/otel/trace", closed_port())).serve();
-    for encoding in Encoding::BOTH {
-        let answer = encoding.send(&mut Client::connect(nobody.address), &encoding.batch());
-        is_status(&answer, 503, encoding);
+    let silent = StandIn::silent();
+    let nobody = format!("http://{}/api/v1/otel/trace", closed_port());
+    for (upstream, answered) in [(silent.url(), 504), (nobody, 503)] {
+        let served = Setup::load_balancer(&upstream).unretried().impatient().serve();
+        for encoding in Encoding::BOTH {
+            let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
+            is_status(&answer, answered, encoding);
+        }
     }
-}
-
-/// Towards an upstream that is asked once, and not for long.
-fn unretried(url: &str) -> Setup {
-    let mut setup = Setup::load_balancer(url);
-    setup.config =
-        setup.config.replace("enabled: true", "enabled: false").replace("timeout: 3s", "timeout: 1s");
-    setup
 }
 
 fn is_status(answer: &Response, status: u16, encoding: Encoding) {
@@ -241,7 +234,8 @@ fn s8_what_only_the_agent_sees_is_broken_gets_400_as_well() {
 
 #[test]
 fn s9_overload_is_503_with_retry_after() {
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(2))));
+    let gate = Gate::default();
+    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &Encoding::Protobuf.batch()).status);
@@ -252,13 +246,14 @@ fn s9_overload_is_503_with_retry_after() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(Status::of(&answer).retry_delay(), Some(1.0));
     }
+    gate.open();
     assert_eq!(slow.join().unwrap(), 200);
 }
 
 #[test]
 fn s9_an_upstreams_overload_is_passed_on_with_its_retry_after() {
     let agent = StandIn::start();
-    let served = unretried(&agent.url()).serve();
+    let served = Setup::load_balancer(&agent.url()).unretried().serve();
     for encoding in Encoding::BOTH {
         for busy in [429, 503] {
             agent.agent().play(1, throttled(busy, "7"));

@@ -1,20 +1,17 @@
 //! Several exporters: the first one answers, the others get copies.
 
-use std::time::Duration;
-
-use podstamp_agent::Script;
-
 use crate::http::export;
 use crate::ports::closed_port;
 use crate::served::{Served, Setup, StandIn, wait_until};
 use crate::spans;
 
-fn serve(first: &str, canary: &str) -> Served {
+/// The canary gets no more time than `timeout`.
+fn serve(first: &str, canary: &str, timeout: &str) -> Served {
     let mut setup = Setup::load_balancer(first).pods(spans::pods(&[("web-1", "10.1.1.1")]));
     let exporters = "    traces:\n      exporters: [otlphttp, otlphttp/canary]\n";
     setup.config = setup.config.replace("    traces:\n", exporters);
     setup.config.push_str(&format!(
-        "  otlphttp/canary:\n    traces_endpoint: {canary}\n    timeout: 300ms\n    retry_on_failure:\n      initial_interval: 50ms\n"
+        "  otlphttp/canary:\n    traces_endpoint: {canary}\n    timeout: {timeout}\n    retry_on_failure:\n      initial_interval: 50ms\n"
     ));
     setup.serve()
 }
@@ -31,7 +28,7 @@ fn copied(served: &Served, outcome: &str) -> f64 {
 #[test]
 fn both_get_the_same_spans() {
     let (agent, canary) = (StandIn::start(), StandIn::start());
-    let served = serve(&agent.url(), &canary.url());
+    let served = serve(&agent.url(), &canary.url(), "60s");
     assert_eq!(send(&served), 200);
     canary.wait_for_spans(2);
     assert_eq!(agent.placed(), canary.placed());
@@ -42,7 +39,7 @@ fn both_get_the_same_spans() {
 #[test]
 fn a_canary_that_is_down_is_counted_and_no_clients_business() {
     let agent = StandIn::start();
-    let served = serve(&agent.url(), &format!("http://{}/api/v1/otel/trace", closed_port()));
+    let served = serve(&agent.url(), &format!("http://{}/api/v1/otel/trace", closed_port()), "60s");
     assert_eq!(send(&served), 200);
     wait_until("the copy counts", || copied(&served, "failed") == 2.0);
     assert_eq!(copied(&served, "delivered"), 0.0);
@@ -54,8 +51,8 @@ fn a_canary_that_is_down_is_counted_and_no_clients_business() {
 #[test]
 fn a_canary_that_hangs_is_not_waited_for() {
     let agent = StandIn::start();
-    let canary = StandIn::with(|builder| builder.play_always(Script::Import.after(Duration::from_secs(60))));
-    let served = serve(&agent.url(), &canary.url());
+    let canary = StandIn::silent();
+    let served = serve(&agent.url(), &canary.url(), "300ms");
     assert_eq!(send(&served), 200);
     wait_until("the copy is given up", || copied(&served, "failed") == 2.0);
     assert_eq!(agent.agent().totals().spans, 2);
@@ -64,7 +61,7 @@ fn a_canary_that_hangs_is_not_waited_for() {
 #[test]
 fn the_first_one_answers_whatever_the_canary_says() {
     let canary = StandIn::start();
-    let served = serve(&format!("http://{}/api/v1/otel/trace", closed_port()), &canary.url());
+    let served = serve(&format!("http://{}/api/v1/otel/trace", closed_port()), &canary.url(), "60s");
     assert_eq!(send(&served), 503);
     wait_until("the copy counts", || copied(&served, "delivered") == 2.0);
 }

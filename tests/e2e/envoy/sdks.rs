@@ -8,7 +8,7 @@ use super::{Envoy, Setup};
 use crate::checklist::throttled;
 use crate::http::export;
 use crate::ports::closed_port;
-use crate::sdks::{NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
+use crate::sdks::{Export, NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
 use crate::served::{Served, StandIn, wait_until};
 use crate::spans;
 
@@ -50,7 +50,7 @@ fn an_sdk_that_is_told_to_come_again_does_and_loses_nothing() {
     for (protocol, program) in &mut programs {
         let before = shop.agent.agent().totals().spans;
         shop.agent.agent().play(1, throttled(503, "1"));
-        let (ended_well, printed, sent) = shop.try_to_run(protocol, &PODS[0], program);
+        let (ended_well, printed, sent) = shop.try_to_run(plain(protocol), program);
         assert!(ended_well, "{protocol}:\n{printed}");
         let imported = shop.agent.placed().len();
         assert_eq!(sent.len(), imported + 1, "{protocol}: one is sent twice");
@@ -74,13 +74,18 @@ fn an_sdk_sees_that_the_agent_is_down() {
     let shop = Shop::at(envoy.address, agent, (envoy, podstamp));
     for (protocol, program) in &mut programs {
         // Seconds, after which it gives up.
-        program.env("OTEL_EXPORTER_OTLP_TIMEOUT", "1");
-        let (ended_well, printed, sent) = shop.try_to_run(protocol, &PODS[0], program);
+        program.env("OTEL_EXPORTER_OTLP_TIMEOUT", "3");
+        let (ended_well, printed, sent) = shop.try_to_run(plain(protocol), program);
         assert!(!ended_well, "{protocol}");
         assert!(!sent.is_empty());
         let expected = if *protocol == "grpc" { "UNAVAILABLE" } else { "Failed to export" };
         assert!(printed.contains(expected), "{protocol}:\n{printed}");
     }
+}
+
+/// Uncompressed, as the first pod.
+fn plain(protocol: &str) -> Export<'_> {
+    Export { protocol, compression: "none", pod: &PODS[0] }
 }
 
 /// The program once for each protocol.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 
-use super::{PODS, Shop};
+use super::{Export, PODS, Shop};
 use crate::http::get;
 use crate::runtime::{Probe, Project, Version};
 
@@ -42,7 +42,7 @@ fn java() {
             .env("OTEL_METRICS_EXPORTER", "none")
             .env("OTEL_LOGS_EXPORTER", "none")
             .current_dir(&folder);
-        let arrived = shop.run(protocol, compression, by_host_name, &mut command, visit);
+        let arrived = shop.run(Export { protocol, compression, pod: by_host_name }, &mut command, visit);
         assert_visited(&arrived, agent);
     }
 }

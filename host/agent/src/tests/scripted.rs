@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{Answer, Error, Script};
+use crate::{Answer, Error, Gate, Script};
 
 fn unavailable() -> Script {
     Script::Answer(Answer::new(503).unwrap().header("retry-after", "1").unwrap().body("busy"))
@@ -68,6 +68,22 @@ async fn the_answer_to_an_import_can_differ() {
 }
 
 #[tokio::test]
+async fn an_answer_can_wait_to_be_let_through() {
+    let (first, second) = (Gate::default(), Gate::default());
+    let agent = builder().play(1, Script::Import.behind(&second).behind(&first)).start().await.unwrap();
+    let mut wire = Wire::to(&agent).await;
+    wire.send(&post(&[], &three_spans())).await;
+    has_come_to(&first).await;
+    second.open();
+    // Another request overtakes it.
+    assert_eq!(exchange(&agent, &post(&[], &three_spans())).await, Some(ok()));
+    assert_eq!(agent.totals().spans, 3);
+    first.open();
+    assert_eq!(wire.reply().await.unwrap(), Some(ok()));
+    assert_eq!(agent.totals().spans, 6);
+}
+
+#[tokio::test]
 async fn an_answer_can_come_late() {
     let agent = start().await;
     let (short, long) = (Duration::from_millis(20), Duration::from_millis(60));
@@ -79,12 +95,12 @@ async fn an_answer_can_come_late() {
 
 #[tokio::test]
 async fn shutdown_lets_a_late_answer_out() {
-    let agent = builder().play(1, Script::Import.after(Duration::from_millis(200))).start().await.unwrap();
+    let gate = Gate::default();
+    let agent = builder().play(1, Script::Import.behind(&gate)).start().await.unwrap();
     let mut wire = Wire::to(&agent).await;
     wire.send(&post(&[], &three_spans())).await;
-    // Until the connection is taken, there is no request in hand.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    agent.shutdown().await;
+    has_come_to(&gate).await;
+    tokio::join!(agent.shutdown(), async { gate.open() });
     let answer = wire.reply().await.unwrap().unwrap();
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
     assert!(wire.is_closed().await);
@@ -96,4 +112,10 @@ fn what_http_does_not_have_cannot_be_scripted() {
     let answer = Answer::new(200).unwrap();
     assert!(matches!(answer.clone().header("a b", "c"), Err(Error::Header { .. })));
     assert!(matches!(answer.header("a", "b\nc"), Err(Error::Header { .. })));
+}
+
+async fn has_come_to(gate: &Gate) {
+    while gate.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
 }
