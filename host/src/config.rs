@@ -24,7 +24,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use podstamp_core::config::{self, Fault};
-use podstamp_core::exchange::Notice;
+use podstamp_core::exchange::{Level, Notice};
 use serde_json::Value;
 
 use crate::yaml::Document;
@@ -83,7 +83,14 @@ pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fau
     let (mut document, mut notices) = document::read(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     notices.extend(config::resolve(&mut document, environment, read_scalar)?);
+    notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
     Ok(Loaded { document, notices })
+}
+
+/// One document may serve both; whoever copies a key of the module's into the host's is to know.
+fn for_a_proxy() -> Notice {
+    let message = "podstamp.proxy_wasm: has no effect here: it is for the module in Envoy".to_owned();
+    Notice { level: Level::Info, key: "config-no-effect".into(), message }
 }
 
 /// The variables of this process.
@@ -137,6 +144,14 @@ mod tests {
         assert_eq!(processors["k8sattributes"]["passthrough"], false);
         assert_eq!(processors["k8sattributes"]["pod_association"][3]["sources"][0]["from"], "connection");
         assert_eq!(processors["resource/pre"]["attributes"][0]["key"], "k8s.pod.name");
+    }
+
+    #[test]
+    fn what_only_the_module_in_a_proxy_does_is_told() {
+        let loaded = parse("podstamp: {proxy_wasm: {mode: inline}}", &|_| None).unwrap();
+        let [notice] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+        assert!(notice.message.starts_with("podstamp.proxy_wasm: has no effect here"), "{}", notice.message);
+        assert_eq!(parse("podstamp: {}", &|_| None).unwrap().notices, []);
     }
 
     #[test]
