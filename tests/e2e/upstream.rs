@@ -1,12 +1,10 @@
 //! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
 
-use std::time::{Duration, Instant};
-
 use podstamp_agent::{Answer, Gate, Script};
 
 use crate::http::{Client, export};
 use crate::ports::closed_port;
-use crate::served::{PATIENCE, Setup, StandIn};
+use crate::served::{Setup, StandIn, wait_until};
 use crate::spans;
 
 #[test]
@@ -70,15 +68,10 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
     agent.agent().forget_records();
     assert_eq!(stamped(), "10.1.1.1");
     std::fs::write(&file, spans::pods(&[("web-1", "10.1.1.2")])).unwrap();
-    let until = Instant::now() + PATIENCE;
-    loop {
+    wait_until("the new file is read", || {
         agent.agent().forget_records();
-        if stamped() == "10.1.1.2" {
-            break;
-        }
-        assert!(Instant::now() < until, "the new file is not read");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        stamped() == "10.1.1.2"
+    });
 }
 
 #[test]
