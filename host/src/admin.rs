@@ -35,11 +35,11 @@ impl Admin {
     }
 
     /// Answers until requests in flight are done: probes ought to see that the process drains.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut draining: Draining) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, draining: Draining) {
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = draining.changed() => return,
+                () = draining.stopping() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {

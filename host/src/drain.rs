@@ -50,15 +50,20 @@ impl Draining {
     }
 
     /// Waits until it is time to stop, and not at all where that was said before.
-    pub(crate) async fn stopping(&mut self) {
-        // An error: as below.
-        drop(self.phase.wait_for(|phase| *phase != Phase::Running).await);
+    pub(crate) async fn stopping(&self) {
+        self.until(|phase| phase != Phase::Running).await;
     }
 
     /// Waits until it is time to break off.
-    pub(crate) async fn abandoned(&mut self) {
+    pub(crate) async fn abandoned(&self) {
+        self.until(|phase| phase == Phase::Abandoned).await;
+    }
+
+    async fn until(&self, is_time: impl Fn(Phase) -> bool) {
+        // Of a receiver's own: what it sees is still to come for `changed`.
+        let mut phase = self.phase.clone();
         // An error: nobody is there any more to say so.
-        drop(self.phase.wait_for(|phase| *phase == Phase::Abandoned).await);
+        drop(phase.wait_for(|phase| is_time(*phase)).await);
     }
 }
 
@@ -86,5 +91,7 @@ mod tests {
         let nothing = timeout(Duration::from_millis(10), draining.abandoned()).await;
         assert!(nothing.is_err(), "it is not time to break off");
         timeout(Duration::from_secs(60), draining.stopping()).await.expect("it is time to stop");
+        let next = timeout(Duration::from_secs(60), draining.changed()).await;
+        assert_eq!(next.expect("that is news still"), Phase::Draining);
     }
 }

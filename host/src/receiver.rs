@@ -88,11 +88,11 @@ impl Receiver {
     }
 
     /// Accepts connections until it is told to stop.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut draining: Draining) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, draining: Draining) {
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = draining.changed() => return,
+                () = draining.stopping() => return,
                 accepted = accept(&listener, &self.shared.places) => accepted,
             };
             match accepted {

@@ -82,8 +82,8 @@ impl Queue {
     }
 }
 
-async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, mut draining: Draining) {
-    while let Some(mut job) = next(&queued, &mut draining).await {
+async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, draining: Draining) {
+    while let Some(mut job) = next(&queued, &draining).await {
         tokio::select! {
             biased;
             () = deliver(&exporter, &mut job) => (),
@@ -93,7 +93,7 @@ async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, mut
 }
 
 /// The next job; none when it is time to stop and there is none.
-async fn next(queued: &Mutex<Receiver<Job>>, draining: &mut Draining) -> Option<Job> {
+async fn next(queued: &Mutex<Receiver<Job>>, draining: &Draining) -> Option<Job> {
     let mut queued = queued.lock().await;
     tokio::select! {
         biased;

@@ -22,7 +22,7 @@ use crate::settings::Grpc;
 use crate::tls::Acceptor;
 
 /// Serves a connection to its end.
-pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut draining: Draining) {
+pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, draining: Draining) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -33,7 +33,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut dra
         tokio::select! {
             biased;
             introduced = introducing => introduced,
-            _ = draining.changed() => return,
+            () = draining.stopping() => return,
         }
     };
     let peer = match introduced {
@@ -47,7 +47,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, mut dra
     let accepted = tokio::select! {
         biased;
         accepted = tls.accept(stream) => accepted,
-        _ = draining.changed() => return,
+        () = draining.stopping() => return,
     };
     match accepted {
         Ok(stream) => serve(receiver, stream, peer, draining).await,
