@@ -24,7 +24,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use podstamp_core::config::{self, Fault};
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::exchange::Notice;
 use serde_json::Value;
 
 use crate::yaml::Document;
@@ -83,14 +83,10 @@ pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fau
     let (mut document, mut notices) = document::read(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     notices.extend(config::resolve(&mut document, environment, read_scalar)?);
+    // One document may serve both; whoever copies a key of the module's into the host's is to know.
+    let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
     Ok(Loaded { document, notices })
-}
-
-/// One document may serve both; whoever copies a key of the module's into the host's is to know.
-fn for_a_proxy() -> Notice {
-    let message = "podstamp.proxy_wasm: has no effect here: it is for the module in Envoy".to_owned();
-    Notice { level: Level::Info, key: "config-no-effect".into(), message }
 }
 
 /// The variables of this process.

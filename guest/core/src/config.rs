@@ -52,7 +52,7 @@ pub use compression::Compression;
 pub use cors::Cors;
 pub use environment::{Environment, ReadScalar, resolve};
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
-pub use findings::Fault;
+pub use findings::{Fault, no_effect};
 pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
 pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};

@@ -1,7 +1,7 @@
 //! What of a configuration is the proxy's to do, and not this module's.
 
-use podstamp_core::config::{Compression, Config, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry};
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::config::{self, Compression, Config, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry};
+use podstamp_core::exchange::Notice;
 
 /// What a person should know, or what must not be ignored.
 pub(crate) fn review(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
@@ -66,12 +66,7 @@ fn notices(config: &Config) -> Vec<Notice> {
             ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
         }),
     ];
-    let notice = |(path, why): (String, &str)| Notice {
-        level: Level::Info,
-        key: "config-no-effect".into(),
-        message: format!("{path}: has no effect here: {why}"),
-    };
-    found.into_iter().flatten().map(notice).collect()
+    found.into_iter().flatten().map(|(path, why)| config::no_effect(&path, why)).collect()
 }
 
 /// Whether the document says more of attempts than what holds without a word.

@@ -48,7 +48,7 @@ impl Findings {
 
     /// Something is accepted that changes nothing.
     pub(crate) fn no_effect(&self, path: &str, why: &str) {
-        self.notice(Level::Info, "config-no-effect", path, &format!("has no effect here: {why}"));
+        self.notices.borrow_mut().push(no_effect(path, why));
     }
 
     /// The notices, or all faults if there is one.
@@ -56,4 +56,10 @@ impl Findings {
         let faults = self.faults.into_inner();
         if faults.is_empty() { Ok(self.notices.into_inner()) } else { Err(faults) }
     }
+}
+
+/// Tells that something at `path` is accepted and changes nothing, and `why`.
+pub fn no_effect(path: &str, why: &str) -> Notice {
+    let message = format!("{path}: has no effect here: {why}");
+    Notice { level: Level::Info, key: "config-no-effect".into(), message }
 }
