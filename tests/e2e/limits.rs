@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use podstamp_agent::{Gate, Script};
+use podstamp_agent::Gate;
 
 use crate::http::{Client, PROTOBUF, export, get, gzipped};
 use crate::served::{Served, Setup, StandIn};
@@ -164,7 +164,7 @@ fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
 #[test]
 fn too_many_requests_at_a_time_are_told_to_come_again() {
     let gate = Gate::default();
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
+    let agent = StandIn::behind(&gate);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &spans::export(&[("shop", "web-1")])).status);

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use podstamp_agent::TRACE_PATH;
+
 /// An address where nobody listens, and nobody will but the test that got it: none that the system gives to whoever asks for
 /// any port. One that was only free a moment ago may be the next test's listener.
 pub(crate) fn closed_port() -> SocketAddr {
@@ -24,6 +26,11 @@ pub(crate) fn closed_port() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// The URL of an agent that is not there.
+pub(crate) fn absent_agent() -> String {
+    format!("http://{}{TRACE_PATH}", closed_port())
 }
 
 /// The larger part of what lies below and above the `given` ports, both ends included.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use crate::http::export;
-use crate::ports::closed_port;
+use crate::ports::absent_agent;
 use crate::served::{Served, Setup, wait_until};
 
 fn faulty() -> Served {
-    let url = format!("http://{}/api/v1/otel/trace", closed_port());
+    let url = absent_agent();
     // Memory so small that filling it takes no time to speak of.
     let own =
         "  limits:\n    body: 4MiB\n    guest_memory: 16MiB\n    guest_timeout: 500ms\n    instances: 2\n";

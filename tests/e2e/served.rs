@@ -244,9 +244,14 @@ impl StandIn {
         Self { runtime, agent: Some(agent) }
     }
 
+    /// One that answers once the gate is open.
+    pub(crate) fn behind(gate: &Gate) -> Self {
+        Self::with(|builder| builder.play_always(Script::Import.behind(gate)))
+    }
+
     /// One that reads requests and never answers.
     pub(crate) fn silent() -> Self {
-        Self::with(|builder| builder.play_always(Script::Import.behind(&Gate::default())))
+        Self::behind(&Gate::default())
     }
 
     pub(crate) fn agent(&self) -> &Agent {

@@ -77,7 +77,7 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
 #[test]
 fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
     let gate = Gate::default();
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
+    let agent = StandIn::behind(&gate);
     let mut served = Setup::load_balancer(&agent.url()).serve();
     let address = served.address;
     let mut client = Client::connect(address);

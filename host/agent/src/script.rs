@@ -109,7 +109,8 @@ impl Gate {
         self.0.receiver_count()
     }
 
-    async fn opened(&self) {
+    /// Waits until it is open.
+    pub async fn opened(&self) {
         // It cannot be closed: this is one of its senders.
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }

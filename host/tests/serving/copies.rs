@@ -1,14 +1,13 @@
 //! Further exporters: what they get, what they cannot do to the first one, what becomes of what they do not take.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp::settings::Copy;
-use podstamp_core::exchange::{Content, Next, Upstream as To, Verdict};
-use tokio::sync::Semaphore;
+use podstamp_agent::Gate;
+use podstamp_core::exchange::{Content, Next, Outbound, Upstream as To, Verdict};
 use tokio::time::timeout;
 
-use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, forward, post};
+use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, outbound, post};
 
 /// Forwards to `first`, with copies for the others.
 fn copying(first: &Upstream, others: &[&Upstream]) -> Fake {
@@ -16,17 +15,22 @@ fn copying(first: &Upstream, others: &[&Upstream]) -> Fake {
     let copies: Vec<_> =
         others.iter().map(|other| To { url: other.url(), headers: Vec::new(), timeout: 60_000 }).collect();
     Fake::answering(move |_| {
-        let Verdict::Forward(mut outbound) = forward(&first, Content::Replaced(b"stamped".to_vec())) else {
-            panic!("an answer")
-        };
-        outbound.copies.clone_from(&copies);
-        Ok(Verdict::Forward(outbound))
+        let outbound = outbound(&first, Content::Replaced(b"stamped".to_vec()));
+        Ok(Verdict::Forward(Outbound { copies: copies.clone(), ..outbound }))
     })
 }
 
 async fn with_copies(fake: Fake, names: &[&str]) -> Setup {
+    draining_within(PATIENCE, fake, names).await
+}
+
+async fn draining_within(drain_timeout: Duration, fake: Fake, names: &[&str]) -> Setup {
     let copies = names.iter().map(|name| Copy { name: (*name).to_owned(), ..Copy::default() }).collect();
-    Setup::with(fake, |settings| settings.copies = copies).await
+    Setup::with(fake, |settings| {
+        settings.copies = copies;
+        settings.drain_timeout = drain_timeout;
+    })
+    .await
 }
 
 #[tokio::test]
@@ -98,16 +102,10 @@ async fn large_copies_that_nobody_takes_do_not_fill_the_memory() {
 #[tokio::test]
 async fn what_is_queued_leaves_before_the_server_ends() {
     let first = Upstream::accepting().await;
-    let gate = Arc::new(Semaphore::new(0));
-    let opened = Arc::clone(&gate);
-    let slow = Upstream::new(move |_, _| Reaction::permitted(&gate, "")).await;
-    let copies = vec![Copy { name: "slow".to_owned(), ..Copy::default() }];
-    let setup = Setup::with(copying(&first, &[&slow]), |settings| {
-        settings.copies = copies;
-        // It is not to wait that long.
-        settings.drain_timeout = 10 * PATIENCE;
-    })
-    .await;
+    let gate = Gate::default();
+    let slow = Upstream::behind(&gate).await;
+    // It is not to wait that long.
+    let setup = draining_within(10 * PATIENCE, copying(&first, &[&slow]), &["slow"]).await;
     let mut client = setup.client().await;
     for _ in 0..12 {
         assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
@@ -115,7 +113,7 @@ async fn what_is_queued_leaves_before_the_server_ends() {
     let Setup { server, instruments } = setup;
     let stopping = tokio::spawn(server.shutdown());
     assert!(client.is_closed().await);
-    opened.add_permits(1);
+    gate.open();
     assert!(timeout(PATIENCE, stopping).await.expect("it waits for nothing").unwrap());
     assert_eq!(slow.requests().len(), 12);
     let shown = instruments.metrics.encode().unwrap();
@@ -129,12 +127,7 @@ async fn what_is_queued_leaves_before_the_server_ends() {
 async fn what_does_not_leave_in_time_is_lost_and_counted() {
     let first = Upstream::accepting().await;
     let hanging = Upstream::new(|_, _| Reaction::Silence).await;
-    let copies = vec![Copy { name: "hanging".to_owned(), ..Copy::default() }];
-    let setup = Setup::with(copying(&first, &[&hanging]), |settings| {
-        settings.copies = copies;
-        settings.drain_timeout = Duration::from_millis(100);
-    })
-    .await;
+    let setup = draining_within(Duration::from_millis(100), copying(&first, &[&hanging]), &["hanging"]).await;
     let mut client = setup.client().await;
     for _ in 0..9 {
         assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use podstamp_agent::Gate;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 
 use crate::support::{Fake, Reaction, Setup, Upstream, post};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
-    let gate = Arc::new(Semaphore::new(0));
-    let opened = Arc::clone(&gate);
+    let gate = Gate::default();
+    let held = gate.clone();
     let upstream = Upstream::new(move |number, _| match number {
         0 => Reaction::answer(200, "at once"),
-        _ => Reaction::permitted(&gate, "done"),
+        _ => Reaction::behind(&held, "done"),
     })
     .await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
@@ -37,7 +37,7 @@ async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
-    opened.add_permits(1);
+    gate.open();
     let response = busy.response().await;
     assert_eq!((response.status, response.text()), (200, "done"));
     assert_eq!(response.header("connection"), Some("close"));

@@ -1,12 +1,11 @@
 //! What is too much, too slow or too many.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use podstamp_agent::Gate;
 use podstamp_core::exchange::{Content, Verdict};
-use tokio::sync::Semaphore;
 
-use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, forward, gzip, post};
+use crate::support::{Client, Fake, Setup, Upstream, answer, forward, gzip, post};
 
 fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))
@@ -106,9 +105,8 @@ async fn a_slow_head_and_an_idle_connection_are_closed_each_in_its_time() {
 
 #[tokio::test]
 async fn a_request_too_many_gets_503_at_once_and_may_come_again_on_its_connection() {
-    let gate = Arc::new(Semaphore::new(0));
-    let opened = Arc::clone(&gate);
-    let upstream = Upstream::new(move |_, _| Reaction::permitted(&gate, "")).await;
+    let gate = Gate::default();
+    let upstream = Upstream::behind(&gate).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| settings.limits.in_flight = 1).await;
     let mut first = setup.client().await;
     first.send(post("/v1/traces", "", b"first")).await;
@@ -119,7 +117,7 @@ async fn a_request_too_many_gets_503_at_once_and_may_come_again_on_its_connectio
     assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
     assert_eq!(response.body[1], 14);
 
-    opened.add_permits(1);
+    gate.open();
     assert_eq!(first.response().await.status, 200);
     setup.shows("podstamp_requests_in_flight 0").await;
     let response = second.ask(post("/v1/traces", "", b"second")).await;

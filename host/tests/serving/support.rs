@@ -17,7 +17,7 @@ use podstamp::settings::{Limits, Listener, Settings};
 
 pub(crate) use authority::{Authority, Certified};
 pub(crate) use client::{Client, PATIENCE, Response, post};
-pub(crate) use fake::{Fake, answer, forward};
+pub(crate) use fake::{Fake, answer, forward, outbound};
 pub(crate) use http2::{Http2, framed, framed_compressed};
 pub(crate) use upstream::{Reaction, Upstream};
 

@@ -102,7 +102,7 @@ fn g3_throttling_says_when_to_come_again() {
 #[test]
 fn g3_overload_says_when_to_come_again() {
     let gate = Gate::default();
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
+    let agent = StandIn::behind(&gate);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let slow = Grpc::connect(served.grpc);
     let slow = std::thread::spawn(move || slow.export(&batch()).code());

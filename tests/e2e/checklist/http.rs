@@ -8,7 +8,7 @@ use podstamp_agent::{Gate, Script};
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
 use crate::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
-use crate::ports::closed_port;
+use crate::ports::absent_agent;
 use crate::raw::Raw;
 use crate::served::{Setup, StandIn};
 use crate::spans;
@@ -187,8 +187,7 @@ fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the
         is_status(&answer, 503, encoding);
     }
     let silent = StandIn::silent();
-    let nobody = format!("http://{}/api/v1/otel/trace", closed_port());
-    for (upstream, answered) in [(silent.url(), 504), (nobody, 503)] {
+    for (upstream, answered) in [(silent.url(), 504), (absent_agent(), 503)] {
         let served = Setup::load_balancer(&upstream).unretried().impatient().serve();
         for encoding in Encoding::BOTH {
             let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
@@ -235,7 +234,7 @@ fn s8_what_only_the_agent_sees_is_broken_gets_400_as_well() {
 #[test]
 fn s9_overload_is_503_with_retry_after() {
     let gate = Gate::default();
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import.behind(&gate)));
+    let agent = StandIn::behind(&gate);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &Encoding::Protobuf.batch()).status);

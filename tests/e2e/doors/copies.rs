@@ -1,7 +1,7 @@
 //! Several exporters: the first one answers, the others get copies.
 
 use crate::http::export;
-use crate::ports::closed_port;
+use crate::ports::absent_agent;
 use crate::served::{Served, Setup, StandIn, wait_until};
 use crate::spans;
 
@@ -39,7 +39,7 @@ fn both_get_the_same_spans() {
 #[test]
 fn a_canary_that_is_down_is_counted_and_no_clients_business() {
     let agent = StandIn::start();
-    let served = serve(&agent.url(), &format!("http://{}/api/v1/otel/trace", closed_port()), "60s");
+    let served = serve(&agent.url(), &absent_agent(), "60s");
     assert_eq!(send(&served), 200);
     wait_until("the copy counts", || copied(&served, "failed") == 2.0);
     assert_eq!(copied(&served, "delivered"), 0.0);
@@ -61,7 +61,7 @@ fn a_canary_that_hangs_is_not_waited_for() {
 #[test]
 fn the_first_one_answers_whatever_the_canary_says() {
     let canary = StandIn::start();
-    let served = serve(&format!("http://{}/api/v1/otel/trace", closed_port()), &canary.url(), "60s");
+    let served = serve(&absent_agent(), &canary.url(), "60s");
     assert_eq!(send(&served), 503);
     wait_until("the copy counts", || copied(&served, "delivered") == 2.0);
 }

@@ -34,9 +34,9 @@ impl Fake {
 
     /// The same, with so much time for the upstream, milliseconds.
     pub(crate) fn forwarding_within(timeout: u32, url: String) -> Self {
-        Self::answering(move |_| match forward(&url, Content::Unchanged) {
-            Verdict::Forward(outbound) => Ok(Verdict::Forward(Outbound { timeout, ..outbound })),
-            other => Ok(other),
+        Self::answering(move |_| {
+            let outbound = outbound(&url, Content::Unchanged);
+            Ok(Verdict::Forward(Outbound { timeout, ..outbound }))
         })
     }
 
@@ -71,14 +71,18 @@ impl Filter for Fake {
 }
 
 pub(crate) fn forward(url: &str, content: Content) -> Verdict {
-    Verdict::Forward(Outbound {
+    Verdict::Forward(outbound(url, content))
+}
+
+pub(crate) fn outbound(url: &str, content: Content) -> Outbound {
+    Outbound {
         url: url.to_owned(),
         headers: vec![Header::new("content-type", "application/x-protobuf")],
         timeout: 60_000,
         copies: Vec::new(),
         content,
         encoding: Encoding::Protobuf,
-    })
+    }
 }
 
 pub(crate) fn answer(status: u16, body: &str) -> Answer {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use podstamp_agent::Gate;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 /// What to do with a request.
@@ -16,8 +16,8 @@ pub(crate) enum Reaction {
     Write(Vec<u8>),
     /// Write these bytes after some time and keep the connection.
     Later(Duration, Vec<u8>),
-    /// Write these bytes once there is a permit, which others may have afterwards, and keep the connection.
-    Permitted(Arc<Semaphore>, Vec<u8>),
+    /// Write these bytes once the gate is open, and keep the connection.
+    Held(Gate, Vec<u8>),
     /// Write these bytes and close.
     WriteAndClose(Vec<u8>),
     /// Close at once.
@@ -31,9 +31,9 @@ impl Reaction {
         Self::Write(response(status, body))
     }
 
-    /// Takes it, once there is a permit.
-    pub(crate) fn permitted(gate: &Arc<Semaphore>, body: &str) -> Self {
-        Self::Permitted(Arc::clone(gate), response(200, body))
+    /// Takes it, once the gate is open.
+    pub(crate) fn behind(gate: &Gate, body: &str) -> Self {
+        Self::Held(gate.clone(), response(200, body))
     }
 }
 
@@ -60,6 +60,12 @@ impl Upstream {
     /// `react` gets each request with its number, from 0.
     pub(crate) async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
         Self::with(None, react).await
+    }
+
+    /// Takes everything, once the gate is open.
+    pub(crate) async fn behind(gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self::new(move |_, _| Reaction::behind(&gate, "")).await
     }
 
     /// Takes everything, by TLS.
@@ -134,8 +140,8 @@ async fn serve(
                 tokio::time::sleep(pause).await;
                 stream.write_all(&bytes).await.unwrap();
             }
-            Reaction::Permitted(gate, bytes) => {
-                drop(gate.acquire().await.unwrap());
+            Reaction::Held(gate, bytes) => {
+                gate.opened().await;
                 stream.write_all(&bytes).await.unwrap();
             }
             Reaction::WriteAndClose(bytes) => {
