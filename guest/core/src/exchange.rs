@@ -235,7 +235,7 @@ pub struct Notice {
 }
 
 /// Urgency of a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Worth knowing; nothing is wrong.
     Info,

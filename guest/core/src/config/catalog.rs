@@ -20,7 +20,7 @@ pub(crate) struct Component<'d> {
 impl Component<'_> {
     /// The id without the name.
     pub(crate) fn type_name(&self) -> &str {
-        self.id.split('/').next().unwrap_or_default()
+        type_name(self.id)
     }
 
     /// Notes that the traces pipeline refers to it.
@@ -44,10 +44,8 @@ impl<'d> Catalog<'d> {
         let mut components = Vec::new();
         for kind in Kind::ALL {
             for (id, node) in root.take(kind.section()).entries() {
-                match kind.role(id) {
-                    Ok(role) => components.push(Component { kind, id, role, node, used: Cell::new(false) }),
-                    Err(fault) => node.fault(fault),
-                }
+                let role = kind.role(type_name(id));
+                components.push(Component { kind, id, role, node, used: Cell::new(false) });
             }
         }
         Self { components }
@@ -70,7 +68,8 @@ impl<'d> Catalog<'d> {
     /// Says of each component that has no effect why that is. Authenticators are reviewed once everything is read that
     /// may refer to them.
     pub(crate) fn review(&self) {
-        for Component { kind, role, node, used, .. } in &self.components {
+        for component in &self.components {
+            let Component { kind, role, node, used, .. } = component;
             match role {
                 Role::Inert(why) => node.no_effect(why),
                 Role::Supported if *kind == Kind::Extension => {}
@@ -79,10 +78,19 @@ impl<'d> Catalog<'d> {
                     node.notice(level, "config-unused", "the traces pipeline does not use it");
                 }
                 Role::Missing if !used.get() => {
-                    node.no_effect("podstamp has none, and the traces pipeline does not use it");
+                    let hint = kind.hint(component.type_name());
+                    let kind = kind.name();
+                    node.no_effect(&format!(
+                        "podstamp has no such {kind}, and the traces pipeline uses none{hint}"
+                    ));
                 }
                 Role::Supported | Role::Missing => {}
             }
         }
     }
+}
+
+/// A component's id is `type` or `type/name`.
+fn type_name(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
 }

@@ -48,29 +48,19 @@ impl Kind {
         }
     }
 
-    /// The role of a component by its id, `type` or `type/name`; else what is wrong with that id.
-    pub(crate) fn role(self, id: &str) -> Result<Role, String> {
-        let kind = match id.split_once('/') {
-            Some((_, "")) => return Err("a component's id is `type` or `type/name`".to_owned()),
-            Some((kind, _)) => kind,
-            None => id,
-        };
-        if self.supported().iter().any(|known| same(known, kind)) {
-            return Ok(Role::Supported);
+    /// The role of a component by its type. What podstamp does not know is missing, whatever the Collector makes of it.
+    pub(crate) fn role(self, type_name: &str) -> Role {
+        if self.supported().iter().any(|known| same(known, type_name)) {
+            return Role::Supported;
         }
-        if let Some((_, why)) = self.inert().iter().find(|(known, _)| same(known, kind)) {
-            return Ok(Role::Inert(why));
-        }
-        if self.missing().any(|known| same(known, kind)) {
-            return Ok(Role::Missing);
-        }
+        let inert = self.inert().iter().find(|(known, _)| same(known, type_name));
+        inert.map_or(Role::Missing, |(_, why)| Role::Inert(why))
+    }
+
+    /// Which type that podstamp knows may be meant by one that it lacks: ` (did you mean X?)`, or nothing.
+    pub(crate) fn hint(self, type_name: &str) -> String {
         let inert = self.inert().iter().map(|(known, _)| *known);
-        let known = self.supported().iter().copied().chain(inert).chain(self.missing());
-        Err(format!(
-            "`{kind}` is no type of {} that the Collector or podstamp has{}",
-            self.name(),
-            hint(kind, known)
-        ))
+        hint(type_name, self.supported().iter().copied().chain(inert))
     }
 
     const fn supported(self) -> &'static [&'static str] {
@@ -102,17 +92,6 @@ impl Kind {
             Self::Extension => EXTENSIONS,
             Self::Connector => &[],
         }
-    }
-
-    fn missing(self) -> impl Iterator<Item = &'static str> {
-        let words = match self {
-            Self::Receiver => RECEIVERS,
-            Self::Processor => PROCESSORS,
-            Self::Exporter => EXPORTERS,
-            Self::Extension => "",
-            Self::Connector => CONNECTORS,
-        };
-        words.split_ascii_whitespace()
     }
 }
 
@@ -172,64 +151,35 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("tpm", NO_AUTHENTICATION),
 ];
 
-const PROCESSORS: &str = "\
-    attributes cumulative_to_delta datadog_semantics delta_to_cumulative delta_to_rate dns_lookup filter \
-    geoip group_by_attrs interval isolation_forest log_dedup log_transform logstransform \
-    metrics_generation metrics_transform metric_start_time probabilistic_sampler redaction remote_tap \
-    resource_detection routing schema service_graph span span_metrics span_pruning sumologic \
-    tail_sampling transform unroll queued_retry";
-
-const EXPORTERS: &str = "\
-    alertmanager alibabacloud_logservice awscloudwatchlogs awsemf awskinesis awss3 awsxray azure_blob \
-    azure_data_explorer azure_monitor bmchelix carbon cassandra clickhouse coralogix datadog dataset \
-    doris elasticsearch faro file googlecloud googlecloudpubsub google_managed_prometheus \
-    honeycombmarker influxdb instana jaeger jaeger_thrift kafka loadbalancing logicmonitor logzio loki \
-    mezmo opencensus opensearch otelarrow otlp otlp_grpc otlpjson prometheus prometheus_remote_write \
-    pulsar rabbitmq sapm sentry signalfx skywalking splunk_hec stef sumologic syslog \
-    tencentcloud_logservice tinybird zipkin";
-
-const CONNECTORS: &str = "\
-    count datadog exceptions failover forward grafanacloud otlpjson round_robin routing service_graph \
-    signal_to_metrics slow_sql span_metrics sum metrics_as_logs";
-
-const RECEIVERS: &str = "\
-    active_directory_ds aerospike apache apachespark awscloudwatch awscontainerinsight \
-    awsecscontainermetrics awsfirehose awslambda awss3 awsxray azure_blob \
-    azure_event_hub azure_monitor bigip carbon chrony cloudflare cloudfoundry collectd couchdb datadog \
-    docker_stats elasticsearch envoyals expvar faro file_log file_stats flinkmetrics fluent_forward \
-    github gitlab googlecloudmonitoring googlecloudpubsub googlecloudspanner haproxy host_metrics \
-    http_check huaweicloudces icmp_check iis influxdb jaeger jmx journald k8s_cluster k8s_events \
-    k8sobjects kafka kafka_metrics kubelet_stats libhoney loki memcached mongodb mongodb_atlas mysql \
-    named_pipe netflow nginx nsxt ntp opencensus oracledb otelarrow otlpjsonfile podman_stats postgresql \
-    pprof prometheus prometheus_remote_write prometheus_simple pulsar purefa purefb rabbitmq \
-    receiver_creator redis redfish riak saphana sapm signalfx simple_prometheus skywalking snmp \
-    snowflake solace splunk_enterprise splunk_hec sql_query sqlserver ssh_check statsd stef syslog \
-    systemd tcp_check tcp_log tls_check udp_log vcenter vcr wavefront webhook_event windows_event_log \
-    windows_perf_counters windows_service yang_grpc zipkin zookeeper";
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn both_spellings_of_a_type_are_known() {
-        for id in ["k8sattributes", "k8s_attributes", "k8sattributes/2", "resource/pre"] {
-            assert_eq!(Kind::Processor.role(id), Ok(Role::Supported), "{id}");
+        for name in ["k8sattributes", "k8s_attributes", "resource"] {
+            assert_eq!(Kind::Processor.role(name), Role::Supported, "{name}");
         }
-        assert_eq!(Kind::Exporter.role("otlphttp"), Ok(Role::Supported));
-        assert_eq!(Kind::Exporter.role("otlp_http/deepflow"), Ok(Role::Supported));
-        assert_eq!(Kind::Exporter.role("otlp"), Ok(Role::Missing));
-        assert_eq!(Kind::Processor.role("tail_sampling"), Ok(Role::Missing));
-        assert!(matches!(Kind::Processor.role("batch"), Ok(Role::Inert(_))));
-        assert!(matches!(Kind::Extension.role("memory_ballast"), Ok(Role::Inert(_))));
+        assert_eq!(Kind::Exporter.role("otlphttp"), Role::Supported);
+        assert_eq!(Kind::Exporter.role("otlp_http"), Role::Supported);
+        assert_eq!(Kind::Exporter.role("otlp"), Role::Missing);
+        assert_eq!(Kind::Processor.role("tail_sampling"), Role::Missing);
+        assert!(matches!(Kind::Processor.role("batch"), Role::Inert(_)));
+        assert!(matches!(Kind::Extension.role("memory_ballast"), Role::Inert(_)));
     }
 
     #[test]
-    fn unknown_types_are_told_with_the_nearest_known_one() {
-        let fault = Kind::Processor.role("k8sattribute").unwrap_err();
-        assert!(fault.ends_with("did you mean `k8s_attributes`?"), "{fault}");
-        assert!(Kind::Receiver.role("otlp/").is_err());
-        assert!(Kind::Receiver.role("").is_err());
-        assert!(Kind::Receiver.role("/x").is_err());
+    fn types_that_podstamp_lacks_are_told_with_the_nearest_one_that_it_has() {
+        assert_eq!(Kind::Processor.hint("k8sattribute"), "; did you mean `k8s_attributes`?");
+        for (kind, name) in [
+            (Kind::Processor, "tail_sampling"),
+            (Kind::Processor, "group_by_attrs"),
+            (Kind::Exporter, "otlp"),
+            (Kind::Exporter, "otlp_grpc"),
+            (Kind::Receiver, "jaeger"),
+            (Kind::Extension, ""),
+        ] {
+            assert_eq!(kind.hint(name), "", "{name}");
+        }
     }
 }

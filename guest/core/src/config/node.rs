@@ -42,6 +42,11 @@ impl<'d> Node<'d> {
         self.value.is_some()
     }
 
+    /// Whether something stands there that is not empty.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.value().is_some_and(|value| !is_empty(value))
+    }
+
     pub(crate) fn fault(&self, message: impl Into<String>) {
         self.findings.fault(&self.path, message);
     }
@@ -215,6 +220,16 @@ impl<'d> Node<'d> {
             Value::Object(_) => "a section",
         };
         self.fault(format!("expected {what}, found {found}"));
+    }
+}
+
+/// A text, list or section without anything in it, which the Collector takes for what is not written.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     }
 }
 

@@ -196,7 +196,8 @@ fn read_context(node: &Node<'_>, include_metadata: bool) -> Option<Origin> {
     }
     let header = text.strip_prefix("metadata.").unwrap_or(&text);
     if !include_metadata {
-        let message = "never gives a value: set include_metadata: true under receivers.otlp.protocols.http";
+        let message =
+            "there is never a value: set include_metadata: true under receivers.otlp.protocols.http";
         node.notice(Level::Warning, "config-metadata", message);
     }
     Some(Origin::Metadata(header.to_ascii_lowercase()))

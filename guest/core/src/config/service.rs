@@ -65,13 +65,13 @@ fn read_pipeline<'c, 'd>(
     section.close();
 
     Traces {
-        receiver: if receivers.is_present() {
+        receiver: if receivers.is_filled() {
             only(&receivers, &resolve(&receivers, Kind::Receiver, catalog), "otlp")
         } else {
             implied_receiver(&receivers, catalog)
         },
-        processors: resolve(&processors, Kind::Processor, catalog),
-        exporters: if exporters.is_present() {
+        processors: resolve(&processors, Kind::Processor, catalog).components,
+        exporters: if exporters.is_filled() {
             several(&exporters, resolve(&exporters, Kind::Exporter, catalog))
         } else {
             implied_exporter(&exporters, catalog).into_iter().collect()
@@ -80,12 +80,22 @@ fn read_pipeline<'c, 'd>(
     }
 }
 
-/// The components that a list refers to, as far as podstamp has them.
-fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Vec<&'c Component<'d>> {
-    let mut resolved = Vec::new();
+/// What a list refers to.
+struct Resolved<'c, 'd> {
+    /// The components that podstamp has.
+    components: Vec<&'c Component<'d>>,
+    /// Whether something in it is at fault, so that nothing can be said of the list as a whole.
+    faulty: bool,
+}
+
+fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Resolved<'c, 'd> {
+    let mut resolved = Resolved { components: Vec::new(), faulty: false };
     let mut seen = Vec::new();
     for reference in list.list() {
-        let Some(id) = reference.text() else { continue };
+        let Some(id) = reference.text() else {
+            resolved.faulty = true;
+            continue;
+        };
         if seen.contains(&id) {
             reference.fault(format!("`{id}` stands twice in this list"));
             continue;
@@ -98,17 +108,21 @@ fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Vec
             None => {
                 let hint = hint(&id, catalog.of(kind).map(|component| component.id));
                 reference.fault(format!("`{}` defines no `{id}`{hint}", kind.section()));
+                resolved.faulty = true;
             }
             Some(component) => {
                 component.mark_used();
                 match component.role {
-                    Role::Supported => resolved.push(component),
+                    Role::Supported => resolved.components.push(component),
                     Role::Inert(_) => {}
                     Role::Missing => {
-                        let (name, kind) = (component.type_name(), component.kind.name());
+                        let (type_name, kind) = (component.type_name(), component.kind);
                         reference.fault(format!(
-                            "podstamp has no `{name}` {kind}, and leaving it out would lose or change data"
+                            "podstamp has no `{type_name}` {}, and leaving it out would lose or change data{}",
+                            kind.name(),
+                            kind.hint(type_name)
                         ));
+                        resolved.faulty = true;
                     }
                 }
             }
@@ -119,18 +133,20 @@ fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Vec
 }
 
 /// The component that a list comes down to.
-fn only<'c, 'd>(list: &Node<'_>, resolved: &[&'c Component<'d>], name: &str) -> Option<&'c Component<'d>> {
-    match resolved {
+fn only<'c, 'd>(list: &Node<'_>, resolved: &Resolved<'c, 'd>, name: &str) -> Option<&'c Component<'d>> {
+    match resolved.components.as_slice() {
         [_] => {}
+        [] if resolved.faulty => {}
         [] => list.fault(format!("names no `{name}`, the only one that podstamp has")),
         _ => list.fault(format!("names several `{name}`: podstamp has one, so keep one")),
     }
-    resolved.first().copied()
+    resolved.components.first().copied()
 }
 
 /// The exporters that a list comes down to.
-fn several<'c, 'd>(list: &Node<'_>, resolved: Vec<&'c Component<'d>>) -> Vec<&'c Component<'d>> {
-    match resolved.as_slice() {
+fn several<'c, 'd>(list: &Node<'_>, resolved: Resolved<'c, 'd>) -> Vec<&'c Component<'d>> {
+    match resolved.components.as_slice() {
+        [] if resolved.faulty => {}
         [] => list.fault("names no `otlphttp`, the only one that podstamp has"),
         [_] => {}
         [first, ..] => {
@@ -142,7 +158,7 @@ fn several<'c, 'd>(list: &Node<'_>, resolved: Vec<&'c Component<'d>>) -> Vec<&'c
             list.notice(Level::Info, "config-copies", &message);
         }
     }
-    resolved
+    resolved.components
 }
 
 fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
@@ -156,7 +172,7 @@ fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option
         return None;
     }
     defined.iter().for_each(|receiver| receiver.mark_used());
-    only(list, &defined, "otlp")
+    only(list, &Resolved { components: defined, faulty: false }, "otlp")
 }
 
 /// DeepFlow's page shows the exporter in one snippet and the pipeline in another, which names none.

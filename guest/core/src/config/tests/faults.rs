@@ -27,8 +27,6 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
         "podstamp": {"limits": {"body": "lots"}, "trusted_proxies": ["everybody"]},
     });
     let expected = [
-        "processors.k8sattribute: `k8sattribute` is no type of processor that the Collector or podstamp has; did you \
-         mean `k8s_attributes`?",
         "service.pipelines.traces.receivers[1]: `receivers` defines no `jaeger`",
         "service.pipelines.traces.processors[2]: `processors` defines no `batch`",
         "recievers: unknown key; did you mean `receivers`?",
@@ -99,6 +97,45 @@ fn what_podstamp_cannot_do_is_a_fault_where_it_is_used() {
     }
 }
 
+/// What the Collector has changes with every version, so that nothing is said of it.
+#[test]
+fn a_component_of_any_name_is_a_notice_unless_the_traces_pipeline_uses_it() {
+    let mut document = simple();
+    document["processors"]["drain"] = json!({"anything": 1});
+    document["processors"]["k8sattribute"] = json!({});
+    document["exporters"]["googlecloudstorage"] = json!({});
+    document["extensions"] = json!({"datadog": {}, "a/": null, "": null});
+    document["service"]["extensions"] = json!(["datadog"]);
+    let why = |kind: &str| {
+        format!("no effect here: podstamp has no such {kind}, and the traces pipeline uses none")
+    };
+    assert_eq!(
+        super::notices(&document),
+        [
+            format!("Info processors.drain: has {}", why("processor")),
+            format!("Info processors.k8sattribute: has {}; did you mean `k8s_attributes`?", why("processor")),
+            format!("Info exporters.googlecloudstorage: has {}", why("exporter")),
+            format!("Info extensions., extensions.a/, extensions.datadog: have {}", why("extension")),
+        ]
+    );
+    document["service"]["pipelines"]["traces"]["processors"] = json!(["drain", "k8sattribute"]);
+    let expected = |index, name: &str, hint: &str| {
+        format!(
+            "service.pipelines.traces.processors[{index}]: podstamp has no `{name}` processor, and leaving it out \
+             would lose or change data{hint}"
+        )
+    };
+    assert_eq!(
+        faults(&document),
+        [expected(0, "drain", ""), expected(1, "k8sattribute", "; did you mean `k8s_attributes`?")]
+    );
+    document["service"]["pipelines"]["traces"] =
+        json!({"processors": ["resource"], "exporters": ["googlecloudstorage"]});
+    let only = "service.pipelines.traces.exporters[0]: podstamp has no `googlecloudstorage` exporter, and leaving it \
+                out would lose or change data";
+    assert_eq!(faults(&document), [only]);
+}
+
 #[test]
 fn pipelines_that_podstamp_cannot_run_are_faults() {
     let pipelines = "service.pipelines";
@@ -112,11 +149,6 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
             format!("{pipelines}.tracing"),
             json!({}),
             "service.pipelines.tracing: unknown kind of pipeline; did you mean",
-        ),
-        (
-            format!("{pipelines}.traces.exporters"),
-            json!(null),
-            "service.pipelines.traces.exporters: names no `otlphttp`",
         ),
         (
             format!("{pipelines}.traces.processors"),
@@ -133,12 +165,20 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
         let faults = faults(&simple_with(&pointer, value));
         assert!(faults.len() == 1 && faults[0].starts_with(expected), "{pointer} {faults:?}");
     }
-    let mut document = simple();
-    document["service"]["pipelines"]["traces"].as_object_mut().unwrap().remove("exporters");
-    assert!(
-        crate::config::parse(&document).is_ok_and(|config| config.exporter.is_agent),
-        "the only exporter is used"
+    let mut document = simple_with("exporters.debug", json!(null));
+    document["service"]["pipelines"]["traces"]["exporters"] = json!(["debug"]);
+    assert_eq!(
+        faults(&document),
+        ["service.pipelines.traces.exporters: names no `otlphttp`, the only one that podstamp has"]
     );
+    let mut document = simple();
+    for absent in [json!(null), json!([])] {
+        document["service"]["pipelines"]["traces"]["exporters"] = absent;
+        assert!(
+            crate::config::parse(&document).is_ok_and(|config| config.exporter.is_agent),
+            "the only exporter is used"
+        );
+    }
     document["exporters"]["otlphttp/2"] = json!({"endpoint": "http://other:4318"});
     assert_eq!(
         faults(&document),

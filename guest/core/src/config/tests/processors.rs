@@ -115,7 +115,9 @@ fn processors_outside_the_pipeline_are_told_and_not_looked_at() {
     let document = simple_with("processors.tail_sampling", json!({"whatever": true}));
     let found = notices(&document);
     assert!(
-        found[0].starts_with("Info processors.tail_sampling: has no effect here: podstamp has none"),
+        found[0].starts_with(
+            "Info processors.tail_sampling: has no effect here: podstamp has no such processor,"
+        ),
         "{found:?}"
     );
 }
@@ -131,8 +133,9 @@ fn headers_are_read_where_the_receiver_includes_metadata() {
         {"key": "e", "from_context": "auth.subject", "action": "insert"},
     ]);
     let found = warnings(&document);
-    assert_eq!(found.len(), 3, "{found:?}");
-    assert!(found[0].contains("include_metadata: true"), "{found:?}");
+    let path = |index| format!("processors.resource.attributes[{index}].from_context");
+    let expected = "there is never a value: set include_metadata: true under receivers.otlp.protocols.http";
+    assert_eq!(found, [format!("{}, {}, {}: {expected}", path(0), path(1), path(2))]);
     assert!(parsed(&document).request_headers.is_empty());
 
     document["receivers"] = json!({"otlp": {"protocols": {"http": {"include_metadata": true}}}});
