@@ -32,6 +32,8 @@ pub struct Incoming {
     pub headers: Vec<Header>,
     /// The body.
     pub body: Bytes,
+    /// When it was here, nanoseconds since 1970; none: rules about time are off.
+    pub now: Option<u64>,
     /// The body as it came, if that was a single gzip member which may go on as it is.
     pub gzip: Option<Bytes>,
 }

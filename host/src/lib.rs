@@ -4,6 +4,7 @@ mod admin;
 mod admission;
 pub mod assembly;
 mod calls;
+pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod directory;

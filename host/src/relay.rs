@@ -58,6 +58,7 @@ impl Relay {
     pub(crate) async fn handle(&self, incoming: Incoming) -> Result<Answer, Failure> {
         let (incoming, prepared) = self.calls.prepare(incoming).await?;
         self.metrics.met(&prepared.report);
+        prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(answer),
@@ -75,7 +76,7 @@ impl Relay {
 
     async fn forward(&self, incoming: Incoming, outbound: Outbound, spans: u32) -> Result<Answer, Failure> {
         let Incoming { body, gzip, .. } = incoming;
-        let Outbound { url, headers, timeout, copies, content, encoding } = outbound;
+        let Outbound { url, headers, timeout, copies, content, encoding, .. } = outbound;
         let batch = Batch::new(body, gzip, content, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;

@@ -163,7 +163,13 @@ fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
 
 fn native_of(filter: &Filter, table: &Table, content_type: &str, body: &[u8]) -> Content {
     let headers = [Header::new("content-type", content_type)];
-    let request = Request { path: "/v1/traces", peer: Some([10, 100, 0, 1].into()), headers: &headers, body };
+    let request = Request {
+        path: "/v1/traces",
+        peer: Some([10, 100, 0, 1].into()),
+        headers: &headers,
+        body,
+        now: None,
+    };
     match filter.prepare(&request, table).verdict {
         Verdict::Forward(outbound) => outbound.content,
         Verdict::Answer(answer) => panic!("answered {answer:?}"),
@@ -180,6 +186,7 @@ fn guest_of(processor: &Processor, content_type: &str, body: &Bytes) -> Content 
         peer: Some([10, 100, 0, 1].into()),
         headers: vec![Header::new("content-type", content_type)],
         body: body.clone(),
+        now: None,
         gzip: None,
     };
     match processor.prepare(&incoming).unwrap().verdict {

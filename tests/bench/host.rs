@@ -12,7 +12,7 @@ use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{self, Guest, Processor};
 use podstamp::server::{Instruments, Server};
 use podstamp_core::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Prepared, Report, Verdict,
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Verdict,
 };
 use podstamp_tests::bodies;
 use serde_json::{Value, json};
@@ -208,8 +208,8 @@ impl Off {
         let headers = vec![Header::new("content-type", "application/x-protobuf")];
         let content = Content::Unchanged;
         let copies = Vec::new();
-        let outbound =
-            Outbound { url, headers, timeout: 30_000, copies, content, encoding: Encoding::Protobuf };
+        let (parts, encoding) = (Vec::new(), Encoding::Protobuf);
+        let outbound = Outbound { url, headers, timeout: 30_000, copies, content, parts, encoding };
         Self { outbound, request_headers: vec!["content-type".to_owned()] }
     }
 }
@@ -219,8 +219,10 @@ impl Filter for Off {
         &self.request_headers
     }
 
-    fn prepare(&self, _: &Incoming) -> Result<Prepared, Failure> {
-        Ok(Prepared { verdict: Verdict::Forward(self.outbound.clone()), report: Report::default() })
+    fn prepare(&self, incoming: &Incoming) -> Result<Prepared, Failure> {
+        let parts = vec![Part { end: incoming.body.len() as u32, spans: 0, memory: 0 }];
+        let verdict = Verdict::Forward(Outbound { parts, ..self.outbound.clone() });
+        Ok(Prepared { verdict, report: Report::default(), notices: Vec::new() })
     }
 
     fn conclude(&self, _: Attempt, ended: &Ended) -> Result<Next, Failure> {

@@ -45,6 +45,9 @@ pub(crate) struct Request {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default = "otlp_path")]
     pub(crate) path: String,
+    /// The host's clock, nanoseconds since 1970.
+    #[serde(default)]
+    pub(crate) now: Option<u64>,
     #[serde(default)]
     pub(crate) body: Vec<Resource>,
     /// The body as it stands, in place of `body`.

@@ -49,8 +49,8 @@ impl Filter for Native {
     }
 
     fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        let Incoming { path, peer, headers, body, .. } = request;
-        Ok(self.filter.prepare(&Request { path, peer: *peer, headers, body }, self.pods.as_ref()))
+        let Incoming { path, peer, headers, body, now, .. } = request;
+        Ok(self.filter.prepare(&Request { path, peer: *peer, headers, body, now: *now }, self.pods.as_ref()))
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {

@@ -70,6 +70,7 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
         peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
         headers,
         body: Bytes::from(body::encode(request)),
+        now: request.now,
         gzip: None,
     };
     (filter, incoming)
@@ -127,6 +128,7 @@ fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes
         Content::Replaced(body) => body.clone(),
     };
     assert_eq!(outbound.content == Content::Unchanged, expected.unchanged, "unchanged");
+    assert_eq!(outbound.parts.last().map(|part| part.end as usize), Some(sent.len()), "the last part");
     if let Some(expected) = &expected.resources {
         let plain = |resource: &Resource| format!("{:?} {:?}", resource.attributes, resource.kinds);
         let sent: Vec<_> = body::decode(&sent).iter().map(plain).collect();

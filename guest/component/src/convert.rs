@@ -48,7 +48,8 @@ impl From<exchange::Prepared> for wit::Prepared {
             exchange::Verdict::Forward(outbound) => wit::Verdict::Forward(outbound.into()),
             exchange::Verdict::Answer(answer) => wit::Verdict::Answer(answer.into()),
         };
-        Self { verdict, report: prepared.report.into() }
+        let notices = prepared.notices.into_iter().map(Into::into).collect();
+        Self { verdict, report: prepared.report.into(), notices }
     }
 }
 
@@ -73,7 +74,9 @@ impl From<exchange::Outbound> for wit::Outbound {
         };
         let headers = outbound.headers.into_iter().map(Into::into).collect();
         let copies = outbound.copies.into_iter().map(Into::into).collect();
-        Self { url: outbound.url, headers, timeout: outbound.timeout, copies, content, encoding }
+        let part = |part: exchange::Part| wit::Part { end: part.end, spans: part.spans, memory: part.memory };
+        let parts = outbound.parts.into_iter().map(part).collect();
+        Self { url: outbound.url, headers, timeout: outbound.timeout, copies, content, parts, encoding }
     }
 }
 

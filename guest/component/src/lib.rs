@@ -57,6 +57,7 @@ impl Guest for Component {
             peer: request.peer.and_then(|peer| peer.parse().ok()),
             headers: &headers,
             body: &request.body,
+            now: request.now,
         };
         configured(|filter| filter.prepare(&request, &HostPods).into())
     }

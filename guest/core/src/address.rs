@@ -124,7 +124,7 @@ mod tests {
 
     fn by_headers(peer: &str, headers: &[Header], trusted: &[&str]) -> Option<String> {
         let trusted: Vec<_> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers, body: b"" };
+        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers, body: b"", now: None };
         connection(&request, &trusted).map(|address| address.to_string())
     }
 

@@ -16,6 +16,8 @@ pub struct Request<'a> {
     pub headers: &'a [Header],
     /// An ExportTraceServiceRequest; of gRPC, the message without its frame.
     pub body: &'a [u8],
+    /// Nanoseconds since 1970 by the host's clock; none where it has none, and rules about time are then off.
+    pub now: Option<u64>,
 }
 
 impl<'a> Request<'a> {
@@ -68,6 +70,8 @@ pub struct Prepared {
     pub verdict: Verdict,
     /// What was met.
     pub report: Report,
+    /// What the operator should see of a batch that goes on all the same.
+    pub notices: Vec<Notice>,
 }
 
 /// Somewhere to send to.
@@ -94,8 +98,25 @@ pub struct Outbound {
     pub copies: Vec<Upstream>,
     /// The body.
     pub content: Content,
+    /// The requests that the body leaves as, in order and never empty: each begins where the one before it ends.
+    ///
+    /// Each is an ExportTraceServiceRequest by itself. One after the other of them is sent, and the client is answered once.
+    /// Consecutive ones, also of several clients, may be put together, as long as the sums stay within what the upstream
+    /// takes.
+    pub parts: Vec<Part>,
     /// To be handed back to `conclude`.
     pub encoding: Encoding,
+}
+
+/// One of the requests that a body leaves as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it ends in the body to send. The last one ends where the body does.
+    pub end: u32,
+    /// Its spans.
+    pub spans: u32,
+    /// Bytes that it will take in deepflow-agent's memory, estimated; `u32::MAX` also for more than that.
+    pub memory: u32,
 }
 
 /// The body to send.

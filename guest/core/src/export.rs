@@ -11,8 +11,8 @@ use crate::address;
 use crate::config::{self, AGENT_PATH, Config, Exporter, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Prepared, Report,
-    Request, Upstream, Verdict,
+    Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
+    Report, Request, Upstream, Verdict,
 };
 use crate::guard::usable_host_ip;
 use crate::json;
@@ -75,12 +75,13 @@ impl Filter {
     /// Checks a request, runs the pipeline over each of its resources and says what to send where.
     pub fn prepare(&self, request: &Request<'_>, directory: &dyn Directory) -> Prepared {
         let mut report = Report::default();
+        let notices = Vec::new();
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
             Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report),
             Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report),
         };
-        Prepared { verdict, report }
+        Prepared { verdict, report, notices }
     }
 
     /// What is no OTLP/JSON is refused under any configuration: there is nothing that could be sent on.
@@ -118,12 +119,15 @@ impl Filter {
             Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
             Err(fault) => return refused(encoding, &fault, report),
         };
+        let length = content.length(request.body.len());
+        let parts = vec![Part::whole(length, report.spans)];
         Verdict::Forward(Outbound {
             url: self.config.exporter.url.clone(),
             headers: self.outbound_headers.clone(),
             timeout: self.config.exporter.timeout,
             copies: self.copies.clone(),
             content,
+            parts,
             encoding,
         })
     }

@@ -4,6 +4,8 @@
 //! stops adding its fallback address after the first resource that has one; its fallback is the address of whoever sent
 //! the request, so ours.
 
+mod memory;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 

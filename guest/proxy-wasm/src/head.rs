@@ -66,9 +66,9 @@ impl Head {
         self.headers.iter().any(|header| header.name == name && header.value == value)
     }
 
-    /// The request with its body.
+    /// The request with its body, and without the time, which [`Plugin::prepare`] has.
     pub(crate) fn request<'a>(&'a self, body: &'a [u8]) -> exchange::Request<'a> {
-        exchange::Request { path: &self.path, peer: self.peer, headers: &self.headers, body }
+        exchange::Request { path: &self.path, peer: self.peer, headers: &self.headers, body, now: None }
     }
 }
 

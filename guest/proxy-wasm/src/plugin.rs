@@ -135,13 +135,16 @@ impl Plugin {
     /// Checks a request, and stamps it: with the pods that are known now. Where it is `timed`, gives the time afterwards,
     /// nanoseconds.
     pub(crate) fn prepare(&self, request: &Request<'_>, timed: bool) -> (Prepared, Option<u64>) {
-        let began = timed.then(host::now);
+        // Where the host does not know the time, it says 0.
+        let now = Some(host::now()).filter(|now| *now > 0);
+        let request = &Request { now, ..*request };
         let prepared = match self.pods.as_ref().and_then(Pods::table) {
             Some(table) => self.filter.prepare(request, &*table),
             None => self.filter.prepare(request, &NoPods),
         };
         let ended = timed.then(host::now);
-        self.metrics.met(&prepared.report, since(ended, began));
+        self.metrics.met(&prepared.report, since(ended, now));
+        prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         self.counted();
         (prepared, ended)
     }

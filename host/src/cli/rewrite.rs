@@ -10,6 +10,7 @@ use bytes::Bytes;
 use clap::Args;
 use flate2::read::MultiGzDecoder;
 use podstamp::assembly::{Assembly, Overrides};
+use podstamp::clock;
 use podstamp::filter::{Filter, Incoming};
 use podstamp_core::exchange::{Answer, Content, Header, Outbound, Verdict};
 
@@ -51,11 +52,12 @@ impl Rewrite {
         let mut headers = vec![Header::new("content-type", content_type)];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
         let path = assembly.config().receiver.traces_path().to_owned();
-        let incoming = Incoming { path, peer: self.peer, headers, body, gzip: None };
+        let incoming = Incoming { path, peer: self.peer, headers, body, now: clock::now(), gzip: None };
         let prepared = assembly
             .processor()
             .prepare(&incoming)
             .map_err(|failure| Failed::new(Exit::Internal, failure))?;
+        prepared.notices.iter().for_each(report::notice);
         let body = match prepared.verdict {
             Verdict::Forward(outbound) => rewritten(&incoming.body, outbound)?,
             // Nothing in it to send.

@@ -57,7 +57,8 @@ impl From<wit::Prepared> for exchange::Prepared {
             wit::Verdict::Forward(outbound) => exchange::Verdict::Forward(outbound.into()),
             wit::Verdict::Answer(answer) => exchange::Verdict::Answer(answer.into()),
         };
-        Self { verdict, report: prepared.report.into() }
+        let notices = prepared.notices.into_iter().map(Into::into).collect();
+        Self { verdict, report: prepared.report.into(), notices }
     }
 }
 
@@ -81,8 +82,15 @@ impl From<wit::Outbound> for exchange::Outbound {
             timeout: outbound.timeout,
             copies: outbound.copies.into_iter().map(Into::into).collect(),
             content,
+            parts: outbound.parts.into_iter().map(Into::into).collect(),
             encoding: outbound.encoding.into(),
         }
+    }
+}
+
+impl From<wit::Part> for exchange::Part {
+    fn from(part: wit::Part) -> Self {
+        Self { end: part.end, spans: part.spans, memory: part.memory }
     }
 }
 

@@ -91,6 +91,7 @@ impl Instance {
             peer: peer.as_deref(),
             headers: &headers,
             body: &request.body,
+            now: request.now,
         };
         self.call(|filter, store| filter.call_prepare(store, request)).map(Into::into)
     }

@@ -35,6 +35,7 @@ fn a_call_that_waits_for_a_processor_is_not_ended() {
         peer: Some([10, 1, 2, 3].into()),
         headers: vec![podstamp_core::exchange::Header::new("content-type", "application/x-protobuf")],
         body,
+        now: None,
         gzip: None,
     };
     let begun = Instant::now();

@@ -19,6 +19,7 @@ use super::discard::discard;
 use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
 use super::{Receiver, Shared, grpc, health};
+use crate::clock;
 use crate::filter::Incoming;
 use crate::metrics::Metrics;
 
@@ -100,8 +101,8 @@ async fn take(
     // The slot is held until the answer is there.
     let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
-    let incoming =
-        Incoming { path: head.uri.path().to_owned(), peer, headers: headers(shared, head), body, gzip };
+    let (path, headers, now) = (head.uri.path().to_owned(), headers(shared, head), clock::now());
+    let incoming = Incoming { path, peer, headers, body, now, gzip };
     shared.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 

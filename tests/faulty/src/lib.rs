@@ -21,7 +21,7 @@ mod bindings {
 }
 
 use bindings::exports::podstamp::filter::filter::{
-    Answer, Attempt, BodyFault, Content, Edit, Edits, Guest, Next, Outbound, Outcome, Prepared, Report,
+    Answer, Attempt, BodyFault, Content, Edit, Edits, Guest, Next, Outbound, Outcome, Part, Prepared, Report,
     Request, Settings, Verdict,
 };
 use bindings::podstamp::filter::types::{ConfigFault, Encoding};
@@ -42,7 +42,7 @@ impl Guest for Faulty {
             [b'e', b'd', b'i', b't', b's', ..] => Verdict::Forward(senseless()),
             _ => Verdict::Answer(accepted()),
         };
-        Prepared { verdict, report: nothing() }
+        Prepared { verdict, report: nothing(), notices: Vec::new() }
     }
 
     fn conclude(_attempt: Attempt, _outcome: Outcome) -> Next {
@@ -87,6 +87,7 @@ fn senseless() -> Outbound {
         timeout: 1_000,
         copies: Vec::new(),
         content: Content::Edited(Edits { edits, inserted: b"x".to_vec() }),
+        parts: vec![Part { end: 0, spans: 0, memory: 0 }],
         encoding: Encoding::Protobuf,
     }
 }

@@ -61,7 +61,7 @@ pub fn prepare(data: &[u8]) {
     let Input { document, peer, headers, body } = Input::read(data);
     FILTERS.with(|filters| {
         let Some(Some(filter)) = filters.get(document % DOCUMENTS.len()) else { return };
-        let request = |body| Request { path: "/v1/traces", peer, headers: &headers, body };
+        let request = |body| Request { path: "/v1/traces", peer, headers: &headers, body, now: None };
         let prepared = filter.prepare(&request(body), &Cluster);
         let report = prepared.report;
         let Verdict::Forward(outbound) = prepared.verdict else { return };

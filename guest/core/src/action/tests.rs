@@ -22,7 +22,7 @@ fn run_from<'a>(
     peer: &str,
 ) -> Vec<(String, Value<'static>)> {
     let headers = [Header::new("x-tenant", "blue"), Header::new("x-tenant", "green")];
-    let request = Request { path: "/", peer: peer.parse().ok(), headers: &headers, body: b"" };
+    let request = Request { path: "/", peer: peer.parse().ok(), headers: &headers, body: b"", now: None };
     let table = Table::default();
     let context = Context::new(&request, request.peer, &table, true);
     let mut resource = Resource::default();

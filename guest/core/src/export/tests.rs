@@ -100,7 +100,7 @@ fn status(answer: &Answer) -> Status {
 
 fn prepare(filter: &Filter, path: &str, content_type: Option<&str>, body: &[u8]) -> Prepared {
     let headers: Vec<_> = content_type.iter().map(|value| Header::new("content-type", value)).collect();
-    let request = Request { path, peer: "10.1.0.9".parse().ok(), headers: &headers, body };
+    let request = Request { path, peer: "10.1.0.9".parse().ok(), headers: &headers, body, now: None };
     filter.prepare(&request, &NoPods)
 }
 

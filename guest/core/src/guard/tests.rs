@@ -47,7 +47,7 @@ impl World {
             resource_spans: vec![ResourceSpans { resource, ..ResourceSpans::default() }],
         }
         .encode_to_vec();
-        let request = Request { path: "", peer: None, headers: &[], body: &body };
+        let request = Request { path: "", peer: None, headers: &[], body: &body, now: None };
         let context = Context::new(&request, self.peer.parse().ok(), &self.table, false);
         let mut report = Report::default();
         let walked = walk(&body, true, |resource| {

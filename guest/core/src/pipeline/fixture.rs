@@ -94,7 +94,8 @@ pub(crate) fn run(
     attributes: &[(&str, &str)],
 ) -> (Vec<String>, Option<String>) {
     let headers = [Header::new("x-tenant", "blue"), Header::new("x-tenant", "green")];
-    let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"" };
+    let request =
+        Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"", now: None };
     let context = Context::new(&request, request.peer, table, true);
     let mut resource = resource(attributes);
     let pod = pipeline.run(&mut resource, &context).map(|pod| pod.name.clone());

@@ -109,7 +109,7 @@ fn each_identifier_is_looked_up_once_a_request() {
     let pipeline = pipeline(&json!({"k8sattributes": settings}), &["k8sattributes"]);
     let table =
         Table { pods: vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])], ..Table::default() };
-    let request = Request { path: "/", peer: "10.1.0.7".parse().ok(), headers: &[], body: b"" };
+    let request = Request { path: "/", peer: "10.1.0.7".parse().ok(), headers: &[], body: b"", now: None };
     let context = Context::new(&request, request.peer, &table, false);
     for _ in 0..100 {
         for (name, expected) in [("shop-1", "shop-1"), ("gone", "item-1"), ("", "item-1")] {

@@ -90,7 +90,7 @@ fn surroundings(bytes: &[u8]) -> (Option<IpAddr>, Cluster) {
 fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
     let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
     let headers = [Header::new("content-type", "application/x-protobuf")];
-    filter.prepare(&Request { path: "/v1/traces", peer, headers: &headers, body }, cluster)
+    filter.prepare(&Request { path: "/v1/traces", peer, headers: &headers, body, now: None }, cluster)
 }
 
 /// The body that is sent; none if there is nothing to send.

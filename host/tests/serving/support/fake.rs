@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp_core::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Prepared, Report, Verdict,
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Verdict,
 };
 
 type Prepare = dyn Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync;
@@ -54,10 +54,16 @@ impl Filter for Fake {
     }
 
     fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        let verdict = (self.prepare)(request)?;
+        let mut verdict = (self.prepare)(request)?;
+        if let Verdict::Forward(Outbound { content, parts, .. }) = &mut verdict
+            && parts.is_empty()
+        {
+            *parts = vec![Part { end: content.length(request.body.len()) as u32, spans: 3, memory: 0 }];
+        }
         Ok(Prepared {
             verdict,
             report: Report { resources: 1, spans: 3, address_pod: 1, ..Report::default() },
+            notices: Vec::new(),
         })
     }
 
@@ -74,6 +80,7 @@ pub(crate) fn forward(url: &str, content: Content) -> Verdict {
     Verdict::Forward(outbound(url, content))
 }
 
+/// Its one part is added when a request is prepared: how long the body is follows from that.
 pub(crate) fn outbound(url: &str, content: Content) -> Outbound {
     Outbound {
         url: url.to_owned(),
@@ -81,6 +88,7 @@ pub(crate) fn outbound(url: &str, content: Content) -> Outbound {
         timeout: 60_000,
         copies: Vec::new(),
         content,
+        parts: Vec::new(),
         encoding: Encoding::Protobuf,
     }
 }

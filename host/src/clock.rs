@@ -1,0 +1,9 @@
+//! The time, for the filter, which has no clock of its own.
+
+use std::time::SystemTime;
+
+/// Nanoseconds since 1970; none where the clock stands before that.
+pub fn now() -> Option<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
+}
