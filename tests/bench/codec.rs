@@ -10,6 +10,7 @@ use podstamp::directory::{self, Coverage, Keep, Table};
 use podstamp::filter::{Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::exchange::{Content, Header, Request, Verdict};
+use podstamp_core::guard::Rules;
 use podstamp_core::{Filter, diagnose, json, trace};
 use podstamp_tests::{bodies, otlp_json};
 use prost::Message as _;
@@ -97,7 +98,14 @@ impl Bench {
         let mut copy = vec![0; body.len()];
         let mut tasks: Vec<Task<'_>> = vec![
             ("memcpy", Box::new(|| black_box(&mut copy).copy_from_slice(black_box(&body)))),
-            ("walk", Box::new(|| drop(black_box(trace::walk(black_box(&stamped), true, |_| ()).unwrap())))),
+            (
+                "walk",
+                Box::new(|| {
+                    drop(black_box(
+                        trace::walk(black_box(&stamped), &Rules::AGENT.checks(None), |_| ()).unwrap(),
+                    ))
+                }),
+            ),
             ("walk wasm", Box::new(|| drop(black_box(guest(&self.walk.1, &stamped))))),
             ("stamp", Box::new(|| drop(black_box(native(&self.stamp.0, &self.table, &body))))),
             ("stamp wasm", Box::new(|| drop(black_box(guest(&self.stamp.1, &body))))),

@@ -1,5 +1,7 @@
 //! Bodies, between the plain way in which cases write them and bytes.
 
+use std::iter;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
@@ -8,7 +10,10 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::{Value as Json, json};
 
-use crate::case::{Attributes, Request, Resource};
+use crate::case::{self, Attributes, Repeated, Request, Resource};
+
+/// When spans start, nanoseconds since 1970: before now by any clock, which in Envoy is the real one.
+const START: u64 = 1_700_000_000_000_000_000;
 
 /// The bytes of a request.
 pub(crate) fn encode(request: &Request) -> Vec<u8> {
@@ -27,15 +32,28 @@ pub(crate) fn encode(request: &Request) -> Vec<u8> {
 }
 
 fn resource_spans(resource: &Resource) -> ResourceSpans {
-    let spans = resource.kinds.iter().enumerate().map(|(index, kind)| Span {
+    let plain = |index: usize, kind| Span {
         trace_id: vec![0x5a; 16],
         span_id: vec![index as u8 + 1; 8],
         name: "GET /".to_owned(),
-        kind: *kind,
-        start_time_unix_nano: 1_793_000_000_000_000_000,
-        end_time_unix_nano: 1_793_000_000_020_000_000,
+        kind,
+        start_time_unix_nano: START,
+        end_time_unix_nano: START + 20_000_000,
         ..Span::default()
+    };
+    let of_kinds = resource.kinds.iter().enumerate().map(|(index, kind)| plain(index, *kind));
+    let told = resource.spans.iter().flat_map(|told| {
+        let attributes = told.attributes.iter().flat_map(|Attributes(attributes)| attributes);
+        let span = Span {
+            attributes: attributes.map(|(key, value)| key_value(key, value)).collect(),
+            name: told.name.as_ref().map_or_else(|| "GET /".to_owned(), |name| name.text.repeat(name.times)),
+            start_time_unix_nano: told.start.unwrap_or(START),
+            end_time_unix_nano: told.end.unwrap_or(START + 20_000_000),
+            ..plain(0, 3)
+        };
+        iter::repeat_n(span, told.times)
     });
+    let spans = of_kinds.chain(told);
     let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
     let resource = resource.attributes.as_ref().map(|Attributes(attributes)| ProstResource {
         attributes: attributes.iter().map(|(key, value)| key_value(key, value)).collect(),
@@ -80,8 +98,20 @@ pub(crate) fn decode(body: &[u8]) -> Vec<Resource> {
             let attributes = resource.attributes.into_iter();
             Attributes(attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect())
         });
-        let spans = spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        Resource { attributes, kinds: spans.map(|span| span.kind).collect() }
+        let spans: Vec<_> = spans.scope_spans.into_iter().flat_map(|scope| scope.spans).collect();
+        let kinds = spans.iter().map(|span| span.kind).collect();
+        let told = spans.into_iter().map(|span| {
+            let attributes = span.attributes.into_iter();
+            let attributes = attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect();
+            case::Span {
+                attributes: Some(Attributes(attributes)),
+                start: Some(span.start_time_unix_nano),
+                end: Some(span.end_time_unix_nano),
+                name: Some(Repeated { text: span.name, times: 1 }),
+                times: 1,
+            }
+        });
+        Resource { attributes, kinds, spans: told.collect() }
     });
     resources.collect()
 }

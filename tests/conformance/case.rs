@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -68,6 +69,60 @@ pub(crate) struct Resource {
     /// The kinds of its spans.
     #[serde(default)]
     pub(crate) kinds: Vec<i32>,
+    /// Spans of which more is to be said, behind those.
+    #[serde(default)]
+    pub(crate) spans: Vec<Span>,
+}
+
+/// A span. What is not said is as in the spans of `kinds`, and where it is expected nobody looks.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Span {
+    #[serde(default)]
+    pub(crate) attributes: Option<Attributes>,
+    /// Nanoseconds since 1970.
+    #[serde(default)]
+    pub(crate) start: Option<u64>,
+    #[serde(default)]
+    pub(crate) end: Option<u64>,
+    #[serde(default)]
+    pub(crate) name: Option<Repeated>,
+    /// So many spans like it.
+    #[serde(default = "once")]
+    pub(crate) times: usize,
+}
+
+/// A text, so many times.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Repeated {
+    pub(crate) text: String,
+    pub(crate) times: usize,
+}
+
+impl Resource {
+    /// Whether it is what was expected, as far as that says.
+    pub(crate) fn is(&self, expected: &Self) -> bool {
+        let spans = expected.spans.iter().flat_map(|span| iter::repeat_n(span, span.times));
+        let spans: Vec<_> = spans.collect();
+        let looked_at = self.spans.get(expected.kinds.len()..).unwrap_or_default();
+        self.attributes == expected.attributes
+            && (spans.is_empty() || looked_at.len() == spans.len())
+            && self.kinds.iter().take(expected.kinds.len()).eq(&expected.kinds)
+            && self.kinds.len() == expected.kinds.len() + spans.len()
+            && spans.iter().zip(looked_at).all(|(expected, span)| {
+                fn like<T: PartialEq>(expected: &Option<T>, found: &Option<T>) -> bool {
+                    expected.is_none() || expected == found
+                }
+                like(&expected.attributes, &span.attributes)
+                    && like(&expected.start, &span.start)
+                    && like(&expected.end, &span.end)
+                    && expected.name.as_ref().is_none_or(|name| {
+                        let found = span.name.as_ref().map(|name| name.text.as_str());
+                        found == Some(name.text.repeat(name.times).as_str())
+                    })
+            })
+    }
 }
 
 /// What is expected: one of the two.
@@ -78,6 +133,9 @@ pub(crate) struct Expected {
     pub(crate) forward: Option<Forward>,
     #[serde(default)]
     pub(crate) answer: Option<Answer>,
+    /// Keys of the notices about a batch that goes on.
+    #[serde(default)]
+    pub(crate) notices: Vec<String>,
     /// What is counted, all else being 0.
     #[serde(default)]
     pub(crate) report: BTreeMap<String, u32>,
@@ -91,6 +149,9 @@ pub(crate) struct Forward {
     /// URLs of those who get the same.
     #[serde(default)]
     pub(crate) copies: Vec<String>,
+    /// Spans of each request that it leaves as.
+    #[serde(default)]
+    pub(crate) parts: Option<Vec<u32>>,
     /// The bytes that came are sent.
     #[serde(default)]
     pub(crate) unchanged: bool,
@@ -175,6 +236,10 @@ impl<'de> Deserialize<'de> for Attributes {
 
         deserializer.deserialize_any(Ordered)
     }
+}
+
+fn once() -> usize {
+    1
 }
 
 fn protobuf() -> Option<String> {

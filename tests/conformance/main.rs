@@ -25,7 +25,7 @@ use podstamp_core::exchange::{self, Attempt, Content, Encoding, Header, Next, Pr
 use prost::Message;
 use serde_json::json;
 
-use case::{Answer, Case, Conclusion, Forward, Outcome, Resource};
+use case::{Answer, Case, Conclusion, Forward, Outcome};
 use flavour::{Flavour, Pods, flavours};
 
 /// Alike not only as far as a case looks: verdict, edits, answers and counts, byte for byte.
@@ -98,6 +98,8 @@ fn run(case: &Case, make: Flavour) -> Decisions {
         (verdict, ..) => panic!("{verdict:?}"),
     }
     assert_eq!(counts(prepared.report), case.expect.report);
+    let notices: Vec<_> = prepared.notices.iter().map(|notice| notice.key.to_string()).collect();
+    assert_eq!(notices, case.expect.notices);
     let concluded = case.conclude.iter().map(|conclusion| {
         let next = conclude(&*filter, &incoming, &prepared.verdict, conclusion);
         match (&next, &conclusion.answer, conclusion.retry) {
@@ -129,10 +131,13 @@ fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes
     };
     assert_eq!(outbound.content == Content::Unchanged, expected.unchanged, "unchanged");
     assert_eq!(outbound.parts.last().map(|part| part.end as usize), Some(sent.len()), "the last part");
+    let parts: Vec<_> = outbound.parts.iter().map(|part| part.spans).collect();
+    assert!(expected.parts.as_ref().map_or(parts.len() == 1, |expected| *expected == parts), "{parts:?}");
     if let Some(expected) = &expected.resources {
-        let plain = |resource: &Resource| format!("{:?} {:?}", resource.attributes, resource.kinds);
-        let sent: Vec<_> = body::decode(&sent).iter().map(plain).collect();
-        assert_eq!(sent, expected.iter().map(plain).collect::<Vec<_>>());
+        let sent = body::decode(&sent);
+        let alike = sent.len() == expected.len()
+            && sent.iter().zip(expected).all(|(sent, expected)| sent.is(expected));
+        assert!(alike, "{sent:#?}\nexpected {expected:#?}");
     }
 }
 
@@ -206,6 +211,11 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         resources_created,
         addresses_normalised,
         addresses_repaired,
+        peers_renamed,
+        spans_moved,
+        spans_far,
+        spans_senseless,
+        names_cut,
     } = report;
     let all = [
         ("resources", resources),
@@ -221,6 +231,11 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         ("resources_created", resources_created),
         ("addresses_normalised", addresses_normalised),
         ("addresses_repaired", addresses_repaired),
+        ("peers_renamed", peers_renamed),
+        ("spans_moved", spans_moved),
+        ("spans_far", spans_far),
+        ("spans_senseless", spans_senseless),
+        ("names_cut", names_cut),
     ];
     all.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }

@@ -114,6 +114,11 @@ impl From<exchange::Report> for wit::Report {
             resources_created: report.resources_created,
             addresses_normalised: report.addresses_normalised,
             addresses_repaired: report.addresses_repaired,
+            peers_renamed: report.peers_renamed,
+            spans_moved: report.spans_moved,
+            spans_far: report.spans_far,
+            spans_senseless: report.spans_senseless,
+            names_cut: report.names_cut,
         }
     }
 }

@@ -129,6 +129,25 @@ impl Draft {
         self.edits.iter().fold(0_usize, |sum, edit| sum.wrapping_add(edit.insert).wrapping_sub(edit.remove))
     }
 
+    /// The same of what is drafted ahead of each offset; those are sorted.
+    pub(crate) fn growth_before(&mut self, offsets: &[usize]) -> Vec<usize> {
+        self.sort();
+        let mut edits = self.edits.iter().peekable();
+        let mut growth = 0_usize;
+        let before = offsets.iter().map(|offset| {
+            while let Some(edit) = edits.next_if(|edit| edit.offset < *offset) {
+                growth = growth.wrapping_add(edit.insert).wrapping_sub(edit.remove);
+            }
+            growth
+        });
+        before.collect()
+    }
+
+    fn sort(&mut self) {
+        // Stable: an insertion stays ahead of what else is drafted at its offset.
+        self.edits.sort_by_key(|edit| edit.offset);
+    }
+
     /// Corrects the length of `field`, within which all edits drafted so far lie.
     pub(crate) fn enclose(&mut self, body: &[u8], field: Field<'_>) {
         let growth = self.growth();
@@ -141,8 +160,7 @@ impl Draft {
 
     /// Appends the draft to `edits`, sorted.
     pub(crate) fn move_to(&mut self, edits: &mut Edits) {
-        // Stable: an insertion stays ahead of what else is drafted at its offset.
-        self.edits.sort_by_key(|edit| edit.offset);
+        self.sort();
         for edit in &self.edits {
             let inserted = self.bytes.get(edit.from..edit.from + edit.insert).unwrap_or_default();
             let edit =

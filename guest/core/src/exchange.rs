@@ -196,6 +196,16 @@ pub struct Report {
     pub addresses_normalised: u32,
     /// Unusable `app.host.ip` replaced.
     pub addresses_repaired: u32,
+    /// Peer addresses in spans, of another family than the resource's, that got another key.
+    pub peers_renamed: u32,
+    /// Spans that ended ahead of the host's clock and were moved back.
+    pub spans_moved: u32,
+    /// Spans that ended more than 24 hours ago or over 5 seconds ahead.
+    pub spans_far: u32,
+    /// Spans without an end, or that begin after it.
+    pub spans_senseless: u32,
+    /// Names of spans that were cut.
+    pub names_cut: u32,
 }
 
 /// Where a request stands when an attempt to send it has ended.

@@ -19,7 +19,7 @@ use crate::json;
 use crate::message::diagnose;
 use crate::pipeline::Context;
 use crate::trace::{Walked, walk};
-use crate::wire::BodyFault;
+use crate::wire::{BodyFault, FaultKind};
 use answer::{Code, Failure, JSON, PROTOBUF, success};
 
 /// A configured filter.
@@ -75,23 +75,29 @@ impl Filter {
     /// Checks a request, runs the pipeline over each of its resources and says what to send where.
     pub fn prepare(&self, request: &Request<'_>, directory: &dyn Directory) -> Prepared {
         let mut report = Report::default();
-        let notices = Vec::new();
+        let mut notices = Vec::new();
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
-            Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report),
-            Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report),
+            Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report, &mut notices),
+            Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report, &mut notices),
         };
         Prepared { verdict, report, notices }
     }
 
     /// What is no OTLP/JSON is refused under any configuration: there is nothing that could be sent on.
-    fn prepare_json(&self, request: &Request<'_>, directory: &dyn Directory, report: &mut Report) -> Verdict {
+    fn prepare_json(
+        &self,
+        request: &Request<'_>,
+        directory: &dyn Directory,
+        report: &mut Report,
+        notices: &mut Vec<Notice>,
+    ) -> Verdict {
         let body = match json::transcode(request.body) {
             Ok(body) => body,
             Err(fault) => return refused(Encoding::Json, &fault, report),
         };
         let transcoded = Request { body: &body, ..*request };
-        match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report) {
+        match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report, notices) {
             Verdict::Forward(outbound) => {
                 let edited = match &outbound.content {
                     Content::Edited(edits) => edits.apply(&body),
@@ -110,17 +116,22 @@ impl Filter {
         encoding: Encoding,
         directory: &dyn Directory,
         report: &mut Report,
+        notices: &mut Vec<Notice>,
     ) -> Verdict {
         let checked = if self.config.rules.check_full { diagnose(request.body) } else { Ok(()) };
-        let content = match checked.and_then(|()| self.rewrite(request, directory, report)) {
+        let (content, parts) = match checked.and_then(|()| self.rewrite(request, directory, report, notices))
+        {
             Ok(_) if report.resources == 0 => return Verdict::Answer(success(encoding, None)),
-            Ok(edits) => edits,
+            Ok(rewritten) => rewritten,
+            Err(fault) if fault.kind == FaultKind::Unsplittable => {
+                return unsplittable(encoding, &fault, report);
+            }
             // Whoever turns the rule off wants the body to go on, fault and all.
-            Err(_) if !self.config.rules.refuse_undecodable => Content::Unchanged,
+            Err(_) if !self.config.rules.refuse_undecodable => {
+                (Content::Unchanged, vec![Part::whole(request.body.len())])
+            }
             Err(fault) => return refused(encoding, &fault, report),
         };
-        let length = content.length(request.body.len());
-        let parts = vec![Part::whole(length, report.spans)];
         Verdict::Forward(Outbound {
             url: self.config.exporter.url.clone(),
             headers: self.outbound_headers.clone(),
@@ -137,18 +148,32 @@ impl Filter {
         request: &Request<'_>,
         directory: &dyn Directory,
         report: &mut Report,
-    ) -> Result<Content, BodyFault> {
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Content, Vec<Part>), BodyFault> {
         let rules = self.config.rules;
         let connection = address::connection(request, &self.config.trusted_proxies);
         let context = Context::new(request, connection, directory, self.config.include_metadata);
-        let walked = walk(request.body, rules.clear_span_kind, |resource| {
+        let walked = walk(request.body, &rules.checks(request.now), |resource| {
             let arrived = usable_host_ip(resource);
             let pod = self.config.pipeline.run(resource, &context);
             rules.enforce(resource, arrived, pod.as_deref(), &context, report);
         })?;
-        let Walked { edits, resources, spans, kinds_cleared, resources_created } = walked;
-        *report = Report { resources, spans, kinds_cleared, resources_created, ..*report };
-        Ok(if edits.is_empty() { Content::Unchanged } else { Content::Edited(edits) })
+        let peer = connection.or(request.peer).map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
+        notices.extend(walked.times.notices(walked.spans, &peer));
+        *report = Report {
+            resources: walked.resources,
+            spans: walked.spans,
+            kinds_cleared: walked.kinds_cleared,
+            resources_created: walked.resources_created,
+            peers_renamed: walked.peers_renamed,
+            spans_moved: walked.times.moved,
+            spans_far: walked.times.far,
+            spans_senseless: walked.times.senseless,
+            names_cut: walked.names_cut,
+            ..*report
+        };
+        let Walked { edits, parts, .. } = walked;
+        Ok((if edits.is_empty() { Content::Unchanged } else { Content::Edited(edits) }, parts))
     }
 
     /// Reads how an attempt to send ended: what to answer the client, or when to try again.
@@ -284,6 +309,13 @@ fn unsupported_type(encoding: Encoding) -> Answer {
 fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
     *report = Report { refused: 1, ..Report::default() };
     Verdict::Answer(undecodable(encoding, fault))
+}
+
+fn unsplittable(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
+    *report = Report { refused: 1, ..Report::default() };
+    let text = format!("the batch is too much for deepflow-agent: {fault}");
+    let failure = Failure { fault: Some(fault), ..Failure::new(413, Code::ResourceExhausted, &text) };
+    Verdict::Answer(noted(failure.answer(encoding), Level::Warning, "batch-too-large", text))
 }
 
 fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {

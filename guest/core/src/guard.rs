@@ -4,7 +4,10 @@
 //! stops adding its fallback address after the first resource that has one; its fallback is the address of whoever sent
 //! the request, so ours.
 
-mod memory;
+pub(crate) mod memory;
+pub(crate) mod names;
+pub(crate) mod peers;
+pub(crate) mod times;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -14,6 +17,9 @@ use crate::directory::{Details, Lookup, Pod, Term};
 use crate::exchange::Report;
 use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
+use crate::trace::Checks;
+pub use memory::Limits;
+use times::Times;
 
 /// The attribute by which DeepFlow finds the pod.
 pub const HOST_IP: &str = "app.host.ip";
@@ -34,6 +40,19 @@ pub struct Rules {
     pub repair_host_ip: bool,
     /// Rule 5: where nothing is known, write `0.0.0.0`, which the server reads as unknown.
     pub mark_unknown: bool,
+    /// A span's own peer address is of the family of the address stamped, or gets another key: a pair of two families ends
+    /// the agent's process, and one in IPv6 takes an IPv4 pod off its row.
+    pub peer_family: bool,
+    /// Milliseconds that a span may end ahead of the host's clock; one that ends later is moved back. 0: any.
+    pub future_spans: u32,
+    /// Count spans that end far from now, have no end or begin after it, and name who sent them.
+    pub far_times: bool,
+    /// Cut long names of spans with many attributes: the agent copies the name for each of them.
+    pub long_names: bool,
+    /// Bytes that one request may take in the agent's memory: what takes more leaves in parts. 0: any.
+    pub agent_memory: u32,
+    /// Spans that one request may have: more leave in parts. 0: any.
+    pub spans_per_request: u32,
     /// Run the diagnosis on every body before it is forwarded (`check: full`).
     pub check_full: bool,
 }
@@ -46,6 +65,12 @@ impl Rules {
         require_host_ip: true,
         repair_host_ip: true,
         mark_unknown: true,
+        peer_family: true,
+        future_spans: 5_000,
+        far_times: true,
+        long_names: true,
+        agent_memory: 128 << 20,
+        spans_per_request: 20_000,
         check_full: false,
     };
 
@@ -56,8 +81,25 @@ impl Rules {
         require_host_ip: false,
         repair_host_ip: false,
         mark_unknown: false,
+        peer_family: false,
+        future_spans: 0,
+        far_times: false,
+        long_names: false,
+        agent_memory: 0,
+        spans_per_request: 0,
         check_full: false,
     };
+
+    /// What the walk looks for. `now` is the host's clock.
+    pub fn checks(&self, now: Option<u64>) -> Checks {
+        Checks {
+            clear_kinds: self.clear_span_kind,
+            peer_family: self.peer_family,
+            long_names: self.long_names,
+            times: Times::new(now, self.future_spans, self.far_times),
+            limits: Limits::new(self.agent_memory, self.spans_per_request),
+        }
+    }
 
     /// Rules 3 to 5, after the pipeline. `arrived` is what [`usable_host_ip`] gave before it, `pod` what it associated.
     pub(crate) fn enforce(

@@ -82,6 +82,11 @@ label!(
         ResourceCreated => "resource_created",
         AddressNormalised => "address_normalised",
         AddressRepaired => "address_repaired",
+        PeerRenamed => "peer_renamed",
+        SpanMoved => "span_moved",
+        SpanFar => "span_far",
+        SpanSenseless => "span_senseless",
+        NameCut => "name_cut",
     }
 );
 
@@ -127,13 +132,18 @@ impl Report {
     }
 
     /// What the guard did.
-    pub fn repairs(&self) -> [(Repair, u32); 5] {
+    pub fn repairs(&self) -> [(Repair, u32); 10] {
         [
             (Repair::Refused, self.refused),
             (Repair::KindCleared, self.kinds_cleared),
             (Repair::ResourceCreated, self.resources_created),
             (Repair::AddressNormalised, self.addresses_normalised),
             (Repair::AddressRepaired, self.addresses_repaired),
+            (Repair::PeerRenamed, self.peers_renamed),
+            (Repair::SpanMoved, self.spans_moved),
+            (Repair::SpanFar, self.spans_far),
+            (Repair::SpanSenseless, self.spans_senseless),
+            (Repair::NameCut, self.names_cut),
         ]
     }
 }

@@ -3,10 +3,19 @@
 //!
 //! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
+mod span;
+mod split;
+
 use crate::edit::{Draft, Edits};
+use crate::exchange::Part;
+use crate::guard::memory::{self, Limits, Load, Packing};
+use crate::guard::names::{self, LongName};
+use crate::guard::peers::{self, Peer};
+use crate::guard::times::{OddTimes, Times, TimesMet};
 use crate::message::{Message, locate};
 use crate::resource::Resource;
-use crate::wire::{self, BodyFault, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT};
+use crate::wire::{self, BodyFault, Broken, FaultKind, LENGTH, MAX_DEPTH, put_varint};
+use span::walk_span;
 
 /// What a walk found and made.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +30,43 @@ pub struct Walked {
     pub kinds_cleared: u32,
     /// Resources created because ResourceSpans had none.
     pub resources_created: u32,
+    /// Peer addresses in spans that got another key.
+    pub peers_renamed: u32,
+    /// Names of spans that were cut.
+    pub names_cut: u32,
+    /// Spans whose times are odd.
+    pub times: TimesMet,
+    /// The requests that the edited body leaves as.
+    pub parts: Vec<Part>,
+}
+
+/// What a walk looks for in spans, and what it keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checks {
+    /// Span kinds that deepflow-agent aborts on become 0.
+    pub clear_kinds: bool,
+    /// Peer addresses of another family than the resource's get another key.
+    pub peer_family: bool,
+    /// Long names of spans with many attributes are cut.
+    pub long_names: bool,
+    /// When spans may end.
+    pub times: Times,
+    /// What one request may hold: where the body is more, it leaves in parts.
+    pub limits: Limits,
+}
+
+impl Checks {
+    /// For nothing.
+    pub const NONE: Self = Self {
+        clear_kinds: false,
+        peer_family: false,
+        long_names: false,
+        times: Times::ANY,
+        limits: Limits::NONE,
+    };
+
+    /// For kinds alone.
+    pub const KINDS: Self = Self { clear_kinds: true, ..Self::NONE };
 }
 
 /// A length-delimited field and where it lies.
@@ -35,21 +81,24 @@ pub(crate) struct Field<'a> {
 }
 
 /// Walks a request. `stamp` is called with every resource and may change it; it gets an empty one where ResourceSpans
-/// have none. With `clear_kinds`, span kinds that deepflow-agent aborts on become 0.
+/// have none.
 pub fn walk<'a>(
     body: &'a [u8],
-    clear_kinds: bool,
+    checks: &Checks,
     stamp: impl FnMut(&mut Resource<'a>),
 ) -> Result<Walked, BodyFault> {
     let walk = Walk {
         body,
         stamp,
-        clear_kinds,
+        checks: *checks,
         walked: Walked::default(),
         resource: Resource::default(),
         pieces: Vec::new(),
-        kinds: Vec::new(),
+        met: Met::default(),
         draft: Draft::default(),
+        packing: Packing::new(checks.limits),
+        grown: 0,
+        repeated: 0,
     };
     walk.request().map_err(|broken| locate(body, broken))
 }
@@ -57,13 +106,50 @@ pub fn walk<'a>(
 struct Walk<'a, F> {
     body: &'a [u8],
     stamp: F,
-    clear_kinds: bool,
+    checks: Checks,
     walked: Walked,
     // Used again for each ResourceSpans.
     resource: Resource<'a>,
     pieces: Vec<Field<'a>>,
-    kinds: Vec<&'a [u8]>,
+    met: Met<'a>,
     draft: Draft,
+    packing: Packing,
+    /// By how much the edits so far make the body longer, modulo 2^64.
+    grown: usize,
+    /// Bytes that were repeated for splitting.
+    repeated: usize,
+}
+
+/// What rules are about in the spans of one ResourceSpans.
+#[derive(Debug, Default)]
+struct Met<'a> {
+    /// How many there are.
+    spans: u32,
+    /// The bytes of each kind outside 0..5.
+    kinds: Vec<&'a [u8]>,
+    /// Addresses of peers.
+    peers: Vec<Peer<'a>>,
+    /// Names to be cut.
+    names: Vec<LongName<'a>>,
+    times: OddTimes<'a>,
+}
+
+impl Met<'_> {
+    fn clear(&mut self) {
+        self.spans = 0;
+        self.kinds.clear();
+        self.peers.clear();
+        self.names.clear();
+        self.times.clear();
+    }
+
+    /// Whether no span is changed for sure.
+    fn changes_nothing(&self) -> bool {
+        self.kinds.is_empty()
+            && self.peers.is_empty()
+            && self.names.is_empty()
+            && self.times.changes_nothing()
+    }
 }
 
 impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
@@ -76,15 +162,18 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                 rest = field.rest(rest);
                 self.resource_spans(field)?;
             } else {
-                rest = skip(Message::Request, rest, number, wire, after, MAX_DEPTH)?;
+                let tail = skip(Message::Request, rest, number, wire, after, MAX_DEPTH)?;
+                self.packing.add_bytes(rest.len() - tail.len());
+                rest = tail;
             }
         }
+        self.walked.parts = self.packing.finish(self.body.len().wrapping_add(self.grown));
         Ok(self.walked)
     }
 
     fn resource_spans(&mut self, spans: Field<'a>) -> Result<(), Broken> {
         self.pieces.clear();
-        self.kinds.clear();
+        self.met.clear();
         let mut rest = spans.content;
         while !rest.is_empty() {
             let (number, wire, after) = tag(rest)?;
@@ -95,7 +184,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                     if number == 1 {
                         self.pieces.push(field);
                     } else {
-                        self.scope_spans(field.content)?;
+                        self.scope_spans(field)?;
                     }
                 }
                 _ => rest = skip(Message::ResourceSpans, rest, number, wire, after, MAX_DEPTH - 1)?,
@@ -104,18 +193,25 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         self.walked.resources += 1;
         self.resource.read(self.body, &self.pieces)?;
         (self.stamp)(&mut self.resource);
-        self.emit(spans);
-        Ok(())
+        self.walked.spans += self.met.spans;
+        self.walked.kinds_cleared += self.met.kinds.len() as u32;
+        self.walked.names_cut += self.met.names.len() as u32;
+        self.walked.times.add(&self.met.times, || self.resource.text("service.name"));
+        self.emit(spans)
     }
 
-    fn scope_spans(&mut self, content: &'a [u8]) -> Result<(), Broken> {
-        let mut rest = content;
+    fn scope_spans(&mut self, scope_spans: Field<'a>) -> Result<(), Broken> {
+        let mut rest = scope_spans.content;
         while !rest.is_empty() {
             let (number, wire, after) = tag(rest)?;
             if number == 2 && wire == LENGTH {
                 let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(rest, kind))?;
-                self.walked.spans += 1;
-                walk_span(span, |kind| self.kinds.push(kind))?;
+                self.met.spans += 1;
+                let fields = walk_span(span, &self.checks, &mut self.met)?;
+                if names::is_suspect(span.len(), fields) && self.checks.long_names {
+                    let span = Field::read(rest, number, wire, after)?;
+                    self.met.names.extend(LongName::find(scope_spans, span));
+                }
                 rest = tail;
             } else {
                 rest = skip(Message::ScopeSpans, rest, number, wire, after, MAX_DEPTH - 2)?;
@@ -125,12 +221,29 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
     }
 
     /// Turns what changed in one ResourceSpans into edits.
-    fn emit(&mut self, spans: Field<'a>) {
-        let kinds = if self.clear_kinds { self.kinds.as_slice() } else { &[] };
-        if kinds.is_empty() && !self.resource.changed && self.pieces.len() == 1 {
-            return;
-        }
+    fn emit(&mut self, spans: Field<'a>) -> Result<(), Broken> {
         self.draft.clear();
+        if !self.met.changes_nothing() || self.resource.changed || self.pieces.len() != 1 {
+            self.draft_changes(spans);
+        }
+        let each = memory::copied_each(&self.resource);
+        let length = spans.whole.len().wrapping_add(self.draft.growth());
+        let begin = self.grown_offset(spans.whole);
+        if !self.packing.add(Load::new(length, self.met.spans, each), begin) {
+            self.split(spans, each)?;
+        }
+        self.grown = self.grown.wrapping_add(self.draft.growth());
+        self.draft.move_to(&mut self.walked.edits);
+        Ok(())
+    }
+
+    /// Where `part` begins in the edited body; all before it is emitted already.
+    fn grown_offset(&self, part: &[u8]) -> usize {
+        wire::offset_in(self.body, part).wrapping_add(self.grown)
+    }
+
+    /// Drafts what changed in ResourceSpans that leave in one piece.
+    fn draft_changes(&mut self, spans: Field<'a>) {
         match self.pieces.as_slice() {
             [] => {
                 if self.resource.changed {
@@ -151,22 +264,37 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                 }
             }
         }
-        for kind in kinds {
-            // As many bytes as before, so that no length around it changes: a varint may be padded.
+        self.walked.peers_renamed += self.draft_spans();
+        for names in self.met.names.chunk_by(LongName::is_beside) {
+            if let Some(LongName { scope_spans, .. }) = names.first() {
+                let length = scope_spans.content.len() - names.iter().map(LongName::shrinks).sum::<usize>();
+                let at = wire::offset_in(self.body, scope_spans.length);
+                self.draft.edit(at, scope_spans.length_len(), |out| put_varint(out, length as u64));
+            }
+        }
+        self.draft.enclose(self.body, spans);
+    }
+
+    /// Drafts what rules change in spans; gives how many peers' addresses. A span keeps its length, unless its name is cut.
+    fn draft_spans(&mut self) -> u32 {
+        for kind in &self.met.kinds {
+            // As many bytes as before: a varint may be padded.
             let at = wire::offset_in(self.body, kind);
             self.draft.edit(at, kind.len(), |out| {
                 out.resize(out.len() + kind.len() - 1, 0x80);
                 out.push(0);
             });
-            self.walked.kinds_cleared += 1;
         }
-        self.draft.enclose(self.body, spans);
-        self.draft.move_to(&mut self.walked.edits);
+        self.met.times.move_back(self.body, &self.checks.times, &mut self.draft);
+        for name in &self.met.names {
+            name.cut(self.body, &mut self.draft);
+        }
+        peers::rename(self.body, &self.resource, &self.met.peers, &mut self.draft)
     }
 }
 
 impl<'a> Field<'a> {
-    fn read(start: &'a [u8], number: u32, wire: u8, after: &'a [u8]) -> Result<Self, Broken> {
+    pub(crate) fn read(start: &'a [u8], number: u32, wire: u8, after: &'a [u8]) -> Result<Self, Broken> {
         let broken = |kind| Broken::at(start, kind);
         if wire != LENGTH {
             return Err(broken(FaultKind::Mismatch { field: number, wire }));
@@ -207,88 +335,4 @@ fn skip<'a>(
         return Err(broken(FaultKind::Mismatch { field: number, wire }));
     }
     wire::skip(number, wire, after, depth).map_err(broken)
-}
-
-/// Walks a span's own fields; `bad_kind` gets the bytes of each kind outside 0..5.
-///
-/// This is where the time goes. Fields as encoders write them are stepped over by adding up, and whether the last of them
-/// ran past the end is asked once. All other ways to write a field take [`walk_field`].
-#[inline]
-fn walk_span<'a>(span: &'a [u8], mut bad_kind: impl FnMut(&'a [u8])) -> Result<(), Broken> {
-    let mut at = 0;
-    let mut last = 0;
-    while let Some(tag_byte) = span.get(at) {
-        last = at;
-        let step = match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
-            (Some(&LENGTH_FIELD), Some(length)) if *length < 0x80 => 2 + usize::from(*length),
-            (Some(&LENGTH_FIELD), Some(low)) => match span.get(at + 2) {
-                Some(high) if *high < 0x80 => 3 + (usize::from(*low & 0x7f) | usize::from(*high) << 7),
-                _ => SLOW,
-            },
-            (Some(&FIXED64_FIELD), _) => 9,
-            (Some(&KIND), Some(0..=5)) => 2,
-            (Some(&FLAGS), Some(0x01)) => 6,
-            _ => SLOW,
-        };
-        if step == SLOW {
-            let start = span.get(at..).unwrap_or_default();
-            at = span.len() - walk_field(start, &mut bad_kind)?.len();
-        } else {
-            at += step;
-        }
-    }
-    if at > span.len() {
-        return Err(Broken::at(span.get(last..).unwrap_or_default(), FaultKind::Truncated));
-    }
-    Ok(())
-}
-
-/// No field is that short.
-const SLOW: usize = 0;
-
-/// What a tag's first byte announces in a span, for the fields that can be stepped over.
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
-static SHORT_FIELDS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut number = 1;
-    while number < 16 {
-        if let Some((_, kind)) = Message::Span.field(number) {
-            let tag = (number << 3) as usize | kind.wire() as usize;
-            match kind.wire() {
-                LENGTH => table[tag] = LENGTH_FIELD,
-                FIXED64 => table[tag] = FIXED64_FIELD,
-                _ => (),
-            }
-        }
-        number += 1;
-    }
-    table[6 << 3 | VARINT as usize] = KIND;
-    table[0x85] = FLAGS;
-    table
-};
-const LENGTH_FIELD: u8 = 1;
-const FIXED64_FIELD: u8 = 2;
-const KIND: u8 = 3;
-/// Field 16, 32 bits: the one known field whose tag takes two bytes, 0x85 and 0x01.
-const FLAGS: u8 = 4;
-
-/// Walks one field of a span, however it is written; gives what follows.
-fn walk_field<'a>(start: &'a [u8], bad_kind: &mut impl FnMut(&'a [u8])) -> Result<&'a [u8], Broken> {
-    let (number, wire, after) = tag(start)?;
-    if number != 6 || wire != VARINT {
-        return skip(Message::Span, start, number, wire, after, MAX_DEPTH - 3);
-    }
-    let (kind, tail) = wire::varint(after).map_err(|kind| Broken::at(start, kind))?;
-    note_kind(kind, after, tail, bad_kind);
-    Ok(tail)
-}
-
-#[inline]
-fn note_kind<'a>(kind: u64, after: &'a [u8], tail: &[u8], bad_kind: &mut impl FnMut(&'a [u8])) {
-    // protobuf reads an enum as the low 32 bits of its varint.
-    if kind as u32 > 5
-        && let Some(bytes) = after.get(..after.len() - tail.len())
-    {
-        bad_kind(bytes);
-    }
 }

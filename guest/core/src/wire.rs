@@ -71,6 +71,8 @@ pub enum FaultKind {
     TooDeep,
     /// A text that is not UTF-8.
     Utf8,
+    /// More than deepflow-agent can take in one request, and it cannot be split.
+    Unsplittable,
     /// A fault that only a request in JSON can have.
     Json(Problem),
 }
@@ -87,6 +89,9 @@ impl fmt::Display for FaultKind {
             Self::EndGroup => formatter.write_str("a group ends that is not open"),
             Self::TooDeep => write!(formatter, "nested deeper than {MAX_DEPTH} messages"),
             Self::Utf8 => formatter.write_str("a text is not UTF-8"),
+            Self::Unsplittable => formatter.write_str(
+                "takes more of deepflow-agent's memory than podstamp.guard.agent_memory allows, and cannot be split",
+            ),
             Self::Json(problem) => problem.fmt(formatter),
         }
     }

@@ -274,6 +274,29 @@ fn a_batch_that_grows_over_the_limit_is_refused_whole() {
     assert_eq!(proxy(|proxy| proxy.answers[0].grpc_status), 8);
 }
 
+/// One ResourceSpans with two spans, which are more than one request may have.
+const TWO_SPANS: &[u8] = b"\x0a\x08\x0a\x00\x12\x04\x12\x00\x12\x00";
+
+#[test]
+fn a_batch_that_takes_several_requests_is_refused_inline_and_copied_in_as_many() {
+    peer("10.1.2.3");
+    let one = json!({"guard": {"spans_per_request": 1}});
+    let (stream, _) = Stream::begin(root(&document(&one)).unwrap(), HTTP, false);
+    stream.body(TWO_SPANS, true);
+    assert_eq!(proxy(|proxy| proxy.answers[0].status), 413);
+
+    let root = tee(one);
+    let (stream, _) = Stream::begin(root, HTTP, false);
+    stream.body(TWO_SPANS, true);
+    drop(stream);
+    tick(root, 10);
+    let calls = proxy(|proxy| proxy.calls.clone());
+    assert_eq!(calls.iter().map(|call| stamped(&call.body, "10.1.2.3")).collect::<Vec<_>>(), [1, 1]);
+    answer_call(root, 1, &[(":status", "200")], b"");
+    answer_call(root, 2, &[(":status", "200")], b"");
+    assert_eq!(metric("podstamp_copied_spans_total.outcome.delivered"), 2);
+}
+
 #[test]
 fn an_answer_of_the_proxys_own_is_put_into_otlps_words() {
     let refused = "upstream_reset_before_response_started{remote_connection_failure}";

@@ -128,6 +128,11 @@ impl From<wit::Report> for exchange::Report {
             resources_created: report.resources_created,
             addresses_normalised: report.addresses_normalised,
             addresses_repaired: report.addresses_repaired,
+            peers_renamed: report.peers_renamed,
+            spans_moved: report.spans_moved,
+            spans_far: report.spans_far,
+            spans_senseless: report.spans_senseless,
+            names_cut: report.names_cut,
         }
     }
 }

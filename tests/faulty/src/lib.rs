@@ -111,5 +111,10 @@ fn nothing() -> Report {
         resources_created: 0,
         addresses_normalised: 0,
         addresses_repaired: 0,
+        peers_renamed: 0,
+        spans_moved: 0,
+        spans_far: 0,
+        spans_senseless: 0,
+        names_cut: 0,
     }
 }

@@ -20,7 +20,7 @@ pub fn walk(body: &[u8]) {
     if let Err(fault) = &diagnosed {
         assert!(fault.offset < body.len(), "{fault}");
     }
-    match trace::walk(body, true, stamp) {
+    match trace::walk(body, &trace::Checks::KINDS, stamp) {
         Err(fault) => {
             assert!(fault.offset < body.len(), "{fault}");
             assert!(diagnosed.is_err(), "{fault}");
@@ -28,7 +28,8 @@ pub fn walk(body: &[u8]) {
         Ok(walked) => {
             let out = walked.edits.apply(body).expect("the edits fit the body");
             assert_eq!(diagnose(&out).is_ok(), diagnosed.is_ok());
-            let again = trace::walk(&out, true, stamp).expect("a stamped body is as sound as it was");
+            let again = trace::walk(&out, &trace::Checks::KINDS, stamp)
+                .expect("a stamped body is as sound as it was");
             assert!(again.edits.is_empty(), "{:?}", again.edits);
         }
     }

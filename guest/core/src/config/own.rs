@@ -50,6 +50,12 @@ pub(crate) struct Guard {
     require_host_ip: Option<bool>,
     repair_host_ip: Option<bool>,
     mark_unknown: Option<bool>,
+    peer_family: Option<bool>,
+    future_spans: Option<u32>,
+    far_times: Option<bool>,
+    long_names: Option<bool>,
+    agent_memory: Option<u32>,
+    spans_per_request: Option<u32>,
     check_full: Option<bool>,
 }
 
@@ -63,6 +69,12 @@ impl Guard {
             require_host_ip: self.require_host_ip.unwrap_or(implied.require_host_ip),
             repair_host_ip: self.repair_host_ip.unwrap_or(implied.repair_host_ip),
             mark_unknown: self.mark_unknown.unwrap_or(implied.mark_unknown),
+            peer_family: self.peer_family.unwrap_or(implied.peer_family),
+            future_spans: self.future_spans.unwrap_or(implied.future_spans),
+            far_times: self.far_times.unwrap_or(implied.far_times),
+            long_names: self.long_names.unwrap_or(implied.long_names),
+            agent_memory: self.agent_memory.unwrap_or(implied.agent_memory),
+            spans_per_request: self.spans_per_request.unwrap_or(implied.spans_per_request),
             check_full: self.check_full.unwrap_or(implied.check_full),
         }
     }
@@ -135,6 +147,12 @@ fn read_guard(node: &Node<'_>) -> Guard {
         require_host_ip: section.take("require_host_ip").flag(),
         repair_host_ip: section.take("repair_host_ip").flag(),
         mark_unknown: section.take("mark_unknown").flag(),
+        peer_family: section.take("peer_family").flag(),
+        future_spans: section.take("future_spans").duration(),
+        far_times: section.take("far_times").flag(),
+        long_names: section.take("long_names").flag(),
+        agent_memory: section.take("agent_memory").size(),
+        spans_per_request: section.take("spans_per_request").count(),
         check_full: section.take("check").choice(&[("walk", false), ("full", true)]),
     };
     section.close();
@@ -187,6 +205,11 @@ mod tests {
                 json!({"guard": {"enabled": false, "clear_span_kind": true}}),
                 true,
                 Rules { clear_span_kind: true, ..Rules::OTHER },
+            ),
+            (
+                json!({"guard": {"future_spans": "1m", "agent_memory": "1MiB", "spans_per_request": 0}}),
+                true,
+                Rules { future_spans: 60_000, agent_memory: 1 << 20, spans_per_request: 0, ..Rules::AGENT },
             ),
             (
                 json!({"guard": {"mark_unknown": false, "repair_host_ip": null}}),

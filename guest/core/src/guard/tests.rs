@@ -13,7 +13,7 @@ use crate::exchange::{Report, Request};
 use crate::pipeline::Context;
 use crate::pipeline::fixture::{Table, pod};
 use crate::resource::Value;
-use crate::trace::walk;
+use crate::trace::{Checks, walk};
 
 /// What stands around a resource.
 struct World {
@@ -50,7 +50,7 @@ impl World {
         let request = Request { path: "", peer: None, headers: &[], body: &body, now: None };
         let context = Context::new(&request, self.peer.parse().ok(), &self.table, false);
         let mut report = Report::default();
-        let walked = walk(&body, true, |resource| {
+        let walked = walk(&body, &Checks::KINDS, |resource| {
             let arrived = usable_host_ip(resource);
             if let Some(wrote) = self.wrote {
                 resource.set(HOST_IP, Value::string(wrote));

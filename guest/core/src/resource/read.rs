@@ -56,7 +56,7 @@ impl<'a> Resource<'a> {
 }
 
 /// Reads an attribute: its key, the last one given, and its value, all given merged.
-fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
+pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
     if let Some(attribute) = plain_attribute(bytes) {
         return Ok(attribute);
     }

@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::diagnose;
-use podstamp_core::trace::walk;
+use podstamp_core::trace::{Checks, walk};
 use podstamp_core::wire::FaultKind;
 use prost::Message;
 
@@ -33,7 +33,7 @@ fn deepest(make: impl Fn(usize) -> Vec<u8>, walk_looks: bool) -> usize {
                 assert_eq!(fault.kind, FaultKind::TooDeep);
             }
         }
-        assert_eq!(walk(&body, false, |_| ()).is_ok(), accepted || !walk_looks, "{levels} levels");
+        assert_eq!(walk(&body, &Checks::NONE, |_| ()).is_ok(), accepted || !walk_looks, "{levels} levels");
         if accepted {
             deepest = levels;
         }
@@ -107,7 +107,7 @@ fn groups_nest_as_deep_as_prost_reads_wherever_they_stand() {
 fn bombs_of_groups_and_values_are_refused_in_time() {
     let groups = vec![0x7b; 1 << 20];
     assert_eq!(diagnose(&groups).unwrap_err().kind, FaultKind::TooDeep);
-    assert_eq!(walk(&groups, true, |_| ()).unwrap_err().kind, FaultKind::TooDeep);
+    assert_eq!(walk(&groups, &Checks::KINDS, |_| ()).unwrap_err().kind, FaultKind::TooDeep);
     // No level is copied on the way down: 3000 of them in a body of a few bytes each.
     let value = wrapped(nested(3000, false), &[9, 2, 2, 1]);
     assert_eq!(diagnose(&value).unwrap_err().kind, FaultKind::TooDeep);

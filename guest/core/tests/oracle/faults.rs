@@ -1,7 +1,7 @@
 //! Faults: what is said of them, and where they are.
 
 use podstamp_core::diagnose;
-use podstamp_core::trace::walk;
+use podstamp_core::trace::{Checks, walk};
 use podstamp_core::wire::{BodyFault, FaultKind};
 
 /// A length-delimited field, written plainly.
@@ -68,7 +68,7 @@ fn invalid_utf8_is_found_where_it_stands() {
         let (body, offset) = marked(request(&content));
         let path = if path.is_empty() { span.to_owned() } else { format!("{span}.{path}") };
         assert_eq!(diagnose(&body), Err(BodyFault { offset, position: None, path, kind: FaultKind::Utf8 }));
-        assert!(walk(&body, true, |_| ()).is_ok(), "the walk does not look there");
+        assert!(walk(&body, &Checks::KINDS, |_| ()).is_ok(), "the walk does not look there");
     }
 }
 
@@ -90,7 +90,7 @@ fn invalid_utf8_in_resources_and_scopes_is_found_where_it_stands() {
         let (body, offset) = marked(field(1, &content));
         let fault = BodyFault { offset, position: None, path: path.to_owned(), kind: FaultKind::Utf8 };
         assert_eq!(diagnose(&body), Err(fault.clone()));
-        assert_eq!(walk(&body, true, |_| ()).err(), by_walk.then_some(fault));
+        assert_eq!(walk(&body, &Checks::KINDS, |_| ()).err(), by_walk.then_some(fault));
     }
 }
 
@@ -149,7 +149,7 @@ fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
             let fault =
                 BodyFault { offset: body.len() - bytes.len(), position: None, path: path.to_owned(), kind };
             assert_eq!(diagnose(&body), Err(fault.clone()), "{bytes:02x?} in {path:?}");
-            let walked = walk(&body, true, |_| ()).err();
+            let walked = walk(&body, &Checks::KINDS, |_| ()).err();
             assert_eq!(walked, by_walk.then_some(fault), "{bytes:02x?} in {path:?}");
         }
     }
@@ -189,7 +189,8 @@ fn known_fields_with_another_wire_type_are_refused() {
                     let length = content.len();
                     let body = around.iter().fold(content, |content, number| field(*number, &content));
                     let judged = diagnose(&body).map_err(|fault| (fault.offset, fault.kind));
-                    let walked = walk(&body, true, |_| ()).map_err(|fault| (fault.offset, fault.kind));
+                    let walked =
+                        walk(&body, &Checks::KINDS, |_| ()).map_err(|fault| (fault.offset, fault.kind));
                     let fault = (body.len() - length, FaultKind::Mismatch { field: *number, wire });
                     let expected = if wire == right { Ok(()) } else { Err(fault) };
                     assert_eq!(judged, expected, "field {number} of {around:?} as {wire}");
@@ -215,7 +216,7 @@ fn a_fault_in_the_second_piece_of_a_resource_is_found_in_that_piece() {
     let bad = [b'a', MARK];
     let pieces = [field(1, &field(1, &text(b"x"))), field(2, b""), field(1, &field(1, &text(&bad)))].concat();
     let (body, offset) = marked(field(1, &pieces));
-    let fault = walk(&body, true, |_| ()).unwrap_err();
+    let fault = walk(&body, &Checks::KINDS, |_| ()).unwrap_err();
     assert_eq!((fault.offset, fault.kind), (offset, FaultKind::Utf8));
     assert_eq!(fault.path, "resource_spans[0].resource.attributes[0].value");
 }

@@ -13,8 +13,29 @@ const END_GROUP: u32 = 4;
 const FIXED32: u32 = 5;
 
 /// Keys that attributes, changes and entity references share, so that they meet often.
-pub(crate) const KEYS: [&str; 8] =
-    ["app.host.ip", "k8s.pod.ip", "host.name", "k8s.pod.name", "k8s.pod.uid", "a", "", "schlüssel"];
+pub(crate) const KEYS: [&str; 9] = [
+    "app.host.ip",
+    "k8s.pod.ip",
+    "host.name",
+    "k8s.pod.name",
+    "k8s.pod.uid",
+    "service.name",
+    "a",
+    "",
+    "schlüssel",
+];
+
+/// Keys in spans, half of which are about the peer.
+const SPAN_KEYS: [&str; 8] = [
+    "net.peer.ip",
+    "net.peer.ip",
+    "network.peer.address",
+    "network.peer.address",
+    "app.host.ip",
+    "net.host.ip",
+    "net_peer_ip",
+    "",
+];
 
 /// Numbers that no message of the export has. 1000 is reserved in ResourceSpans and was once in use.
 const UNKNOWN_FIELDS: [u32; 5] = [17, 100, 1000, 5000, (1 << 29) - 1];
@@ -148,7 +169,7 @@ impl Generator<'_> {
                 fields.push(self.fixed64(field));
             }
         }
-        for content in self.many(3, |generator| generator.key_value(3)) {
+        for content in self.many(4, |generator| generator.key_value_of(&SPAN_KEYS, 3)) {
             fields.push(self.delimited(9, &content));
         }
         for field in [10, 12, 14] {
@@ -197,9 +218,13 @@ impl Generator<'_> {
 
     /// Key and value, each also missing or given twice; `depth` levels of values may follow.
     fn key_value(&mut self, depth: usize) -> Vec<u8> {
+        self.key_value_of(&KEYS, depth)
+    }
+
+    fn key_value_of(&mut self, keys: &[&str], depth: usize) -> Vec<u8> {
         let mut fields = Vec::new();
         for _ in 0..self.zero_to_two() {
-            let key = self.choices.pick(&KEYS);
+            let key = self.choices.pick(keys);
             fields.push(self.delimited(1, key.as_bytes()));
         }
         if self.choices.one_in(40) {
@@ -325,6 +350,7 @@ impl Generator<'_> {
             9 => "127.0.0.6".to_owned(),
             10 => "10.0.0.1".to_owned(),
             11 => "0.0.0.0".to_owned(),
+            12 => "::1".to_owned(),
             _ => "item-5d9c7".to_owned(),
         }
     }

@@ -17,6 +17,7 @@ mod depth;
 mod faults;
 mod filter;
 mod generator;
+mod guard;
 mod json;
 mod model;
 mod rewrite;

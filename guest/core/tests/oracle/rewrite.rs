@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use podstamp_core::resource::{Resource, Value};
-use podstamp_core::trace::{Walked, walk};
+use podstamp_core::trace::{Checks, Walked, walk};
 use proptest::prelude::*;
 
 use crate::faults::field;
@@ -14,7 +14,7 @@ use crate::{config, decode, entropy, generator};
 
 /// Walks a body that is sound and applies what comes out.
 fn rewrite<'a>(body: &'a [u8], clear_kinds: bool, stamp: impl FnMut(&mut Resource<'a>)) -> (Walked, Vec<u8>) {
-    let walked = walk(body, clear_kinds, stamp).unwrap();
+    let walked = walk(body, &Checks { clear_kinds, ..Checks::NONE }, stamp).unwrap();
     let out = walked.edits.apply(body).expect("the edits fit the body");
     (walked, out)
 }

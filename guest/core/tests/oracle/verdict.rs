@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::diagnose;
 use podstamp_core::resource::Value;
-use podstamp_core::trace::walk;
+use podstamp_core::trace::{Checks, walk};
 use podstamp_core::wire::{BodyFault, FaultKind};
 use proptest::prelude::*;
 use prost::Message;
@@ -28,12 +28,12 @@ fn judge(body: &[u8]) -> Result<(), TestCaseError> {
     }
     in_the_body(&diagnosed, body)?;
 
-    let untouched = walk(body, false, |_| ());
+    let untouched = walk(body, &Checks::NONE, |_| ());
     in_the_body(&untouched, body)?;
     prop_assert!(untouched.is_ok() || diagnosed.is_err(), "the walk refuses what the diagnosis accepts");
 
     let stamp = |clear| {
-        walk(body, clear, |resource| {
+        walk(body, &Checks { clear_kinds: clear, ..Checks::NONE }, |resource| {
             resource.insert("app.host.ip", Value::string("10.1.2.3"));
         })
     };
@@ -42,7 +42,7 @@ fn judge(body: &[u8]) -> Result<(), TestCaseError> {
         let out = walked.edits.apply(body);
         let Some(out) = out else { return Err(TestCaseError::fail("the edits do not fit")) };
         prop_assert_eq!(diagnosed.is_ok(), diagnose(&out).is_ok(), "stamping changes the verdict");
-        let again = walk(&out, true, |_| ());
+        let again = walk(&out, &Checks::KINDS, |_| ());
         prop_assert!(again.is_ok_and(|again| again.kinds_cleared == 0 && again.edits.is_empty()));
     }
     Ok(())

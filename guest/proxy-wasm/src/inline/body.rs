@@ -60,6 +60,14 @@ impl Exchange {
             }
             Verdict::Answer(answer) => return self.refuse_body(answer, size),
         };
+        if outbound.parts.len() > 1 {
+            let text = "the batch is more than deepflow-agent takes in one request, and a proxy sends no more than one: send smaller ones";
+            self.plugin.notices().warn("batch-too-large", || {
+                format!("{text}; see podstamp.guard.agent_memory and spans_per_request")
+            });
+            let answer = Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding());
+            return self.refuse_body(answer, size);
+        }
         let action = self.send(size, &body, &outbound.content, coded);
         // JSON that could be transcoded is sound, so that there is nothing to look for in it later.
         if let Stage::Sent(kept) = &mut self.stage

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use podstamp_core::exchange::{Attempt, Encoding, Header, Next, Outcome, Verdict};
+use podstamp_core::exchange::{Attempt, Encoding, Header, Next, Outcome, Part, Verdict};
 use podstamp_core::labels::{Attempted, Copied};
 
 use super::Captured;
@@ -52,9 +52,8 @@ impl Copies {
         let spent = || host::now().saturating_sub(began) > TICK_SHARE;
         while !spent() {
             let Some(captured) = self.captured.borrow_mut().pop_front() else { break };
-            if let Some(job) = prepare(plugin, &captured) {
-                self.send(plugin, cluster, job);
-            }
+            let jobs = prepare(plugin, &captured).unwrap_or_default();
+            jobs.into_iter().for_each(|job| self.send(plugin, cluster, job));
         }
         let due: Vec<_> = self.waiting.borrow_mut().extract_if(.., |job| job.due <= began).collect();
         due.into_iter().for_each(|job| self.send(plugin, cluster, job));
@@ -137,8 +136,9 @@ impl Copies {
     }
 }
 
-/// Stamps a copy. What the filter refuses is no loss of ours: the agent would not take it either.
-fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
+/// Stamps a copy, which may leave as several requests. What the filter refuses is no loss of ours: the agent would not take it
+/// either.
+fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Vec<Job>> {
     let limit = plugin.config().limits.body as usize;
     let body = match captured.body(limit) {
         Ok(body) => body,
@@ -161,13 +161,33 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Job> {
         }
     };
     let spans = prepared.report.spans;
-    let held = outbound.content.into_body(body).and_then(|body| plugin.budget().hold(body));
-    let Some(body) = held else {
+    let Some(body) = outbound.content.into_body(body) else {
         plugin.metrics().copied(Copied::Dropped, spans);
         return None;
     };
     let now = host::now();
-    Some(Job { body, spans, begun: now, due: now, attempts: 0 })
+    let mut jobs = Vec::new();
+    for (part, body) in cut(body, &outbound.parts) {
+        match plugin.budget().hold(body) {
+            Some(body) => jobs.push(Job { body, spans: part.spans, begun: now, due: now, attempts: 0 }),
+            None => plugin.metrics().copied(Copied::Dropped, part.spans),
+        }
+    }
+    Some(jobs)
+}
+
+/// The parts of a body; the usual one is not copied.
+fn cut(body: Vec<u8>, parts: &[Part]) -> Vec<(Part, Vec<u8>)> {
+    if let [part] = parts {
+        return vec![(*part, body)];
+    }
+    let mut begin = 0;
+    let cut = parts.iter().map(|part| {
+        let whole = body.get(begin..part.end as usize).unwrap_or_default().to_vec();
+        begin = part.end as usize;
+        (*part, whole)
+    });
+    cut.collect()
 }
 
 fn milliseconds(nanoseconds: u64) -> u32 {

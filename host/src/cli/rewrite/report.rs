@@ -32,6 +32,11 @@ pub(super) fn show(report: &Report, body: &[u8]) {
         (report.addresses_normalised, "app.host.ip made one and canonical"),
         (report.addresses_repaired, "unusable app.host.ip replaced"),
         (report.kinds_cleared, "span kinds cleared"),
+        (report.peers_renamed, "peer addresses of another family put under another key"),
+        (report.spans_moved, "spans from the future moved back to now"),
+        (report.spans_far, "spans that ended far from now"),
+        (report.spans_senseless, "spans without an end, or that begin after it"),
+        (report.names_cut, "long names of spans cut"),
     ];
     for (count, what) in counts {
         if count > 0 {

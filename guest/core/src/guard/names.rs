@@ -1,0 +1,92 @@
+//! `long_names`: deepflow-agent copies a span's name for each of its attributes, and with `http.scheme` among them parses it
+//! as an endpoint each time. 64 KiB of name and 32 Ki attributes, 131 kB in all, cost it 16 seconds. Names of up to 4 KiB with
+//! a thousand attributes are harmless.
+
+use crate::edit::Draft;
+use crate::trace::Field;
+use crate::wire::{self, LENGTH, put_varint, varint_len};
+
+/// The name of a span that is to be cut, and what lies around it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongName<'a> {
+    /// The ScopeSpans and the span, which get shorter too.
+    pub(crate) scope_spans: Field<'a>,
+    span: Field<'a>,
+    name: Field<'a>,
+    /// Bytes that are left of it.
+    keep: usize,
+}
+
+/// Whether a span of so many bytes, in so many fields, may be one of these: a name is no longer than its span, and attributes
+/// no more than its fields.
+#[inline]
+pub(crate) fn is_suspect(bytes: usize, fields: usize) -> bool {
+    (bytes as u64).saturating_mul(fields as u64) > MAX_COPIED
+}
+
+impl<'a> LongName<'a> {
+    /// Looks at a span that was walked.
+    pub(crate) fn find(scope_spans: Field<'a>, span: Field<'a>) -> Option<Self> {
+        let mut name = None;
+        let mut attributes = 0_u64;
+        let mut rest = span.content;
+        while let Ok((number, wire, after)) = wire::tag(rest) {
+            let field = (wire == LENGTH).then(|| Field::read(rest, number, wire, after));
+            match (number, field) {
+                // The last one counts.
+                (5, Some(Ok(field))) => name = Some(field),
+                (9, Some(Ok(_))) => attributes += 1,
+                _ => (),
+            }
+            rest = wire::skip(number, wire, after, wire::MAX_DEPTH).ok()?;
+        }
+        let name = name.filter(|name| name.content.len() > MAX_NAME)?;
+        let copied = attributes.saturating_mul(name.content.len() as u64);
+        (copied > MAX_COPIED).then(|| Self { scope_spans, span, name, keep: whole_characters(name.content) })
+    }
+
+    /// Whether both are in the same ScopeSpans.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        self.scope_spans.whole.as_ptr() == other.scope_spans.whole.as_ptr()
+    }
+
+    /// Where the span begins.
+    pub(crate) fn span(&self) -> &'a [u8] {
+        self.span.whole
+    }
+
+    /// By how much the span gets shorter, its own length included.
+    pub(crate) fn shrinks(&self) -> usize {
+        let span = self.span;
+        self.inner() + span.length_len() - varint_len((span.content.len() - self.inner()) as u64)
+    }
+
+    /// By how much its content does.
+    fn inner(&self) -> usize {
+        let name = self.name;
+        name.content.len() - self.keep + name.length_len() - varint_len(self.keep as u64)
+    }
+
+    /// Drafts the cut, and the span's length.
+    pub(crate) fn cut(&self, body: &[u8], draft: &mut Draft) {
+        let Self { span, name, keep, .. } = *self;
+        let length = (span.content.len() - self.inner()) as u64;
+        draft.edit(wire::offset_in(body, span.length), span.length_len(), |out| put_varint(out, length));
+        draft.edit(wire::offset_in(body, name.length), name.length_len(), |out| put_varint(out, keep as u64));
+        let end = wire::offset_in(body, name.content) + keep;
+        draft.edit(end, name.content.len() - keep, |_| ());
+    }
+}
+
+/// As many bytes as make up whole characters within the limit.
+fn whole_characters(name: &[u8]) -> usize {
+    let is_boundary = |at: usize| name.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    // What is not UTF-8 may have no boundary near.
+    (MAX_NAME - 3..=MAX_NAME).rev().find(|at| is_boundary(*at)).unwrap_or(MAX_NAME)
+}
+
+/// Bytes of names, each times the attributes beside it.
+const MAX_COPIED: u64 = 4 << 20;
+
+/// Bytes that a name is cut to.
+const MAX_NAME: usize = 1 << 10;

@@ -1,0 +1,126 @@
+//! `peer_family`: a span's own peer address has to be of the family of the address that its resource is stamped with.
+//!
+//! deepflow-agent puts a span's `net.peer.ip` opposite `app.host.ip` and looks the pair up; a pair of two families ends its
+//! process (`generate_mask_ip`, from v7.0.8 on). Of several the last one that is an address decides, and it is brought to IPv4
+//! where `to_ipv4` can, so that `::1` is IPv4 to the agent.
+//!
+//! DeepFlow's server reads `net.peer.ip` and `network.peer.address`, each that is there: one in IPv6, `::1` too, makes the whole
+//! row IPv6, and an IPv4 pod is gone from it.
+//!
+//! Such an attribute keeps its value under another key of the same length, so that no length around it changes.
+
+use std::net::IpAddr;
+
+use super::HOST_IP;
+use crate::edit::Draft;
+use crate::resource::Resource;
+use crate::resource::read::read_attribute;
+use crate::wire;
+
+/// A peer's address in a span's attributes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer<'a> {
+    /// Where the span begins: tells one span from the next.
+    span: usize,
+    /// The bytes of the key that counts.
+    key: &'a [u8],
+    family: Family,
+}
+
+/// What an address is to its readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    /// IPv4 to both: also one that is mapped into IPv6.
+    V4,
+    /// IPv4 to the agent and IPv6 to the server: `::` with an IPv4 address or a small number behind it.
+    Compatible,
+    /// IPv6 to both.
+    V6,
+}
+
+impl Family {
+    fn of(address: IpAddr) -> Self {
+        match (address, address.to_canonical()) {
+            (_, IpAddr::V4(_)) => Self::V4,
+            (IpAddr::V6(v6), _) if v6.to_ipv4().is_some() => Self::Compatible,
+            _ => Self::V6,
+        }
+    }
+}
+
+impl<'a> Peer<'a> {
+    /// Reads an attribute of `span`; none for any that is no peer's address. One that cannot be decoded has none either: the
+    /// agent does not take its batch.
+    pub(crate) fn read(span: &'a [u8], attribute: &'a [u8]) -> Option<Self> {
+        if is_plainly_harmless(attribute) {
+            return None;
+        }
+        let (key, value) = read_attribute(attribute).ok()?;
+        if key != NET_PEER_IP && key != NETWORK_PEER_ADDRESS {
+            return None;
+        }
+        // As both parse it: the agent with this very function, the server with Go's, which takes the same texts.
+        let address = value.as_str()?.parse().ok()?;
+        Some(Self { span: span.as_ptr().addr(), key: key.as_bytes(), family: Family::of(address) })
+    }
+
+    fn is_agents(&self) -> bool {
+        self.key.len() == NET_PEER_IP.len()
+    }
+}
+
+/// Whether this is `network.peer.address` in the form that encoders write, and no IPv6: most are IPv4, which harms nobody.
+fn is_plainly_harmless(attribute: &[u8]) -> bool {
+    let [0x0a, 20, rest @ ..] = attribute else { return false };
+    let Some([0x12, length, 0x0a, text_length, text @ ..]) = rest.get(20..) else { return false };
+    // A group of IPv6 has four digits at most.
+    text.len() == usize::from(*text_length)
+        && text.len() + 2 == usize::from(*length)
+        && *length < 0x80
+        && !text.iter().take(5).any(|byte| *byte == b':')
+}
+
+/// Drafts the new keys for those `peers` that do not go with the address of `resource`; gives how many. They are of one
+/// ResourceSpans, in order.
+pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], draft: &mut Draft) -> u32 {
+    if peers.is_empty() {
+        return 0;
+    }
+    let host = host(resource);
+    let is_pods_v4 = host.is_some_and(|host| host.to_canonical().is_ipv4() && !host.is_unspecified());
+    let mut settled = None;
+    let mut renamed = 0;
+    // Backwards: when one is renamed, the one before it is the last.
+    for peer in peers.iter().rev() {
+        let misleads_server = is_pods_v4 && peer.family != Family::V4;
+        let kills_agent = || {
+            let is_v4 = peer.family != Family::V6;
+            // Without an address of its own the resource gets one that is not known here.
+            peer.is_agents() && settled != Some(peer.span) && host.is_none_or(|host| host.is_ipv4() != is_v4)
+        };
+        if misleads_server || kills_agent() {
+            let at = wire::offset_in(body, peer.key);
+            let key = if peer.is_agents() { RENAMED_NET_PEER_IP } else { RENAMED_NETWORK_PEER_ADDRESS };
+            draft.edit(at, key.len(), |out| out.extend_from_slice(key.as_bytes()));
+            renamed += 1;
+        } else if peer.is_agents() {
+            settled = Some(peer.span);
+        }
+    }
+    renamed
+}
+
+/// The address that the agent takes for a resource's own: it brings nothing to IPv4 here.
+fn host(resource: &Resource<'_>) -> Option<IpAddr> {
+    let texts = resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| value.as_str());
+    texts.filter_map(|text| text.parse().ok()).last()
+}
+
+const NET_PEER_IP: &str = "net.peer.ip";
+const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+const RENAMED_NET_PEER_IP: &str = "net_peer_ip";
+const RENAMED_NETWORK_PEER_ADDRESS: &str = "network_peer_address";
+
+/// Lengths of the keys that are looked for, and how both begin.
+pub(crate) const KEY_LENGTHS: [u8; 2] = [NET_PEER_IP.len() as u8, NETWORK_PEER_ADDRESS.len() as u8];
+pub(crate) const KEY_BEGIN: [u8; 2] = *b"ne";

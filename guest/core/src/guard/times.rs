@@ -1,0 +1,193 @@
+//! `future_spans` and `far_times`: when spans end, by the clock of the host.
+//!
+//! The window in which deepflow-agent counts moves with the newest end that it has seen, and drops what is before it: one span
+//! that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which its span
+//! ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
+
+use crate::edit::Draft;
+use crate::exchange::{Level, Notice};
+use crate::wire;
+
+/// What ends are held against. All are nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The host's clock.
+    now: u64,
+    /// What ends after this is moved back.
+    latest: u64,
+    /// What ends before this, or after that, is far away.
+    near: (u64, u64),
+    /// Whether spans are counted that have no end, or begin after it.
+    senseless: bool,
+    /// The earliest end that no rule is about, and how long after it there are others.
+    usual: (u64, u64),
+}
+
+impl Times {
+    /// Everything is as it should be.
+    pub const ANY: Self =
+        Self { now: 0, latest: u64::MAX, near: (0, u64::MAX), senseless: false, usual: (0, u64::MAX) };
+
+    /// `future` milliseconds are let pass, 0: any; with `far`, times far away and those that make no sense are counted. Without
+    /// a clock only the last can be told.
+    pub(crate) fn new(now: Option<u64>, future: u32, far: bool) -> Self {
+        let latest = match (now, future) {
+            (None, _) | (_, 0) => u64::MAX,
+            (Some(now), future) => now.saturating_add(u64::from(future) * 1_000_000),
+        };
+        let near = match now {
+            Some(now) if far => (now.saturating_sub(PAST), now.saturating_add(AHEAD)),
+            _ => Self::ANY.near,
+        };
+        // No end at all is 0.
+        let earliest = near.0.max(u64::from(far));
+        let usual = (earliest, near.1.min(latest).saturating_sub(earliest));
+        Self { now: now.unwrap_or_default(), latest, near, senseless: far, usual }
+    }
+
+    /// Whether a rule is about a span that starts and ends then: the one question that is asked for each.
+    #[inline(always)]
+    pub(crate) fn are_odd(&self, start: u64, end: u64) -> bool {
+        end.wrapping_sub(self.usual.0) > self.usual.1 || start > end
+    }
+}
+
+/// A span that is moved back: where its times stand. The first is none where the span has no start.
+#[derive(Clone, Copy, Debug)]
+struct Moved<'a> {
+    start: Option<&'a [u8; 8]>,
+    end: &'a [u8; 8],
+}
+
+/// Spans of one ResourceSpans with odd times.
+#[derive(Debug, Default)]
+pub(crate) struct OddTimes<'a> {
+    moved: Vec<Moved<'a>>,
+    ahead: u64,
+    far: u32,
+    senseless: u32,
+}
+
+impl<'a> OddTimes<'a> {
+    pub(crate) fn clear(&mut self) {
+        self.moved.clear();
+        (self.ahead, self.far, self.senseless) = (0, 0, 0);
+    }
+
+    /// Whether there is nothing to change.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.moved.is_empty()
+    }
+
+    /// Notes what is wrong with a span's times.
+    #[inline(never)]
+    pub(crate) fn note(&mut self, times: &Times, start: Option<&'a [u8; 8]>, end: Option<&'a [u8; 8]>) {
+        let value = |time: Option<&[u8; 8]>| time.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let (begins, ends) = (value(start), value(end));
+        let is_senseless = ends == 0 || begins > ends;
+        self.senseless += u32::from(times.senseless && is_senseless);
+        match end {
+            Some(end) if ends > times.latest => {
+                self.ahead = self.ahead.max(ends - times.now);
+                self.moved.push(Moved { start, end });
+            }
+            _ => self.far += u32::from(ends != 0 && !(times.near.0..=times.near.1).contains(&ends)),
+        }
+    }
+
+    /// Drafts the times of spans that are moved back.
+    pub(crate) fn move_back(&self, body: &[u8], times: &Times, draft: &mut Draft) {
+        for Moved { start, end } in &self.moved {
+            let ahead = u64::from_le_bytes(**end) - times.now;
+            draft.edit(wire::offset_in(body, *end), 8, |out| out.extend(times.now.to_le_bytes()));
+            if let Some(start) = start {
+                let earlier = u64::from_le_bytes(**start).saturating_sub(ahead);
+                draft.edit(wire::offset_in(body, *start), 8, |out| out.extend(earlier.to_le_bytes()));
+            }
+        }
+    }
+}
+
+/// What was met in a whole request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimesMet {
+    /// Spans that were moved back.
+    pub moved: u32,
+    /// By how much at most, nanoseconds.
+    ahead: u64,
+    /// Spans that ended far from now.
+    pub far: u32,
+    /// Spans without an end, or that begin after it.
+    pub senseless: u32,
+    /// The service of the first spans far away, and services of those that make no sense.
+    far_service: Option<String>,
+    senseless_services: Vec<String>,
+}
+
+impl TimesMet {
+    /// Adds what was met in one ResourceSpans. `service` is asked where it matters whose spans they are.
+    pub(crate) fn add<'a>(&mut self, odd: &OddTimes<'_>, service: impl FnOnce() -> Option<&'a str>) {
+        self.moved += odd.moved.len() as u32;
+        self.ahead = self.ahead.max(odd.ahead);
+        self.far += odd.far;
+        self.senseless += odd.senseless;
+        let names_far = odd.far > 0 && self.far_service.is_none();
+        let names_senseless = odd.senseless > 0 && self.senseless_services.len() < MAX_SERVICES;
+        if !names_far && !names_senseless {
+            return;
+        }
+        let service: String = service().unwrap_or_default().chars().take(MAX_SERVICE).collect();
+        if names_senseless && !self.senseless_services.contains(&service) {
+            self.senseless_services.push(service.clone());
+        }
+        if names_far {
+            self.far_service = Some(service);
+        }
+    }
+
+    /// What the operator should see, where a batch of so many `spans` came from `peer`.
+    pub(crate) fn notices(&self, spans: u32, peer: &str) -> Vec<Notice> {
+        let warning = |key: String, message| Notice { level: Level::Warning, key: key.into(), message };
+        let mut notices = Vec::new();
+        if self.moved == spans && spans > 0 {
+            let seconds = self.ahead.div_ceil(1_000_000_000);
+            notices.push(warning(
+                format!("clock-ahead:{peer}"),
+                format!(
+                    "all {spans} spans of a batch from {peer} end in the future, up to {seconds} s ahead of this host's clock: they \
+                     were moved back to now; set the clock there (or here) right"
+                ),
+            ));
+        }
+        if let Some(service) = &self.far_service {
+            notices.push(warning(
+                format!("far-times:{peer}"),
+                format!(
+                    "{} of {spans} spans from {peer}, service {service:?} first, ended more than 24 h ago or over 5 s ahead of this \
+                     host's clock: a hundred different hours in a block lose DeepFlow's server the block",
+                    self.far
+                ),
+            ));
+        }
+        for service in &self.senseless_services {
+            notices.push(warning(
+                format!("end-before-start:{service}"),
+                format!(
+                    "spans of service {service:?} have no end, or begin after it: DeepFlow shows those in 1970, or without a \
+                     duration; correct what makes them"
+                ),
+            ));
+        }
+        notices
+    }
+}
+
+/// How far back is near: 24 hours.
+const PAST: u64 = 24 * 3_600 * 1_000_000_000;
+
+/// How far ahead is: 5 seconds. The agent's window waits 9.
+const AHEAD: u64 = 5_000_000_000;
+
+/// Services that are named in the notices about one request, and characters of each name.
+const MAX_SERVICES: usize = 3;
+const MAX_SERVICE: usize = 64;
