@@ -30,7 +30,7 @@ pub(crate) fn run(quick: bool) -> Value {
             let pods = bodies::pods(*count).to_string();
             let table = directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
             assert_eq!(table.len(), *count);
-            [documented.pipeline.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
+            [documented.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
         })
         .collect();
     json!(rows)

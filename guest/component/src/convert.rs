@@ -109,6 +109,7 @@ impl From<exchange::Report> for wit::Report {
             address_pod: report.address_pod,
             address_connection: report.address_connection,
             address_unknown: report.address_unknown,
+            address_contradicted: report.address_contradicted,
             refused: report.refused,
             kinds_cleared: report.kinds_cleared,
             resources_created: report.resources_created,

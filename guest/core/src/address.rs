@@ -34,6 +34,17 @@ pub fn is_candidate(address: IpAddr) -> bool {
     !(special || address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
 
+/// The first address of a list that a pod can have. The Downward API writes `status.podIPs` with commas, and a client that
+/// puts an IPv6 address into a URL as well writes it in brackets.
+pub fn first_candidate(list: &str) -> Option<IpAddr> {
+    let bare = |entry: &'_ str| -> Option<IpAddr> {
+        let entry = entry.trim();
+        let inner = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        parse(inner.unwrap_or(entry))
+    };
+    list.split(',').filter_map(bare).find(|address| is_candidate(*address))
+}
+
 /// The address at the far end: the TCP peer or, where that is a trusted proxy, the right-most address of
 /// X-Forwarded-For, or of Forwarded (RFC 7239), that is not one.
 ///
@@ -209,6 +220,23 @@ mod tests {
             ["", " 10.0.0.1", "10.0.0.1:80", "10.0.0.0/8", "[::1]", "010.0.0.1", "10.0.0", "1%a", "::1%"]
         {
             assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn of_a_list_the_first_address_that_a_pod_can_have_counts() {
+        for (list, expected) in [
+            ("10.1.2.3", Some("10.1.2.3")),
+            ("10.1.2.3,fd00::3", Some("10.1.2.3")),
+            ("fd00:0::0003, 10.1.2.3", Some("fd00::3")),
+            ("127.0.0.1,,junk,10.1.2.3", Some("10.1.2.3")),
+            ("[fd00::3]", Some("fd00::3")),
+            ("$(POD_IP)", None),
+            ("10.1.2.3:80", None),
+            ("[fd00::3", None),
+            ("", None),
+        ] {
+            assert_eq!(first_candidate(list), expected.map(|text| text.parse().unwrap()), "{list}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! Which pod a resource comes from.
 //!
 //! An association is a list of entries, each a conjunction of sources. The first entry all of whose sources give a value
-//! and whose values lead to exactly one pod decides. The Collector stops at the first entry that has all its values,
-//! found or not (contrib#41844); going on is a deliberate difference, since a stale name must not hide a good address.
+//! and whose values lead to exactly one pod that agrees with what the resource claims decides. The Collector stops at the
+//! first entry that has all its values, found or not (contrib#41844); going on is a deliberate difference, since a host
+//! name that is no pod's must not hide a good address.
 
 mod extraction;
 mod lookups;
@@ -14,7 +15,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::address;
-use crate::directory::{self, Details, Fields, Lookup, MAX_TERMS, Pod, Term};
+use crate::directory::{self, Details, Fields, MAX_TERMS, Pod, Term};
 use crate::pipeline::Context;
 use crate::resource::Resource;
 
@@ -106,18 +107,18 @@ impl Association {
         Self { entries: entries.unwrap_or_else(built_in) }
     }
 
-    /// The pod that a resource comes from, among those that `selection` accepts, with the parts that are wanted.
+    /// The pod that a resource comes from, among those that `accepts`, with the parts that are wanted.
     pub(crate) fn find<'a>(
         &self,
         resource: &Resource<'a>,
         context: &'a Context<'a>,
-        selection: &Selection,
         want: Details,
+        accepts: impl Fn(&Pod) -> bool,
     ) -> Option<Found<'a>> {
         self.entries.iter().find_map(|entry| {
             let terms = entry.terms(resource, context)?;
             let pod = context.find(terms.as_slice(), want).into_pod()?;
-            selection.accepts(&pod).then(|| Found { pod, address: terms.address() })
+            accepts(&pod).then(|| Found { pod, address: terms.address() })
         })
     }
 
@@ -126,20 +127,14 @@ impl Association {
         self.sources().filter_map(Source::field).collect()
     }
 
-    /// The connection's address, as far as it can be a pod's: what is written where no pod was found.
-    ///
-    /// The Collector writes it in any case, also if it is a node's or 127.0.0.6.
-    pub(crate) fn connection_address<'a>(
+    /// The connection's address, where it can be a pod's, and what counts as that.
+    pub(crate) fn connections(
         &self,
-        resource: &Resource<'a>,
-        context: &'a Context<'a>,
-    ) -> Option<IpAddr> {
+        resource: &Resource<'_>,
+        context: &Context<'_>,
+    ) -> impl Iterator<Item = IpAddr> {
         let connections = self.sources().filter(|source| source.is_connection());
-        let mut addresses = connections.filter_map(|source| source.address(resource, context));
-        addresses.find(|address| match *context.find(&[Term::Ip(*address)], Details::default()) {
-            Lookup::Node | Lookup::Absent => false,
-            Lookup::Found(_) | Lookup::Ambiguous | Lookup::Unknown => true,
-        })
+        connections.filter_map(|source| source.address(resource, context))
     }
 
     /// The first address in this order, without a lookup.
@@ -197,7 +192,7 @@ impl Source {
         let address = match self {
             Self::Connection => context.connection(),
             Self::Attribute { name, identifies: Identifier::Ip, .. } => {
-                resource.text(name).and_then(address::parse)
+                resource.text(name).and_then(address::first_candidate)
             }
             Self::Attribute { .. } => None,
         };

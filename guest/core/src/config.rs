@@ -39,6 +39,8 @@ mod url;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::claims::Claims;
+use crate::directory::Fields;
 use crate::exchange::{Level, Notice};
 use crate::guard::Rules;
 use crate::pipeline::{Pipeline, Step};
@@ -98,6 +100,14 @@ pub struct Config {
     pub proxy_wasm: ProxyWasm,
     /// What a person should know about this configuration.
     pub notices: Vec<Notice>,
+}
+
+impl Config {
+    /// Which parts of pods the pipeline and the guard need. A directory with these alone answers as one that has them all.
+    pub fn fields(&self) -> Fields {
+        let stamps = self.rules.require_host_ip || self.rules.repair_host_ip;
+        self.pipeline.fields().union(if stamps { Claims::FIELDS } else { Fields::NONE })
+    }
 }
 
 /// Reads a document, `${env:...}` already expanded and `filter.node_from_env_var` resolved. The error has all faults.

@@ -28,7 +28,7 @@ pub enum Term<'a> {
     Namespace(&'a str),
     /// `spec.nodeName`.
     Node(&'a str),
-    /// `spec.hostname`, or the pod's name where that is unset.
+    /// `spec.hostname`, or the pod's name where that is unset, as [`cut_hostname`] has it.
     Hostname(&'a str),
     /// The Deployment that owns the pod.
     Deployment(&'a str),
@@ -77,7 +77,7 @@ pub struct Pod {
     pub host_network: bool,
     /// `spec.nodeName`.
     pub node: String,
-    /// `spec.hostname`, or the pod's name.
+    /// `spec.hostname`, or the pod's name as [`cut_hostname`] has it.
     pub hostname: String,
     /// `metadata.creationTimestamp`, RFC 3339: what the Collector calls the start time.
     pub start_time: String,
@@ -89,6 +89,35 @@ pub struct Pod {
     pub labels: Vec<(String, String)>,
     /// Annotations, where asked for.
     pub annotations: Vec<(String, String)>,
+}
+
+impl Pod {
+    /// Whether that may be meant by this pod's name: the name, its host name, or the name as Linux has it for a host name.
+    pub fn is_called(&self, text: &str) -> bool {
+        self.name == text || self.hostname == text || self.cut_name() == text
+    }
+
+    /// The name as [`cut_hostname`] has it.
+    pub fn cut_name(&self) -> &str {
+        cut_hostname(&self.name)
+    }
+
+    /// Whether both are the same pod.
+    pub fn is_same(&self, other: &Self) -> bool {
+        if self.uid.is_empty() || other.uid.is_empty() {
+            return self.name == other.name && self.namespace == other.namespace;
+        }
+        self.uid == other.uid
+    }
+}
+
+/// A pod's name as the kubelet makes a host name of it: what fits into 63 characters, without a separator at the end
+/// (kubelet_pods.go, truncatePodHostnameIfNeeded).
+pub fn cut_hostname(name: &str) -> &str {
+    match name.get(..MAX_HOSTNAME) {
+        Some(cut) if name.len() > MAX_HOSTNAME => cut.trim_end_matches(['-', '.']),
+        _ => name,
+    }
 }
 
 /// A directory without pods, for hosts that have none.
@@ -103,3 +132,6 @@ impl Directory for NoPods {
 
 /// Conditions in one lookup, as many as the Collector's `PodIdentifierMaxLength`, and one for the namespace.
 pub const MAX_TERMS: usize = 5;
+
+/// Characters of a host name.
+const MAX_HOSTNAME: usize = 63;

@@ -186,6 +186,8 @@ pub struct Report {
     pub address_connection: u32,
     /// ... for which nothing was found.
     pub address_unknown: u32,
+    /// ... for which only pods were found that the resource itself contradicts.
+    pub address_contradicted: u32,
     /// Batches refused because they cannot be decoded: 0 or 1.
     pub refused: u32,
     /// Span kinds outside 0..5 that were cleared.

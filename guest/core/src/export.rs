@@ -14,7 +14,6 @@ use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
     Report, Request, Upstream, Verdict,
 };
-use crate::guard::usable_host_ip;
 use crate::json;
 use crate::message::diagnose;
 use crate::pipeline::Context;
@@ -154,9 +153,9 @@ impl Filter {
         let connection = address::connection(request, &self.config.trusted_proxies);
         let context = Context::new(request, connection, directory, self.config.include_metadata);
         let walked = walk(request.body, &rules.checks(request.now), |resource| {
-            let arrived = usable_host_ip(resource);
-            let pod = self.config.pipeline.run(resource, &context);
-            rules.enforce(resource, arrived, pod.as_deref(), &context, report);
+            let pipeline = &self.config.pipeline;
+            let run = pipeline.run(resource, &context);
+            rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context, report);
         })?;
         let peer = connection.or(request.peer).map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
         notices.extend(walked.times.notices(walked.spans, &peer));

@@ -4,20 +4,14 @@
 //! stops adding its fallback address after the first resource that has one; its fallback is the address of whoever sent
 //! the request, so ours.
 
+mod host_ip;
 pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod peers;
 pub(crate) mod times;
 
-use std::borrow::Cow;
-use std::net::IpAddr;
-
-use crate::address::{self, UNKNOWN};
-use crate::directory::{Details, Lookup, Pod, Term};
-use crate::exchange::Report;
-use crate::pipeline::Context;
-use crate::resource::{Resource, Value};
 use crate::trace::Checks;
+pub(crate) use host_ip::usable_host_ip;
 pub use memory::Limits;
 use times::Times;
 
@@ -100,111 +94,6 @@ impl Rules {
             limits: Limits::new(self.agent_memory, self.spans_per_request),
         }
     }
-
-    /// Rules 3 to 5, after the pipeline. `arrived` is what [`usable_host_ip`] gave before it, `pod` what it associated.
-    pub(crate) fn enforce(
-        self,
-        resource: &mut Resource<'_>,
-        arrived: Option<IpAddr>,
-        pod: Option<&Pod>,
-        context: &Context<'_>,
-        report: &mut Report,
-    ) {
-        let current = usable_host_ip(resource);
-        let kept = current.is_some() && current == arrived;
-        // What the client says of itself is kept: on the host's network a node's address is the right one. What the
-        // pipeline wrote came from a guess at the sender, and a node is what such guesses get wrong.
-        if let Some(address) = current.filter(|address| kept || !is_node(*address, pod, context)) {
-            if kept {
-                report.address_kept += 1;
-            } else {
-                report.address_pipeline += 1;
-            }
-            if self.require_host_ip && !is_canonical(resource, address) {
-                report.addresses_normalised += 1;
-                write(resource, address);
-            }
-            return;
-        }
-        let present = resource.get(HOST_IP).is_some();
-        if !present && !self.require_host_ip {
-            return;
-        }
-        let found = if self.repair_host_ip { candidate(resource, pod, context) } else { None };
-        let address = match found {
-            Some((address, count)) => {
-                *count(report) += 1;
-                address
-            }
-            None if self.mark_unknown => {
-                report.address_unknown += 1;
-                if is_canonical(resource, UNKNOWN) {
-                    return;
-                }
-                UNKNOWN
-            }
-            None => return,
-        };
-        report.addresses_repaired += u32::from(present);
-        write(resource, address);
-    }
-}
-
-/// The address that DeepFlow's server would take from `app.host.ip`, if a pod can have it: the last valid one.
-pub(crate) fn usable_host_ip(resource: &Resource<'_>) -> Option<IpAddr> {
-    resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| usable(value)).last()
-}
-
-fn usable(value: &Value<'_>) -> Option<IpAddr> {
-    value.as_str().and_then(address::parse).filter(|address| address::is_candidate(*address))
-}
-
-/// Whether there is one `app.host.ip`, and it is `address` as everybody writes it.
-fn is_canonical(resource: &Resource<'_>, address: IpAddr) -> bool {
-    let same = resource.text(HOST_IP).is_some_and(|text| match address {
-        // There is one way to write IPv4 that parses; the other texts for the same address have a colon.
-        IpAddr::V4(_) => !text.contains(':') && text.parse() == Ok(address),
-        IpAddr::V6(_) => text == address.to_string(),
-    });
-    same && resource.count(HOST_IP) == 1
-}
-
-fn write(resource: &mut Resource<'_>, address: IpAddr) {
-    resource.set(HOST_IP, Value::String(Cow::Owned(address.to_string())));
-}
-
-type Count = fn(&mut Report) -> &mut u32;
-
-/// The next best address, and what to count it as.
-fn candidate(resource: &Resource<'_>, pod: Option<&Pod>, context: &Context<'_>) -> Option<(IpAddr, Count)> {
-    let by_attribute = || {
-        let address = resource.get(POD_IP).and_then(usable)?;
-        let count: Count = |report| &mut report.address_pod_ip;
-        (!is_node(address, pod, context)).then_some((address, count))
-    };
-    let by_pod = || {
-        let pod = pod.filter(|pod| !pod.host_network)?;
-        let address = pod.ips.iter().copied().find(|address| address::is_candidate(*address))?;
-        let count: Count = |report| &mut report.address_pod;
-        Some((address, count))
-    };
-    let by_connection = || {
-        let address = context.connection().filter(|address| address::is_candidate(*address))?;
-        let count: Count = |report| &mut report.address_connection;
-        let plausible = !matches!(context.connection_lookup(), Lookup::Node | Lookup::Absent);
-        plausible.then_some((address, count))
-    };
-    by_attribute().or_else(by_pod).or_else(by_connection)
-}
-
-fn is_node(address: IpAddr, pod: Option<&Pod>, context: &Context<'_>) -> bool {
-    if pod.is_some_and(|pod| !pod.host_network && pod.ips.contains(&address)) {
-        return false;
-    }
-    if context.connection() == Some(address) {
-        return *context.connection_lookup() == Lookup::Node;
-    }
-    *context.find(&[Term::Ip(address)], Details::default()) == Lookup::Node
 }
 
 #[cfg(test)]

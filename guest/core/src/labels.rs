@@ -71,6 +71,7 @@ label!(
         Pod => "pod",
         Connection => "connection",
         Unknown => "unknown",
+        Contradicted => "contradicted",
     }
 );
 
@@ -120,7 +121,7 @@ label!(
 
 impl Report {
     /// Resources by where their `app.host.ip` came from.
-    pub fn found(&self) -> [(Found, u32); 6] {
+    pub fn found(&self) -> [(Found, u32); 7] {
         [
             (Found::Kept, self.address_kept),
             (Found::Pipeline, self.address_pipeline),
@@ -128,6 +129,7 @@ impl Report {
             (Found::Pod, self.address_pod),
             (Found::Connection, self.address_connection),
             (Found::Unknown, self.address_unknown),
+            (Found::Contradicted, self.address_contradicted),
         ]
     }
 

@@ -17,6 +17,7 @@
 pub mod action;
 pub mod address;
 pub mod association;
+mod claims;
 pub mod config;
 pub mod directory;
 pub mod edit;

@@ -4,7 +4,8 @@ mod context;
 mod kubernetes;
 
 use crate::action::Action;
-use crate::directory::{Details, Field, Fields};
+use crate::claims::Claims;
+use crate::directory::{Details, Field, Fields, Pod};
 use crate::resource::Resource;
 
 pub use crate::association::Associated;
@@ -38,7 +39,7 @@ impl Pipeline {
     }
 
     /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one
-    /// that has them all. The guard needs none of them: it looks up addresses.
+    /// that has them all.
     pub fn fields(&self) -> Fields {
         let steps = self.steps.iter().filter_map(|step| match step {
             Step::Resource(_) => None,
@@ -47,23 +48,47 @@ impl Pipeline {
         steps.fold(Fields::NONE, Fields::union)
     }
 
-    /// Runs every step over one resource. Returns the pod that the last `k8sattributes` step associated, if any.
+    /// Whether any step excludes a pod, so that nothing is to be taken from it.
+    pub(crate) fn excludes(&self, pod: &Pod) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Resource(_) => false,
+            Step::Kubernetes(kubernetes) => kubernetes.selection.excludes(pod),
+        })
+    }
+
+    /// Runs every step over one resource.
     ///
     /// What is written borrows from the pipeline, the request and the context wherever it can, so that a resource costs
     /// neither texts nor, for a pod that an earlier resource of the request had, a lookup.
-    pub fn run<'a>(
-        &'a self,
-        resource: &mut Resource<'a>,
-        context: &'a Context<'a>,
-    ) -> Option<Associated<'a>> {
-        let mut associated = None;
+    pub fn run<'a>(&'a self, resource: &mut Resource<'a>, context: &'a Context<'a>) -> Run<'a> {
+        let mut claims = Claims::read(resource);
+        let mut pod = None;
         for step in &self.steps {
             match step {
                 Step::Resource(actions) => actions.iter().for_each(|action| action.apply(resource, context)),
-                Step::Kubernetes(kubernetes) => associated = kubernetes.apply(resource, context),
+                Step::Kubernetes(kubernetes) => {
+                    if resource.changed {
+                        claims.reread(resource, context);
+                    }
+                    pod = kubernetes.apply(resource, &claims, context);
+                }
             }
         }
-        associated
+        Run { claims, pod }
+    }
+}
+
+/// What a run over one resource came to.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub(crate) claims: Claims<'a>,
+    pub(crate) pod: Option<Associated<'a>>,
+}
+
+impl Run<'_> {
+    /// The pod that the last `k8sattributes` step associated, if any.
+    pub fn pod(&self) -> Option<&Pod> {
+        self.pod.as_deref()
     }
 }
 

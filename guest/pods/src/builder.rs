@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use podstamp_core::directory::{Field, Fields};
+use podstamp_core::directory::{self, Field, Fields};
 
 use crate::assembly::Assembly;
 use crate::columns::{Columns, Pairs, Record};
@@ -148,13 +148,16 @@ impl Builder {
         let mut intern = |field, text: &str| {
             strings.intern(if fields.contains(field) { text } else { Default::default() })
         };
-        let hostname =
-            match &*pod.hostname {
-                hostname if hostname.is_empty() || *hostname == pod.name => {
-                    if fields.contains(Field::Hostname) { name } else { Symbol::EMPTY }
-                }
-                hostname => intern(Field::Hostname, hostname)?,
-            };
+        let hostname = match &*pod.hostname {
+            _ if !fields.contains(Field::Hostname) => Symbol::EMPTY,
+            // As the kubelet does: Linux has no longer host name.
+            "" => match directory::cut_hostname(&pod.name) {
+                cut if cut.len() < pod.name.len() => intern(Field::Hostname, cut)?,
+                _ => name,
+            },
+            hostname if *hostname == pod.name => name,
+            hostname => intern(Field::Hostname, hostname)?,
+        };
         Some(Record {
             name,
             created,

@@ -70,6 +70,19 @@ fn an_address_belongs_to_the_pod_that_started_last_and_still_runs() {
 }
 
 #[test]
+fn a_host_name_is_cut_where_linux_has_no_longer_one() {
+    let long = "candies-sharing-216-fresh-8bzv4-system-container-impl-01234567-404075885";
+    let pods = table(&[PodParts { name: long.into(), ..PodParts::default() }]);
+    let again = Intake::new(write(&pods, Fields::ALL).into()).finish().unwrap();
+    for table in [pods, again] {
+        let expected = format!("/{long}");
+        assert_eq!(find(&table, &[Term::Hostname(&long[..62])]), expected, "without the dash at the end");
+        assert_eq!(find(&table, &[Term::Hostname(long)]), "Absent");
+        assert_eq!(find(&table, &[Term::Name(long)]), expected);
+    }
+}
+
+#[test]
 fn a_name_in_two_namespaces_needs_its_namespace() {
     let table = shop();
     assert_eq!(find(&table, &[Term::Name("order-0")]), "Ambiguous");

@@ -47,7 +47,7 @@ impl Plugin {
         let (metrics, instance) = (Metrics::define(), origin::instance(&variables));
         let config = filter.config();
         let source = config.proxy_wasm.pods.clone();
-        let pods = source.map(|source| Pods::new(source, config.pipeline.fields()));
+        let pods = source.map(|source| Pods::new(source, config.fields()));
         Ok(Self {
             filter,
             metrics,

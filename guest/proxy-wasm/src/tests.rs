@@ -571,7 +571,11 @@ fn pods_come_from_a_podstamp_and_follow_its_changes() {
     tick(root, 10);
     let call = proxy(|proxy| proxy.calls[0].clone());
     assert_eq!((call.cluster.as_str(), call.body.len()), ("podstamp", 0));
-    assert!(call.headers.contains(&Header::new(":path", "/pods?fields=namespace,uid")), "{:?}", call.headers);
+    assert!(
+        call.headers.contains(&Header::new(":path", "/pods?fields=namespace,uid,hostname")),
+        "{:?}",
+        call.headers
+    );
     answer_call(root, 1, &[(":status", "200"), ("etag", "\"one\"")], listing("10.1.2.3").as_bytes());
     tick(root, 10);
     assert!(finds(root, "10.1.2.3"));

@@ -298,7 +298,7 @@ fn total(envoy: &Envoy, name: &str) -> u32 {
 }
 
 /// What a case counts, and where Envoy shows it; not how many spans are far from now, which depends on the clock.
-const COUNTED: [(&str, &str); 17] = [
+const COUNTED: [(&str, &str); 18] = [
     ("resources", "podstamp_resources_total_outcome"),
     ("spans", "podstamp_spans_total_outcome"),
     ("address_kept", "podstamp_addresses_total_from_kept{"),
@@ -307,6 +307,7 @@ const COUNTED: [(&str, &str); 17] = [
     ("address_pod", "podstamp_addresses_total_from_pod{"),
     ("address_connection", "podstamp_addresses_total_from_connection{"),
     ("address_unknown", "podstamp_addresses_total_from_unknown{"),
+    ("address_contradicted", "podstamp_addresses_total_from_contradicted{"),
     ("refused", "podstamp_guard_repairs_total_rule_refused{"),
     ("kinds_cleared", "podstamp_guard_repairs_total_rule_kind_cleared{"),
     ("resources_created", "podstamp_guard_repairs_total_rule_resource_created{"),

@@ -106,6 +106,7 @@ fn nothing() -> Report {
         address_pod: 0,
         address_connection: 0,
         address_unknown: 0,
+        address_contradicted: 0,
         refused: 0,
         kinds_cleared: 0,
         resources_created: 0,

@@ -88,7 +88,7 @@ fn check(report: &Report) {
         + report.address_pod_ip
         + report.address_pod
         + report.address_connection;
-    assert_eq!(known + report.address_unknown, report.resources, "{report:?}");
+    assert_eq!(known + report.address_unknown + report.address_contradicted, report.resources, "{report:?}");
 }
 
 fn sent(outbound: &Outbound, body: &[u8]) -> Vec<u8> {

@@ -29,7 +29,7 @@ fn run_from<'a>(
     for (key, value) in before {
         resource.insert(*key, value.clone());
     }
-    assert!(actions.run(&mut resource, &context).is_none());
+    assert!(actions.run(&mut resource, &context).pod().is_none());
     resource.iter().map(|(key, value)| (key.to_owned(), value.clone().into_owned())).collect()
 }
 

@@ -104,6 +104,14 @@ impl Extraction {
             || self.labels.iter().chain(&self.annotations).any(plain)
     }
 
+    /// Puts the pod's name over the one that an action took for it, where the name is to be written.
+    pub(crate) fn rename<'a>(&'a self, resource: &mut Resource<'a>, found: &Found<'a>) {
+        if self.fields.contains(&Field::Name) {
+            let name = found.pod.text(|pod| &pod.name);
+            resource.set(Field::Name.attribute(), Value::String(name));
+        }
+    }
+
     /// Writes what is known of a pod.
     pub(crate) fn write<'a>(
         &'a self,

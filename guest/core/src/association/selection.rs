@@ -52,7 +52,12 @@ impl Selection {
                 let found = pod.labels.iter().find(|(label, _)| label == key);
                 test.holds(found.map(|(_, value)| value.as_str()))
             })
-            && !self.excluded.iter().any(|exclusion| exclusion.matches(&pod.name))
+            && !self.excludes(pod)
+    }
+
+    /// Whether `exclude` names a pod.
+    pub(crate) fn excludes(&self, pod: &Pod) -> bool {
+        self.excluded.iter().any(|exclusion| exclusion.matches(&pod.name))
     }
 }
 

@@ -50,7 +50,7 @@ fn without_an_association_the_collectors_built_in_order_counts() {
         ("10.1.0.7", &[("host.name", "10.1.0.8")], ("item-1", "10.1.0.7")),
         ("unknown", &[("host.name", "10.1.0.8")], ("shop-1", "10.1.0.8")),
         ("unknown", &[("host.name", "shop-1")], ("", "")),
-        ("10.1.0.7", &[("k8s.pod.ip", "10.9.9.9")], ("item-1", "10.9.9.9")),
+        ("10.1.0.7", &[("k8s.pod.ip", "10.9.9.9")], ("", "10.9.9.9")),
         ("10.1.0.7", &[("k8s.pod.ip", "nonsense")], ("item-1", "nonsense")),
         ("::ffff:10.1.0.9", &[("ip", "::ffff:10.1.0.8")], ("shop-1", "10.1.0.8")),
         ("fd00::7", &[], ("item-1", "fd00::7")),
@@ -67,8 +67,14 @@ fn the_first_entry_that_leads_to_one_pod_decides() {
         ..Table::default()
     };
     for (sources, table, attributes, expected) in [
-        // Deliberately unlike the Collector: a name that leads nowhere does not end the search (contrib#41844).
-        (&[&["k8s.pod.name"][..], &["connection"]][..], table(), &[("k8s.pod.name", "gone")][..], "item-1"),
+        // Deliberately unlike the Collector: a value that leads nowhere does not end the search (contrib#41844).
+        (
+            &[&["k8s.deployment.name"][..], &["connection"]][..],
+            table(),
+            &[("k8s.deployment.name", "x")][..],
+            "item-1",
+        ),
+        (&[&["k8s.pod.name"], &["connection"]], table(), &[("k8s.pod.name", "gone")], ""),
         (&[&["k8s.pod.name"], &["connection"]], table(), &[("k8s.pod.name", "shop-1")], "shop-1"),
         (&[&["k8s.pod.name"], &["connection"]], table(), &[("k8s.pod.name", "")], "item-1"),
         (&[&["k8s.pod.name"]], twins(), &[("k8s.pod.name", "item-1")], ""),

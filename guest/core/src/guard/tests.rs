@@ -7,11 +7,13 @@ use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
-use super::{HOST_IP, POD_IP, Rules, usable_host_ip};
+use super::{HOST_IP, POD_IP, Rules};
+use crate::association::Associated;
+use crate::claims::Claims;
 use crate::directory::Pod;
 use crate::exchange::{Report, Request};
-use crate::pipeline::Context;
 use crate::pipeline::fixture::{Table, pod};
+use crate::pipeline::{Context, Run};
 use crate::resource::Value;
 use crate::trace::{Checks, walk};
 
@@ -51,11 +53,12 @@ impl World {
         let context = Context::new(&request, self.peer.parse().ok(), &self.table, false);
         let mut report = Report::default();
         let walked = walk(&body, &Checks::KINDS, |resource| {
-            let arrived = usable_host_ip(resource);
+            let claims = Claims::read(resource);
             if let Some(wrote) = self.wrote {
                 resource.set(HOST_IP, Value::string(wrote));
             }
-            self.rules.enforce(resource, arrived, self.pod.as_ref(), &context, &mut report);
+            let run = Run { claims, pod: self.pod.as_ref().map(Associated::Shared) };
+            self.rules.enforce(resource, &run, &|pod| pod.name.starts_with("relay"), &context, &mut report);
         })
         .unwrap();
         let out = ExportTraceServiceRequest::decode(&walked.edits.apply(&body).unwrap()[..]).unwrap();
@@ -94,7 +97,7 @@ fn a_usable_address_that_came_with_the_request_is_kept() {
     World::default().check_texts(&["2001:db8::7"], &["2001:db8::7"], kept);
     // On the host's network a node's address is the pod's own.
     World::with_node().check_texts(&[NODE], &[NODE], kept);
-    // The client's word goes ahead of what we know of its pod.
+    // The client's word goes ahead of what is known of its pod.
     let world = World { pod: Some(pod("item-1", &["10.1.2.3"])), ..World::default() };
     world.check_texts(&["10.9.9.9"], &["10.9.9.9"], kept);
 }
@@ -108,6 +111,10 @@ fn of_several_addresses_the_last_usable_one_is_left() {
         (&["10.1.1.1", "unknown"], "10.1.1.1"),
         (&["unknown", "10.1.1.1"], "10.1.1.1"),
         (&["10.1.1.1", "127.0.0.6", ""], "10.1.1.1"),
+        // As the server reads them: any IPv6 address wins, within a family the last one.
+        (&["2001:db8::7", "10.1.1.1"], "2001:db8::7"),
+        (&["10.1.1.1", "2001:db8::7", "2001:db8::8", "10.2.2.2"], "2001:db8::8"),
+        (&["10.1.1.1", "::1", "::ffff:10.2.2.2"], "10.2.2.2"),
     ] {
         World::default().check_texts(arrived, &[expected], normalised);
     }
@@ -188,10 +195,10 @@ fn what_the_pipeline_wrote_stays_unless_it_is_a_node() {
     // The directory calls it a node's, but it is what the associated pod has.
     let world = World { wrote: Some(NODE), pod: Some(pod("item-1", &[NODE])), ..World::with_node() };
     world.check(&[], &[NODE], pipeline);
-    // A pod on the host's network has the node's address.
+    // A pod on the host's network has the node's address, and so have its eBPF spans.
     let host = Pod { host_network: true, ..pod("item-1", &[NODE]) };
     let world = World { wrote: Some(NODE), pod: Some(host), ..World::with_node() };
-    world.check(&[], &[PEER], Report { address_connection: 1, addresses_repaired: 1, ..Report::default() });
+    world.check(&[], &[NODE], pipeline);
 }
 
 #[test]
@@ -201,8 +208,11 @@ fn candidates_are_the_pod_attribute_then_the_pod_then_the_connection() {
     let by_connection = Report { address_connection: 1, ..Report::default() };
     let pods = || Some(pod("item-1", &["10.1.2.3", "2001:db8::3"]));
     let world = World { pod: pods(), ..World::with_node() };
-    world.check(&[(POD_IP, text("10.7.7.7"))], &["10.7.7.7"], by_attribute);
-    world.check(&[(POD_IP, text("::ffff:10.7.7.7"))], &["10.7.7.7"], by_attribute);
+    world.check(&[(POD_IP, text("2001:db8::3"))], &["2001:db8::3"], by_attribute);
+    let alone = World::with_node();
+    alone.check(&[(POD_IP, text("10.7.7.7"))], &["10.7.7.7"], by_attribute);
+    alone.check(&[(POD_IP, text("::ffff:10.7.7.7"))], &["10.7.7.7"], by_attribute);
+    alone.check(&[(POD_IP, text("10.7.7.7,2001:db8::7"))], &["10.7.7.7"], by_attribute);
     for unusable in [text(NODE), text("127.0.0.6"), text("?"), Any::IntValue(1)] {
         world.check(&[(POD_IP, unusable)], &["10.1.2.3"], by_pod);
     }
@@ -213,9 +223,113 @@ fn candidates_are_the_pod_attribute_then_the_pod_then_the_connection() {
         &["2001:db8::3"],
         by_pod,
     );
-    World { pod: Some(pod("item-1", &[])), ..World::default() }.check(&[], &[PEER], by_connection);
+    World::default().check(&[], &[PEER], by_connection);
     let host = Pod { host_network: true, ..pod("item-1", &[NODE]) };
-    World { pod: Some(host), ..World::with_node() }.check(&[], &[PEER], by_connection);
+    World { pod: Some(host), ..World::with_node() }.check(&[], &[NODE], by_pod);
+}
+
+#[test]
+fn the_connection_is_not_taken_for_a_pod_that_is_known_to_be_another() {
+    let contradicted = Report { address_contradicted: 1, ..Report::default() };
+    let unknown = Report { address_unknown: 1, ..Report::default() };
+    // It has no address yet.
+    let pending = || Some(pod("item-1", &[]));
+    World { pod: pending(), ..World::default() }.check(&[], &["0.0.0.0"], contradicted);
+    World { pod: pending(), peer: NODE, ..World::with_node() }.check(&[], &["0.0.0.0"], unknown);
+
+    let relay = || pod("gateway-1", &[PEER]);
+    let item = || pod("item-1", &["10.1.2.3"]);
+    let world = |pods| World { table: Table { pods, ..Table::default() }, ..World::default() };
+    let by_connection = Report { address_connection: 1, ..Report::default() };
+    for (attributes, expected, report) in [
+        (&[("k8s.pod.uid", "uid-gateway-1")][..], PEER, Report { address_pod: 1, ..Report::default() }),
+        (&[("k8s.pod.uid", "uid-gone")], "0.0.0.0", contradicted),
+        (&[("k8s.pod.name", "gone")], "0.0.0.0", contradicted),
+        (&[("k8s.pod.name", "gateway-1"), ("k8s.namespace.name", "other")], "0.0.0.0", contradicted),
+        (&[("k8s.pod.ip", NODE), ("k8s.pod.uid", "uid-gone")], "0.0.0.0", contradicted),
+        // Neither what names no pod nor a reference that nothing was put in for is a claim.
+        (&[("host.name", "laptop")], PEER, by_connection),
+        (&[("k8s.pod.name", "$(POD_NAME)"), ("k8s.pod.uid", "")], PEER, by_connection),
+        (&[("k8s.pod.ip", "$(POD_IP)")], PEER, by_connection),
+        (&[("k8s.namespace.name", "other")], PEER, by_connection),
+    ] {
+        let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, text(value))).collect();
+        let world = World {
+            table: Table {
+                pods: vec![relay(), item()],
+                nodes: vec![NODE.parse().unwrap()],
+                ..Table::default()
+            },
+            ..World::default()
+        };
+        world.check(&attributes, &[expected], report);
+    }
+    // Nor is an address that nobody knows, where a claim leads to a pod that has another.
+    let by_pod = Report { address_pod: 1, ..Report::default() };
+    world(vec![item()]).check(&[("k8s.pod.uid", text("uid-item-1"))], &["10.1.2.3"], by_pod);
+    world(vec![pod("item-1", &[])]).check(&[("k8s.pod.uid", text("uid-item-1"))], &["0.0.0.0"], contradicted);
+    world(vec![pod("item-1", &[])]).check(&[("host.name", text("item-1"))], &["0.0.0.0"], contradicted);
+    // What the pipeline takes from the connection is held against the claims as well.
+    let wrote = World { wrote: Some(PEER), ..world(vec![relay(), item()]) };
+    let repaired = Report { addresses_repaired: 1, ..Report::default() };
+    wrote.check(&[("k8s.pod.uid", text("uid-item-1"))], &["10.1.2.3"], Report { address_pod: 1, ..repaired });
+    wrote.check(
+        &[("k8s.pod.uid", text("uid-gone"))],
+        &["0.0.0.0"],
+        Report { address_contradicted: 1, ..repaired },
+    );
+}
+
+#[test]
+fn an_excluded_pod_is_no_source_of_addresses() {
+    let unknown = Report { address_unknown: 1, ..Report::default() };
+    let table = || Table { pods: vec![pod("relay-1", &[PEER])], ..Table::default() };
+    World { table: table(), ..World::default() }.check(&[], &["0.0.0.0"], unknown);
+    let wrote = World { table: table(), wrote: Some(PEER), ..World::default() };
+    wrote.check(&[], &["0.0.0.0"], Report { addresses_repaired: 1, ..unknown });
+    // What it says of itself counts.
+    let own = [(POD_IP, text(PEER))];
+    World { table: table(), ..World::default() }.check(
+        &own,
+        &[PEER],
+        Report { address_pod_ip: 1, ..Report::default() },
+    );
+}
+
+#[test]
+fn a_pod_is_found_by_what_the_resource_claims() {
+    let by_pod = Report { address_pod: 1, ..Report::default() };
+    let contradicted = Report { address_contradicted: 1, ..Report::default() };
+    let unknown = Report { address_unknown: 1, ..Report::default() };
+    let long = "candies-sharing-216-fresh-8bzv4-system-container-impl-0123456789-404075885";
+    let named = Pod { hostname: "primary".to_owned(), ..pod("mysql-7d9f", &["10.1.2.4"]) };
+    let cut = Pod { hostname: long[..63].to_owned(), ..pod(long, &["10.1.2.5"]) };
+    let host = Pod { host_network: true, ..pod("proxy-1", &[NODE]) };
+    let elsewhere =
+        Pod { namespace: "other".to_owned(), uid: "uid-other".to_owned(), ..pod("item-1", &["10.1.2.9"]) };
+    let pods = vec![pod("item-1", &["10.1.2.3"]), elsewhere, named, cut, host, pod("relay-1", &["10.1.2.6"])];
+    let nodes = vec![NODE.parse().unwrap()];
+    let world =
+        World { table: Table { pods, nodes, covers_cluster: true, ..Table::default() }, ..World::default() };
+    for (attributes, expected, report) in [
+        (&[("k8s.pod.uid", "uid-item-1")][..], "10.1.2.3", by_pod),
+        (&[("k8s.pod.name", "mysql-7d9f")], "10.1.2.4", by_pod),
+        (&[("k8s.pod.name", "item-1"), ("k8s.namespace.name", "other")], "10.1.2.9", by_pod),
+        (&[("k8s.pod.name", "item-1")], "0.0.0.0", unknown),
+        (&[("k8s.pod.name", "item-1"), ("k8s.pod.uid", "uid-other")], "10.1.2.9", by_pod),
+        (&[("k8s.pod.name", "mysql-7d9f"), ("k8s.pod.uid", "uid-item-1")], "0.0.0.0", contradicted),
+        (&[("k8s.pod.uid", "uid-proxy-1")], NODE, by_pod),
+        (&[("k8s.pod.uid", "uid-relay-1")], "0.0.0.0", unknown),
+        (&[("host.name", "mysql-7d9f")], "10.1.2.4", by_pod),
+        // Linux cuts a host name at 63 characters; what somebody chose for one may be anybody's.
+        (&[("host.name", &long[..63])], "10.1.2.5", by_pod),
+        (&[("host.name", "primary")], "0.0.0.0", unknown),
+        // A Collector on the way may have put its own host name there.
+        (&[("host.name", "mysql-7d9f"), ("k8s.pod.uid", "uid-item-1")], "10.1.2.3", by_pod),
+    ] {
+        let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, text(value))).collect();
+        world.check(&attributes, &[expected], report);
+    }
 }
 
 #[test]

@@ -57,6 +57,16 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// What the directory says of an address.
+    pub(crate) fn find_address(&self, address: IpAddr) -> Answer<'_> {
+        self.find(&[Term::Ip(address)], Details::default())
+    }
+
+    /// Whether an address is a node's.
+    pub(crate) fn is_node(&self, address: IpAddr) -> bool {
+        *self.find_address(address) == Lookup::Node
+    }
+
     /// The directory itself. What it is asked here is not kept.
     pub fn directory(&self) -> &'a dyn Directory {
         self.directory

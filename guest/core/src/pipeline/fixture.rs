@@ -98,7 +98,7 @@ pub(crate) fn run(
         Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"", now: None };
     let context = Context::new(&request, request.peer, table, true);
     let mut resource = resource(attributes);
-    let pod = pipeline.run(&mut resource, &context).map(|pod| pod.name.clone());
+    let pod = pipeline.run(&mut resource, &context).pod().map(|pod| pod.name.clone());
     let written = resource.iter().map(|(key, value)| match value {
         Value::String(text) => format!("{key}={text}"),
         other => format!("{key}={other:?}"),

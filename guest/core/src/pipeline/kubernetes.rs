@@ -1,7 +1,10 @@
 //! The `k8sattributes` processor.
 
+use std::net::IpAddr;
+
 use crate::association::{Associated, Association, Extraction, Selection, write_address};
-use crate::directory::{Details, Field, Fields};
+use crate::claims::Claims;
+use crate::directory::{Details, Fields, Lookup};
 use crate::pipeline::Context;
 use crate::resource::Resource;
 
@@ -20,6 +23,7 @@ impl Kubernetes {
     pub(crate) fn apply<'a>(
         &'a self,
         resource: &mut Resource<'a>,
+        claims: &Claims<'a>,
         context: &'a Context<'a>,
     ) -> Option<Associated<'a>> {
         if self.passthrough {
@@ -28,11 +32,18 @@ impl Kubernetes {
             }
             return None;
         }
-        let found = self.association.find(resource, context, &self.selection, self.details());
+        let found = self.association.find(resource, context, self.details(), |pod| {
+            self.selection.accepts(pod) && claims.agree(pod, context)
+        });
         match &found {
-            Some(found) => self.extraction.write(resource, found, context),
+            Some(found) => {
+                if claims.name_is_anothers(&found.pod, context) {
+                    self.extraction.rename(resource, found);
+                }
+                self.extraction.write(resource, found, context);
+            }
             None if self.extraction.ip => {
-                if let Some(address) = self.association.connection_address(resource, context) {
+                if let Some(address) = self.connection_address(resource, claims, context) {
                     write_address(resource, address, context);
                 }
             }
@@ -41,14 +52,34 @@ impl Kubernetes {
         found.map(|found| found.pod)
     }
 
-    /// What a directory has to know of its pods for this step: what it reads, and what it finds pods by.
+    /// The connection's address, as far as it can be the pod's: what is written where no pod was found.
+    ///
+    /// The Collector writes it in any case, also if it is a node's or 127.0.0.6.
+    fn connection_address<'a>(
+        &self,
+        resource: &Resource<'a>,
+        claims: &Claims<'a>,
+        context: &'a Context<'a>,
+    ) -> Option<IpAddr> {
+        self.association.connections(resource, context).find(|address| {
+            let lookup = context.find_address(*address);
+            let is_usable = match &*lookup {
+                Lookup::Node | Lookup::Absent => false,
+                Lookup::Found(pod) => !self.selection.excludes(pod),
+                Lookup::Ambiguous | Lookup::Unknown => true,
+            };
+            is_usable && claims.admit(*address, &lookup, context)
+        })
+    }
+
+    /// What a directory has to know of its pods for this step: what it reads, what it finds pods by, and what resources claim
+    /// of them.
     pub(crate) fn fields(&self) -> Fields {
         if self.passthrough {
             return Fields::NONE;
         }
         let parts = [self.association.fields(), self.selection.fields(), self.extraction.fields()];
-        // Two with one uid are one pod, listed twice, whatever it was found by.
-        parts.into_iter().fold(Fields::NONE.with(Field::Uid), Fields::union)
+        parts.into_iter().fold(Claims::FIELDS, Fields::union)
     }
 
     /// The parts of a pod that it reads.

@@ -23,16 +23,16 @@ fn attributes_are_written_only_where_they_are_missing_or_empty() {
     let mut item = pod("item-1", &["10.1.0.7"]);
     item.deployment.clear();
     let table = Table { pods: vec![item], ..Table::default() };
-    let before = [("k8s.pod.name", "mine"), ("k8s.pod.uid", ""), ("k8s.node.name", "")];
+    let before = [("k8s.namespace.name", "mine"), ("k8s.pod.uid", ""), ("k8s.node.name", "")];
     let (attributes, _) = run(&pipeline, &table, "10.1.0.7", &before);
     let expected = [
-        "k8s.pod.name=mine",
+        "k8s.namespace.name=mine",
         "k8s.pod.uid=uid-item-1",
         "k8s.node.name=node-1",
         "k8s.pod.ip=10.1.0.7",
+        "k8s.pod.name=item-1",
         "k8s.pod.hostname=item-1",
         "k8s.pod.start_time=2026-01-02T03:04:05Z",
-        "k8s.namespace.name=shop",
     ];
     assert_eq!(attributes, expected, "there is no deployment to write");
 }
@@ -112,11 +112,11 @@ fn each_identifier_is_looked_up_once_a_request() {
     let request = Request { path: "/", peer: "10.1.0.7".parse().ok(), headers: &[], body: b"", now: None };
     let context = Context::new(&request, request.peer, &table, false);
     for _ in 0..100 {
-        for (name, expected) in [("shop-1", "shop-1"), ("gone", "item-1"), ("", "item-1")] {
+        for (name, expected) in [("shop-1", "shop-1"), ("gone", ""), ("", "item-1")] {
             let mut resource = resource(&[("k8s.pod.name", name)]);
-            let pod = pipeline.run(&mut resource, &context).unwrap();
-            assert_eq!(pod.name, expected);
-            assert!(matches!(pod, Associated::Shared(_)));
+            let pod = pipeline.run(&mut resource, &context).pod;
+            assert_eq!(pod.as_ref().map_or("", |pod| &pod.name), expected);
+            assert!(!matches!(pod, Some(Associated::Own(_))));
         }
     }
     assert_eq!(table.asked.take(), ["[Name(\"shop-1\")]", "[Name(\"gone\")]", "[Ip(10.1.0.7)]"]);
@@ -135,11 +135,13 @@ fn steps_run_in_their_order_and_the_last_association_is_returned() {
     let table =
         Table { pods: vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])], ..Table::default() };
     let found =
-        |order: &[&str]| run(&pipeline(&processors, order), &table, "10.1.0.7", &[("host.name", "shop-1")]).1;
-    assert_eq!(found(&["resource/pre", "k8sattributes"]).as_deref(), Some("shop-1"));
-    assert_eq!(found(&["k8sattributes", "resource/pre"]), None);
-    assert_eq!(found(&["resource/pre", "k8sattributes", "k8sattributes/2"]).as_deref(), Some("item-1"));
-    assert_eq!(found(&[]), None);
+        |order: &[&str], peer| run(&pipeline(&processors, order), &table, peer, &[("host.name", "shop-1")]).1;
+    assert_eq!(found(&["resource/pre", "k8sattributes"], "10.1.0.8").as_deref(), Some("shop-1"));
+    assert_eq!(found(&["k8sattributes", "resource/pre"], "10.1.0.8"), None);
+    let both = ["resource/pre", "k8sattributes", "k8sattributes/2"];
+    assert_eq!(found(&both, "10.1.0.8").as_deref(), Some("shop-1"));
+    assert_eq!(found(&both, "10.1.0.7"), None, "the second one found another pod");
+    assert_eq!(found(&[], "10.1.0.8"), None);
 }
 
 #[test]
@@ -161,30 +163,33 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         with("extract", extract)
     };
     for (settings, expected) in [
-        (nothing.clone(), "uid"),
-        (by("k8s.pod.ip"), "uid"),
-        (by("k8s.pod.uid"), "uid"),
-        (by("k8s.pod.name"), "namespace,uid"),
-        (by("k8s.node.name"), "uid,node"),
-        (by("k8s.pod.hostname"), "uid,hostname"),
-        (by("k8s.deployment.name"), "uid,deployment"),
-        (with("filter", json!({"namespace": "shop"})), "namespace,uid"),
-        (with("filter", json!({"node": "node-1"})), "uid,node"),
-        (with("filter", json!({"labels": [{"key": "tier", "value": "web"}]})), "uid,labels"),
+        (nothing.clone(), "namespace,uid,hostname"),
+        (by("k8s.pod.ip"), "namespace,uid,hostname"),
+        (by("k8s.pod.uid"), "namespace,uid,hostname"),
+        (by("k8s.pod.name"), "namespace,uid,hostname"),
+        (by("k8s.node.name"), "namespace,uid,node,hostname"),
+        (by("k8s.pod.hostname"), "namespace,uid,hostname"),
+        (by("k8s.deployment.name"), "namespace,uid,hostname,deployment"),
+        (with("filter", json!({"namespace": "shop"})), "namespace,uid,hostname"),
+        (with("filter", json!({"node": "node-1"})), "namespace,uid,node,hostname"),
+        (
+            with("filter", json!({"labels": [{"key": "tier", "value": "web"}]})),
+            "namespace,uid,hostname,labels",
+        ),
         (
             with("filter", json!({"fields": [{"key": "status.phase", "value": "Running", "op": "equals"}]})),
-            "uid,phase",
+            "namespace,uid,hostname,phase",
         ),
-        (with("exclude", json!({"pods": [{"name": "agent"}]})), "uid"),
+        (with("exclude", json!({"pods": [{"name": "agent"}]})), "namespace,uid,hostname"),
         (
             extract(
                 "metadata",
                 json!(["k8s.pod.name", "k8s.pod.ip", "k8s.pod.start_time", "k8s.pod.hostname"]),
             ),
-            "uid,hostname",
+            "namespace,uid,hostname",
         ),
-        (extract("labels", json!([{"key": "app"}])), "uid,labels"),
-        (extract("annotations", json!([{"key_regex": ".*"}])), "uid,annotations"),
+        (extract("labels", json!([{"key": "app"}])), "namespace,uid,hostname,labels"),
+        (extract("annotations", json!([{"key_regex": ".*"}])), "namespace,uid,hostname,annotations"),
         (with("passthrough", json!(true)), ""),
     ] {
         let pipeline = pipeline(&json!({"k8sattributes": settings.clone()}), &["k8sattributes"]);
@@ -194,6 +199,6 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         &json!({"k8sattributes": by("k8s.node.name"), "k8sattributes/2": by("k8s.pod.name")}),
         &["k8sattributes", "k8sattributes/2"],
     );
-    assert_eq!(both.fields().to_string(), "namespace,uid,node");
+    assert_eq!(both.fields().to_string(), "namespace,uid,node,hostname");
     assert_eq!(pipeline(&json!({"resource": {"attributes": []}}), &[]).fields(), Fields::NONE);
 }

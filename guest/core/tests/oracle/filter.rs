@@ -12,13 +12,14 @@ use podstamp_core::{Filter, address};
 use proptest::prelude::*;
 
 use crate::choices::Choices;
+use crate::claims::Claims;
 use crate::model::{Editor, comparable, edited, known};
 use crate::skeleton::skeleton;
 use crate::{config, decode, entropy, generator, guard};
 
 /// A cluster with a pod, a pod on the host's network, and a node. Names and addresses are among those that the generator
 /// likes.
-struct Cluster {
+pub(crate) struct Cluster {
     pods: Vec<Pod>,
     covers_cluster: bool,
 }
@@ -43,7 +44,7 @@ impl Cluster {
         Self { pods: vec![item, host], covers_cluster }
     }
 
-    fn by(&self, test: impl Fn(&Pod) -> bool) -> Option<&Pod> {
+    pub(crate) fn by(&self, test: impl Fn(&Pod) -> bool) -> Option<&Pod> {
         self.pods.iter().find(|pod| test(pod))
     }
 
@@ -51,7 +52,7 @@ impl Cluster {
         self.by(|pod| !pod.host_network && pod.ips.contains(&address))
     }
 
-    fn is_node(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_node(&self, address: IpAddr) -> bool {
         address == ip(NODE)
     }
 }
@@ -64,6 +65,8 @@ impl Directory for Cluster {
                     Term::Ip(address) => !pod.host_network && pod.ips.contains(address),
                     Term::Uid(uid) => pod.uid == *uid,
                     Term::Name(name) => pod.name == *name,
+                    // No pod has one that is not its name.
+                    Term::Hostname(hostname) => pod.name == *hostname,
                     other => panic!("the pipeline does not ask for {other:?}"),
                 })
         });
@@ -110,11 +113,13 @@ fn sent(prepared: Prepared, body: &[u8]) -> Option<Vec<u8>> {
 
 /// What pipeline and guard should make of a resource.
 fn stamp(resource: &mut ProstResource, peer: Option<IpAddr>, cluster: &Cluster) -> bool {
-    let arrived = usable_host_ip(resource);
+    let before = resource.clone();
     let mut editor = Editor::new(resource);
     if let Some(name) = editor.find("host.name") {
         editor.insert("k8s.pod.name", name);
     }
+    let claims = Claims::of(&before, editor.resource);
+    let agrees = |pod: &&Pod| claims.agree(pod, cluster);
 
     let connection = peer.filter(|peer| address::is_candidate(*peer));
     let text = |editor: &Editor<'_>, key| match editor.find(key) {
@@ -122,21 +127,31 @@ fn stamp(resource: &mut ProstResource, peer: Option<IpAddr>, cluster: &Cluster) 
         _ => None,
     };
     let pod_ip = text(&editor, "k8s.pod.ip").and_then(|text| usable(&text));
-    let by_ip = |address: IpAddr| cluster.by_ip(address).map(|pod| (pod, Some(address)));
+    let by_ip = |address: IpAddr| cluster.by_ip(address).filter(agrees).map(|pod| (pod, Some(address)));
     let found = text(&editor, "k8s.pod.name")
         .and_then(|name| cluster.by(|pod| pod.name == name))
+        .filter(agrees)
         .map(|pod| (pod, None))
         .or_else(|| pod_ip.and_then(by_ip))
         .or_else(|| {
             let uid = text(&editor, "k8s.pod.uid")?;
-            cluster.by(|pod| pod.uid == uid).map(|pod| (pod, None))
+            cluster.by(|pod| pod.uid == uid).filter(agrees).map(|pod| (pod, None))
         })
         .or_else(|| connection.and_then(by_ip));
-    let plausible = connection.filter(|connection| {
-        cluster.by_ip(*connection).is_some() || !cluster.is_node(*connection) && !cluster.covers_cluster
-    });
+    let accepts = |address: &IpAddr| match (found, cluster.by_ip(*address)) {
+        (Some((pod, _)), _) => pod.ips.contains(address),
+        (None, Some(pod)) => claims.agree(pod, cluster),
+        (None, None) => {
+            let is_absent = cluster.covers_cluster && claims.is_connection(*address, peer);
+            !is_absent && !cluster.is_node(*address) && claims.allow(*address, cluster)
+        }
+    };
+    let plausible = connection.filter(accepts);
     match found {
         Some((pod, address)) => {
+            if claims.misnames(pod, cluster) {
+                editor.set("k8s.pod.name", Some(Any::StringValue(pod.name.clone())));
+            }
             fill(&mut editor, "k8s.pod.ip", &address.unwrap_or(pod.ips[0]).to_string());
             fill(&mut editor, "k8s.pod.name", &pod.name);
             fill(&mut editor, "k8s.pod.uid", &pod.uid);
@@ -152,14 +167,12 @@ fn stamp(resource: &mut ProstResource, peer: Option<IpAddr>, cluster: &Cluster) 
     }
 
     // The guard.
-    let own = found.map(|(pod, _)| pod).filter(|pod| !pod.host_network);
-    let trusted =
-        |address: &IpAddr| !cluster.is_node(*address) || own.is_some_and(|pod| pod.ips.contains(address));
+    let by_claim = || if found.is_none() { claims.pod(cluster) } else { None };
     let current = usable_host_ip(editor.resource);
     let address = current
-        .filter(|address| current == arrived || trusted(address))
-        .or_else(|| text(&editor, "k8s.pod.ip").and_then(|text| usable(&text)).filter(trusted))
-        .or_else(|| own.map(|pod| pod.ips[0]))
+        .filter(|address| current == claims.arrived || accepts(address))
+        .or_else(|| text(&editor, "k8s.pod.ip").and_then(|text| usable(&text)).filter(accepts))
+        .or_else(|| found.map(|(pod, _)| pod).or_else(by_claim).map(|pod| pod.ips[0]))
         .or(plausible)
         .unwrap_or(address::UNKNOWN);
     let text = Any::StringValue(address.to_string());
@@ -182,17 +195,18 @@ fn fill(editor: &mut Editor<'_>, key: &str, text: &str) {
     }
 }
 
-fn usable(text: &str) -> Option<IpAddr> {
+pub(crate) fn usable(text: &str) -> Option<IpAddr> {
     address::parse(text).filter(|address| address::is_candidate(*address))
 }
 
-fn usable_host_ip(resource: &ProstResource) -> Option<IpAddr> {
+pub(crate) fn usable_host_ip(resource: &ProstResource) -> Option<IpAddr> {
     let attributes = resource.attributes.iter().filter(|attribute| attribute.key == "app.host.ip");
-    let mut usable = attributes.filter_map(|attribute| match known(attribute) {
+    let usable = attributes.filter_map(|attribute| match known(attribute) {
         Some(Any::StringValue(text)) => usable(&text),
         _ => None,
     });
-    usable.next_back()
+    let usable: Vec<_> = usable.collect();
+    usable.iter().rfind(|address| address.is_ipv6()).or(usable.last()).copied()
 }
 
 proptest! {
@@ -247,7 +261,7 @@ proptest! {
         }
         let Report { address_kept, address_pipeline, address_pod_ip, address_pod, address_connection, .. } = report;
         let known = address_kept + address_pipeline + address_pod_ip + address_pod + address_connection;
-        prop_assert_eq!(report.address_unknown, unknown);
+        prop_assert_eq!(report.address_unknown + report.address_contradicted, unknown);
         prop_assert_eq!(known + unknown, report.resources);
     }
 

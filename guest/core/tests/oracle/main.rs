@@ -13,6 +13,7 @@
 
 mod broken;
 mod choices;
+mod claims;
 mod depth;
 mod faults;
 mod filter;

@@ -28,6 +28,7 @@ pub(super) fn show(report: &Report, body: &[u8]) {
         (report.address_pod, "app.host.ip from the pod"),
         (report.address_connection, "app.host.ip from the connection"),
         (report.address_unknown, "app.host.ip unknown"),
+        (report.address_contradicted, "app.host.ip unknown, since only other pods were found"),
         (report.resources_created, "resources created"),
         (report.addresses_normalised, "app.host.ip made one and canonical"),
         (report.addresses_repaired, "unusable app.host.ip replaced"),

@@ -1,0 +1,109 @@
+//! What a resource says of the pod that it comes from.
+//!
+//! Behind a relay the connection's pod is not the one that made the spans, and attributes that others wrote along the way
+//! may be of several pods. A pod counts only if it agrees with everything that the resource says, wherever the pod was
+//! found; else one resource would get the name of one pod, the uid of another and the address of a third.
+
+mod agreement;
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::net::IpAddr;
+
+use crate::address;
+use crate::directory::{Field, Fields};
+use crate::guard::{POD_IP, usable_host_ip};
+use crate::pipeline::Context;
+use crate::resource::{Resource, Value};
+
+/// The claims of one resource: what it arrived with, and what a `resource` processor made of it ahead of `k8sattributes`.
+/// Of attributes with the same key the first that can be one counts.
+#[derive(Debug, Default)]
+pub(crate) struct Claims<'a> {
+    /// The usable `app.host.ip` that it arrived with.
+    host_ip: Option<IpAddr>,
+    /// The first usable address of `k8s.pod.ip`.
+    pod_ip: Option<IpAddr>,
+    /// `k8s.pod.uid`.
+    uid: Option<Cow<'a, str>>,
+    /// `k8s.pod.name`.
+    name: Option<Cow<'a, str>>,
+    /// `k8s.namespace.name`: it says where the name counts, and nothing by itself.
+    namespace: Option<Cow<'a, str>>,
+    /// `host.name`, which may be anybody's: it counts where nothing else tells the pod.
+    host_name: Option<Cow<'a, str>>,
+    /// `k8s.pod.name` is a copy of `host.name`.
+    name_is_copied: bool,
+    /// A pod or an address was not used because of a claim.
+    contradicted: Cell<bool>,
+}
+
+impl<'a> Claims<'a> {
+    /// What of pods they are held against, beyond what is known of every pod.
+    pub(crate) const FIELDS: Fields =
+        Fields::NONE.with(Field::Namespace).with(Field::Uid).with(Field::Hostname);
+
+    /// The claims of a resource as it arrived.
+    pub(crate) fn read(resource: &Resource<'a>) -> Self {
+        let mut claims = Self { host_ip: usable_host_ip(resource), ..Self::default() };
+        for (key, value) in resource.iter() {
+            let Value::String(text) = value else { continue };
+            let claim = match key {
+                "k8s.pod.uid" => &mut claims.uid,
+                "k8s.pod.name" => &mut claims.name,
+                NAMESPACE => &mut claims.namespace,
+                HOST_NAME => &mut claims.host_name,
+                POD_IP => {
+                    claims.pod_ip = claims.pod_ip.or_else(|| address::first_candidate(text));
+                    continue;
+                }
+                _ => continue,
+            };
+            if claim.is_none() && is_name(text) {
+                *claim = Some(text.clone());
+            }
+        }
+        claims
+    }
+
+    /// Takes up what `resource` processors have changed since. What they copied is a claim only of where it came from: a
+    /// name that is `host.name`'s, an address that is the connection's, an `app.host.ip` that did not arrive.
+    pub(crate) fn reread(&mut self, resource: &Resource<'a>, context: &Context<'_>) {
+        let mut now = Self::read(resource);
+        if now.name.is_some() && now.name == now.host_name && now.name != self.name {
+            now.name = None;
+            now.name_is_copied = true;
+        }
+        if now.pod_ip != self.pod_ip && now.pod_ip == context.connection() {
+            now.pod_ip = None;
+        }
+        *self = Self { host_ip: self.host_ip, contradicted: self.contradicted.take().into(), ..now };
+    }
+
+    /// The usable `app.host.ip` that the resource arrived with.
+    pub(crate) fn host_ip(&self) -> Option<IpAddr> {
+        self.host_ip
+    }
+
+    /// The address that the resource itself gives its pod.
+    pub(crate) fn pod_ip(&self) -> Option<IpAddr> {
+        self.pod_ip
+    }
+
+    /// Whether a pod or an address was not used because of a claim.
+    pub(crate) fn is_contradicted(&self) -> bool {
+        self.contradicted.get()
+    }
+}
+
+/// Whether a text can be the name or uid of something. References that nothing was put in for cannot: `$(POD_NAME)`.
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !text.is_empty() && text.bytes().all(plain)
+}
+
+const NAMESPACE: &str = "k8s.namespace.name";
+const HOST_NAME: &str = "host.name";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Rules 3 to 5: every resource leaves with one `app.host.ip`, that of its pod.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::{HOST_IP, POD_IP, Rules};
+use crate::address::{self, UNKNOWN};
+use crate::directory::{Lookup, Pod};
+use crate::exchange::Report;
+use crate::pipeline::{Context, Run};
+use crate::resource::{Resource, Value};
+
+impl Rules {
+    /// Rules 3 to 5, after the pipeline, which came to `run`. `is_excluded` tells the pods that nothing is taken from.
+    pub(crate) fn enforce(
+        self,
+        resource: &mut Resource<'_>,
+        run: &Run<'_>,
+        is_excluded: &dyn Fn(&Pod) -> bool,
+        context: &Context<'_>,
+        report: &mut Report,
+    ) {
+        let current = usable_host_ip(resource);
+        let kept = current.is_some() && current == run.claims.host_ip();
+        let judge = Judge { run, is_excluded, context };
+        // What the client says of itself is kept: on the host's network a node's address is the right one. What the
+        // pipeline wrote came from a guess at the sender.
+        if let Some(address) = current.filter(|address| kept || judge.accepts(*address)) {
+            if kept {
+                report.address_kept += 1;
+            } else {
+                report.address_pipeline += 1;
+            }
+            if self.require_host_ip && !is_canonical(resource, address) {
+                report.addresses_normalised += 1;
+                write(resource, address);
+            }
+            return;
+        }
+        let present = resource.get(HOST_IP).is_some();
+        if !present && !self.require_host_ip {
+            return;
+        }
+        let found = if self.repair_host_ip { judge.candidate(resource) } else { None };
+        let address = match found {
+            Some((address, count)) => {
+                *count(report) += 1;
+                address
+            }
+            None if self.mark_unknown => {
+                if run.claims.is_contradicted() {
+                    report.address_contradicted += 1;
+                } else {
+                    report.address_unknown += 1;
+                }
+                if is_canonical(resource, UNKNOWN) {
+                    return;
+                }
+                UNKNOWN
+            }
+            None => return,
+        };
+        report.addresses_repaired += u32::from(present);
+        write(resource, address);
+    }
+}
+
+/// The address that DeepFlow's server would take from `app.host.ip`, if a pod can have it: the last valid one, an IPv6
+/// address ahead of all others (server/ingester/flow_log/log_data/otel_import.go).
+pub(crate) fn usable_host_ip(resource: &Resource<'_>) -> Option<IpAddr> {
+    let values = resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| usable(value));
+    values.fold(None, |best, address| match best {
+        Some(IpAddr::V6(_)) if address.is_ipv4() => best,
+        _ => Some(address),
+    })
+}
+
+fn usable(value: &Value<'_>) -> Option<IpAddr> {
+    value.as_str().and_then(address::parse).filter(|address| address::is_candidate(*address))
+}
+
+/// Whether there is one `app.host.ip`, and it is `address` as everybody writes it.
+fn is_canonical(resource: &Resource<'_>, address: IpAddr) -> bool {
+    let same = resource.text(HOST_IP).is_some_and(|text| match address {
+        // There is one way to write IPv4 that parses; the other texts for the same address have a colon.
+        IpAddr::V4(_) => !text.contains(':') && text.parse() == Ok(address),
+        IpAddr::V6(_) => text == address.to_string(),
+    });
+    same && resource.count(HOST_IP) == 1
+}
+
+fn write(resource: &mut Resource<'_>, address: IpAddr) {
+    resource.set(HOST_IP, Value::String(Cow::Owned(address.to_string())));
+}
+
+type Count = fn(&mut Report) -> &mut u32;
+
+/// Tells which addresses can be that of the pod that a resource comes from.
+struct Judge<'r> {
+    run: &'r Run<'r>,
+    is_excluded: &'r dyn Fn(&Pod) -> bool,
+    context: &'r Context<'r>,
+}
+
+impl Judge<'_> {
+    /// Whether an address can be the one. That of the connection has to be a pod's; others came with the resource.
+    fn accepts(&self, address: IpAddr) -> bool {
+        let Run { claims, pod } = self.run;
+        if pod.as_deref().is_some_and(|pod| pod.ips.contains(&address)) {
+            return true;
+        }
+        let lookup = self.context.find_address(address);
+        let is_plausible = match &*lookup {
+            Lookup::Node => false,
+            Lookup::Found(pod) => !(self.is_connection(address) && (self.is_excluded)(pod)),
+            Lookup::Absent => !self.is_connection(address),
+            Lookup::Ambiguous | Lookup::Unknown => true,
+        };
+        if is_plausible && pod.is_some() {
+            // It is another pod's.
+            claims.contradict();
+            return false;
+        }
+        is_plausible && claims.admit(address, &lookup, self.context)
+    }
+
+    /// Whether nothing but the connection speaks for an address.
+    fn is_connection(&self, address: IpAddr) -> bool {
+        self.context.connection() == Some(address) && self.run.claims.pod_ip() != Some(address)
+    }
+
+    /// The next best address, and what to count it as.
+    fn candidate(&self, resource: &Resource<'_>) -> Option<(IpAddr, Count)> {
+        let by_attribute = || {
+            let address = resource.text(POD_IP).and_then(address::first_candidate)?;
+            let count: Count = |report| &mut report.address_pod_ip;
+            self.accepts(address).then_some((address, count))
+        };
+        let by_pod = || {
+            let count: Count = |report| &mut report.address_pod;
+            let Run { claims, pod } = self.run;
+            let address = match pod {
+                Some(pod) => address_of(pod),
+                None => claims
+                    .pod(self.context)
+                    .filter(|pod| !(self.is_excluded)(pod))
+                    .and_then(|pod| address_of(&pod)),
+            };
+            address.map(|address| (address, count))
+        };
+        let by_connection = || {
+            let address = self.context.connection().filter(|address| address::is_candidate(*address))?;
+            let count: Count = |report| &mut report.address_connection;
+            self.accepts(address).then_some((address, count))
+        };
+        by_attribute().or_else(by_pod).or_else(by_connection)
+    }
+}
+
+/// The address of a pod by which DeepFlow knows it: on its node's network that of the node, which its spans have.
+fn address_of(pod: &Pod) -> Option<IpAddr> {
+    pod.ips.iter().copied().find(|address| address::is_candidate(*address))
+}
