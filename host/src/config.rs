@@ -142,6 +142,33 @@ mod tests {
         assert_eq!(processors["resource/pre"]["attributes"][0]["key"], "k8s.pod.name");
     }
 
+    /// Of the same pipelines, whatever else print-config writes: keys at their defaults, empty ones, null.
+    #[test]
+    fn what_the_collectors_print_config_makes_of_both_is_read_like_them() {
+        let read = |text: &str| {
+            let config = config::parse(&parse(text, &|_| None).unwrap().document).unwrap();
+            let told: Vec<_> = config.notices.iter().map(|notice| notice.message.to_string()).collect();
+            (config.exporter.url, format!("{:?}", config.pipeline), told)
+        };
+        let in_json = include_str!("../../tests/fixtures/print-config-load-balancer.json");
+        for (printed, plain) in [
+            (
+                include_str!("../../tests/fixtures/print-config-simple.yaml"),
+                include_str!("../../tests/cases/shared/deepflow-simple.yaml"),
+            ),
+            (
+                include_str!("../../tests/fixtures/print-config-load-balancer.yaml"),
+                include_str!("../../tests/cases/shared/deepflow-load-balancer.yaml"),
+            ),
+            (in_json, include_str!("../../tests/cases/shared/deepflow-load-balancer.yaml")),
+        ] {
+            let (printed, (url, pipeline, mut told)) = (read(printed), read(plain));
+            // The receiver stands in what is printed.
+            told.retain(|notice| !notice.starts_with("service.pipelines.traces.receivers: missing"));
+            assert_eq!(printed, (url, pipeline, told));
+        }
+    }
+
     #[test]
     fn what_only_the_module_in_a_proxy_does_is_told() {
         let loaded = parse("podstamp: {proxy_wasm: {mode: inline}}", &|_| None).unwrap();

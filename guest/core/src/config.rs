@@ -7,6 +7,7 @@
 mod association;
 mod auth;
 mod catalog;
+mod collector;
 mod component;
 mod compression;
 mod cors;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Probe, Project, Version};
 
-/// Its binary, built once; `None` without Go.
+/// Its binary, built once; `None` without Go. Beside it is `collector-keys`, which prints the keys of its components.
 ///
 /// It is built from the module that the Collector's builder generates from the manifest beside it:
 /// `go run go.opentelemetry.io/collector/cmd/builder@VERSION --config builder.yaml --skip-compilation`.
@@ -12,9 +12,20 @@ pub(crate) fn otelcol() -> Option<PathBuf> {
     let project = Project {
         name: "Collector",
         folder: "collector/otelcol",
-        pinned: &["main.go", "main_others.go", "main_windows.go", "components.go", "go.mod", "go.sum"],
+        pinned: &[
+            "main.go",
+            "main_others.go",
+            "main_windows.go",
+            "components.go",
+            "keys/main.go",
+            "go.mod",
+            "go.sum",
+        ],
         probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
-        commands: &[&["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "otelcol", "."]],
+        commands: &[
+            &["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "otelcol", "."],
+            &["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "collector-keys", "./keys"],
+        ],
         environment: &[("CGO_ENABLED", "0")],
     };
     Some(project.ready()?.join("otelcol"))

@@ -46,7 +46,7 @@ fn read_source(node: &Node<'_>, extraction: &Extraction) -> Option<Option<Source
     let from = section.take("from");
     let name = section.take("name");
     section.close();
-    if from.value().is_none() {
+    if !from.is_filled() {
         from.fault("is missing: connection or resource_attribute");
         return None;
     }

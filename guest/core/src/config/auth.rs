@@ -4,6 +4,7 @@ mod basic;
 mod bearer;
 
 use super::catalog::{Catalog, Component};
+use super::collector::ENABLED;
 use super::component::{Kind, Role, same};
 use super::nearest::hint;
 use super::node::Node;
@@ -97,8 +98,10 @@ impl<'c, 'd> Authenticators<'c, 'd> {
 
     /// The extension that a section refers to, and where it does. `otherwise`: what else there is to do.
     fn resolve<'n>(&self, auth: &Node<'n>, otherwise: &str) -> Option<(Node<'n>, &'c Component<'d>)> {
+        // One that is there and names nothing must not let everybody in.
         auth.value()?;
         let mut section = auth.section();
+        section.pass(&[ENABLED]);
         let reference = section.take("authenticator");
         let parameters = section.take("request_params");
         if !parameters.list().is_empty() {
@@ -106,7 +109,7 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         }
         section.close();
         let Some(id) = reference.filled_text() else {
-            if reference.value().is_none_or(|value| value == "") {
+            if !reference.is_filled() {
                 reference.fault("is missing: the id of an extension");
             }
             return None;

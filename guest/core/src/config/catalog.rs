@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::collector;
 use super::component::{Kind, Role};
 use super::node::Node;
 use super::section::Section;
@@ -44,7 +45,8 @@ impl<'d> Catalog<'d> {
         let mut components = Vec::new();
         for kind in Kind::ALL {
             for (id, node) in root.take(kind.section()).entries() {
-                let role = kind.role(type_name(id));
+                let (role, keys) = (kind.role(type_name(id)), collector::keys(kind, type_name(id)));
+                let node = node.with_default(keys);
                 components.push(Component { kind, id, role, node, used: Cell::new(false) });
             }
         }

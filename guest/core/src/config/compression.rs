@@ -35,6 +35,9 @@ pub(crate) fn read(node: &Node<'_>, params: &Node<'_>) -> Compression {
 
 /// As in the Collector 0 and -1 stand for the default; its -2, without looking for repetitions, is left out.
 fn read_level(node: &Node<'_>) -> Option<u32> {
+    if !node.is_set() {
+        return None;
+    }
     match node.value()?.as_f64() {
         Some(level) if level == 0.0 || level == -1.0 => None,
         Some(level) if level.fract() == 0.0 && (1.0..=9.0).contains(&level) => Some(level as u32),

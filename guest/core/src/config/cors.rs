@@ -1,5 +1,6 @@
 //! `cors`: from which pages browsers may send.
 
+use super::collector::ENABLED;
 use super::header::is_token;
 use super::node::Node;
 use crate::exchange::Level;
@@ -19,8 +20,11 @@ pub struct Cors {
 
 /// None: browsers get no permission.
 pub(crate) fn read(node: &Node<'_>) -> Option<Cors> {
-    node.value()?;
+    if !node.is_set() {
+        return None;
+    }
     let mut section = node.section();
+    section.pass(&[ENABLED]);
     let origins = section.take("allowed_origins");
     let allowed_origins: Vec<_> = origins.list().iter().filter_map(read_origin).collect();
     let allowed_headers = read_names(&section.take("allowed_headers"));

@@ -97,7 +97,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     let tls = section.take("tls");
     let is_https = url.as_ref().is_some_and(|(url, _)| url.is_https());
     let tls = tls::read_client(&tls, is_https);
-    let auth = section.take("auth");
+    let auth = section.take("auth").unless_disabled();
     let auth = authenticators.client(&auth).inspect(|found| review_auth(&auth, found, &headers, is_https));
     let compression = section.take("compression");
     let compression = compression::read(&compression, &section.take("compression_params"));
@@ -108,7 +108,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     section.refuse(&["proxy_url"], "podstamp cannot go through a proxy");
     section.refuse(&["middlewares"], "podstamp has no middlewares");
     let queue = section.take("sending_queue");
-    if queue.value().is_some() {
+    if queue.clone().unless_disabled().is_set() {
         queue.no_effect("there is no queue: a request is acknowledged when the upstream has acknowledged it");
     }
     section.without_effect(

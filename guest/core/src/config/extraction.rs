@@ -28,7 +28,7 @@ pub(crate) fn read(node: &Node<'_>) -> Extraction {
 
 /// Whether `k8s.pod.ip` is to be extracted, and which fields.
 fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
-    if node.value().is_none() {
+    if node.value().is_none() || node.is_default() {
         return (false, DEFAULT_FIELDS.to_vec());
     }
     let mut ip = false;
@@ -66,20 +66,20 @@ fn read_rule(node: &Node<'_>, prefix: &'static str) -> Option<KeyRule> {
         return None;
     }
     let name = attribute.filled_text();
-    match (key.filled_text(), pattern.value()) {
-        (Some(_), Some(_)) => {
+    match (key.filled_text(), pattern.is_filled()) {
+        (Some(_), true) => {
             node.fault("has both key and key_regex: keep one");
             None
         }
-        (None, None) => {
+        (None, false) => {
             node.fault("has neither key nor key_regex");
             None
         }
-        (Some(key), None) => {
+        (Some(key), false) => {
             let attribute = name.unwrap_or_else(|| format!("{prefix}{key}"));
             Some(KeyRule::Key { key, attribute })
         }
-        (None, Some(_)) => {
+        (None, true) => {
             let pattern = pattern.pattern(|text| format!("^(?:{text})$"))?;
             let has_groups = pattern.captures_len() > 1;
             if name.is_some() && !has_groups {

@@ -23,6 +23,11 @@ pub(crate) fn read(node: &Node<'_>) -> Kubernetes {
     let _ = section.take("context").text();
     let why = "podstamp receives from the start; see /readyz of podstamp.admin";
     section.without_effect(&["wait_for_metadata", "wait_for_metadata_timeout"], why);
+    let why = "podstamp does not ask the Kubernetes API: its pods are those of podstamp.pods";
+    section.without_effect(
+        &["watch_sync_period", "pod_delete_grace_period", "kube_api_qps", "kube_api_burst"],
+        why,
+    );
     section.close();
     Kubernetes { association, selection, extraction, passthrough }
 }

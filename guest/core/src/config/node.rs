@@ -3,29 +3,45 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
+use super::collector::{self, ENABLED};
 use super::findings::Findings;
 use super::nearest::hint;
 use super::quantity;
 use super::section::Section;
 use crate::exchange::Level;
 
-/// One place. Its readers report a fault where what stands there is of the wrong kind, and give none.
+/// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,
+/// what is empty is as if it were not written; only a text may mean to be empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Node<'d> {
     path: String,
     value: Option<&'d Value>,
+    /// What the Collector takes where nothing is written: for the keys of its components.
+    default: Option<&'d Value>,
     findings: &'d Findings,
 }
 
 impl<'d> Node<'d> {
     pub(crate) fn root(document: &'d Value, findings: &'d Findings) -> Self {
-        Self { path: String::new(), value: Some(document), findings }
+        Self { path: String::new(), value: Some(document), default: None, findings }
     }
 
     /// What stands under `key`; `value` is none where that key is missing.
     pub(crate) fn child(&self, key: &str, value: Option<&'d Value>) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Self { path, value, findings: self.findings }
+        let default = self.default.and_then(|default| default.get(key));
+        Self { path, value, default, findings: self.findings }
+    }
+
+    /// The same place, whose defaults in the Collector are known.
+    pub(crate) fn with_default(self, default: Option<&'static Value>) -> Self {
+        Self { default, ..self }
+    }
+
+    /// The same place, but nothing there where it is a section that says `enabled: false`.
+    pub(crate) fn unless_disabled(self) -> Self {
+        let disabled = self.value.is_some_and(|value| value.get(ENABLED) == Some(&Value::Bool(false)));
+        Self { value: self.value.filter(|_| !disabled), ..self }
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -42,9 +58,25 @@ impl<'d> Node<'d> {
         self.value.is_some()
     }
 
+    /// Whether what stands there says something: a value that is neither empty nor the Collector's default.
+    pub(crate) fn is_set(&self) -> bool {
+        self.value.is_some_and(|value| collector::says_something(value, self.default))
+    }
+
+    /// Whether it is written as the Collector has it by default.
+    pub(crate) fn is_default(&self) -> bool {
+        self.value.is_some() && self.value == self.default
+    }
+
     /// Whether something stands there that is not empty.
     pub(crate) fn is_filled(&self) -> bool {
-        self.value().is_some_and(|value| !is_empty(value))
+        self.filled().is_some()
+    }
+
+    /// What stands there, unless it is empty.
+    fn filled(&self) -> Option<&'d Value> {
+        // A document has to be one, even where it is empty.
+        self.value().filter(|value| self.path.is_empty() || !is_empty(value))
     }
 
     pub(crate) fn fault(&self, message: impl Into<String>) {
@@ -59,9 +91,9 @@ impl<'d> Node<'d> {
         self.findings.no_effect(&self.path, why);
     }
 
-    /// A map whose keys are known. Missing and null: one without keys.
+    /// A map whose keys are known. Missing and empty: one without keys.
     pub(crate) fn section(&self) -> Section<'d> {
-        let map = match self.value() {
+        let map = match self.filled() {
             None => None,
             Some(Value::Object(map)) => Some(map),
             Some(other) => {
@@ -74,7 +106,7 @@ impl<'d> Node<'d> {
 
     /// A map with free keys, sorted by them: not every reader of documents keeps their order. Missing and null: none.
     pub(crate) fn entries(&self) -> Vec<(&'d str, Self)> {
-        match self.value() {
+        match self.filled() {
             None => Vec::new(),
             Some(Value::Object(map)) => {
                 let entry = |(key, value): (&'d String, _)| (key.as_str(), self.child(key, Some(value)));
@@ -91,12 +123,13 @@ impl<'d> Node<'d> {
 
     /// A list. Missing and null: an empty one.
     pub(crate) fn list(&self) -> Vec<Self> {
-        match self.value() {
+        match self.filled() {
             None => Vec::new(),
             Some(Value::Array(items)) => {
                 let item = |(index, value)| Self {
                     path: format!("{}[{index}]", self.path),
                     value: Some(value),
+                    default: None,
                     findings: self.findings,
                 };
                 items.iter().enumerate().map(item).collect()
@@ -126,7 +159,7 @@ impl<'d> Node<'d> {
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
-        match self.value()? {
+        match self.filled()? {
             Value::Bool(flag) => Some(*flag),
             other => {
                 self.expected("true or false", other);
@@ -137,7 +170,7 @@ impl<'d> Node<'d> {
 
     /// A whole number from 0 up.
     pub(crate) fn count(&self) -> Option<u32> {
-        let value = self.value()?;
+        let value = self.filled()?;
         let count = whole(value);
         if count.is_none() {
             self.expected("a whole number from 0 to 4294967295", value);
@@ -147,7 +180,7 @@ impl<'d> Node<'d> {
 
     /// A number from 0 up.
     pub(crate) fn factor(&self) -> Option<f64> {
-        let value = self.value()?;
+        let value = self.filled()?;
         let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 0.0);
         if factor.is_none() {
             self.expected("a number from 0 up", value);
@@ -157,10 +190,13 @@ impl<'d> Node<'d> {
 
     /// A duration, in milliseconds.
     pub(crate) fn duration(&self) -> Option<u32> {
-        match self.value()? {
+        match self.filled()? {
             Value::String(text) => self.quantity(text, quantity::duration(text)),
             value if whole(value) == Some(0) => Some(0),
-            // The Collector reads a bare number as nanoseconds, which nobody means.
+            // The Collector reads a bare number as nanoseconds and prints it in JSON so. Less is not what anybody means.
+            Value::Number(number) if let Some(milliseconds) = quantity::nanoseconds(number) => {
+                Some(milliseconds)
+            }
             Value::Number(_) => {
                 self.fault("a duration needs a unit: write `30s`");
                 None
@@ -174,7 +210,7 @@ impl<'d> Node<'d> {
 
     /// A size, in bytes.
     pub(crate) fn size(&self) -> Option<u32> {
-        match self.value()? {
+        match self.filled()? {
             Value::String(text) => self.quantity(text, quantity::size(text)),
             value => {
                 let size = whole(value);
@@ -190,7 +226,7 @@ impl<'d> Node<'d> {
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
-        if chosen.is_none() {
+        if chosen.is_none() && !text.is_empty() {
             let words: Vec<_> =
                 choices.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
             let hint = hint(&text, words.iter().copied());

@@ -1,5 +1,7 @@
 //! Durations and sizes as people write them.
 
+use serde_json::Number;
+
 /// Milliseconds from a duration as Go writes it: `5s`, `1m30s`, `1.5h`, `0`. Parts of a millisecond count as one.
 pub(crate) fn duration(text: &str) -> Result<u32, &'static str> {
     if text == "0" {
@@ -19,6 +21,13 @@ pub(crate) fn duration(text: &str) -> Result<u32, &'static str> {
         whole if whole <= f64::from(u32::MAX) => Ok(whole as u32),
         _ => Err("is over 49 days"),
     }
+}
+
+/// Milliseconds from nanoseconds that are whole milliseconds; others are no durations that anybody means.
+pub(crate) fn nanoseconds(number: &Number) -> Option<u32> {
+    let milliseconds = number.as_f64()? / 1e6;
+    let is_plausible = milliseconds.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&milliseconds);
+    is_plausible.then_some(milliseconds as u32)
 }
 
 /// Bytes from a size with a unit: `64MiB`, `64Mi`, `64M`, `64MB`, `512`.

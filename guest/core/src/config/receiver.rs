@@ -1,6 +1,7 @@
 //! The `otlp` receiver.
 
 use super::auth::{Authenticators, ServerAuth};
+use super::collector::ENABLED;
 use super::cors::{self, Cors};
 use super::node::Node;
 use super::section::Section;
@@ -126,8 +127,8 @@ pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> 
     let protocols_node = section.take("protocols");
     section.close();
     let mut protocols = protocols_node.section();
-    let grpc = protocols.take("grpc");
-    let http = protocols.take("http");
+    let grpc = protocols.take("grpc").unless_disabled();
+    let http = protocols.take("http").unless_disabled();
     protocols.close();
     if !grpc.is_present() && !http.is_present() {
         protocols_node.fault("names neither `grpc:` nor `http:`, so that nothing would be received");
@@ -174,7 +175,7 @@ fn read_http(
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
     let (tls, auth) = read_protection(&mut section, authenticators);
-    let cors = cors::read(&section.take("cors"));
+    let cors = cors::read(&section.take("cors").unless_disabled());
     refuse_middlewares(&mut section);
     section.without_effect(
         &["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout", "keep_alives_enabled"],
@@ -210,7 +211,7 @@ fn read_grpc(
         bytes
     });
     let streams = section.take("max_concurrent_streams").count().filter(|count| *count > 0);
-    let keepalive = read_keepalive(&section.take("keepalive"));
+    let keepalive = read_keepalive(&section.take("keepalive").unless_disabled());
 
     let (tls, auth) = read_protection(&mut section, authenticators);
     refuse_middlewares(&mut section);
@@ -226,11 +227,13 @@ fn read_protection(
     section: &mut Section<'_>,
     authenticators: &Authenticators<'_, '_>,
 ) -> (Option<ServerTls>, Option<ServerAuth>) {
-    let tls_node = section.take("tls");
+    section.pass(&[ENABLED]);
+    section.without_effect(&["dialer"], "podstamp listens there and does not dial");
+    let tls_node = section.take("tls").unless_disabled();
     let tls = tls::read_server(&tls_node);
-    let node = section.take("auth");
+    let node = section.take("auth").unless_disabled();
     let auth = authenticators.server(&node);
-    if auth.is_some() && tls_node.value().is_none() {
+    if auth.is_some() && !tls_node.is_set() {
         let message = "there is no `tls` beside it, so that anybody on the way can read the credentials, unless a proxy \
                        ahead of podstamp has TLS";
         node.notice(Level::Warning, "config-clear-credentials", message);
@@ -245,7 +248,9 @@ fn refuse_middlewares(section: &mut Section<'_>) {
 fn read_keepalive(node: &Node<'_>) -> Keepalive {
     let default = Keepalive::default();
     let mut section = node.section();
-    let mut parameters = section.take("server_parameters").section();
+    section.pass(&[ENABLED]);
+    let mut parameters = section.take("server_parameters").unless_disabled().section();
+    parameters.pass(&[ENABLED]);
     let mut duration = |key| parameters.take(key).duration().filter(|duration| *duration > 0);
     let keepalive = Keepalive {
         max_connection_idle: duration("max_connection_idle"),
@@ -256,10 +261,8 @@ fn read_keepalive(node: &Node<'_>) -> Keepalive {
         timeout: duration("timeout").unwrap_or(default.timeout),
     };
     parameters.close();
-    let policy = section.take("enforcement_policy");
-    if policy.value().is_some() {
-        policy.no_effect("podstamp bounds what pings of a client may cost by itself");
-    }
+    let why = "podstamp bounds what pings of a client may cost by itself";
+    section.without_effect(&["enforcement_policy"], why);
     section.close();
     keepalive
 }

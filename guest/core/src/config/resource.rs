@@ -22,10 +22,10 @@ pub(crate) fn read(node: &Node<'_>, include_metadata: bool) -> Vec<Action> {
 fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
     let mut section = node.section();
     let action = section.take("action");
-    let name = action.text().map(|name| name.to_ascii_lowercase());
+    let name = action.filled_text().map(|name| name.to_ascii_lowercase());
     // Where the action is not known, nothing can be said of its keys.
     let Some(name) = name else {
-        if action.value().is_none() {
+        if !action.is_filled() {
             action.fault(format!("is missing: one of {}", ACTIONS.join(", ")));
         }
         return None;
@@ -54,6 +54,8 @@ fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
 struct Fields<'d> {
     action: Node<'d>,
     key: Node<'d>,
+    /// `value` where it is null.
+    empty_value: Option<Node<'d>>,
     value: Option<Node<'d>>,
     from_attribute: Option<Node<'d>>,
     from_context: Option<Node<'d>>,
@@ -65,14 +67,19 @@ struct Fields<'d> {
 impl<'d> Fields<'d> {
     fn take(section: &mut Section<'d>, action: &Node<'d>) -> Self {
         let key = section.take("key");
-        let mut given = |name| Some(section.take(name)).filter(|node| node.is_present());
+        let [value, default_value] = ["value", "default_value"].map(|name| section.take(name));
+        let written_empty = value.is_present() && value.value().is_none();
+        // A text may be meant to be empty where it is the value, and nowhere else.
+        let has_value = |node: &Node<'_>| node.value().is_some();
+        let mut given = |name| Some(section.take(name)).filter(Node::is_filled);
         Self {
             action: action.clone(),
             key,
-            value: given("value"),
+            empty_value: written_empty.then(|| value.clone()),
+            value: Some(value).filter(has_value),
             from_attribute: given("from_attribute"),
             from_context: given("from_context"),
-            default_value: given("default_value"),
+            default_value: Some(default_value).filter(has_value),
             pattern: given("pattern"),
             converted_type: given("converted_type"),
         }
@@ -89,11 +96,9 @@ impl<'d> Fields<'d> {
     /// insert, update, upsert.
     fn write(&mut self, mode: Mode, include_metadata: bool) -> Option<Action> {
         let key = self.required_key();
-        // The Collector takes an empty name for none.
-        let named = |node: &Node<'_>| node.value().is_some_and(|value| value != "");
         let value = self.value.take();
-        let from_attribute = self.from_attribute.take().filter(named);
-        let from_context = self.from_context.take().filter(named);
+        let from_attribute = self.from_attribute.take();
+        let from_context = self.from_context.take();
         let default_value = self.default_value.take();
         let origin = match (value, from_attribute, from_context) {
             (Some(node), None, None) => read_value(&node).map(Origin::Value),
@@ -102,7 +107,10 @@ impl<'d> Fields<'d> {
             (None, None, None) if default_value.is_some() => Some(Origin::Nothing),
             (None, None, None) => {
                 let known = "value, from_attribute, from_context or default_value";
-                self.action.fault(format!("has nothing to write: give it {known}"));
+                match &self.empty_value {
+                    Some(value) => value.fault(EMPTY_VALUE),
+                    None => self.action.fault(format!("has nothing to write: give it {known}")),
+                }
                 None
             }
             _ => {
@@ -121,8 +129,7 @@ impl<'d> Fields<'d> {
     fn keys(&mut self) -> Option<Keys> {
         let key = self.key.filled_text();
         let pattern = self.pattern.take();
-        let given = pattern.as_ref().is_some_and(|node| node.value().is_some());
-        if key.is_none() && !given {
+        if key.is_none() && pattern.is_none() {
             self.key.fault("is missing: give `key`, or `pattern` for the keys that it matches");
             return None;
         }
@@ -131,7 +138,7 @@ impl<'d> Fields<'d> {
 
     fn extract(&mut self) -> Option<Action> {
         let key = self.required_key();
-        let Some(node) = self.pattern.take().filter(|node| node.value().is_some()) else {
+        let Some(node) = self.pattern.take() else {
             self.action
                 .child("pattern", None)
                 .fault("is missing: a pattern with named groups such as (?P<name>.*)");
@@ -153,7 +160,7 @@ impl<'d> Fields<'d> {
     fn convert(&mut self) -> Option<Action> {
         let key = self.required_key();
         let targets = [("int", Target::Int), ("double", Target::Double), ("string", Target::String)];
-        let Some(node) = self.converted_type.take().filter(|node| node.value().is_some()) else {
+        let Some(node) = self.converted_type.take() else {
             self.action.child("converted_type", None).fault("is missing: int, double or string");
             return None;
         };
@@ -171,7 +178,7 @@ impl<'d> Fields<'d> {
             self.pattern,
             self.converted_type,
         ];
-        for node in rest.into_iter().flatten().filter(|node| node.value().is_some()) {
+        for node in rest.into_iter().flatten() {
             node.fault(format!("`{name}` does not use this key: remove it"));
         }
     }
@@ -179,7 +186,7 @@ impl<'d> Fields<'d> {
 
 fn read_value(node: &Node<'_>) -> Option<Value<'static>> {
     let Some(json) = node.value() else {
-        node.fault("is empty, which is no value (an unset variable?): write \"\" for an empty text");
+        node.fault(EMPTY_VALUE);
         return None;
     };
     from_json(json).map_err(|fault| node.fault(fault)).ok()
@@ -202,5 +209,7 @@ fn read_context(node: &Node<'_>, include_metadata: bool) -> Option<Origin> {
     }
     Some(Origin::Metadata(header.to_ascii_lowercase()))
 }
+
+const EMPTY_VALUE: &str = "is empty, which is no value (an unset variable?): write \"\" for an empty text";
 
 const ACTIONS: &[&str] = &["insert", "update", "upsert", "delete", "hash", "extract", "convert"];

@@ -34,7 +34,7 @@ impl<'d> Section<'d> {
     pub(crate) fn without_effect(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
             let node = self.take(key);
-            if node.value().is_some_and(|value| value != false) {
+            if node.is_set() {
                 node.no_effect(why);
             }
         }
@@ -44,7 +44,7 @@ impl<'d> Section<'d> {
     pub(crate) fn refuse(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
             let node = self.take(key);
-            if node.value().is_some() {
+            if node.is_set() {
                 node.fault(why);
             }
         }

@@ -22,7 +22,7 @@ fn read_field(node: &Node<'_>) -> Option<(PodField, Test)> {
     let value = section.take("value").text();
     let op = section.take("op");
     section.close();
-    if field.value().is_none() {
+    if !field.is_filled() {
         field.fault("is missing: the field to filter by, for example status.phase");
     }
     let field = field.choice(FIELDS);
@@ -43,7 +43,7 @@ fn read_label(node: &Node<'_>) -> Option<(String, Test)> {
 }
 
 fn read_op(node: &Node<'_>, known: &[(&str, MakeTest)]) -> Option<MakeTest> {
-    if node.value().is_none() { Some(Test::Equals) } else { node.choice(known) }
+    if node.is_filled() { node.choice(known) } else { Some(Test::Equals) }
 }
 
 fn read_excluded(node: &Node<'_>) -> Vec<Exclusion> {
@@ -57,7 +57,7 @@ fn read_excluded(node: &Node<'_>) -> Vec<Exclusion> {
         let mut section = pod.section();
         let name = section.take("name");
         section.close();
-        if name.value().is_none() {
+        if !name.is_filled() {
             name.fault("is missing: a pattern for the names of pods");
         }
         Some(Exclusion::new(&name.filled_text()?, name.pattern(str::to_owned)?))

@@ -2,6 +2,7 @@
 
 use super::auth::Authenticators;
 use super::catalog::{Catalog, Component};
+use super::collector;
 use super::component::{Kind, Role};
 use super::nearest::hint;
 use super::node::Node;
@@ -23,7 +24,10 @@ pub(crate) struct Traces<'c, 'd> {
 pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
     let mut section = service.section();
     let authenticators = Authenticators::read(&section.take("extensions"), catalog);
-    section.without_effect(&["telemetry"], "podstamp's own log and metrics are set on its command line");
+    let telemetry = section.take("telemetry").with_default(collector::telemetry());
+    if telemetry.is_set() {
+        telemetry.no_effect("podstamp's own log and metrics are set on its command line");
+    }
     let pipelines = section.take("pipelines");
     section.close();
 

@@ -1,6 +1,7 @@
 //! Whole documents. What single values take is tested beside their readers.
 
 mod auth;
+mod collector;
 mod faults;
 mod processors;
 mod transport;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::collector::ENABLED;
 use super::node::Node;
 use super::secret::Source;
 use super::section::Section;
@@ -110,8 +111,10 @@ pub enum Curve {
 
 /// Reads a receiver's section. None: it is not there, or at fault.
 pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
+    // One that is there and says nothing must not mean to receive in the clear.
     node.value()?;
     let mut section = node.section();
+    section.pass(&[ENABLED]);
     let common = read_common(&mut section);
     let client_ca = Source::named(&section.take("client_ca_file"));
     // Files are followed in any case.
@@ -152,7 +155,7 @@ pub(crate) fn read_client(node: &Node<'_>, is_https: bool) -> Option<ClientTls> 
     let common = read_common(&mut section);
     section.close();
     if !is_https {
-        if node.value().is_some() && !insecure {
+        if node.is_set() && !insecure {
             let message = "has no effect here: the URL is http, without TLS";
             node.notice(Level::Warning, "config-no-effect", message);
         }

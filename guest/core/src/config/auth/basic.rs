@@ -25,7 +25,7 @@ pub struct Login {
 
 pub(super) fn read_server(node: &Node<'_>, reference: &Node<'_>) -> Option<Htpasswd> {
     let (htpasswd, client) = sides(node)?;
-    if htpasswd.value().is_none() && client.value().is_some() {
+    if !htpasswd.is_set() && client.is_set() {
         reference.fault(format!("`{}` is for exporters: a receiver needs one with `htpasswd`", node.path()));
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn read_server(node: &Node<'_>, reference: &Node<'_>) -> Option<Htpas
 
 pub(super) fn read_client(node: &Node<'_>, reference: &Node<'_>) -> Option<Login> {
     let (htpasswd, client) = sides(node)?;
-    if client.value().is_none() && htpasswd.value().is_some() {
+    if !client.is_set() && htpasswd.is_set() {
         reference
             .fault(format!("`{}` is for receivers: an exporter needs one with `client_auth`", node.path()));
         return None;
@@ -57,7 +57,7 @@ pub(super) fn read_client(node: &Node<'_>, reference: &Node<'_>) -> Option<Login
     section.close();
     let source = named.or_else(|| Source::inline(&username));
     match &source {
-        None if username.value().is_none_or(|value| value == "") => {
+        None if !username.is_filled() => {
             username.fault("is missing: the user to log in as");
         }
         Some(Source { place: Place::Inline(text), .. }) if text.expose().contains(':') => {
@@ -73,12 +73,12 @@ fn sides<'d>(node: &Node<'d>) -> Option<(Node<'d>, Node<'d>)> {
     let mut section = node.section();
     let (htpasswd, client) = (section.take("htpasswd"), section.take("client_auth"));
     section.close();
-    match (htpasswd.value(), client.value()) {
-        (Some(_), Some(_)) => {
+    match (htpasswd.is_set(), client.is_set()) {
+        (true, true) => {
             client.fault("stands beside `htpasswd`: make two extensions, one for each side");
             None
         }
-        (None, None) => {
+        (false, false) => {
             node.fault("has neither `htpasswd` nor `client_auth`");
             None
         }

@@ -53,7 +53,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<Bearer> {
         // As in the Collector, which says so as well.
         Some(file) => {
             for ignored in [&token, &several] {
-                if ignored.value().is_some() {
+                if ignored.is_filled() {
                     ignored.notice(Level::Warning, "config-no-effect", "has no effect beside `filename`");
                 }
             }
