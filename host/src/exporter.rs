@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Answer, Attempt, Header, Next};
+use podstamp_core::exchange::{self, Answer, Attempt, Header, Mended, Next};
 
 use crate::calls::Calls;
 use crate::filter::{Ended, Failure};
@@ -43,6 +43,14 @@ pub(crate) struct Exporter {
     credentials: Option<Credentials>,
     compressor: Compressor,
     instruments: Instruments,
+}
+
+/// What came of sending a batch.
+pub(crate) enum Sent {
+    /// The client's answer.
+    Answer(Answer),
+    /// The upstream cannot decode it, and this can be prepared in its place.
+    Mended(Mended),
 }
 
 /// What all exporters share.
@@ -81,7 +89,7 @@ impl Exporter {
     }
 
     /// Sends `batch` until the filter has an answer for the client.
-    pub(crate) async fn send(&self, batch: &Batch, to: exchange::Upstream) -> Result<Answer, Failure> {
+    pub(crate) async fn send(&self, batch: &Batch, to: exchange::Upstream) -> Result<Sent, Failure> {
         let begun = Instant::now();
         let Instruments { calls, .. } = &self.instruments;
         let exchange::Upstream { url, headers, timeout } = to;
@@ -105,7 +113,8 @@ impl Exporter {
             let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
             let attempt = Attempt { upstream, encoding, number, elapsed, random: fastrand::u32(..) };
             match calls.conclude(attempt, ended).await? {
-                Next::Answer(answer) => return Ok(answer),
+                Next::Answer(answer) => return Ok(Sent::Answer(answer)),
+                Next::Mend(mended) => return Ok(Sent::Mended(mended)),
                 Next::Retry(_) if late => {
                     let failure = Failure::InvalidAnswer("another attempt after its own timeout".to_owned());
                     calls.failed(&failure);

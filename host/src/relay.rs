@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Answer, Encoding, Outbound, Report, Upstream, Verdict};
+use podstamp_core::exchange::{Answer, Encoding, Mended, Outbound, Report, Upstream, Verdict};
 use podstamp_core::export::answer::{self, Code};
 
 use crate::calls::Calls;
 use crate::drain::Drain;
-use crate::exporter::{Batch, Copies, Exporter, Instruments};
+use crate::exporter::{Batch, Copies, Exporter, Instruments, Sent};
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics};
 use crate::notices::Notices;
@@ -75,13 +75,36 @@ impl Relay {
     }
 
     async fn forward(&self, incoming: Incoming, outbound: Outbound, spans: u32) -> Result<Answer, Failure> {
-        let Incoming { body, gzip, .. } = incoming;
+        let Mended { body, texts } = match self.send(&incoming, outbound, spans).await? {
+            Sent::Answer(answer) => return Ok(answer),
+            Sent::Mended(mended) => mended,
+        };
+        self.metrics.met(&Report { texts_mended: texts, ..Report::default() });
+        let mended = Incoming { body: body.into(), gzip: None, ..incoming };
+        let (mended, prepared) = self.calls.prepare(mended).await?;
+        let outbound = match prepared.verdict {
+            Verdict::Answer(answer) => return Ok(answer),
+            // Those who get copies have got theirs.
+            Verdict::Forward(outbound) => Outbound { copies: Vec::new(), ..outbound },
+        };
+        match self.send(&mended, outbound, spans).await? {
+            Sent::Answer(answer) => Ok(answer),
+            Sent::Mended(_) => {
+                let failure = Failure::InvalidAnswer("mending what is mended already".to_owned());
+                self.calls.failed(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn send(&self, incoming: &Incoming, outbound: Outbound, spans: u32) -> Result<Sent, Failure> {
+        let Incoming { body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, encoding, .. } = outbound;
         let batch = Batch::new(body, gzip, content, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;
         if batch.len() > self.body_limit {
-            return Ok(self.too_large(encoding));
+            return Ok(Sent::Answer(self.too_large(encoding)));
         }
         if !copies.is_empty() {
             self.copies.offer(&batch, copies);

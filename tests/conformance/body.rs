@@ -18,17 +18,19 @@ const START: u64 = 1_700_000_000_000_000_000;
 /// The bytes of a request.
 pub(crate) fn encode(request: &Request) -> Vec<u8> {
     if let Some(hex) = &request.hex {
-        let digits: Vec<_> = hex.chars().filter(|char| !char.is_whitespace()).collect();
-        return digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap())
-            .collect();
+        return from_hex(hex);
     }
     if let Some(text) = &request.json {
         return text.clone().into_bytes();
     }
     let resource_spans = request.body.iter().map(resource_spans).collect();
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+/// Bytes, blanks between them as it pleases.
+pub(crate) fn from_hex(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.chars().filter(|char| !char.is_whitespace()).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap()).collect()
 }
 
 fn resource_spans(resource: &Resource) -> ResourceSpans {

@@ -186,6 +186,9 @@ pub(crate) struct Conclusion {
     /// Milliseconds to wait.
     #[serde(default)]
     pub(crate) retry: Option<u32>,
+    /// The body that is prepared in place of the one that was sent.
+    #[serde(default)]
+    pub(crate) mended: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -105,6 +105,10 @@ fn run(case: &Case, make: Flavour) -> Decisions {
         match (&next, &conclusion.answer, conclusion.retry) {
             (Next::Answer(answer), Some(expected), None) => check_answer(answer, expected),
             (Next::Retry(wait), None, Some(expected)) => assert_eq!(*wait, expected),
+            (Next::Mend(mended), None, None) => {
+                let expected = conclusion.mended.as_deref().map(body::from_hex);
+                assert_eq!(Some(&mended.body), expected.as_ref());
+            }
             _ => panic!("{next:?}"),
         }
         next
@@ -217,6 +221,7 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         spans_far,
         spans_senseless,
         names_cut,
+        texts_mended,
     } = report;
     let all = [
         ("resources", resources),
@@ -238,6 +243,7 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         ("spans_far", spans_far),
         ("spans_senseless", spans_senseless),
         ("names_cut", names_cut),
+        ("texts_mended", texts_mended),
     ];
     all.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }

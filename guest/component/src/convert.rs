@@ -120,6 +120,7 @@ impl From<exchange::Report> for wit::Report {
             spans_far: report.spans_far,
             spans_senseless: report.spans_senseless,
             names_cut: report.names_cut,
+            texts_mended: report.texts_mended,
         }
     }
 }
@@ -129,6 +130,9 @@ impl From<exchange::Next> for wit::Next {
         match next {
             exchange::Next::Answer(answer) => Self::Answer(answer.into()),
             exchange::Next::Retry(wait) => Self::Retry(wait),
+            exchange::Next::Mend(mended) => {
+                Self::Mend(wit::Mended { body: mended.body, texts: mended.texts })
+            }
         }
     }
 }

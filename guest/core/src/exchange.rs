@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::edit::Edits;
+pub use crate::guard::Mended;
 
 /// An export request as it came in, its content coding already undone.
 #[derive(Clone, Copy, Debug)]
@@ -208,6 +209,8 @@ pub struct Report {
     pub spans_senseless: u32,
     /// Names of spans that were cut.
     pub names_cut: u32,
+    /// Texts that were not UTF-8 and were mended.
+    pub texts_mended: u32,
 }
 
 /// Where a request stands when an attempt to send it has ended.
@@ -254,6 +257,9 @@ pub enum Next {
     Answer(Answer),
     /// Try once more after so many milliseconds.
     Retry(u32),
+    /// Prepare this body in place of the one that [`Outcome::Closed`] carried, and send what comes of it. The upstream closed the
+    /// connection since it cannot decode that one. At most once a request: what is mended needs no mending.
+    Mend(Mended),
 }
 
 /// A message that somebody has to see. Hosts log it and limit its rate by `key`.

@@ -14,6 +14,8 @@ use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
     Report, Request, Upstream, Verdict,
 };
+use crate::guard::Mended;
+use crate::guard::mend::mend;
 use crate::json;
 use crate::message::diagnose;
 use crate::pipeline::Context;
@@ -117,16 +119,22 @@ impl Filter {
         report: &mut Report,
         notices: &mut Vec<Notice>,
     ) -> Verdict {
-        let checked = if self.config.rules.check_full { diagnose(request.body) } else { Ok(()) };
-        let (content, parts) = match checked.and_then(|()| self.rewrite(request, directory, report, notices))
-        {
+        let rules = &self.config.rules;
+        let rewritten = match self.check_and_rewrite(request, directory, report, notices) {
+            Err(fault) if fault.kind == FaultKind::Utf8 && rules.mend_text => {
+                *report = Report::default();
+                self.mend_and_rewrite(request, directory, report, notices)
+            }
+            rewritten => rewritten,
+        };
+        let (content, parts) = match rewritten {
             Ok(_) if report.resources == 0 => return Verdict::Answer(success(encoding, None)),
             Ok(rewritten) => rewritten,
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
                 return unsplittable(encoding, &fault, report);
             }
             // Whoever turns the rule off wants the body to go on, fault and all.
-            Err(_) if !self.config.rules.refuse_undecodable => {
+            Err(_) if !rules.refuse_undecodable => {
                 (Content::Unchanged, vec![Part::whole(request.body.len())])
             }
             Err(fault) => return refused(encoding, &fault, report),
@@ -140,6 +148,38 @@ impl Filter {
             parts,
             encoding,
         })
+    }
+
+    fn check_and_rewrite(
+        &self,
+        request: &Request<'_>,
+        directory: &dyn Directory,
+        report: &mut Report,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Content, Vec<Part>), BodyFault> {
+        if self.config.rules.check_full {
+            diagnose(request.body)?;
+        }
+        self.rewrite(request, directory, report, notices)
+    }
+
+    /// The same with the texts mended. What comes of it is another body: a change to each text could be more than all of it.
+    fn mend_and_rewrite(
+        &self,
+        request: &Request<'_>,
+        directory: &dyn Directory,
+        report: &mut Report,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Content, Vec<Part>), BodyFault> {
+        let Mended { body, texts } = mend(request.body);
+        let mended = Request { body: &body, ..*request };
+        let (content, parts) = self.check_and_rewrite(&mended, directory, report, notices)?;
+        report.texts_mended = texts;
+        let edited = match &content {
+            Content::Edited(edits) => edits.apply(&body),
+            Content::Unchanged | Content::Replaced(_) => None,
+        };
+        Ok((Content::Replaced(edited.unwrap_or(body)), parts))
     }
 
     fn rewrite(
@@ -227,7 +267,7 @@ impl Filter {
                 };
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
-            Outcome::Closed(body) => self.closed(exporter, encoding, body),
+            Outcome::Closed(body) => return self.closed(exporter, encoding, body),
             Outcome::TimedOut => {
                 let text = format!("no answer from the upstream within {} ms", exporter.timeout);
                 let message = format!("{url}: {text}");
@@ -244,16 +284,32 @@ impl Filter {
 
     /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
     /// What JSON was turned into is sound, so there the body has nothing to tell.
-    fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Answer {
-        if self.config.rules.refuse_undecodable
-            && encoding != Encoding::Json
-            && let Err(fault) = diagnose(body)
+    fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Next {
+        let rules = &self.config.rules;
+        let mut found = if encoding == Encoding::Json { Ok(()) } else { diagnose(body) };
+        if rules.mend_text && found.as_ref().is_err_and(|fault| fault.kind == FaultKind::Utf8) {
+            let mended = mend(body);
+            found = diagnose(&mended.body);
+            if found.is_ok() {
+                return Next::Mend(mended);
+            }
+        }
+        if rules.refuse_undecodable
+            && let Err(fault) = found
         {
-            return undecodable(encoding, &fault);
+            return Next::Answer(undecodable(encoding, &fault));
         }
         let text = "the upstream closed the connection without an answer, and the batch is sound";
         let answer = later(exporter, encoding, 503, text, None);
-        noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url))
+        Next::Answer(noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url)))
+    }
+
+    /// What to answer where [`Next::Mend`] cannot be done, with the `body` that [`Outcome::Closed`] carried.
+    pub fn not_mended(&self, encoding: Encoding, body: &[u8]) -> Answer {
+        match diagnose(body) {
+            Err(fault) => undecodable(encoding, &fault),
+            Ok(()) => later(&self.config.exporter, encoding, 503, "the upstream closed the connection", None),
+        }
     }
 
     /// The exporter that an attempt went to.

@@ -6,6 +6,7 @@
 
 mod host_ip;
 pub(crate) mod memory;
+pub(crate) mod mend;
 pub(crate) mod names;
 pub(crate) mod peers;
 pub(crate) mod times;
@@ -13,6 +14,7 @@ pub(crate) mod times;
 use crate::trace::Checks;
 pub(crate) use host_ip::usable_host_ip;
 pub use memory::Limits;
+pub use mend::Mended;
 use times::Times;
 
 /// The attribute by which DeepFlow finds the pod.
@@ -47,6 +49,8 @@ pub struct Rules {
     pub agent_memory: u32,
     /// Spans that one request may have: more leave in parts. 0: any.
     pub spans_per_request: u32,
+    /// Replace what is not UTF-8 in texts instead of refusing the batch.
+    pub mend_text: bool,
     /// Run the diagnosis on every body before it is forwarded (`check: full`).
     pub check_full: bool,
 }
@@ -65,6 +69,7 @@ impl Rules {
         long_names: true,
         agent_memory: 128 << 20,
         spans_per_request: 20_000,
+        mend_text: true,
         check_full: false,
     };
 
@@ -81,6 +86,7 @@ impl Rules {
         long_names: false,
         agent_memory: 0,
         spans_per_request: 0,
+        mend_text: false,
         check_full: false,
     };
 

@@ -88,6 +88,7 @@ label!(
         SpanFar => "span_far",
         SpanSenseless => "span_senseless",
         NameCut => "name_cut",
+        TextMended => "text_mended",
     }
 );
 
@@ -134,7 +135,7 @@ impl Report {
     }
 
     /// What the guard did.
-    pub fn repairs(&self) -> [(Repair, u32); 10] {
+    pub fn repairs(&self) -> [(Repair, u32); 11] {
         [
             (Repair::Refused, self.refused),
             (Repair::KindCleared, self.kinds_cleared),
@@ -146,6 +147,7 @@ impl Report {
             (Repair::SpanFar, self.spans_far),
             (Repair::SpanSenseless, self.spans_senseless),
             (Repair::NameCut, self.names_cut),
+            (Repair::TextMended, self.texts_mended),
         ]
     }
 }

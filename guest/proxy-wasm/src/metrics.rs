@@ -88,6 +88,12 @@ impl Metrics {
         report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
     }
 
+    /// Texts of a batch that the upstream could not decode were mended.
+    pub(crate) fn mended(&self, texts: u32) {
+        self.is_dirty.set(true);
+        self.repairs.add(Repair::TextMended, texts.into());
+    }
+
     /// Bytes go upstream.
     pub(crate) fn sent(&self, bytes: usize) {
         self.sent.add(bytes as u64);

@@ -8,7 +8,7 @@ use podstamp_core::exchange;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-use super::{Batch, Exporter, Instruments};
+use super::{Batch, Exporter, Instruments, Sent};
 use crate::drain::{Drain, Draining};
 use crate::metrics::{Copied, CopyCounters};
 use crate::settings::Copy;
@@ -105,7 +105,13 @@ async fn next(queued: &Mutex<Receiver<Job>>, draining: &Draining) -> Option<Job>
 async fn deliver(exporter: &Exporter, job: &mut Job) {
     let to = std::mem::take(&mut job.to);
     job.outcome = Copied::Failed;
-    if let Ok(answer) = exporter.send(&job.batch, to).await {
+    let sent = exporter.send(&job.batch, to).await;
+    if let Ok(Sent::Mended(_)) = sent {
+        exporter.instruments.notices.warn("copy-not-mended", || {
+            "a copy has text that is not UTF-8, on which its upstream closes: podstamp.guard.check: full mends it beforehand".to_owned()
+        });
+    }
+    if let Ok(Sent::Answer(answer)) = sent {
         if let Some(mut notice) = answer.notice {
             // Its own rate limit: the same fault of another upstream is another fault.
             notice.key = format!("{}-copy-{}", notice.key, exporter.number).into();

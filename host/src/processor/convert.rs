@@ -134,6 +134,7 @@ impl From<wit::Report> for exchange::Report {
             spans_far: report.spans_far,
             spans_senseless: report.spans_senseless,
             names_cut: report.names_cut,
+            texts_mended: report.texts_mended,
         }
     }
 }
@@ -143,6 +144,9 @@ impl From<wit::Next> for exchange::Next {
         match next {
             wit::Next::Answer(answer) => Self::Answer(answer.into()),
             wit::Next::Retry(wait) => Self::Retry(wait),
+            wit::Next::Mend(mended) => {
+                Self::Mend(exchange::Mended { body: mended.body, texts: mended.texts })
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use podstamp::filter::Ended;
 use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
 use podstamp_core::edit::{Edit, Edits};
-use podstamp_core::exchange::{Content, Next};
+use podstamp_core::exchange::{Content, Mended, Next};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, gzip, post, zlib};
@@ -338,4 +338,36 @@ async fn every_attempt_sends_the_same_gzip_and_a_fault_is_judged_on_what_came() 
     assert!(requests.len() == 2 && requests[0].body == requests[1].body);
     assert_eq!(gunzipped(&requests[0].body), [7; 1000]);
     setup.shows(&format!("podstamp_sent_bytes_total {}", 2 * requests[0].body.len())).await;
+}
+
+#[tokio::test]
+async fn what_is_mended_is_sent_in_place_of_what_the_upstream_closed_on() {
+    let upstream = Upstream::new(|number, _| match number {
+        0 => Reaction::Close,
+        _ => Reaction::answer(200, "taken"),
+    })
+    .await;
+    let fake = Fake::forwarding(upstream.url()).concluding(|_, ended| match ended {
+        Ended::Closed(body) => Ok(Next::Mend(Mended { body: vec![b'?'; body.len()], texts: 4 })),
+        Ended::Response { status, .. } => Ok(Next::Answer(answer(*status, ""))),
+        other => panic!("{other:?}"),
+    });
+    let setup = Setup::new(fake).await;
+    assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"\xff\xff\xff\xff")).await.status, 200);
+    let sent: Vec<_> = upstream.requests().into_iter().map(|request| request.body).collect();
+    assert_eq!(sent, [b"\xff\xff\xff\xff".to_vec(), b"????".to_vec()]);
+    setup.shows("podstamp_guard_repairs_total{rule=\"text_mended\"} 4").await;
+    setup.shows("podstamp_spans_total{outcome=\"accepted\"} 3").await;
+}
+
+#[tokio::test]
+async fn a_guest_that_mends_without_end_is_stopped() {
+    let upstream = Upstream::new(|_, _| Reaction::Close).await;
+    let fake = Fake::forwarding(upstream.url()).concluding(|_, ended| match ended {
+        Ended::Closed(body) => Ok(Next::Mend(Mended { body: body.to_vec(), texts: 1 })),
+        other => panic!("{other:?}"),
+    });
+    let setup = Setup::new(fake).await;
+    assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"x")).await.status, 500);
+    assert_eq!(upstream.requests().len(), 2);
 }

@@ -117,5 +117,6 @@ fn nothing() -> Report {
         spans_far: 0,
         spans_senseless: 0,
         names_cut: 0,
+        texts_mended: 0,
     }
 }

@@ -1,6 +1,7 @@
 //! What has to hold for any bytes. The fuzz targets call it, and so does the plain test that replays their corpus.
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     unreachable_pub,
     reason = "test code: a panic is a finding, and a test includes this file"
 )]
@@ -11,11 +12,14 @@ use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::exchange::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Verdict,
 };
+use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::resource::{Resource, Value};
+use podstamp_core::wire::FaultKind;
 use podstamp_core::{Filter, diagnose, json, trace};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
+    guard(body);
     let diagnosed = diagnose(body);
     if let Err(fault) = &diagnosed {
         assert!(fault.offset < body.len(), "{fault}");
@@ -33,6 +37,22 @@ pub fn walk(body: &[u8]) {
             assert!(again.edits.is_empty(), "{:?}", again.edits);
         }
     }
+}
+
+/// The guard's rules about spans never panic, and each part is a request that needs nothing more.
+pub fn guard(body: &[u8]) {
+    let limits = Limits { memory: 1 << 20, spans: 2, bytes: 300 };
+    let checks = trace::Checks { limits, ..Rules::AGENT.checks(Some(1 << 62)) };
+    let Ok(walked) = trace::walk(body, &checks, |_| ()) else { return };
+    let out = walked.edits.apply(body).expect("the edits fit the body");
+    let mut begin = 0;
+    for part in &walked.parts {
+        let end = part.end as usize;
+        let again = trace::walk(&out[begin..end], &checks, |_| ()).expect("a part is sound");
+        assert!(again.edits.is_empty() && part.spans <= 2);
+        begin = end;
+    }
+    assert_eq!(begin, out.len());
 }
 
 fn stamp(resource: &mut Resource<'_>) {
@@ -62,18 +82,26 @@ pub fn prepare(data: &[u8]) {
     let Input { document, peer, headers, body } = Input::read(data);
     FILTERS.with(|filters| {
         let Some(Some(filter)) = filters.get(document % DOCUMENTS.len()) else { return };
-        let request = |body| Request { path: "/v1/traces", peer, headers: &headers, body, now: None };
+        let request =
+            |body| Request { path: "/v1/traces", peer, headers: &headers, body, now: Some(1 << 62) };
         let prepared = filter.prepare(&request(body), &Cluster);
         let report = prepared.report;
         let Verdict::Forward(outbound) = prepared.verdict else { return };
         check(&report);
         let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
         let next = filter.conclude(&attempt, &Outcome::Closed(body));
-        let Next::Answer(answer) = next else { unreachable!("a closed connection is answered") };
-        assert_eq!(answer.status == 400, diagnose(body).is_err());
+        match next {
+            Next::Answer(answer) => assert_eq!(answer.status == 400, diagnose(body).is_err()),
+            Next::Mend(mended) => {
+                assert_eq!(diagnose(body).map_err(|fault| fault.kind), Err(FaultKind::Utf8));
+                assert_eq!((diagnose(&mended.body), mended.body.len()), (Ok(()), body.len()));
+            }
+            Next::Retry(_) => unreachable!("a closed connection is not tried again"),
+        }
 
         let sent = sent(&outbound, body);
-        assert_eq!(diagnose(&sent).is_ok(), diagnose(body).is_ok());
+        assert_eq!(outbound.parts.last().map(|part| part.end as usize), Some(sent.len()));
+        assert!(report.texts_mended > 0 || diagnose(&sent).is_ok() == diagnose(body).is_ok());
         let Verdict::Forward(outbound) = filter.prepare(&request(&sent), &Cluster).verdict else {
             unreachable!("what was sent once is sent again")
         };

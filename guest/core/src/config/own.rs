@@ -56,6 +56,7 @@ pub(crate) struct Guard {
     long_names: Option<bool>,
     agent_memory: Option<u32>,
     spans_per_request: Option<u32>,
+    mend_text: Option<bool>,
     check_full: Option<bool>,
 }
 
@@ -75,6 +76,7 @@ impl Guard {
             long_names: self.long_names.unwrap_or(implied.long_names),
             agent_memory: self.agent_memory.unwrap_or(implied.agent_memory),
             spans_per_request: self.spans_per_request.unwrap_or(implied.spans_per_request),
+            mend_text: self.mend_text.unwrap_or(implied.mend_text),
             check_full: self.check_full.unwrap_or(implied.check_full),
         }
     }
@@ -153,6 +155,7 @@ fn read_guard(node: &Node<'_>) -> Guard {
         long_names: section.take("long_names").flag(),
         agent_memory: section.take("agent_memory").size(),
         spans_per_request: section.take("spans_per_request").count(),
+        mend_text: section.take("mend_text").flag(),
         check_full: section.take("check").choice(&[("walk", false), ("full", true)]),
     };
     section.close();

@@ -11,8 +11,8 @@ use super::Filter;
 use super::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
 use crate::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Level, Next, Outbound, Outcome, Prepared, Report, Request,
-    Verdict,
+    Answer, Attempt, Content, Encoding, Header, Level, Mended, Next, Outbound, Outcome, Prepared, Report,
+    Request, Verdict,
 };
 
 const URL: &str = "http://agent:38086/api/v1/otel/trace";
@@ -49,7 +49,7 @@ fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'
 fn answer(next: Next) -> Answer {
     match next {
         Next::Answer(answer) => answer,
-        Next::Retry(wait) => panic!("tries again after {wait} ms"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -128,6 +128,8 @@ fn answered(prepared: Prepared) -> Answer {
 const BODY: &[u8] = &[0x0a, 0x00];
 /// ResourceSpans whose second ScopeSpans has a span with a name that is not UTF-8.
 const BAD_NAME: &[u8] = &[0x0a, 0x09, 0x12, 0x00, 0x12, 0x05, 0x12, 0x03, 0x2a, 0x01, 0xff];
+/// ... with a status whose code is a text.
+const BAD_STATUS: &[u8] = &[0x0a, 0x0a, 0x12, 0x00, 0x12, 0x06, 0x12, 0x04, 0x7a, 0x02, 0x1a, 0x00];
 /// ResourceSpans cut off.
 const CUT: &[u8] = &[0x0a, 0x05, 0x12, 0x00];
 
@@ -258,16 +260,16 @@ fn a_batch_that_the_walk_finds_broken_is_refused_with_the_place() {
 
 #[test]
 fn deeper_faults_are_found_up_front_only_if_asked_to() {
-    forwarded(prepare_plain(&filter(), BAD_NAME));
+    forwarded(prepare_plain(&filter(), BAD_STATUS));
     let full = filter_with(&json!({}), &json!({"guard": {"check": "full"}}));
-    let answer = answered(prepare_plain(&full, BAD_NAME));
+    let answer = answered(prepare_plain(&full, BAD_STATUS));
     let Status { details, message, .. } = status(&answer);
     assert!(message.contains("resource_spans[0].scope_spans[1].spans[0]"), "{message}");
     assert_eq!(details[0].type_url, "type.googleapis.com/google.rpc.BadRequest");
     let violations = BadRequest::decode(&details[0].value[..]).unwrap().field_violations;
     assert_eq!(violations.len(), 1);
-    assert_eq!(violations[0].field, "resource_spans[0].scope_spans[1].spans[0]");
-    assert_eq!(violations[0].description, "a text is not UTF-8");
+    assert_eq!(violations[0].field, "resource_spans[0].scope_spans[1].spans[0].status");
+    assert_eq!(violations[0].description, "field 3 has wire type 2");
 }
 
 #[test]
@@ -389,15 +391,49 @@ fn an_upstream_that_cannot_be_reached_is_tried_again_and_then_said_to_be_down() 
 
 #[test]
 fn a_connection_closed_on_a_faulty_batch_is_the_clients_fault() {
-    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME)));
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_STATUS)));
     assert_eq!((given.status, header(&given, "retry-after")), (400, None));
     let status = status(&given);
     assert_eq!(status.code, 3);
-    assert!(
-        status
-            .message
-            .contains("resource_spans[0].scope_spans[1].spans[0]: a text is not UTF-8 (at offset 0xa)")
-    );
+    assert!(status.message.contains(
+        "resource_spans[0].scope_spans[1].spans[0].status: field 3 has wire type 2 (at offset 0xa)"
+    ));
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_mended_when_the_agent_has_closed_on_it_or_up_front() {
+    let mended = [&BAD_NAME[..10], b"?"].concat();
+    let next = filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME));
+    assert_eq!(next, Next::Mend(Mended { body: mended.clone(), texts: 1 }));
+    // What is mended is sound: then it is the agent that has stopped.
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(&mended)));
+    assert_eq!(given.status, 503);
+
+    let full = filter_with(&json!({}), &json!({"guard": {"check": "full"}}));
+    let prepared = prepare_plain(&full, BAD_NAME);
+    assert_eq!((prepared.report.texts_mended, prepared.report.resources), (1, 1));
+    let as_mended = forwarded(prepare_plain(&full, &mended)).content.into_body(mended.clone());
+    let Outbound { content: Content::Replaced(body), parts, .. } = forwarded(prepared) else {
+        panic!("another body");
+    };
+    assert_eq!(parts.last().unwrap().end as usize, body.len());
+    assert_eq!(Some(body), as_mended);
+
+    let off = filter_with(&json!({}), &json!({"guard": {"mend_text": false}}));
+    let given = answer(off.conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME)));
+    assert_eq!((given.status, &*given.notice.unwrap().key), (400, "batch-refused"));
+    assert_eq!(filter().not_mended(Encoding::Protobuf, BAD_NAME).status, 400);
+}
+
+#[test]
+fn a_resource_is_mended_as_it_is_read() {
+    // ResourceSpans { Resource { attributes { key: "k", value: "\xff" } } }
+    let body = b"\x0a\x0c\x0a\x0a\x0a\x08\x0a\x01k\x12\x03\x0a\x01\xff";
+    let prepared = prepare_plain(&filter(), body);
+    assert_eq!(prepared.report.texts_mended, 1);
+    let Content::Replaced(sent) = forwarded(prepared).content else { panic!("another body") };
+    assert_eq!(crate::diagnose(&sent), Ok(()));
+    assert!(sent.windows(3).any(|window| window == b"\x0a\x01?"));
 }
 
 #[test]
@@ -434,7 +470,7 @@ fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Op
     let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number, elapsed, random };
     match filter.conclude(&attempt, &response(503, &headers, b"")) {
         Next::Retry(wait) => Some(wait),
-        Next::Answer(_) => None,
+        _ => None,
     }
 }
 
@@ -556,7 +592,7 @@ fn g2_only_what_may_succeed_later_has_a_code_that_clients_try_again() {
         (response(504, &[], b""), "14"),
         (Outcome::NotConnected("refused"), "14"),
         (Outcome::Closed(BODY), "14"),
-        (Outcome::Closed(BAD_NAME), "3"),
+        (Outcome::Closed(BAD_STATUS), "3"),
         (Outcome::TimedOut, "4"),
         (Outcome::Oversized, "13"),
     ] {

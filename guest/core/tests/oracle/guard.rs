@@ -7,9 +7,12 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use podstamp_core::config::DEFAULT_DOCUMENT;
+use podstamp_core::exchange::{Attempt, Encoding, Next, Outcome};
 use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::trace::{Checks, Walked, walk};
 use podstamp_core::wire::FaultKind;
+use podstamp_core::{Filter, diagnose};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -217,6 +220,38 @@ proptest! {
         prop_assert_eq!(joined(requests), joined([decode(&unsplit)]));
         let again = walk(&out, &checks, |_| ()).unwrap();
         prop_assert!(again.edits.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    #[test]
+    fn texts_are_mended_so_that_prost_reads_them_and_nothing_else_changes(
+        bytes in entropy(700), bad in proptest::collection::vec((any::<prop::sample::Index>(), 0x80_u8..), 1..6),
+    ) {
+        let mut body = generator::request(&bytes);
+        prop_assume!(!body.is_empty());
+        for (index, byte) in bad {
+            let at = index.index(body.len());
+            body[at] = byte;
+        }
+        let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
+        let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let is_text = diagnose(&body).is_err_and(|fault| fault.kind == FaultKind::Utf8);
+        match filter.conclude(&attempt, &Outcome::Closed(&body)) {
+            Next::Mend(mended) => {
+                prop_assert!(is_text && mended.texts > 0);
+                prop_assert_eq!(diagnose(&mended.body), Ok(()));
+                prop_assert_eq!(mended.body.len(), body.len());
+                let pairs = body.iter().zip(&mended.body);
+                prop_assert!(pairs.clone().all(|(before, after)| before == after || (*after, *before >= 0x80) == (b'?', true)));
+                prop_assert!(pairs.filter(|(before, after)| before != after).count() >= mended.texts as usize);
+            }
+            // With something else wrong as well it is refused.
+            Next::Answer(answer) => prop_assert_eq!(answer.status == 400, diagnose(&body).is_err()),
+            Next::Retry(_) => prop_assert!(false),
+        }
     }
 }
 

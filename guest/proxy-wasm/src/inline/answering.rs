@@ -171,6 +171,11 @@ impl Exchange {
             Attempt { upstream: 0, encoding: self.encoding(), number: 1, elapsed: u32::MAX, random: 0 };
         match self.plugin.filter().conclude(&attempt, outcome) {
             Next::Answer(answer) => answer,
+            // The body is gone from the proxy, and its attempts are the route's.
+            Next::Mend(_) => match outcome {
+                Outcome::Closed(body) => self.plugin.filter().not_mended(self.encoding(), body),
+                _ => Failure::new(500, Code::Internal, "nothing to mend").answer(self.encoding()),
+            },
             Next::Retry(wait) => {
                 let text = "the upstream is not ready";
                 let failure = Failure::new(503, Code::Unavailable, text);

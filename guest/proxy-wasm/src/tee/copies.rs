@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use podstamp_core::exchange::{Attempt, Encoding, Header, Next, Outcome, Part, Verdict};
+use podstamp_core::exchange::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Verdict};
 use podstamp_core::labels::{Attempted, Copied};
 
 use super::Captured;
@@ -116,6 +116,16 @@ impl Copies {
             Next::Retry(wait) => {
                 job.due = now.saturating_add(u64::from(wait) * 1_000_000);
                 self.waiting.borrow_mut().push(job);
+            }
+            Next::Mend(Mended { body, texts }) => {
+                plugin.metrics().mended(texts);
+                let Job { spans, begun, attempts, .. } = job;
+                match plugin.budget().hold(body) {
+                    Some(body) => {
+                        self.waiting.borrow_mut().push(Job { body, spans, begun, due: now, attempts });
+                    }
+                    None => plugin.metrics().copied(Copied::Dropped, spans),
+                }
             }
             Next::Answer(answer) => {
                 plugin.notices().emit_of(&answer);

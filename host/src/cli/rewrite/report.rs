@@ -38,6 +38,7 @@ pub(super) fn show(report: &Report, body: &[u8]) {
         (report.spans_far, "spans that ended far from now"),
         (report.spans_senseless, "spans without an end, or that begin after it"),
         (report.names_cut, "long names of spans cut"),
+        (report.texts_mended, "texts that were not UTF-8 mended"),
     ];
     for (count, what) in counts {
         if count > 0 {
