@@ -5,6 +5,7 @@ use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -12,11 +13,14 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::error::Error;
+use crate::harm::Block;
 use crate::http::{Abort, Shared, TRACE_PATH};
 use crate::journal::{DEFAULT_KEPT_RECORDS, Journal, Totals};
+use crate::metrics::{Meter, Metrics};
 use crate::record::Record;
 use crate::script::{Playbook, Script};
 use crate::server;
+use crate::turns::Turns;
 
 /// A running agent. Dropping it stops it and cuts its connections off.
 #[derive(Debug)]
@@ -35,6 +39,7 @@ pub struct Builder {
     record: Option<PathBuf>,
     max_records: usize,
     keep_bodies: bool,
+    strict: bool,
     abort: Abort,
     queued: VecDeque<Script>,
     afterwards: Script,
@@ -50,6 +55,7 @@ impl Agent {
             record: None,
             max_records: DEFAULT_KEPT_RECORDS,
             keep_bodies: false,
+            strict: false,
             abort: Abort::default(),
             queued: VecDeque::new(),
             afterwards: Script::default(),
@@ -79,6 +85,11 @@ impl Agent {
     /// What it has seen since it started.
     pub fn totals(&self) -> Totals {
         self.shared.journal.totals()
+    }
+
+    /// The agent's own metrics of what was imported, by second and then by number of the span in its connection.
+    pub fn meters(&self) -> Vec<Meter> {
+        self.shared.metrics.meters()
     }
 
     /// Waits until so many spans were imported, counted since the start. It waits for ever if they never come.
@@ -143,6 +154,13 @@ impl Builder {
         self
     }
 
+    /// Aborts where two requests for traces overlap, from their head to their answer, and at every one over HTTP/2.
+    /// deepflow-agent may survive that for a while: how long depends on luck, which is no use in a test.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
     /// What happens where deepflow-agent's process aborts.
     pub fn on_abort(mut self, abort: Abort) -> Self {
         self.abort = abort;
@@ -171,7 +189,10 @@ impl Builder {
         let shared = Arc::new(Shared {
             abort: self.abort,
             keep_bodies: self.keep_bodies,
+            turns: self.strict.then(Turns::default),
             playbook: Playbook::new(self.queued, self.afterwards),
+            metrics: Metrics::new(SystemTime::now()),
+            block: Block::default(),
             journal,
         });
         let (stop, stopped) = watch::channel(());

@@ -2,28 +2,33 @@
 
 use std::convert::Infallible;
 use std::future;
-use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
 
+use agent_hyper::body::Bytes;
 use agent_hyper::header::{CONTENT_TYPE, HeaderValue};
 use agent_hyper::http::request::Parts;
 use agent_hyper::{Body, Method, Request, Response, StatusCode, body};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::import::{self, Fault};
+use crate::harm::{Block, Harm};
+use crate::import::{self, Fault, Import, Sender};
 use crate::journal::Journal;
+use crate::metrics::Metrics;
 use crate::record::{Outcome, Record};
 use crate::script::{Playbook, Script};
+use crate::turns::Turns;
 
 /// The path that takes traces.
 pub const TRACE_PATH: &str = "/api/v1/otel/trace";
 
-/// What happens where deepflow-agent's process aborts: at a span whose kind is outside 0..=5.
+/// What happens where deepflow-agent's process ends: at a span whose kind is outside 0..=5, at a span whose two addresses
+/// are of different families, and, in a strict one, where two requests overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Abort {
-    /// Says so on stderr and ends the process with [`EXIT_STATUS`](Abort::EXIT_STATUS).
+    /// Says so on stderr and ends the process with [`EXIT_STATUS`](Abort::EXIT_STATUS), or
+    /// [`FAMILY_EXIT_STATUS`](Abort::FAMILY_EXIT_STATUS) for addresses of two families.
     #[default]
     Exit,
     /// Notes it down and resets the connection, for tests in the same process. Other connections go on.
@@ -33,6 +38,9 @@ pub enum Abort {
 impl Abort {
     /// The exit status of a process that SIGABRT has ended, as shells and containers show it.
     pub const EXIT_STATUS: i32 = 134;
+
+    /// With that deepflow-agent exits by itself when it meets addresses of two families.
+    pub const FAMILY_EXIT_STATUS: i32 = 1;
 }
 
 /// What all connections share.
@@ -40,7 +48,11 @@ impl Abort {
 pub(crate) struct Shared {
     pub(crate) abort: Abort,
     pub(crate) keep_bodies: bool,
+    /// Where requests for traces take turns, if they have to.
+    pub(crate) turns: Option<Turns>,
     pub(crate) playbook: Playbook,
+    pub(crate) metrics: Metrics,
+    pub(crate) block: Block,
     pub(crate) journal: Journal,
 }
 
@@ -48,7 +60,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) peer: SocketAddr,
+    pub(crate) sender: Arc<Sender>,
     /// Told when the connection has to be reset.
     pub(crate) doomed: Arc<Notify>,
 }
@@ -57,36 +69,37 @@ impl Connection {
     /// The response; an error makes hyper close the connection, or the HTTP/2 stream, without one.
     pub(crate) async fn handle(self, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let (head, body) = request.into_parts();
-        let mut record = Record::new(&head, self.peer);
+        let mut record = Record::new(&head, self.sender.peer);
         let answer = match (&head.method, head.uri.path()) {
             (&Method::GET, "/") => Ok(document()),
             (&Method::POST, TRACE_PATH) => self.traces(&head, body, &mut record).await,
+            (&Method::POST, path) if OTHER_PATHS.contains(&path) => other(&head, body, &mut record).await,
             _ => Ok(with_status(StatusCode::NOT_FOUND, "Not Found")),
         };
         record.outcome = match &answer {
             Ok(response) => Outcome::Answered(response.status().as_u16()),
-            Err(fault @ Fault::Kind { .. }) => Outcome::Aborted(fault.to_string()),
+            Err(fault) if fault.exit_status().is_some() => Outcome::Aborted(fault.to_string()),
             Err(fault) => Outcome::Closed(fault.to_string()),
         };
         self.shared.journal.add(record);
-        if let Err(fault @ Fault::Kind { .. }) = &answer {
-            match self.abort(fault).await {}
+        if let Err(fault) = &answer
+            && let Some(status) = fault.exit_status()
+        {
+            match self.abort(fault, status).await {}
         }
         answer
     }
 
     async fn traces(&self, head: &Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Fault> {
+        let _turn = self.shared.turns.as_ref().map(|turns| turns.take(head.version)).transpose()?;
         let script = self.shared.playbook.next();
         if script.leaves_body() {
             script.in_time().await;
             return Ok(Response::default());
         }
-        let body = match body::to_bytes(body).await {
+        let body = match whole(body).await {
             Ok(body) => body,
-            Err(error) if error.is_user() => {
-                return Ok(with_status(StatusCode::BAD_REQUEST, error.to_string()));
-            }
-            Err(error) => return Ok(with_status(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+            Err(answer) => return Ok(answer),
         };
         record.wire_bytes = body.len() as u64;
         record.body = self.shared.keep_bodies.then(|| body.to_vec());
@@ -94,7 +107,7 @@ impl Connection {
         let import = || {
             let decoded = import::decompress(body, &head.headers)?;
             record.decoded_bytes = decoded.len() as u64;
-            record.resources = import::import(&decoded, self.peer.ip())?;
+            self.keep(import::import(&decoded, &self.sender)?, record);
             Ok(())
         };
         match script {
@@ -107,20 +120,52 @@ impl Connection {
         }
     }
 
+    /// Hands on what was imported: to the metrics, and to the server as far as it gets there.
+    fn keep(&self, mut import: Import, record: &mut Record) {
+        if !import.harms.iter().any(|harm| matches!(harm, Harm::TooManySpans { .. })) {
+            self.shared.metrics.count(&mut import.resources);
+        }
+        if import.harms.iter().any(|harm| matches!(harm, Harm::TooLarge { .. })) {
+            import.resources.clear();
+        }
+        import.harms.extend(self.shared.block.take(&import.resources));
+        (record.resources, record.harms) = (import.resources, import.harms);
+    }
+
     /// Does not return: the connection goes away, if not the process.
-    async fn abort(&self, fault: &Fault) -> Infallible {
+    async fn abort(&self, fault: &Fault, status: i32) -> Infallible {
         match self.shared.abort {
             Abort::Exit => {
-                eprintln!("aborting, as deepflow-agent does here: {fault}");
-                process::exit(Abort::EXIT_STATUS);
+                eprintln!("ending, as deepflow-agent does here: {fault}");
+                process::exit(status);
             }
             Abort::Record => {
-                warn!(%fault, "deepflow-agent aborts here");
+                warn!(%fault, "deepflow-agent ends here");
                 self.doomed.notify_one();
                 future::pending().await
             }
         }
     }
+}
+
+/// What deepflow-agent does with the other kinds of data, up to its own queues.
+async fn other(head: &Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Fault> {
+    let body = match whole(body).await {
+        Ok(body) => body,
+        Err(answer) => return Ok(answer),
+    };
+    record.wire_bytes = body.len() as u64;
+    record.decoded_bytes = import::decompress(body, &head.headers)?.len() as u64;
+    Ok(Response::default())
+}
+
+/// The whole body, or what the client is told.
+async fn whole(body: Body) -> Result<Bytes, Response<Body>> {
+    body::to_bytes(body).await.map_err(|error| {
+        let status =
+            if error.is_user() { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+        with_status(status, error.to_string())
+    })
 }
 
 fn with_status(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
@@ -135,3 +180,16 @@ fn document() -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/pdf"));
     response
 }
+
+/// deepflow-agent's other endpoints: whatever is posted there is not read by this one, but for its `Content-Encoding`.
+const OTHER_PATHS: [&str; 9] = [
+    "/api/v1/prometheus",
+    "/api/v1/telegraf",
+    "/api/v1/profile/ingest",
+    "/api/v1/log",
+    "/api/v0.2/traces",
+    "/v0.3/traces",
+    "/v0.4/traces",
+    "/v0.5/traces",
+    "/v0.7/traces",
+];

@@ -1,7 +1,9 @@
 //! From the bytes of a request to what the agent would send on.
 
+use std::fmt;
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent_flate2::read::GzDecoder;
 use agent_hyper::HeaderMap;
@@ -9,8 +11,11 @@ use agent_hyper::body::Buf;
 use agent_hyper::header::CONTENT_ENCODING;
 use prost::Message;
 
-use crate::host_ip::{self, Fallback};
+use crate::harm::{self, Harm};
+use crate::host_ip::{self, Carried, ServerAddresses};
+use crate::http::Abort;
 use crate::message::{ResourceSpans, Span, TracesData};
+use crate::peer;
 use crate::record::{ResourceRecord, SpanRecord, hex};
 use crate::value::Attribute;
 
@@ -24,20 +29,76 @@ pub(crate) enum Fault {
     #[error("cannot decode the body: {0}")]
     Decode(#[from] prost::DecodeError),
     /// `SpanKind::try_from(span.kind).unwrap()` in a process that is built with `panic = "abort"`.
-    #[error("span {name:?} (trace {trace_id}, span {span_id}) has kind {kind}, outside 0..=5")]
+    #[error("span {span} has kind {kind}, outside 0..=5")]
     Kind {
         /// The value on the wire.
         kind: i32,
-        /// Name of the span.
-        name: String,
-        /// In hexadecimal.
-        trace_id: String,
-        /// In hexadecimal.
-        span_id: String,
+        /// The span.
+        span: Name,
     },
+    /// The agent looks the two addresses of a span up together, and ends itself where they are of two families.
+    #[error("span {span} is of {host} and has the peer {peer}: addresses of two families")]
+    Family {
+        /// What `app.host.ip` says, or what the agent took in its place.
+        host: IpAddr,
+        /// `net.peer.ip`, as the agent takes it.
+        peer: IpAddr,
+        /// The span.
+        span: Name,
+    },
+    /// The table of addresses is changed by all the agent's threads without a lock.
+    #[error("{0}: deepflow-agent corrupts its memory, sooner or later")]
+    Overlap(&'static str),
     /// A script closes the connection.
     #[error("the script says so")]
     Scripted,
+}
+
+/// A span, for people.
+#[derive(Debug)]
+pub(crate) struct Name {
+    name: String,
+    trace_id: String,
+    span_id: String,
+}
+
+/// Where requests come from: one TCP connection.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) peer: SocketAddr,
+    /// The number of its next span. The agent begins at 0 in each connection, and loads and stores it apart.
+    flow_id: AtomicU64,
+}
+
+/// What the agent makes of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Import {
+    pub(crate) resources: Vec<ResourceRecord>,
+    pub(crate) harms: Vec<Harm>,
+}
+
+impl Fault {
+    /// How the agent's process ends, where it does.
+    pub(crate) fn exit_status(&self) -> Option<i32> {
+        match self {
+            // As of SIGABRT: it is built to abort on a panic, and glibc aborts on a heap that is broken.
+            Self::Kind { .. } | Self::Overlap(_) => Some(Abort::EXIT_STATUS),
+            Self::Family { .. } => Some(Abort::FAMILY_EXIT_STATUS),
+            Self::Inflate(_) | Self::Decode(_) | Self::Scripted => None,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} (trace {}, span {})", self.name, self.trace_id, self.span_id)
+    }
+}
+
+impl Sender {
+    pub(crate) fn new(peer: SocketAddr) -> Self {
+        Self { peer, flow_id: AtomicU64::new(0) }
+    }
 }
 
 /// The body without its encoding.
@@ -55,47 +116,77 @@ pub(crate) fn decompress(body: impl Buf, headers: &HeaderMap) -> Result<Vec<u8>,
 }
 
 /// Decodes the body, adds what the agent adds, and trips over what the agent trips over.
-pub(crate) fn import(body: &[u8], peer: IpAddr) -> Result<Vec<ResourceRecord>, Fault> {
-    let mut fallback = Fallback::new(peer);
-    TracesData::decode(body)?
-        .resource_spans
-        .into_iter()
-        .map(|resource_spans| import_resource(resource_spans, &mut fallback))
-        .collect()
+pub(crate) fn import(body: &[u8], sender: &Sender) -> Result<Import, Fault> {
+    let mut message = TracesData::decode(body)?;
+    let mut carried = Carried::new(sender.peer.ip());
+    let mut resources = Vec::with_capacity(message.resource_spans.len());
+    for resource_spans in &mut message.resource_spans {
+        resources.push(import_resource(resource_spans, &mut carried, sender)?);
+    }
+    let spans = resources.iter().map(|resource| resource.spans.len() as u64).sum();
+    let mut import = Import { resources, harms: Vec::new() };
+    if spans > harm::MAX_METRICS as u64 {
+        import.harms.push(Harm::TooManySpans { spans });
+    }
+    if let Some(compressed) = harm::too_large(&message) {
+        import.harms.push(Harm::TooLarge { compressed, spans });
+    }
+    Ok(import)
 }
 
-fn import_resource(message: ResourceSpans, fallback: &mut Fallback) -> Result<ResourceRecord, Fault> {
+fn import_resource(
+    message: &mut ResourceSpans,
+    carried: &mut Carried,
+    sender: &Sender,
+) -> Result<ResourceRecord, Fault> {
     let has_resource = message.resource.is_some();
     let mut wire_host_ip = None;
     let mut attributes = Vec::new();
-    if let Some(mut resource) = message.resource {
-        wire_host_ip = host_ip::on_the_wire(&resource);
-        fallback.apply(&mut resource);
-        attributes = resource.attributes.into_iter().map(Attribute::from).collect();
+    if let Some(resource) = &mut message.resource {
+        wire_host_ip = host_ip::on_the_wire(resource);
+        carried.take(resource);
+        attributes = resource.attributes.iter().cloned().map(Attribute::from).collect();
     }
-    let spans = message.scope_spans.into_iter().flat_map(|scope_spans| scope_spans.spans);
-    Ok(ResourceRecord {
-        server_address: host_ip::server_address(&attributes),
-        has_resource,
-        attributes,
-        wire_host_ip,
-        spans: spans.map(import_span).collect::<Result<_, _>>()?,
-    })
+    let addresses = ServerAddresses::of(&attributes);
+    let first = sender.flow_id.load(Ordering::Relaxed);
+    let spans = message.scope_spans.iter().flat_map(|scope_spans| &scope_spans.spans);
+    let spans: Vec<_> = (first..)
+        .zip(spans)
+        .map(|(flow_id, span)| import_span(span, flow_id, carried.address, addresses))
+        .collect::<Result<_, _>>()?;
+    sender.flow_id.store(first + spans.len() as u64, Ordering::Relaxed);
+    let server_address = addresses.in_row(false);
+    Ok(ResourceRecord { has_resource, attributes, wire_host_ip, server_address, spans })
 }
 
-fn import_span(span: Span) -> Result<SpanRecord, Fault> {
+fn import_span(
+    span: &Span,
+    flow_id: u64,
+    host: IpAddr,
+    addresses: ServerAddresses,
+) -> Result<SpanRecord, Fault> {
     let (trace_id, span_id) = (hex(&span.trace_id), hex(&span.span_id));
+    let name = || Name { name: span.name.clone(), trace_id: trace_id.clone(), span_id: span_id.clone() };
     if !KINDS.contains(&span.kind) {
-        return Err(Fault::Kind { kind: span.kind, name: span.name, trace_id, span_id });
+        return Err(Fault::Kind { kind: span.kind, span: name() });
+    }
+    if let Some(peer) = peer::agent_peer(&span.attributes)
+        && peer.is_ipv4() != host.is_ipv4()
+    {
+        return Err(Fault::Family { host, peer, span: name() });
     }
     Ok(SpanRecord {
         trace_id,
         span_id,
         parent_span_id: hex(&span.parent_span_id),
-        name: span.name,
+        name: span.name.clone(),
         kind: span.kind,
         start_time_unix_nano: span.start_time_unix_nano,
         end_time_unix_nano: span.end_time_unix_nano,
+        row_address: addresses.in_row(peer::is_ipv6_at_the_server(&span.attributes)),
+        metrics_address: host,
+        flow_id,
+        counted: false,
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Totals {
     pub spans: u64,
     /// Requests that a real agent would not have survived.
     pub aborts: u64,
+    /// Spans that were imported and are not among the agent's metrics.
+    pub uncounted: u64,
 }
 
 /// Records of requests, the oldest first.
@@ -60,12 +62,14 @@ impl Journal {
             }
         }
         let spans = record.spans().count();
+        let uncounted = record.spans().filter(|span| !span.counted).count();
         let aborted = matches!(record.outcome, Outcome::Aborted(_));
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(record, spans, self.max_records);
         self.totals.send_modify(|totals| {
             totals.requests += 1;
             totals.spans += spans as u64;
             totals.aborts += u64::from(aborted);
+            totals.uncounted += uncounted as u64;
         });
     }
 
@@ -121,7 +125,7 @@ mod tests {
         }
         let kept: Vec<_> = journal.records().iter().map(|record| record.spans().count()).collect();
         assert_eq!(kept, [2, 3]);
-        assert_eq!(journal.totals(), Totals { requests: 3, spans: 6, aborts: 0 });
+        assert_eq!(journal.totals(), Totals { requests: 3, spans: 6, aborts: 0, uncounted: 6 });
     }
 
     #[test]

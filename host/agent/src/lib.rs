@@ -1,10 +1,11 @@
 //! A stand-in for deepflow-agent's OpenTelemetry endpoint, `POST /api/v1/otel/trace`, for demos and tests.
 //!
 //! It answers as deepflow-agent does: nothing but 200 with an empty body for what it can decode, a closed connection for
-//! what it cannot, 404 for every other path and method, and an aborted process for a span kind that it does not know. It
-//! runs on the HTTP, protobuf and gzip crates of deepflow-agent, since those decide most of that. It then
-//! notes down what DeepFlow would have stored: the resources with the `app.host.ip` that the agent adds, and the
-//! address that DeepFlow's server takes from them.
+//! what it cannot, 404 for paths and methods that the agent does not know, and the end of the process for a span kind that
+//! it does not know, for a peer of another address family and, if it is to be strict, for requests that overlap. It runs on
+//! the HTTP, protobuf and gzip crates of deepflow-agent, since those decide most of that. It then notes down what DeepFlow
+//! would have stored: the resources with the `app.host.ip` that the agent adds, the address in the server's row of each span,
+//! and the agent's own metrics.
 //!
 //! ```
 //! # use podstamp_agent::{Abort, Agent, Answer, Script};
@@ -26,30 +27,38 @@
 //! ```
 //!
 //! # Limits
-//! deepflow-agent's other endpoints (Prometheus, Telegraf, Datadog, ...) are 404 here. flate2 comes in the workspace's
-//! version, which treats gzip members as the agent's does. Nothing is sent on, so there is no queue that could overflow.
+//! What is posted to deepflow-agent's other endpoints (Prometheus, Telegraf, Datadog, ...) is answered and forgotten. flate2
+//! comes in the workspace's version, which treats gzip members as the agent's does. Nothing is sent on, so there is no
+//! queue that could overflow. The window of the metrics moves with spans alone, in the agent also with the clock while
+//! none come.
 
 // The code that prost's derives generate says `::prost`.
 extern crate agent_prost as prost;
 
 mod agent;
 mod error;
+mod harm;
 mod host_ip;
 mod http;
 mod import;
 mod journal;
 mod message;
+mod metrics;
+mod peer;
 mod record;
 mod script;
 mod server;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod value;
 
 pub use agent::{Agent, Builder, DEFAULT_LISTEN};
 pub use error::Error;
+pub use harm::Harm;
 pub use http::{Abort, TRACE_PATH};
 pub use journal::{DEFAULT_KEPT_RECORDS, MAX_KEPT_SPANS, Totals};
+pub use metrics::Meter;
 pub use record::{Outcome, Record, ResourceRecord, SpanRecord};
 pub use script::{Answer, Gate, Script};
 pub use value::{Attribute, Value};

@@ -1,7 +1,7 @@
 //! OTLP trace messages as of opentelemetry-proto v0.19, the version that deepflow-agent is built with.
 //!
-//! What later versions added (`Span.flags`, `Resource.entity_refs`, scope attributes, ...) is left out on purpose: the
-//! agent drops it, whatever is in it.
+//! What later versions added (`Span.flags`, `Resource.entity_refs`, ...) is left out on purpose: the agent drops it,
+//! whatever is in it.
 
 use prost::{Message, Oneof};
 
@@ -45,6 +45,10 @@ pub(crate) struct InstrumentationScope {
     pub(crate) name: String,
     #[prost(string, tag = "2")]
     pub(crate) version: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) attributes: Vec<KeyValue>,
+    #[prost(uint32, tag = "4")]
+    pub(crate) dropped_attributes_count: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,6 +6,7 @@ use agent_hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Header
 use agent_hyper::http::request::Parts;
 use serde_json::json;
 
+use crate::harm::Harm;
 use crate::value::{Attribute, Value};
 
 /// One request and what became of it.
@@ -36,8 +37,10 @@ pub struct Record {
     pub body: Option<Vec<u8>>,
     /// What the client saw.
     pub outcome: Outcome,
-    /// What DeepFlow would have stored, in the order of the request; empty unless it was imported.
+    /// What DeepFlow would have stored, in the order of the request; empty unless it was imported and not lost.
     pub resources: Vec<ResourceRecord>,
+    /// What of it is lost although the client saw 200.
+    pub harms: Vec<Harm>,
 }
 
 /// What the client saw.
@@ -61,13 +64,14 @@ pub struct ResourceRecord {
     pub attributes: Vec<Attribute>,
     /// The first `app.host.ip` in the request.
     pub wire_host_ip: Option<Value>,
-    /// The address that DeepFlow's server takes; `0.0.0.0` when it finds none.
+    /// The address that DeepFlow's server takes; `0.0.0.0` when it finds none. Peers of spans may take it away again:
+    /// [`SpanRecord::row_address`].
     pub server_address: IpAddr,
     /// The spans of all its scopes.
     pub spans: Vec<SpanRecord>,
 }
 
-/// As much of a span as it takes to draw the trace.
+/// As much of a span as it takes to draw the trace, and to see which pod it is shown and counted under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpanRecord {
@@ -85,6 +89,15 @@ pub struct SpanRecord {
     pub start_time_unix_nano: u64,
     /// Nanoseconds since 1970.
     pub end_time_unix_nano: u64,
+    /// The span's own address in DeepFlow's row: that of the resource, or `::`, no pod, where that is IPv4 and the span has
+    /// an IPv6 peer.
+    pub row_address: IpAddr,
+    /// The address that the agent counts it under: the last usable `app.host.ip` up to here, or the TCP peer's.
+    pub metrics_address: IpAddr,
+    /// Its number in its connection, by which the agent keeps its metrics.
+    pub flow_id: u64,
+    /// Whether it is among the agent's metrics; not if it ended before the seconds that they still take.
+    pub counted: bool,
 }
 
 // === impl Record ===
@@ -112,6 +125,7 @@ impl Record {
             body: None,
             outcome: Outcome::Closed(String::new()),
             resources: Vec::new(),
+            harms: Vec::new(),
         }
     }
 
@@ -140,6 +154,7 @@ impl Record {
             "decoded_bytes": self.decoded_bytes,
             "outcome": self.outcome.to_json(),
             "resources": self.resources.iter().map(ResourceRecord::to_json).collect::<Vec<_>>(),
+            "harms": self.harms.iter().map(|harm| harm.to_json()).collect::<Vec<_>>(),
         })
     }
 }
@@ -162,6 +177,12 @@ impl ResourceRecord {
     /// The first value of that key.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
+    }
+
+    /// `service.name` as the agent's metrics have it: the last one that is text.
+    pub(crate) fn service(&self) -> Option<&str> {
+        let names = self.attributes.iter().rev().filter(|attribute| attribute.key == "service.name");
+        names.filter_map(|attribute| attribute.value.as_str()).next()
     }
 
     fn to_json(&self) -> serde_json::Value {
@@ -188,6 +209,10 @@ impl SpanRecord {
             "kind": self.kind,
             "start_time_unix_nano": self.start_time_unix_nano,
             "end_time_unix_nano": self.end_time_unix_nano,
+            "row_address": self.row_address.to_string(),
+            "metrics_address": self.metrics_address.to_string(),
+            "flow_id": self.flow_id,
+            "counted": self.counted,
         })
     }
 }

@@ -14,6 +14,7 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::http::{Connection, Shared};
+use crate::import::Sender;
 
 /// Serves until told to stop, then lets requests in hand finish.
 ///
@@ -45,12 +46,13 @@ pub(crate) async fn run(listener: TcpListener, shared: Arc<Shared>, mut stop: wa
     }
 }
 
-/// One connection, with hyper's defaults as in deepflow-agent: HTTP/1, and HTTP/2 with prior knowledge.
+/// One connection, with hyper's defaults as in deepflow-agent: HTTP/1, and HTTP/2 with prior knowledge. Only heads may be
+/// larger: by default it depends on the sizes of reads whether one of 500 KB is taken, and deepflow-agent has taken it.
 async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut stop: watch::Receiver<()>) {
     let doomed = Arc::new(Notify::new());
-    let handler = Connection { shared, peer, doomed: Arc::clone(&doomed) };
+    let handler = Connection { shared, sender: Arc::new(Sender::new(peer)), doomed: Arc::clone(&doomed) };
     let service = service_fn(move |request| handler.clone().handle(request));
-    let mut connection = Http::new().serve_connection(stream, service);
+    let mut connection = Http::new().max_buf_size(LARGEST_HEAD).serve_connection(stream, service);
     let mut stopping = false;
     loop {
         tokio::select! {
@@ -77,6 +79,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut sto
 
 /// Accepting fails when descriptors run out, which takes a moment to change.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Room for the largest head that deepflow-agent was seen to take.
+const LARGEST_HEAD: usize = 1 << 20;
 
 /// Clients that keep a request open for longer than this would keep a test from ending.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);

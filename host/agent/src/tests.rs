@@ -11,19 +11,26 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::import;
-use crate::message::{AnyValue, KeyValue, Resource, ResourceSpans, ScopeSpans, Span, TracesData, any_value};
+use crate::import::{self, Sender};
+use crate::message::{
+    AnyValue, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans, Span, TracesData,
+    any_value,
+};
 use crate::record::{Outcome, Record};
 use crate::{Abort, Agent, Builder, TRACE_PATH};
 
 mod abort;
 mod accepted;
 mod closed;
+mod families;
+mod harms;
 mod host_ip;
 mod http2;
+mod metrics;
 mod not_found;
 mod recorded;
 mod scripted;
+mod strict;
 
 fn builder() -> Builder {
     Agent::builder().listen(([127, 0, 0, 1], 0).into()).on_abort(Abort::Record)
@@ -45,7 +52,7 @@ fn resource(attributes: &[(&str, &str)], spans: usize) -> ResourceSpans {
     }
 }
 
-fn attribute(key: &str, value: &str) -> KeyValue {
+pub(crate) fn attribute(key: &str, value: &str) -> KeyValue {
     let value = Some(any_value::Value::String(value.into()));
     KeyValue { key: key.into(), value: Some(AnyValue { value }) }
 }
@@ -61,6 +68,14 @@ fn span(kind: i32) -> Span {
         end_time_unix_nano: 1_700_000_000_000_000_009,
         ..Span::default()
     }
+}
+
+/// A resource with this `app.host.ip`, or none, and a span with these attributes.
+fn span_with(host: Option<&str>, attributes: &[(&str, &str)]) -> ResourceSpans {
+    let mut resource = resource(host.map(|host| ("app.host.ip", host)).as_slice(), 1);
+    let attributes = attributes.iter().map(|(key, value)| attribute(key, value));
+    resource.scope_spans[0].spans[0].attributes.extend(attributes);
+    resource
 }
 
 fn body(resources: impl Into<Vec<ResourceSpans>>) -> Vec<u8> {
@@ -103,6 +118,14 @@ fn request(line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
 // === a client that shows what is on the wire ===
 
 struct Wire(TcpStream);
+
+/// The reason for which the connection was reset.
+async fn aborts(agent: &Agent, request: &[u8]) -> String {
+    let mut wire = Wire::to(agent).await;
+    wire.send(request).await;
+    assert_eq!(wire.reply().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    aborted_because(agent)
+}
 
 /// A response; the value of `date` is left out.
 #[derive(Debug, PartialEq)]
@@ -185,6 +208,13 @@ fn last(agent: &Agent) -> Record {
     Record::clone(agent.records().last().unwrap())
 }
 
+fn aborted_because(agent: &Agent) -> String {
+    match last(agent).outcome {
+        Outcome::Aborted(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn closed_because(agent: &Agent) -> String {
     match last(agent).outcome {
         Outcome::Closed(reason) => reason,
@@ -197,6 +227,7 @@ pub(crate) fn record_of(spans: usize) -> Record {
     let peer: SocketAddr = ([10, 1, 2, 3], 4711).into();
     let head = agent_hyper::Request::new(()).into_parts().0;
     let mut record = Record::new(&head, peer);
-    record.resources = import::import(&body([resource(&[], spans)]), peer.ip()).unwrap();
+    let body = body([resource(&[], spans)]);
+    record.resources = import::import(&body, &Sender::new(peer)).unwrap().resources;
     record
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use podstamp::shutdown::Signals;
-use podstamp_agent::DEFAULT_LISTEN;
+use podstamp_agent::{DEFAULT_LISTEN, Script};
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
@@ -19,6 +19,13 @@ pub(crate) struct Agent {
     /// Append one JSON object for each request to this file.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Abort where two requests for traces overlap, and at every one over HTTP/2: deepflow-agent dies of it too, but not at
+    /// once and not always.
+    #[arg(long)]
+    strict: bool,
+    /// Answer 200 and import nothing, as a deepflow-agent whose `trace_integration_disabled` is set.
+    #[arg(long)]
+    disabled: bool,
 }
 
 impl Agent {
@@ -32,6 +39,12 @@ impl Agent {
         let mut builder = podstamp_agent::Agent::builder().listen(self.listen);
         if let Some(file) = self.record {
             builder = builder.record(file);
+        }
+        if self.strict {
+            builder = builder.strict();
+        }
+        if self.disabled {
+            builder = builder.play_always(Script::Disabled);
         }
         let agent = builder.start().await.map_err(|error| Failed::new(Exit::Unavailable, error))?;
         tracing::info!("standing in for deepflow-agent at {}", agent.url());

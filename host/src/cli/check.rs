@@ -70,6 +70,7 @@ fn probe(url: &str) -> Result<Exit, Failed> {
     for finding in findings {
         let line = match finding {
             Finding::Fine(line) => line,
+            Finding::Advice(line) => line.to_owned(),
             Finding::Wrong(line) => {
                 exit = Exit::Unavailable;
                 line

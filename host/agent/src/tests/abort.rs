@@ -1,4 +1,4 @@
-//! Span kinds that end deepflow-agent.
+//! Span kinds that end deepflow-agent, and how its process ends.
 
 use std::process::Command;
 
@@ -25,10 +25,7 @@ async fn the_six_kinds_are_fine() {
 async fn any_other_kind_resets_the_connection_and_is_noted_down() {
     let agent = start().await;
     for (count, kind) in (1..).zip([6, -1, i32::MIN, i32::MAX]) {
-        let mut wire = Wire::to(&agent).await;
-        wire.send(&post(&[], &poison(kind))).await;
-        assert_eq!(wire.reply().await.unwrap_err().kind(), io::ErrorKind::ConnectionReset, "{kind}");
-        let Outcome::Aborted(reason) = last(&agent).outcome else { panic!("{:?}", last(&agent)) };
+        let reason = aborts(&agent, &post(&[], &poison(kind))).await;
         assert!(reason.contains("\"poison\"") && reason.contains(&format!("kind {kind},")), "{reason}");
         assert_eq!((agent.totals().aborts, agent.totals().spans), (count, 0));
     }
@@ -37,19 +34,39 @@ async fn any_other_kind_resets_the_connection_and_is_noted_down() {
 
 #[test]
 fn by_default_any_other_kind_ends_the_process() {
+    let (status, stderr) = ended("tests::abort::a_process_that_aborts");
+    assert_eq!(status, Some(Abort::EXIT_STATUS), "{stderr}");
+    assert!(stderr.contains("ending, as deepflow-agent does here: span \"poison\""), "{stderr}");
+    assert!(stderr.contains("has kind 6, outside 0..=5"), "{stderr}");
+}
+
+#[test]
+fn addresses_of_two_families_end_the_process_with_another_status() {
+    let (status, stderr) = ended("tests::abort::a_process_that_exits");
+    assert_eq!(status, Some(Abort::FAMILY_EXIT_STATUS), "{stderr}");
+    assert!(stderr.contains("is of 10.1.2.3 and has the peer 2001:db8::7"), "{stderr}");
+}
+
+/// How one of the ignored tests ended, in a process of its own, and what it said.
+fn ended(test: &str) -> (Option<i32>, String) {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tests::abort::a_process_that_ends", "--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .output()
         .unwrap();
-    let stderr = String::from_utf8(child.stderr).unwrap();
-    assert_eq!(child.status.code(), Some(Abort::EXIT_STATUS), "{stderr}");
-    assert!(stderr.contains("aborting, as deepflow-agent does here: span \"poison\""), "{stderr}");
-    assert!(stderr.contains("has kind 6, outside 0..=5"), "{stderr}");
+    (child.status.code(), String::from_utf8(child.stderr).unwrap())
 }
 
 #[tokio::test]
 #[ignore = "the other half of `by_default_any_other_kind_ends_the_process`, which starts it"]
-async fn a_process_that_ends() {
+async fn a_process_that_aborts() {
     let agent = Agent::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap();
     exchange(&agent, &post(&[], &poison(6))).await;
+}
+
+#[tokio::test]
+#[ignore = "the other half of `addresses_of_two_families_end_the_process_with_another_status`, which starts it"]
+async fn a_process_that_exits() {
+    let agent = Agent::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap();
+    let span = span_with(Some("10.1.2.3"), &[("net.peer.ip", "2001:db8::7")]);
+    exchange(&agent, &post(&[], &body([span]))).await;
 }

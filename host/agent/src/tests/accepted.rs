@@ -136,3 +136,34 @@ async fn get_of_the_root_gives_a_document() {
     assert!(answer.headers.contains(&"content-type: application/pdf".to_owned()));
     assert!(answer.body.starts_with("%PDF-"));
 }
+
+#[tokio::test]
+async fn a_head_of_500_kb_is_taken() {
+    let agent = start().await;
+    let headers: Vec<_> = (0..50).map(|index| format!("x-{index}: {}", "a".repeat(10_000))).collect();
+    let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+    accepts(&agent, &post(&headers, &three_spans()), 3).await;
+}
+
+#[tokio::test]
+async fn the_other_endpoints_take_whatever_comes() {
+    let agent = start().await;
+    for path in [
+        "/api/v1/prometheus",
+        "/api/v1/telegraf",
+        "/api/v1/profile/ingest?name=x",
+        "/api/v1/log",
+        "/v0.4/traces",
+    ] {
+        let post = request(&format!("POST {path} HTTP/1.1"), &["content-length: 7"], b"garbage");
+        accepts(&agent, &post, 0).await;
+        assert_eq!(last(&agent).decoded_bytes, 7);
+        let get = request(&format!("GET {path} HTTP/1.1"), &[], b"");
+        assert_eq!(exchange(&agent, &get).await, Some(not_found()), "{path}");
+    }
+    let headers = ["content-length: 7", "content-encoding: gzip"];
+    assert_eq!(
+        exchange(&agent, &request("POST /api/v1/telegraf HTTP/1.1", &headers, b"garbage")).await,
+        None
+    );
+}

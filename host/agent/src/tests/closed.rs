@@ -36,6 +36,19 @@ async fn a_string_that_is_no_utf_8_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn attributes_of_a_scope_are_looked_into() {
+    let agent = start().await;
+    let mut resource = resource(&[], 1);
+    let scope = InstrumentationScope { attributes: vec![attribute("lib", "value")], ..Default::default() };
+    resource.scope_spans[0].scope = Some(scope);
+    let mut body = body([resource]);
+    assert_eq!(exchange(&agent, &post(&[], &body)).await, Some(ok()));
+    let value = body.windows(5).position(|bytes| bytes == b"value").unwrap();
+    body[value] = 0xff;
+    closes(&agent, &[], &body).await;
+}
+
+#[tokio::test]
 async fn compression_other_than_gzip_closes_the_connection() {
     let agent = start().await;
     let zstd = [&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58][..], &three_spans()].concat();

@@ -8,17 +8,17 @@ use agent_hyper::{Body, Request, Response, Version};
 
 use super::*;
 
-struct Http2(SendRequest<Body>);
+pub(super) struct Http2(SendRequest<Body>);
 
 impl Http2 {
-    async fn to(agent: &Agent) -> Self {
+    pub(super) async fn to(agent: &Agent) -> Self {
         let stream = TcpStream::connect(agent.address()).await.unwrap();
         let (sender, connection) = Handshake::new().http2_only(true).handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
     }
 
-    async fn post(&mut self, path: &str, body: Vec<u8>) -> agent_hyper::Result<Response<Body>> {
+    pub(super) async fn post(&mut self, path: &str, body: Vec<u8>) -> agent_hyper::Result<Response<Body>> {
         let request = Request::post(format!("http://agent{path}"));
         self.0.send_request(request.body(body.into()).unwrap()).await
     }

@@ -42,6 +42,10 @@ async fn a_file_gets_one_object_a_line_for_every_request() {
         "kind": 2,
         "start_time_unix_nano": 1_700_000_000_000_000_001_u64,
         "end_time_unix_nano": 1_700_000_000_000_000_009_u64,
+        "row_address": "10.1.2.3",
+        "metrics_address": "10.1.2.3",
+        "flow_id": 0,
+        "counted": false,
     });
     let resource = json!({
         "has_resource": true,
@@ -52,6 +56,7 @@ async fn a_file_gets_one_object_a_line_for_every_request() {
         "spans": [span],
     });
     assert_eq!(imported["resources"], json!([resource]));
+    assert_eq!(imported["harms"], json!([]));
     assert!(lines[2]["outcome"]["closed"].is_string());
     assert!(lines[3]["outcome"]["aborted"].is_string());
     assert_eq!(lines[4]["path"], "/");

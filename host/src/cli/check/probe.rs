@@ -21,6 +21,8 @@ pub(super) enum Finding {
     Fine(String),
     /// What is wrong, and what to do.
     Wrong(String),
+    /// What no request can find out, and is worth knowing before others send to that agent too.
+    Advice(&'static str),
 }
 
 /// Where to look.
@@ -46,16 +48,23 @@ pub(super) async fn probe(url: &str) -> Vec<Finding> {
         Ok(target) => target,
         Err(wrong) => return vec![Finding::Wrong(wrong)],
     };
-    let alive = match exchange(&target, Method::GET, "/").await {
+    let alive = match exchange(&target, Method::GET, "/", Bytes::new()).await {
         Ok(response) => alive(&target, &response),
         Err(broken) => return vec![Finding::Wrong(diagnose(&target, &broken))],
     };
     // An empty body is an empty export request: it changes nothing.
-    let takes = match exchange(&target, Method::POST, &target.path).await {
-        Ok(response) => takes(&target, &response),
+    let takes = match exchange(&target, Method::POST, &target.path, Bytes::new()).await {
+        Ok(response) => match takes(&target, &response) {
+            None => imports(&target, exchange(&target, Method::POST, &target.path, NO_EXPORT).await),
+            Some(wrong) => Finding::Wrong(wrong),
+        },
         Err(broken) => Finding::Wrong(diagnose(&target, &broken)),
     };
-    vec![alive, takes]
+    let mut findings = vec![alive, takes];
+    if findings.iter().all(|finding| matches!(finding, Finding::Fine(_))) {
+        findings.push(Finding::Advice(ONE_AT_A_TIME));
+    }
+    findings
 }
 
 fn target(url: &str) -> Result<Target, String> {
@@ -87,33 +96,60 @@ fn alive(target: &Target, response: &Response<Bytes>) -> Finding {
     ))
 }
 
-fn takes(target: &Target, response: &Response<Bytes>) -> Finding {
+/// What is wrong with the answer to an empty export request.
+fn takes(target: &Target, response: &Response<Bytes>) -> Option<String> {
     let Target { path, .. } = target;
     let authority = target.authority();
-    match response.status().as_u16() {
-        200 if response.body().is_empty() => {
-            Finding::Fine(format!("it takes traces at http://{authority}{path}"))
-        }
-        200 => Finding::Wrong(format!(
+    let wrong = match response.status().as_u16() {
+        200 if response.body().is_empty() => return None,
+        200 => format!(
             "POST {path} gave 200 with a body, which deepflow-agent never does: something else answers there, perhaps a \
              Collector or a proxy"
-        )),
-        404 if path.ends_with("/v1/traces") => Finding::Wrong(format!(
+        ),
+        404 if path.ends_with("/v1/traces") => format!(
             "POST {path} gave 404: `endpoint` of otlphttp appends /v1/traces, which the agent does not know. Use \
              `traces_endpoint: http://{authority}{AGENT_PATH}` instead"
-        )),
-        404 => Finding::Wrong(format!(
+        ),
+        404 => format!(
             "POST {path} gave 404: the agent takes traces at one path only, without a slash at its end. Use \
              `traces_endpoint: http://{authority}{AGENT_PATH}`"
-        )),
-        status @ (405 | 415) => Finding::Wrong(format!(
+        ),
+        status @ (405 | 415) => format!(
             "POST {path} gave {status}, which deepflow-agent never does: something else answers there, perhaps an OTLP \
              receiver"
-        )),
-        status @ 502..=504 => Finding::Wrong(format!(
+        ),
+        status @ 502..=504 => format!(
             "POST {path} gave {status}: a proxy or mesh answers that cannot reach the agent; see its own log"
-        )),
-        status => Finding::Wrong(format!("POST {path} gave {status} where the agent gives 200")),
+        ),
+        status => format!("POST {path} gave {status} where the agent gives 200"),
+    };
+    Some(wrong)
+}
+
+/// Whether the agent does anything with what it takes, by its answer to a body that it cannot decode: it closes the connection,
+/// unless it does not read bodies at all. A proxy in between makes an answer of the closed connection.
+fn imports(target: &Target, answered: Result<Response<Bytes>, Broken>) -> Finding {
+    let Target { path, .. } = target;
+    let authority = target.authority();
+    match answered {
+        Err(Broken::Http(error)) if !error.is_parse() => {
+            Finding::Fine(format!("it takes traces at http://{authority}{path}"))
+        }
+        Err(broken) => Finding::Wrong(diagnose(target, &broken)),
+        Ok(response) => match response.status().as_u16() {
+            200 => Finding::Wrong(format!(
+                "{authority} answers 200 and throws traces away: its trace integration is disabled. Set \
+                 inputs.integration.feature_control.trace_integration_disabled to false in the agent's configuration \
+                 (before v6.6: external-trace-integration-disabled) and restart the agent"
+            )),
+            502..=504 => {
+                Finding::Fine(format!("it takes traces at http://{authority}{path}, behind a proxy or mesh"))
+            }
+            status => Finding::Wrong(format!(
+                "POST {path} gave {status} to a body that is no protobuf, which deepflow-agent never does: something else \
+                 answers there, perhaps an OTLP receiver"
+            )),
+        },
     }
 }
 
@@ -172,7 +208,12 @@ fn diagnose(target: &Target, broken: &Broken) -> String {
     }
 }
 
-async fn exchange(target: &Target, method: Method, path: &str) -> Result<Response<Bytes>, Broken> {
+async fn exchange(
+    target: &Target,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Response<Bytes>, Broken> {
     let mut addresses = tokio::net::lookup_host(target.address()).await.map_err(Broken::Resolve)?.peekable();
     let mut connected = Err(Broken::Unreachable);
     while addresses.peek().is_some() && connected.is_err() {
@@ -183,7 +224,7 @@ async fn exchange(target: &Target, method: Method, path: &str) -> Result<Respons
         };
     }
     let stream = connected?;
-    timeout(PATIENCE, ask(stream, target, method, path)).await.unwrap_or(Err(Broken::Silent))
+    timeout(PATIENCE, ask(stream, target, method, path, body)).await.unwrap_or(Err(Broken::Silent))
 }
 
 async fn ask(
@@ -191,6 +232,7 @@ async fn ask(
     target: &Target,
     method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<Response<Bytes>, Broken> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::Http)?;
     let connection = tokio::spawn(connection);
@@ -199,7 +241,7 @@ async fn ask(
         .uri(path)
         .header(HOST, target.authority())
         .header(CONTENT_TYPE, "application/x-protobuf")
-        .body(Full::<Bytes>::default());
+        .body(Full::<Bytes>::new(body));
     // A path that was part of a URL is always fit for a request.
     let response = sender.send_request(request.unwrap_or_default()).await.map_err(Broken::Http)?;
     let (head, body) = response.into_parts();
@@ -211,6 +253,15 @@ async fn ask(
     })?;
     Ok(Response::from_parts(head, body.to_bytes()))
 }
+
+/// JSON: no protobuf, and nothing that anybody would store.
+const NO_EXPORT: Bytes = Bytes::from_static(b"{}");
+
+/// From v7.0.8 on; nothing in its answers tells which version it is.
+const ONE_AT_A_TIME: &str = "to know: deepflow-agent of v7 crashes when requests for traces come at the same time, and counts spans \
+     of several connections under wrong pods. `podstamp serve` sends it one request after the other. What else sends to this agent \
+     (the module in Envoy, whose workers each have a connection, a Collector, SDKs) goes through a podstamp, or the agent gets \
+     `async-worker-thread-number: 1` in its deepflow-agent.yaml, which keeps it alive";
 
 /// For each step. A person is waiting.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -257,8 +308,35 @@ mod tests {
         let agent = agent().await;
         for url in [agent.address().to_string(), format!("http://{}", agent.address()), agent.url()] {
             let findings = probe(&url).await;
-            assert!(matches!(findings[..], [Finding::Fine(_), Finding::Fine(_)]), "{findings:?}");
+            let [Finding::Fine(_), Finding::Fine(takes), Finding::Advice(advice)] = &findings[..] else {
+                panic!("{findings:?}")
+            };
+            assert_eq!(*takes, format!("it takes traces at {}", agent.url()));
+            assert!(advice.contains("async-worker-thread-number: 1") && advice.contains("Envoy"), "{advice}");
         }
+        assert_eq!((agent.totals().spans, agent.totals().aborts), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn an_agent_whose_trace_integration_is_disabled_is_told() {
+        let agent = agent().await;
+        agent.play_always(podstamp_agent::Script::Disabled);
+        let key = "inputs.integration.feature_control.trace_integration_disabled";
+        wrong(&agent.url(), &["answers 200 and throws traces away", key, "is a deepflow-agent"]).await;
+    }
+
+    #[tokio::test]
+    async fn an_agent_behind_a_proxy_is_seen_through_its_answer() {
+        let agent = agent().await;
+        let unreachable = podstamp_agent::Answer::new(503).unwrap();
+        agent.play(1, podstamp_agent::Script::Import);
+        agent.play(1, podstamp_agent::Script::Answer(unreachable));
+        let findings = probe(&agent.url()).await;
+        let [_, Finding::Fine(takes), _] = &findings[..] else { panic!("{findings:?}") };
+        assert!(takes.ends_with("/api/v1/otel/trace, behind a proxy or mesh"), "{takes}");
+        agent.play(1, podstamp_agent::Script::Import);
+        agent.play(1, podstamp_agent::Script::Answer(podstamp_agent::Answer::new(400).unwrap()));
+        wrong(&agent.url(), &["gave 400 to a body that is no protobuf"]).await;
     }
 
     #[tokio::test]
