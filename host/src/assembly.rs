@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use podstamp_core::Directory;
-use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault};
+use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
 use podstamp_core::directory::NoPods;
 use podstamp_core::exchange::Notice;
 use serde_json::{Map, Value};
@@ -110,8 +110,9 @@ impl Assembly {
         if overrides.check_full {
             check_full(&mut document);
         }
-        let config = config::parse(&document).map_err(Error::Faults)?;
-        let faults = review(&config);
+        let mut reading = config::read_all(&document, Unresolved::default(), Unset::Refused);
+        reading.add(review(&reading.config));
+        let Reading { config, faults, .. } = reading;
         if !faults.is_empty() {
             return Err(Error::Faults(faults));
         }

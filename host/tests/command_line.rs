@@ -107,6 +107,49 @@ fn check_lists_every_fault_on_stdout_and_exits_64() {
 }
 
 #[test]
+fn an_unset_variable_is_a_warning_where_it_is_checked_and_a_fault_where_it_is_served() {
+    let files = Files::new();
+    let exporter = "exporters: {otlphttp: {traces_endpoint: 'http://${env:PODSTAMP_TEST_UNSET}:9/api/v1/otel/trace', \
+                    tls: {ca_file: '${env:PODSTAMP_TEST_UNSET}/ca.pem'}}}";
+    let processor = "processors: {resource: {attributes: [{key: a, value: b, action: insert}]}}";
+    let pipeline = "service: {pipelines: {traces: {processors: [resource], exporters: [otlphttp]}}}";
+    let file = files.write("unset.yaml", &format!("{exporter}\n{processor}\n{pipeline}\n"));
+    let file = file.to_str().unwrap();
+    let unset = "exporters.otlphttp.traces_endpoint: `${env:PODSTAMP_TEST_UNSET}` is not set: ";
+    let output = run(&["check", "--config", file], b"");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    assert!(text(&output.stderr).contains(&format!("warning: {unset}")), "{}", text(&output.stderr));
+    for arguments in [&["serve"][..], &["rewrite"]] {
+        let output = run(&[arguments, &["--config", file]].concat(), b"");
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(text(&output.stderr).contains(unset), "{}", text(&output.stderr));
+    }
+    // Nobody can be asked whose address is not known.
+    let output = run(&["check", "--config", file, "--agent"], b"");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stdout).contains(unset), "{}", text(&output.stdout));
+}
+
+#[test]
+fn check_tells_faults_of_all_stages_at_once() {
+    let files = Files::new();
+    let exporter =
+        "exporters: {otlphttp: {endpoint: 'https://a:9', timeout: '${file:/x}', tls: {ca_file: /none.pem}}}";
+    let pipeline = "service: {pipelines: {traces: {processors: [transform], exporters: [otlphttp]}}}";
+    let file = files.write("all.yaml", &format!("{exporter}\nprocessors: {{transform: {{}}}}\n{pipeline}\n"));
+    let output = run(&["check", "--config", file.to_str().unwrap()], b"");
+    assert_eq!(output.status.code(), Some(64));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    let [reference, component, file] = lines[..] else { panic!("{lines:?}") };
+    assert!(
+        reference.starts_with("exporters.otlphttp.timeout: `${file:/x}` is not known here"),
+        "{reference}"
+    );
+    assert!(component.starts_with("service.pipelines.traces.processors[0]: podstamp has no"), "{component}");
+    assert!(file.starts_with("exporters.otlphttp.tls.ca_file: /none.pem cannot be read"), "{file}");
+}
+
+#[test]
 fn check_and_serve_tell_which_file_is_of_no_use() {
     let files = Files::new();
     let empty = files.write("empty.pem", "");

@@ -37,6 +37,8 @@ mod structure;
 mod tls;
 mod url;
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -53,7 +55,7 @@ use service::Traces;
 pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
 pub use compression::Compression;
 pub use cors::Cors;
-pub use environment::{Environment, ReadScalar, resolve};
+pub use environment::{Environment, ReadScalar, Unresolved, resolve};
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::{Fault, no_effect};
 pub use limits::Limits;
@@ -111,17 +113,71 @@ impl Config {
     }
 }
 
-/// Reads a document, `${env:...}` already expanded and `filter.node_from_env_var` resolved. The error has all faults.
-pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
-    let findings = Findings::default();
-    let config = read(document, &findings);
-    let notices = findings.conclude()?;
-    // Without a fault there is a configuration.
-    let fault = || vec![Fault { path: String::new(), message: "cannot be read".to_owned() }];
-    config.map(|config| Config { notices, ..config }).ok_or_else(fault)
+/// A document as far as it can be read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What it says. Where there are faults, some of it is as where nothing is written.
+    pub config: Config,
+    /// All that is wrong with it.
+    pub faults: Vec<Fault>,
+    /// Paths whose values the environment did not give.
+    unknown: BTreeSet<String>,
 }
 
-fn read(document: &Value, findings: &Findings) -> Option<Config> {
+/// What a variable is that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// A warning: where a document is checked, the variables of where it is to run need not be there.
+    Warned,
+    /// A fault.
+    Refused,
+}
+
+impl Reading {
+    /// Adds faults that were found elsewhere, unless they come of what is not known.
+    pub fn add(&mut self, faults: Vec<Fault>) {
+        self.faults.extend(faults.into_iter().filter(|fault| !is_within(&fault.path, &self.unknown)));
+    }
+}
+
+/// Reads a document, `${env:...}` already expanded and `filter.node_from_env_var` resolved. The error has all faults.
+pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
+    let reading = read_all(document, Unresolved::default(), Unset::Refused);
+    if reading.faults.is_empty() { Ok(reading.config) } else { Err(reading.faults) }
+}
+
+/// Reads a document whatever is wrong with it. `unresolved` is what [`resolve`] gave for it.
+pub fn read_all(document: &Value, unresolved: Unresolved, unset: Unset) -> Reading {
+    let findings = Findings::default();
+    let (mut config, unused) = read(document, &findings);
+    let (found, mut notices) = findings.into_parts();
+    // What nobody reads need not be there.
+    let is_read = |fault: &Fault| !is_within(&fault.path, &unused);
+    let mut faults: Vec<_> = unresolved.faults.into_iter().filter(is_read).collect();
+    let lacking: Vec<_> = unresolved.unset.into_iter().filter(is_read).collect();
+    let unknown = faults.iter().chain(&lacking).map(|fault| fault.path.clone()).collect();
+    match unset {
+        Unset::Refused => faults.extend(lacking),
+        Unset::Warned => notices.extend(lacking.iter().map(|fault| Notice {
+            level: Level::Warning,
+            key: "config-unset-variable".into(),
+            message: fault.to_string(),
+        })),
+    }
+    config.notices = notices;
+    let mut reading = Reading { config, faults, unknown };
+    reading.add(found);
+    reading
+}
+
+/// Whether a path is one of several or below one.
+fn is_within(path: &str, paths: &BTreeSet<String>) -> bool {
+    let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
+    ends.filter_map(|end| path.get(..end)).any(|above| !above.is_empty() && paths.contains(above))
+}
+
+/// Gives the paths of what nobody reads, too.
+fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     let mut root = Node::root(document, findings).section();
     let catalog = Catalog::read(&mut root);
     let Traces { receiver, processors, exporters, authenticators } =
@@ -136,26 +192,22 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         .into_iter()
         .map(|component| (component.node.path(), step(component, received.include_metadata)))
         .collect();
-    // Each is read, so that faults of all of them are told.
-    let read: Vec<_> = exporters
+    let exporters: Vec<_> = exporters
         .iter()
         .map(|component| exporter::read(component.id, &component.node, &authenticators))
         .collect();
-    let mut exporters = read.into_iter().collect::<Option<Vec<_>>>();
-    if let Some(exporters) = exporters.as_mut().filter(|exporters| exporters.is_empty()) {
-        exporters.push(implied_exporter(findings));
-    }
+    let mut exporters = exporters.into_iter();
+    let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
+    let copies: Vec<_> = exporters.collect();
     authenticators.review();
     let own = own::read(&own, received.receiver.largest());
+    let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
-    let mut exporters = exporters?.into_iter();
-    let exporter = exporters.next()?;
-    let copies: Vec<_> = exporters.collect();
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
     order::review(&steps, &rules, findings);
     let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
     let request_headers = if received.include_metadata { headers(&steps) } else { Vec::new() };
-    Some(Config {
+    let config = Config {
         pipeline: Pipeline::new(steps),
         exporter,
         copies,
@@ -170,7 +222,8 @@ fn read(document: &Value, findings: &Findings) -> Option<Config> {
         pods: own.pods,
         proxy_wasm: own.proxy_wasm,
         notices: Vec::new(),
-    })
+    };
+    (config, unused)
 }
 
 fn step(component: &Component<'_>, include_metadata: bool) -> Step {

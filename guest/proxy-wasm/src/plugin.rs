@@ -38,9 +38,9 @@ impl Plugin {
         let look_up =
             |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let mut document = parse(text)?;
-        let mut notices = config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok())?;
+        config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok()).refuse(&document)?;
         let filter = Filter::configure(&document)?;
-        notices.extend(filter.notices().iter().cloned());
+        let mut notices = filter.notices().to_vec();
         notices.extend(review::review(filter.config())?);
         notices.iter().for_each(Notices::tell);
         let budget = Budget::new(filter.config().limits.in_flight_bytes as usize);

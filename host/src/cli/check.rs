@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use podstamp::assembly;
 use podstamp::config::{self, LoadError};
-use podstamp_core::config::{self as core_config, Config, Fault};
+use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::exchange::{Level, Notice};
 use tokio::runtime::Runtime;
 
@@ -29,16 +29,13 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
-        let config = match self.parse()? {
-            Ok(config) => config,
-            Err(faults) => {
-                let mut out = io::stdout().lock();
-                for fault in faults {
-                    writeln!(out, "{fault}").map_err(|error| Failed::new(Exit::Output, error))?;
-                }
-                return Ok(Exit::Usage);
-            }
+        let Reading { config, faults, .. } = match self.read()? {
+            Ok(reading) => reading,
+            Err(faults) => return print(&faults),
         };
+        if !faults.is_empty() {
+            return print(&faults);
+        }
         say(&format!("{}: no faults", self.config.display()));
         match self.agent {
             None => Ok(Exit::Success),
@@ -46,20 +43,27 @@ impl Check {
         }
     }
 
-    fn parse(&self) -> Result<Result<Config, Vec<Fault>>, Failed> {
+    /// All that the document says and all that is wrong with it; else why it is none.
+    fn read(&self) -> Result<Result<Reading, Vec<Fault>>, Failed> {
         let loaded = match config::load(&self.config, &config::process_environment) {
             Err(LoadError::Faults(faults)) => return Ok(Err(faults)),
             loaded => loaded?,
         };
-        let parsed = core_config::parse(&loaded.document);
-        let parsed = parsed.and_then(|config| match assembly::review(&config) {
-            faults if faults.is_empty() => Ok(config),
-            faults => Err(faults),
-        });
-        let found = parsed.as_ref().map(|config| config.notices.as_slice()).unwrap_or_default();
-        loaded.notices.iter().chain(found).for_each(tell);
-        Ok(parsed)
+        // Whoever is to be asked has to be known.
+        let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
+        let mut reading = core_config::read_all(&loaded.document, loaded.unresolved, unset);
+        reading.add(assembly::review(&reading.config));
+        loaded.notices.iter().chain(&reading.config.notices).for_each(tell);
+        Ok(Ok(reading))
     }
+}
+
+fn print(faults: &[Fault]) -> Result<Exit, Failed> {
+    let mut out = io::stdout().lock();
+    for fault in faults {
+        writeln!(out, "{fault}").map_err(|error| Failed::new(Exit::Output, error))?;
+    }
+    Ok(Exit::Usage)
 }
 
 fn probe(url: &str) -> Result<Exit, Failed> {

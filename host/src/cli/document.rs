@@ -3,14 +3,23 @@
 use std::path::Path;
 
 use podstamp::assembly;
-use podstamp::config::{self, Loaded};
+use podstamp::config::{self, LoadError, Loaded, Unresolved};
 
 use super::exit::Failed;
 
 /// The file's, or the one that runs without a file.
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
     match file {
-        Some(file) => Ok(config::load(file, &config::process_environment)?),
-        None => Ok(Loaded { document: assembly::default_document()?, notices: Vec::new() }),
+        Some(file) => {
+            let mut loaded = config::load(file, &config::process_environment)?;
+            let unresolved = std::mem::take(&mut loaded.unresolved);
+            unresolved.refuse(&loaded.document).map_err(LoadError::Faults)?;
+            Ok(loaded)
+        }
+        None => Ok(Loaded {
+            document: assembly::default_document()?,
+            notices: Vec::new(),
+            unresolved: Unresolved::default(),
+        }),
     }
 }

@@ -62,7 +62,7 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         let mut started = Vec::new();
         for reference in list.list() {
             let Some(id) = reference.text() else { continue };
-            if catalog.find(Kind::Extension, &id).is_none() {
+            if catalog.find(Kind::Extension, &id).is_none() && catalog.is_known(Kind::Extension) {
                 reference.fault(format!("`extensions` defines no `{id}`{}", hint(&id, ids(catalog))));
             }
             started.push(id);
@@ -115,6 +115,9 @@ impl<'c, 'd> Authenticators<'c, 'd> {
             return None;
         };
         let Some(component) = self.catalog.find(Kind::Extension, &id) else {
+            if !self.catalog.is_known(Kind::Extension) {
+                return None;
+            }
             reference.fault(format!("`extensions` defines no `{id}`{}", hint(&id, ids(self.catalog))));
             return None;
         };

@@ -38,19 +38,36 @@ impl Component<'_> {
 #[derive(Debug)]
 pub(crate) struct Catalog<'d> {
     components: Vec<Component<'d>>,
+    /// Kinds whose section cannot be read, so that nobody knows what it defines.
+    unread: Vec<Kind>,
 }
 
 impl<'d> Catalog<'d> {
     pub(crate) fn read(root: &mut Section<'d>) -> Self {
-        let mut components = Vec::new();
+        let (mut components, mut unread) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
-            for (id, node) in root.take(kind.section()).entries() {
+            let section = root.take(kind.section());
+            let entries = section.entries();
+            unread.extend((section.is_filled() && entries.is_empty()).then_some(kind));
+            for (id, node) in entries {
                 let (role, keys) = (kind.role(type_name(id)), collector::keys(kind, type_name(id)));
                 let node = node.with_default(keys);
                 components.push(Component { kind, id, role, node, used: Cell::new(false) });
             }
         }
-        Self { components }
+        Self { components, unread }
+    }
+
+    /// Whether it is known what the section of a kind defines.
+    pub(crate) fn is_known(&self, kind: Kind) -> bool {
+        !self.unread.contains(&kind)
+    }
+
+    /// Paths of what nobody reads: components that have no effect here, and those that the traces pipeline does not use.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &str> {
+        let is_unused =
+            |component: &&Component<'_>| !component.is_used() || matches!(component.role, Role::Inert(_));
+        self.components.iter().filter(is_unused).map(|component| component.node.path())
     }
 
     /// Components of a kind that podstamp has.

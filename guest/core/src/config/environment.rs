@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::findings::Fault;
-use super::{expand, node_name};
-use crate::exchange::Notice;
+use super::{Unset, expand, node_name, read_all};
 
 /// Looks an environment variable up.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -12,15 +11,30 @@ pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 /// Reads a text as the document's own syntax has it, YAML or JSON: `12` is a number. None: it is no such thing.
 pub type ReadScalar = fn(&str) -> Option<Value>;
 
+/// What the environment did not give. What stands in the document there is as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Variables that are not set.
+    pub unset: Vec<Fault>,
+    /// References that mean nothing here.
+    pub faults: Vec<Fault>,
+}
+
+impl Unresolved {
+    /// Refuses what lacks where the document is read. With it, all other faults of the document.
+    pub fn refuse(self, document: &Value) -> Result<(), Vec<Fault>> {
+        if self == Self::default() {
+            return Ok(());
+        }
+        let faults = read_all(document, self, Unset::Refused).faults;
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
 /// Puts the environment into a document: expands `${env:NAME}` as in the Collector, and resolves
-/// `filter.node_from_env_var` of k8sattributes. Gives what a person should know of it, or all faults.
-pub fn resolve(
-    document: &mut Value,
-    environment: Environment<'_>,
-    read_scalar: ReadScalar,
-) -> Result<Vec<Notice>, Vec<Fault>> {
-    let mut notices = Vec::new();
-    let mut faults = expand::expand(document, environment, read_scalar, &mut notices);
-    faults.extend(node_name::resolve(document, environment));
-    if faults.is_empty() { Ok(notices) } else { Err(faults) }
+/// `filter.node_from_env_var` of k8sattributes. Gives what could not be put there.
+pub fn resolve(document: &mut Value, environment: Environment<'_>, read_scalar: ReadScalar) -> Unresolved {
+    let mut unresolved = expand::expand(document, environment, read_scalar);
+    unresolved.unset.extend(node_name::resolve(document, environment));
+    unresolved
 }

@@ -5,27 +5,38 @@
 
 use serde_json::Value;
 
-use super::environment::{Environment, ReadScalar};
+use super::environment::{Environment, ReadScalar, Unresolved};
 use super::findings::Fault;
-use crate::exchange::{Level, Notice};
 
 /// Expands a document in place and gives what is wrong with its references.
 pub(super) fn expand(
     document: &mut Value,
     environment: Environment<'_>,
     read_scalar: ReadScalar,
-    notices: &mut Vec<Notice>,
-) -> Vec<Fault> {
-    let mut expander = Expander { environment, read_scalar, notices, faults: Vec::new() };
+) -> Unresolved {
+    let mut expander = Expander { environment, read_scalar, unresolved: Unresolved::default() };
     expander.value(document, "");
-    expander.faults
+    expander.unresolved
 }
 
 struct Expander<'e> {
     environment: Environment<'e>,
     read_scalar: ReadScalar,
-    notices: &'e mut Vec<Notice>,
-    faults: Vec<Fault>,
+    unresolved: Unresolved,
+}
+
+/// Why a text is not expanded.
+enum Failed {
+    /// It names a variable that is not set.
+    Unset(String),
+    /// It means nothing.
+    Faulty(String),
+}
+
+impl From<String> for Failed {
+    fn from(message: String) -> Self {
+        Self::Faulty(message)
+    }
 }
 
 impl Expander<'_> {
@@ -42,25 +53,29 @@ impl Expander<'_> {
                     self.value(child, &format!("{path}[{index}]"));
                 }
             }
-            Value::String(text) if text.contains('$') => match self.scalar(text, path) {
-                Ok(expanded) => *value = expanded,
-                Err(message) => self.faults.push(Fault { path: path.to_owned(), message }),
-            },
+            Value::String(text) if text.contains('$') => {
+                let path = path.to_owned();
+                match self.scalar(text) {
+                    Ok(expanded) => *value = expanded,
+                    Err(Failed::Unset(message)) => self.unresolved.unset.push(Fault { path, message }),
+                    Err(Failed::Faulty(message)) => self.unresolved.faults.push(Fault { path, message }),
+                }
+            }
             _ => {}
         }
     }
 
-    fn scalar(&mut self, text: &str, path: &str) -> Result<Value, String> {
+    fn scalar(&self, text: &str) -> Result<Value, Failed> {
         match text.strip_prefix("${").map(split_reference) {
             Some(Ok((reference, ""))) => {
-                self.resolve(reference, path, 0).map(|value| typed(value, self.read_scalar))
+                self.resolve(reference, 0).map(|value| typed(value, self.read_scalar))
             }
-            _ => self.text(text, path, 0).map(Value::String),
+            _ => self.text(text, 0).map(Value::String),
         }
     }
 
     /// Expands a text with references anywhere in it.
-    fn text(&mut self, text: &str, path: &str, depth: usize) -> Result<String, String> {
+    fn text(&self, text: &str, depth: usize) -> Result<String, Failed> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -71,7 +86,7 @@ impl Expander<'_> {
                 rest = after;
             } else if let Some(after) = rest.strip_prefix('{') {
                 let (reference, after) = split_reference(after)?;
-                expanded += &self.resolve(reference, path, depth)?;
+                expanded += &self.resolve(reference, depth)?;
                 rest = after;
             } else {
                 expanded.push('$');
@@ -82,15 +97,12 @@ impl Expander<'_> {
 
     /// The value of a reference, given without `${` and `}`. References within it come first, so that a default can be
     /// another variable.
-    fn resolve(&mut self, reference: &str, path: &str, depth: usize) -> Result<String, String> {
+    fn resolve(&self, reference: &str, depth: usize) -> Result<String, Failed> {
         if depth >= MAX_DEPTH {
-            return Err(format!("has references nested more than {MAX_DEPTH} deep"));
+            return Err(format!("has references nested more than {MAX_DEPTH} deep").into());
         }
-        let expanded = if reference.contains('$') {
-            self.text(reference, path, depth + 1)?
-        } else {
-            reference.to_owned()
-        };
+        let expanded =
+            if reference.contains('$') { self.text(reference, depth + 1)? } else { reference.to_owned() };
         let (scheme, rest) = match expanded.split_once(':') {
             Some((scheme, rest)) => (scheme, rest),
             None => ("env", expanded.as_str()),
@@ -103,26 +115,22 @@ impl Expander<'_> {
                 None => format!(
                     "`${{{reference}}}` is not known here: only `${{env:NAME}}` and `${{env:NAME:-default}}` are"
                 ),
-            });
+            }
+            .into());
         }
         let (name, default) = match rest.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (rest, None),
         };
         if !is_name(name) {
-            return Err(format!("`${{{reference}}}` does not name an environment variable"));
+            return Err(format!("`${{{reference}}}` does not name an environment variable").into());
         }
         match ((self.environment)(name), default) {
             (Some(value), _) => Ok(value),
             (None, Some(default)) => Ok(default.to_owned()),
-            (None, None) => {
-                self.notices.push(Notice {
-                    level: Level::Warning,
-                    key: "config-unset-variable".into(),
-                    message: format!("{path}: `${{{reference}}}` is not set and so counts as empty"),
-                });
-                Ok(String::new())
-            }
+            (None, None) => Err(Failed::Unset(format!(
+                "`${{{reference}}}` is not set: set it, or write `${{env:NAME:-}}` where it may be empty"
+            ))),
         }
     }
 }
@@ -198,17 +206,16 @@ mod tests {
         serde_json::from_str(text).ok()
     }
 
-    fn expanded(text: &str) -> (Value, Vec<Notice>) {
+    fn expanded(text: &str) -> Value {
         let mut document = json!({"a": [text]});
-        let mut notices = Vec::new();
-        assert_eq!(expand(&mut document, &environment, read, &mut notices), []);
-        (document["a"][0].take(), notices)
+        assert_eq!(expand(&mut document, &environment, read), Unresolved::default());
+        document["a"][0].take()
     }
 
     fn fault(text: &str) -> String {
         let mut document = json!({"a": {"b/c": [0, text]}});
-        let faults = expand(&mut document, &environment, read, &mut Vec::new());
-        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        let Unresolved { unset, faults } = expand(&mut document, &environment, read);
+        assert_eq!((unset.len(), faults.len()), (0, 1), "{text}: {faults:?}");
         assert_eq!(faults[0].path, "a.b/c[1]");
         faults[0].message.clone()
     }
@@ -233,7 +240,7 @@ mod tests {
             ("${env:UNSET:-${env:UNSET:-${NODE}}}", json!("node-1")),
             ("${env:DOLLARS}", json!("a$$b${env:NODE}")),
         ] {
-            assert_eq!(expanded(text), (expected, vec![]), "{text}");
+            assert_eq!(expanded(text), expected, "{text}");
         }
     }
 
@@ -251,17 +258,25 @@ mod tests {
             ("}${env:UNSET:-{}}", "}{}"),
             ("a${env:UNSET:-b$$}", "ab$"),
         ] {
-            assert_eq!(expanded(text), (json!(expected), vec![]), "{text}");
+            assert_eq!(expanded(text), json!(expected), "{text}");
         }
     }
 
     #[test]
-    fn an_unset_variable_is_empty_and_said_so() {
-        for (text, expected) in [("${env:UNSET}", json!(null)), ("a ${UNSET}", json!("a "))] {
-            let (value, notices) = expanded(text);
-            assert_eq!(value, expected);
-            assert_eq!((notices.len(), notices[0].level), (1, Level::Warning));
-            assert!(notices[0].message.starts_with("a[0]: `${"), "{}", notices[0].message);
+    fn an_unset_variable_is_told_and_what_stands_there_stays() {
+        for (text, name) in [
+            ("${env:UNSET}", "env:UNSET"),
+            ("a ${UNSET}", "UNSET"),
+            ("${env:NODE}${env:UNSET:-${env:UNSET}}", "env:UNSET"),
+        ] {
+            let mut document = json!({"a": [text]});
+            let Unresolved { unset, faults } = expand(&mut document, &environment, read);
+            assert_eq!((unset.len(), faults), (1, vec![]), "{text}");
+            assert_eq!(unset[0].path, "a[0]");
+            let expected =
+                format!("`${{{name}}}` is not set: set it, or write `${{env:NAME:-}}` where it may be empty");
+            assert_eq!(unset[0].message, expected);
+            assert_eq!(document, json!({"a": [text]}));
         }
     }
 
@@ -295,7 +310,7 @@ mod tests {
     fn keys_and_texts_without_references_stay() {
         let mut document = json!({"${env:NODE}": ["a", 1, null, true, {"b": "c"}]});
         let before = document.clone();
-        assert_eq!(expand(&mut document, &environment, read, &mut Vec::new()), []);
+        assert_eq!(expand(&mut document, &environment, read), Unresolved::default());
         assert_eq!(document, before);
     }
 }

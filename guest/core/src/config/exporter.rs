@@ -84,7 +84,8 @@ pub(crate) fn default(path: &str) -> Exporter {
     }
 }
 
-pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Option<Exporter> {
+/// Where the URL is at fault, the default one takes its place.
+pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Exporter {
     let mut section = node.section();
     let endpoint = section.take("endpoint");
     let traces_endpoint = section.take("traces_endpoint");
@@ -95,7 +96,8 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     let retry = retry::read(&section.take("retry_on_failure"));
 
     let tls = section.take("tls");
-    let is_https = url.as_ref().is_some_and(|(url, _)| url.is_https());
+    // Of what is not known nothing is to be said.
+    let is_https = url.as_ref().map_or(tls.is_set(), |(url, _)| url.is_https());
     let tls = tls::read_client(&tls, is_https);
     let auth = section.take("auth").unless_disabled();
     let auth = authenticators.client(&auth).inspect(|found| review_auth(&auth, found, &headers, is_https));
@@ -130,11 +132,14 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     ]);
     section.close();
 
-    let (url, url_key) = url?;
-    let is_agent = url.path().ends_with(AGENT_PATH);
-    Some(Exporter {
+    let is_agent = url.as_ref().is_none_or(|(url, _)| url.path().ends_with(AGENT_PATH));
+    let (url, url_key) = match url {
+        Some((url, key)) => (url.into_text(), key),
+        None => (DEFAULT_URL.to_owned(), node.path().to_owned()),
+    };
+    Exporter {
         id: id.to_owned(),
-        url: url.into_text(),
+        url,
         url_key,
         headers,
         tls,
@@ -143,7 +148,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
         retry,
         compression,
         is_agent,
-    })
+    }
 }
 
 /// The URL for traces, and the path of the key that it comes from.

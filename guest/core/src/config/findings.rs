@@ -58,10 +58,16 @@ impl Findings {
         self.notice(Level::Info, NO_EFFECT, path, why);
     }
 
+    /// All faults, and the notices.
+    pub(crate) fn into_parts(self) -> (Vec<Fault>, Vec<Notice>) {
+        (self.faults.into_inner(), gather(self.remarks.into_inner()))
+    }
+
     /// The notices, or all faults if there is one.
+    #[cfg(test)]
     pub(crate) fn conclude(self) -> Result<Vec<Notice>, Vec<Fault>> {
-        let faults = self.faults.into_inner();
-        if faults.is_empty() { Ok(gather(self.remarks.into_inner())) } else { Err(faults) }
+        let (faults, notices) = self.into_parts();
+        if faults.is_empty() { Ok(notices) } else { Err(faults) }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::environment::Environment;
 use super::findings::Fault;
 
-/// Puts `filter.node` in place of `filter.node_from_env_var` and gives what cannot be resolved.
+/// Puts `filter.node` in place of `filter.node_from_env_var` and gives the variables that are not set.
 pub(super) fn resolve(document: &mut Value, environment: Environment<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let processors = document.get_mut("processors").and_then(Value::as_object_mut);

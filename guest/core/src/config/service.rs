@@ -110,8 +110,10 @@ fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Res
         };
         match catalog.find(kind, &id).or_else(connector) {
             None => {
-                let hint = hint(&id, catalog.of(kind).map(|component| component.id));
-                reference.fault(format!("`{}` defines no `{id}`{hint}", kind.section()));
+                if catalog.is_known(kind) {
+                    let hint = hint(&id, catalog.of(kind).map(|component| component.id));
+                    reference.fault(format!("`{}` defines no `{id}`{hint}", kind.section()));
+                }
                 resolved.faulty = true;
             }
             Some(component) => {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{balanced, faults, simple, simple_with};
+use crate::config::{Unset, read_all, resolve};
 use crate::guard::Rules;
 
 #[test]
@@ -390,4 +391,67 @@ fn anything_anywhere_is_either_read_or_a_fault_with_a_message() {
         Err(faults) => assert!(faults.iter().all(|fault| !fault.message.is_empty())),
     });
     assert!(read > 50, "{read}");
+}
+
+/// What is told of a document with what its variables are, of which none is set.
+fn read_without_variables(document: &Value, unset: Unset) -> (Vec<String>, Vec<String>) {
+    let mut document = document.clone();
+    let unresolved = resolve(&mut document, &|_| None, |_| None);
+    let reading = read_all(&document, unresolved, unset);
+    let warnings = reading.config.notices.iter().filter(|notice| &*notice.key == "config-unset-variable");
+    let faults = reading.faults.iter().map(ToString::to_string).collect();
+    (faults, warnings.map(|notice| notice.message.to_string()).collect())
+}
+
+#[test]
+fn what_the_environment_lacks_hides_no_other_fault_and_makes_none() {
+    let mut document = simple();
+    document["receivers"] = json!({"otlp": {"protocols": {"http": {"endpoint": "${env:POD_IP}:4318"}}}});
+    document["processors"]["k8sattributes"] = json!({
+        "filter": {"node_from_env_var": "NODE_NAME"}, "extract": {"metadata": ["k8s.pod.ipp"]},
+    });
+    document["exporters"]["otlphttp"]["traces_endpoint"] = json!("${file:/etc/endpoint}");
+    document["exporters"]["otlphttp"]["timeout"] = json!("${env:TIMEOUT}");
+    document["exporters"]["otlphttp"]["header"] = json!({});
+    // Nobody reads these.
+    document["exporters"]["kafka"] = json!({"brokers": "${env:BROKERS}", "topic": "${file:/topic}"});
+    document["processors"]["batch"] = json!({"timeout": "${env:BATCH}"});
+    document["service"]["telemetry"] = json!({"logs": {"level": "${env:LEVEL}"}});
+    let (checked, warnings) = read_without_variables(&document, Unset::Warned);
+    assert_eq!(
+        checked,
+        [
+            "exporters.otlphttp.traces_endpoint: `${file:/etc/endpoint}` is not known here: only `${env:NAME}` and \
+             `${env:NAME:-default}` are",
+            "processors.k8sattributes.extract.metadata[0]: `k8s.pod.ipp` is no metadata that k8sattributes extracts; \
+             did you mean `k8s.pod.ip`?",
+            "exporters.otlphttp.header: unknown key; did you mean `headers`?",
+        ]
+    );
+    let set = "set it, or write `${env:NAME:-}` where it may be empty";
+    let lacking = [
+        format!("exporters.otlphttp.timeout: `${{env:TIMEOUT}}` is not set: {set}"),
+        format!("receivers.otlp.protocols.http.endpoint: `${{env:POD_IP}}` is not set: {set}"),
+        "processors.k8sattributes.filter.node_from_env_var: the environment variable NODE_NAME is not set: have \
+         Kubernetes set it from spec.nodeName (Downward API)"
+            .to_owned(),
+    ];
+    assert_eq!(warnings, lacking);
+    let (refused, warnings) = read_without_variables(&document, Unset::Refused);
+    let expected: Vec<_> = checked[..1].iter().chain(&lacking).chain(&checked[1..]).cloned().collect();
+    assert_eq!((refused, warnings), (expected, vec![]));
+}
+
+#[test]
+fn a_section_that_cannot_be_read_is_one_fault() {
+    let mut document = simple_with("processors", json!("${file:/processors.yaml}"));
+    assert_eq!(read_without_variables(&document, Unset::Refused).0.len(), 1);
+    document["service"] = json!("${file:/service.yaml}");
+    let (faults, _) = read_without_variables(&document, Unset::Refused);
+    let paths: Vec<_> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+    assert_eq!(paths, ["processors", "service"]);
+    assert_eq!(
+        super::faults(&simple_with("processors", json!(["k8sattributes"]))),
+        ["processors: expected a section with keys, found a list"]
+    );
 }
