@@ -27,6 +27,7 @@ mod own;
 mod proxy_wasm;
 mod quantity;
 mod receiver;
+mod renamed;
 mod resource;
 mod retry;
 mod secret;

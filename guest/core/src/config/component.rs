@@ -1,6 +1,7 @@
 //! The Collector's components: which ones podstamp has, which ones change nothing here, which ones it lacks.
 
 use super::nearest::hint;
+use super::renamed;
 
 /// The kinds of component, each a top-level section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,9 @@ impl Kind {
 
     /// Which type that podstamp knows may be meant by one that it lacks: ` (did you mean X?)`, or nothing.
     pub(crate) fn hint(self, type_name: &str) -> String {
+        if let Some(now) = renamed::type_name(type_name) {
+            return format!("; the Collector calls it `{now}` now");
+        }
         let inert = self.inert().iter().map(|(known, _)| *known);
         hint(type_name, self.supported().iter().copied().chain(inert))
     }
@@ -86,7 +90,7 @@ impl Kind {
             ],
             Self::Exporter => &[
                 ("debug", "see podstamp's log and metrics"),
-                ("logging", "see podstamp's log and metrics"),
+                ("logging", "see podstamp's log and metrics; the Collector calls it `debug` now"),
                 ("nop", "it exports nothing"),
             ],
             Self::Extension => EXTENSIONS,
@@ -171,6 +175,7 @@ mod tests {
     #[test]
     fn types_that_podstamp_lacks_are_told_with_the_nearest_one_that_it_has() {
         assert_eq!(Kind::Processor.hint("k8sattribute"), "; did you mean `k8s_attributes`?");
+        assert_eq!(Kind::Processor.hint("k8s_tagger"), "; the Collector calls it `k8sattributes` now");
         for (kind, name) in [
             (Kind::Processor, "tail_sampling"),
             (Kind::Processor, "group_by_attrs"),

@@ -2,6 +2,7 @@
 
 use super::nearest::hint;
 use super::node::Node;
+use super::renamed;
 use crate::association::{Extraction, Field, KeyRule};
 use crate::guard::POD_IP;
 
@@ -32,7 +33,7 @@ fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
         return (false, DEFAULT_FIELDS.to_vec());
     }
     let mut ip = false;
-    let mut fields = Vec::new();
+    let (mut fields, mut unknown) = (Vec::new(), Vec::new());
     for item in node.list() {
         let Some(name) = item.text() else { continue };
         if name == POD_IP {
@@ -40,12 +41,17 @@ fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
         } else if let Some(field) = FIELDS.iter().find(|field| field.attribute() == name) {
             fields.push(*field);
         } else if is_known(&name) {
-            item.no_effect(&format!("podstamp's directory does not know `{name}`"));
+            unknown.push(format!("`{name}`"));
         } else {
             let known = FIELDS.iter().map(|field| field.attribute()).chain([POD_IP]);
             let hint = hint(&name, known);
+            let hint =
+                renamed::metadata(&name).map_or(hint, |now| format!("; the Collector calls it `{now}` now"));
             item.fault(format!("`{name}` is no metadata that k8sattributes extracts{hint}"));
         }
+    }
+    if !unknown.is_empty() {
+        node.no_effect(&format!("of these podstamp's directory knows none: {}", unknown.join(", ")));
     }
     (ip, fields)
 }

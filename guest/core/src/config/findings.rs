@@ -31,6 +31,19 @@ impl std::error::Error for Fault {}
 pub(crate) struct Findings {
     faults: RefCell<Vec<Fault>>,
     remarks: RefCell<Vec<Remark>>,
+    /// Keys that are known in each section.
+    known: RefCell<Vec<(String, Vec<&'static str>)>>,
+    /// Which faults are about keys that are unknown in a section.
+    unknown: RefCell<Vec<Unknown>>,
+}
+
+/// A key that is unknown where it stands.
+#[derive(Debug)]
+struct Unknown {
+    /// The fault's index.
+    fault: usize,
+    section: String,
+    key: String,
 }
 
 /// What one notice says of one place.
@@ -47,6 +60,20 @@ impl Findings {
         self.faults.borrow_mut().push(Fault { path: path.to_owned(), message: message.into() });
     }
 
+    /// `hint` is what is to be said unless the key is known elsewhere in its component.
+    pub(crate) fn unknown_key(&self, section: &str, key: &str, hint: &str) {
+        let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+        let unknown =
+            Unknown { fault: self.faults.borrow().len(), section: section.to_owned(), key: key.to_owned() };
+        self.unknown.borrow_mut().push(unknown);
+        self.fault(&path, format!("unknown key{hint}"));
+    }
+
+    /// Notes which keys a section may have.
+    pub(crate) fn knows(&self, section: &str, keys: Vec<&'static str>) {
+        self.known.borrow_mut().push((section.to_owned(), keys));
+    }
+
     /// `key` is a stable name of the kind of notice.
     pub(crate) fn notice(&self, level: Level, key: &'static str, path: &str, message: &str) {
         let remark = Remark { level, key, path: path.to_owned(), text: message.to_owned() };
@@ -60,7 +87,15 @@ impl Findings {
 
     /// All faults, and the notices.
     pub(crate) fn into_parts(self) -> (Vec<Fault>, Vec<Notice>) {
-        (self.faults.into_inner(), gather(self.remarks.into_inner()))
+        let mut faults = self.faults.into_inner();
+        let known = self.known.into_inner();
+        // More of them than that come of no misplaced key, and each is looked for everywhere.
+        for Unknown { fault, section, key } in self.unknown.into_inner().into_iter().take(MAX_MISPLACED) {
+            if let (Some(fault), Some(place)) = (faults.get_mut(fault), misplaced(&section, &key, &known)) {
+                fault.message = format!("unknown key; it belongs {place}");
+            }
+        }
+        (faults, gather(self.remarks.into_inner()))
     }
 
     /// The notices, or all faults if there is one.
@@ -69,6 +104,33 @@ impl Findings {
         let (faults, notices) = self.into_parts();
         if faults.is_empty() { Ok(notices) } else { Err(faults) }
     }
+}
+
+/// Where in the same component a key is known that is not where it stands.
+fn misplaced(section: &str, key: &str, known: &[(String, Vec<&'static str>)]) -> Option<String> {
+    let above = section.rsplit_once('.').map_or("", |(above, _)| above);
+    let mut places: Vec<_> = known
+        .iter()
+        .filter(|(place, keys)| component(place) == component(section) && keys.contains(&key))
+        // What a list has is different things.
+        .filter(|(place, _)| !place.contains('['))
+        .map(|(place, _)| place.as_str())
+        .collect();
+    if !section.is_empty() && places.contains(&above) {
+        return Some(format!("one level up, into `{above}`"));
+    }
+    places.dedup();
+    match places.as_slice() {
+        [] => None,
+        [place] => Some(format!("into `{place}`")),
+        [first, second, ..] => Some(format!("into `{first}` or `{second}`")),
+    }
+}
+
+/// The first two parts of a path: `processors.k8sattributes`.
+fn component(path: &str) -> &str {
+    let end = path.match_indices(['.', '[']).nth(1).map_or(path.len(), |(end, _)| end);
+    path.get(..end).unwrap_or(path)
 }
 
 /// One notice for all places of which the same is to be said, where the first of them would have it.
@@ -108,6 +170,9 @@ pub fn no_effect(path: &str, why: &str) -> Notice {
     let message = format!("{path}: has no effect here: {why}");
     Notice { level: Level::Info, key: NO_EFFECT.into(), message }
 }
+
+/// A document has some dozens of sections, so that this is quick.
+const MAX_MISPLACED: usize = 100;
 
 /// The notice about what is accepted and changes nothing.
 const NO_EFFECT: &str = "config-no-effect";

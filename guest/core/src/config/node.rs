@@ -83,6 +83,16 @@ impl<'d> Node<'d> {
         self.findings.fault(&self.path, message);
     }
 
+    /// Reports a key that nobody knows here; `hint` is what is to be said unless it is known elsewhere.
+    pub(crate) fn unknown_key(&self, key: &str, hint: &str) {
+        self.findings.unknown_key(&self.path, key, hint);
+    }
+
+    /// Notes which keys are known here.
+    pub(crate) fn knows(&self, keys: Vec<&'static str>) {
+        self.findings.knows(&self.path, keys);
+    }
+
     pub(crate) fn notice(&self, level: Level, key: &'static str, message: &str) {
         self.findings.notice(level, key, &self.path, message);
     }

@@ -6,7 +6,7 @@ use super::cors::{self, Cors};
 use super::node::Node;
 use super::section::Section;
 use super::tls::{self, ServerTls};
-use super::url::{is_host, is_port};
+use super::url::{BRACKETS, bracketed, is_host, is_port};
 use crate::exchange::Level;
 
 /// Where podstamp receives.
@@ -280,9 +280,24 @@ pub(crate) fn listen(node: &Node<'_>, text: &str) -> Option<String> {
         None => false,
     };
     if !usable {
-        node.fault(format!("`{text}` is no address to listen on: write `0.0.0.0:4318`"));
+        let port = usual_port(node.path());
+        let advice = match bracketed(text, Some(port)) {
+            Some(written) => format!("{BRACKETS}, write `{written}`"),
+            None if is_host(text) => format!("write `{text}:{port}`"),
+            None => format!("write `0.0.0.0:{port}`"),
+        };
+        node.fault(format!("`{text}` is no address to listen on: {advice}"));
     }
     usable.then(|| text.to_owned())
+}
+
+/// The port that is usual for what listens there.
+fn usual_port(path: &str) -> &'static str {
+    match path {
+        _ if path.contains(".grpc.") => "4317",
+        _ if path.contains("admin.") => "8888",
+        _ => "4318",
+    }
 }
 
 /// As the Collector's, but by address: what `localhost` means differs from host to host.

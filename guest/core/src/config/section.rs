@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::nearest::hint;
 use super::node::Node;
+use super::renamed;
 
 /// A section. Whoever reads it takes each key that it knows, then closes it, which reports the keys that nobody took.
 #[derive(Debug)]
@@ -54,10 +55,14 @@ impl<'d> Section<'d> {
     pub(crate) fn close(self) {
         for key in self.map.into_iter().flat_map(Map::keys) {
             if !self.known.contains(&key.as_str()) {
-                let hint = hint(key, self.known.iter().copied());
-                self.node.child(key, None).fault(format!("unknown key{hint}"));
+                let hint = match renamed::key(key) {
+                    Some(now) => format!("; the Collector calls it `{now}` now"),
+                    None => hint(key, self.known.iter().copied()),
+                };
+                self.node.unknown_key(key, &hint);
             }
         }
+        self.node.knows(self.known);
     }
 }
 

@@ -8,33 +8,41 @@ pub(crate) struct Url(String);
 
 impl Url {
     /// Reads a URL. Strict: a client that reads it otherwise than this check would send elsewhere.
-    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let rest = after_scheme(text).ok_or("is no URL: begin it with http:// or https://")?;
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let rest =
+            after_scheme(text).ok_or_else(|| "is no URL: begin it with http:// or https://".to_owned())?;
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("a URL has no blanks, control characters or letters beyond ASCII: write them as %XX");
+            return Err("a URL has no blanks, control characters or letters beyond ASCII: write them as %XX"
+                .to_owned());
         }
         if rest.contains(['#', '\\', '"', '<', '>', '^', '`', '{', '}', '|']) {
-            return Err("has a character that cannot stand in the URL of an upstream (one of #\\\"<>^`{}|)");
+            return Err("has a character that cannot stand in the URL of an upstream (one of #\\\"<>^`{}|)"
+                .to_owned());
         }
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
         if authority.contains('@') {
-            return Err("has a user or password: put credentials into `headers` or an authenticator");
+            return Err(
+                "has a user or password: put credentials into `headers` or an authenticator".to_owned()
+            );
         }
         if !is_authority(authority) {
-            return Err("has no usable host, or no usable port");
+            let hint = bracketed(authority, None).map(|written| format!(": {BRACKETS}, write `{written}`"));
+            return Err(format!("has no usable host, or no usable port{}", hint.unwrap_or_default()));
         }
         if target.starts_with('?') {
-            return Err("has a query but no path: put a `/` ahead of the `?`");
+            return Err("has a query but no path: put a `/` ahead of the `?`".to_owned());
         }
         Ok(Self(text.to_owned()))
     }
 
     /// The URL for traces below an OTLP endpoint, put together as the Collector does.
-    pub(crate) fn traces_below(endpoint: &str) -> Result<Self, &'static str> {
+    pub(crate) fn traces_below(endpoint: &str) -> Result<Self, String> {
         let base = Self::parse(endpoint)?;
         if base.0.contains('?') {
-            return Err("has a query, which `/v1/traces` would be appended to: use `traces_endpoint`");
+            return Err(
+                "has a query, which `/v1/traces` would be appended to: use `traces_endpoint`".to_owned()
+            );
         }
         Ok(Self(format!("{}/v1/traces", base.0.trim_end_matches('/'))))
     }
@@ -93,6 +101,23 @@ pub(crate) fn is_host(text: &str) -> bool {
     }
 }
 
+/// How an IPv6 address that stands without brackets is to be written, with its own port or else with `port`. None: it is
+/// none.
+pub(crate) fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
+    let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    let whole = is_address(text);
+    // `fd00::1:4318` may be an address as a whole, but nobody writes the last four digits of one so.
+    let is_meant = |port: &str| is_port(port) && (!whole || port.len() > 3);
+    match text.rsplit_once(':').filter(|(host, port)| is_address(host) && is_meant(port)) {
+        Some((host, port)) => Some(format!("[{host}]:{port}")),
+        None if whole => Some(port.map_or_else(|| format!("[{text}]"), |port| format!("[{text}]:{port}"))),
+        None => None,
+    }
+}
+
+/// What is to be said of an address that [`bracketed`] mends.
+pub(crate) const BRACKETS: &str = "an IPv6 address takes brackets";
+
 /// Whether `text` is a port.
 pub(crate) fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
@@ -145,6 +170,28 @@ mod tests {
         ] {
             assert!(Url::parse(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_without_brackets_is_told_how_to_be_written() {
+        for (text, port, expected) in [
+            ("fd00::1:4318", None, "[fd00::1]:4318"),
+            ("fd00::1:38086", None, "[fd00::1]:38086"),
+            ("fd00::1", None, "[fd00::1]"),
+            ("::1", Some("8888"), "[::1]:8888"),
+            ("::", Some("4317"), "[::]:4317"),
+            (":::4318", Some("4317"), "[::]:4318"),
+            ("1:2:3:4:5:6:7:8:80", None, "[1:2:3:4:5:6:7:8]:80"),
+        ] {
+            assert_eq!(bracketed(text, port).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "nowhere", "10.0.0.1:4318", ":4318", "[::1]:4318", "a::b::c:1"] {
+            assert_eq!(bracketed(text, None), None, "{text}");
+        }
+        let fault = Url::parse("http://fd00::1:38086/api/v1/otel/trace").unwrap_err();
+        let expected = "has no usable host, or no usable port: an IPv6 address takes brackets, write \
+                        `[fd00::1]:38086`";
+        assert_eq!(fault, expected);
     }
 
     #[test]

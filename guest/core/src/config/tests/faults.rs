@@ -31,7 +31,7 @@ fn all_faults_of_a_document_are_reported_at_once_each_with_its_path() {
         "service.pipelines.traces.receivers[1]: `receivers` defines no `jaeger`",
         "service.pipelines.traces.processors[2]: `processors` defines no `batch`",
         "recievers: unknown key; did you mean `receivers`?",
-        "receivers.otlp.protocols.http.endpoint: `nowhere` is no address to listen on: write `0.0.0.0:4318`",
+        "receivers.otlp.protocols.http.endpoint: `nowhere` is no address to listen on: write `nowhere:4318`",
         "receivers.otlp.protocols.http.tls.key_file: is missing: a certificate is of no use without its key",
         "processors.k8sattributes.extract.metadata[0]: `k8s.pod.nam` is no metadata that k8sattributes extracts; did \
          you mean `k8s.pod.name`?",
@@ -453,5 +453,50 @@ fn a_section_that_cannot_be_read_is_one_fault() {
     assert_eq!(
         super::faults(&simple_with("processors", json!(["k8sattributes"]))),
         ["processors: expected a section with keys, found a list"]
+    );
+}
+
+#[test]
+fn a_key_that_is_known_elsewhere_in_its_component_is_told_where_it_belongs() {
+    let http = json!({"endpoint": "::1", "tls_settings": {}, "cors_allowed_origins": ["*"]});
+    for (pointer, value, expected) in [
+        (
+            "processors.k8sattributes",
+            json!({"extract": {"pod_association": []}}),
+            "processors.k8sattributes.extract.pod_association: unknown key; it belongs one level up, into \
+             `processors.k8sattributes`",
+        ),
+        (
+            "processors.k8sattributes",
+            json!({"metadata": ["k8s.pod.ip"]}),
+            "processors.k8sattributes.metadata: unknown key; it belongs into `processors.k8sattributes.extract`",
+        ),
+        (
+            "exporters.otlphttp.ca_file",
+            json!("/ca.pem"),
+            "exporters.otlphttp.ca_file: unknown key; it belongs into `exporters.otlphttp.tls`",
+        ),
+        (
+            "processors.k8sattributes",
+            json!({"extract": {"metadata": ["podName"]}}),
+            "processors.k8sattributes.extract.metadata[0]: `podName` is no metadata that k8sattributes extracts; the \
+             Collector calls it `k8s.pod.name` now",
+        ),
+    ] {
+        assert_eq!(faults(&simple_with(pointer, value)), [expected]);
+    }
+    let document = simple_with("receivers", json!({"otlp": {"protocols": {"http": http}}}));
+    let path = "receivers.otlp.protocols.http";
+    assert_eq!(
+        faults(&document),
+        [
+            format!(
+                "{path}.endpoint: `::1` is no address to listen on: an IPv6 address takes brackets, write `[::1]:4318`"
+            ),
+            format!(
+                "{path}.cors_allowed_origins: unknown key; the Collector calls it `cors.allowed_origins` now"
+            ),
+            format!("{path}.tls_settings: unknown key; the Collector calls it `tls` now"),
+        ]
     );
 }

@@ -74,7 +74,7 @@ fn settings_that_change_nothing_here_are_told() {
         (json!({"auth_type": "kubeConfig", "kube_config_path": "/x", "context": "y"}), ""),
         (
             json!({"extract": {"metadata": ["k8s.statefulset.name"]}}),
-            "extract.metadata[0]: has no effect here",
+            "extract.metadata: has no effect here: of these podstamp's directory knows none: `k8s.statefulset.name`",
         ),
         (json!({"extract": {"otel_annotations": true}}), "extract.otel_annotations: has no effect here"),
         (json!({"extract": {"deployment_name_from_replicaset": true}}), ""),
