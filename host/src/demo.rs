@@ -1,5 +1,5 @@
-//! Shows the main job on real bytes: the shop's spans through one shared connection, as a load balancer would bring them,
-//! to a stand-in agent that records what arrives.
+//! Shows the main job on real bytes: the shop's spans through one shared connection, as a load balancer and a relay would
+//! bring them, to a stand-in agent that records what arrives.
 //!
 //! The same requests also go to a second stand-in without podstamp on the way: its record is what DeepFlow would show.
 
@@ -9,7 +9,7 @@ mod shop;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,12 +23,12 @@ use crate::assembly::{self, Overrides};
 use crate::server::Server;
 use flame::Bar;
 use send::Connection;
-use shop::{SERVICES, SPANS};
+use shop::{RELAY, SERVICES, SPANS, Service, Way};
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every span arrived once, under the pod that made it.
+    /// Every span arrived once, under the pod that made it, or under none where that has no address.
     Right,
     /// Something did not; the table says what.
     Wrong,
@@ -66,8 +66,9 @@ impl Demo {
         let mut direct = Connection::open(self.direct.address()).await?;
         for service in &SERVICES {
             let body = shop::export(service, trace, begin).encode_to_vec();
-            balanced.post("/v1/traces", body.clone()).await?;
-            direct.post(podstamp_agent::TRACE_PATH, body).await?;
+            let relay = (service.way == Way::Relay).then_some(RELAY);
+            balanced.post("/v1/traces", relay, body.clone()).await?;
+            direct.post(podstamp_agent::TRACE_PATH, relay, body).await?;
         }
         let spans = SPANS as u64;
         let arrived = tokio::time::timeout(PATIENCE, self.agent.wait_for_spans(spans)).await.is_ok();
@@ -77,15 +78,24 @@ impl Demo {
 
         writeln!(
             out,
-            "\n  {} requests came through one connection, from {}.\n",
+            "\n  {} requests came through one connection, from {}; some for a relay, the pod {RELAY}.\n",
             SERVICES.len(),
             balanced.local()
         )?;
         table(out, &with, &without, balanced.local().ip())?;
+        for service in SERVICES.iter().filter(|service| service.address.is_none()) {
+            writeln!(
+                out,
+                "\n  {} has no address yet: {UNKNOWN} says so. The relay's would be another pod's.",
+                service.pod
+            )?;
+        }
         writeln!(out, "\n  The trace, as DeepFlow can now join it with the eBPF spans of each pod:\n")?;
         flame::draw(out, &bars(&with))?;
         let summary = match verdict {
-            Verdict::Right => "every span arrived once, under the pod that made it",
+            Verdict::Right => {
+                "every span arrived once, under the pod that made it or, without an address, under none"
+            }
             Verdict::Wrong => "NOT every span arrived once under the pod that made it",
         };
         writeln!(out, "\n  {} of {SPANS} spans: {summary}.", spans_of(&with).count())?;
@@ -118,6 +128,8 @@ fn document(upstream: &str) -> anyhow::Result<Value> {
     sections.insert("exporters".to_owned(), json!({"otlphttp": {"traces_endpoint": upstream}}));
     let http = json!({"endpoint": "127.0.0.1:0"});
     sections.insert("receivers".to_owned(), json!({"otlp": {"protocols": {"http": http}}}));
+    // What comes for the relay says so in X-Forwarded-For: all connections of the demo are from here.
+    sections.insert("podstamp".to_owned(), json!({"trusted_proxies": ["127.0.0.1/32"]}));
     Ok(document)
 }
 
@@ -126,9 +138,14 @@ fn is_right(records: &[Arc<Record>]) -> bool {
     ids.sort_unstable();
     ids.dedup();
     let placed = spans_of(records).all(|(service, address, _)| {
-        SERVICES.iter().any(|other| other.name == service && other.address.parse() == Ok(address))
+        SERVICES.iter().any(|other| other.name == service && due(other) == address)
     });
     placed && ids.len() == SPANS && spans_of(records).count() == SPANS
+}
+
+/// The address that a service's spans are to have.
+fn due(service: &Service) -> IpAddr {
+    service.address.and_then(|address| address.parse().ok()).unwrap_or(UNKNOWN)
 }
 
 /// Every span that arrived, with its service and the address that DeepFlow's server would use.
@@ -152,17 +169,24 @@ fn table(
     let (stamped, bare) = (addresses(with), addresses(without));
     writeln!(
         out,
-        "  {:<10} {:<27} {:<12} {:<13} without podstamp",
-        "service", "pod", "on the wire", "stamped"
+        "  {:<10} {:<27} {:<13} {:<20} without podstamp",
+        "service", "pod", "connection", "stamped"
     )?;
     for service in &SERVICES {
-        let text = |address: Option<&IpAddr>| address.map_or("-".to_owned(), ToString::to_string);
-        let bare = match bare.get(service.name) {
-            Some(address) if *address == balancer => format!("{address} (the balancer)"),
-            other => text(other),
+        let wire = match service.way {
+            Way::Balancer => balancer.to_string(),
+            Way::Relay => RELAY.to_owned(),
         };
-        let stamped = text(stamped.get(service.name));
-        writeln!(out, "  {:<10} {:<27} {balancer:<12} {stamped:<13} {bare}", service.name, service.pod)?;
+        let stamped = match stamped.get(service.name) {
+            Some(&UNKNOWN) => format!("{UNKNOWN} (unknown)"),
+            Some(address) => address.to_string(),
+            None => "-".to_owned(),
+        };
+        let bare = match bare.get(service.name) {
+            Some(address) if *address == balancer => format!("{address} (who sent it)"),
+            address => address.map_or("-".to_owned(), ToString::to_string),
+        };
+        writeln!(out, "  {:<10} {:<27} {wire:<13} {stamped:<20} {bare}", service.name, service.pod)?;
     }
     Ok(())
 }
@@ -175,13 +199,16 @@ fn bars(records: &[Arc<Record>]) -> Vec<Bar> {
         name: span.name.clone(),
         pod: SERVICES
             .iter()
-            .find(|service| service.address.parse() == Ok(address))
-            .map_or_else(|| format!("unknown pod {address}"), |service| service.pod.to_owned()),
+            .find(|service| address != UNKNOWN && due(service) == address)
+            .map_or_else(|| format!("{address}, pod unknown"), |service| service.pod.to_owned()),
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
     };
     spans_of(records).map(bar).collect()
 }
+
+/// How DeepFlow has it that nobody knows the address.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Everything happens on loopback within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -89,9 +89,12 @@ fn the_demo_ends_well() {
     let output = run(["demo"], b"");
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for address in ["10.244.1.17", "10.244.2.31", "10.244.1.22", "10.244.3.9", "10.244.2.45"] {
+    for address in ["10.244.1.17", "10.244.2.31", "10.244.1.22", "10.244.3.9", "10.244.2.45", "10.244.3.12"] {
         assert!(text.contains(address), "{text}");
     }
+    // The pod without an address has none, and above all not the relay's.
+    let line = text.lines().find(|line| line.trim_start().starts_with("mail-svc")).unwrap();
+    assert!(line.contains("10.244.3.40   0.0.0.0 (unknown)"), "{line}");
 }
 
 #[test]

@@ -36,12 +36,7 @@ impl Encoding {
     /// One that cannot be decoded.
     pub(crate) fn broken(self) -> Vec<u8> {
         match self {
-            Self::Protobuf => {
-                let mut body = spans::export(&[("MARK", "web-1")]);
-                let at = body.windows(4).position(|window| window == b"MARK").unwrap();
-                body[at] = 0xff;
-                body
-            }
+            Self::Protobuf => spans::with_a_number_for_text(spans::export(&[("MARK", "web-1")]), "MARK"),
             Self::Json => br#"{"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": true}]}]}]}"#.to_vec(),
         }
     }

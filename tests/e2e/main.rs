@@ -27,6 +27,7 @@ mod doors;
 mod encoding;
 mod envoy;
 mod grpc;
+mod harms;
 mod http;
 mod http2;
 mod limits;

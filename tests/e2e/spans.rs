@@ -25,6 +25,27 @@ pub(crate) fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
     encode(vec![resource])
 }
 
+/// A request of one pod with these spans.
+pub(crate) fn export_spans(service: &str, pod: &str, spans: Vec<Span>) -> Vec<u8> {
+    let mut resource = resource(service, pod);
+    resource.scope_spans[0].spans = spans;
+    encode(vec![resource])
+}
+
+/// A span that took a millisecond, with its end in nanoseconds since 1970 and text attributes.
+pub(crate) fn span(end: u64, attributes: &[(&str, &str)]) -> Span {
+    Span {
+        trace_id: vec![7; 16],
+        span_id: vec![9; 8],
+        name: "work".to_owned(),
+        kind: 2,
+        start_time_unix_nano: end - 1_000_000,
+        end_time_unix_nano: end,
+        attributes: attributes.iter().map(|(key, value)| text(key, value)).collect(),
+        ..Default::default()
+    }
+}
+
 /// A batch of some kilobytes, from many services of the pod `web-1`.
 pub(crate) fn many() -> Vec<u8> {
     let services: Vec<_> = (0..200).map(|index| format!("service-{index}")).collect();
@@ -32,13 +53,17 @@ pub(crate) fn many() -> Vec<u8> {
     export(&resources)
 }
 
-/// A request whose last span has an attribute that is not UTF-8: the walk does not see it, the agent does.
+/// A request whose last span has an attribute of which the type is wrong: the walk does not see it, the agent does.
 pub(crate) fn broken_deep_in_a_span() -> Vec<u8> {
     let mut resource = resource("shop", "shop-1");
     resource.scope_spans[0].spans[0].attributes = vec![text("broken", "MARK")];
-    let mut body = encode(vec![resource]);
-    let at = body.windows(4).position(|window| window == b"MARK").unwrap();
-    body[at + 1] = 0xff;
+    with_a_number_for_text(encode(vec![resource]), "MARK")
+}
+
+/// Makes of the tag ahead of a text, and of its length, one that says that a number follows.
+pub(crate) fn with_a_number_for_text(mut body: Vec<u8>, text: &str) -> Vec<u8> {
+    let at = body.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    body[at - 2] &= !7;
     body
 }
 

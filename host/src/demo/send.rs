@@ -36,9 +36,19 @@ impl Connection {
         self.local
     }
 
-    /// Exports, and makes sure that it was accepted.
-    pub(super) async fn post(&mut self, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
-        let request = Request::post(path)
+    /// Exports, and makes sure that it was accepted. `relay` is whose connection it stands for, where that is not ours.
+    pub(super) async fn post(
+        &mut self,
+        path: &str,
+        relay: Option<&str>,
+        body: Vec<u8>,
+    ) -> anyhow::Result<()> {
+        let request = Request::post(path);
+        let request = match relay {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        };
+        let request = request
             .header(header::HOST, self.remote.to_string())
             .header(header::CONTENT_TYPE, "application/x-protobuf")
             .body(Full::from(body))?;

@@ -1,4 +1,4 @@
-//! The Spring Boot shop of DeepFlow's demo: five services, one request through all of them, as the OpenTelemetry Java
+//! The Spring Boot shop of DeepFlow's demo and two services more: one request through all of them, as the OpenTelemetry Java
 //! agent reports it.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -15,18 +15,35 @@ pub(super) struct Service {
     pub(super) name: &'static str,
     /// The pod's name, which the Java agent reports as `host.name`.
     pub(super) pod: &'static str,
-    /// The pod's address.
-    pub(super) address: &'static str,
+    /// The pod's address; none: it has none yet, though its process runs and reports.
+    pub(super) address: Option<&'static str>,
+    /// How its spans get to podstamp.
+    pub(super) way: Way,
     node: &'static str,
 }
 
+/// Whose connection brings spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A load balancer's, which is no pod.
+    Balancer,
+    /// A relay's, a Collector for instance, which is a pod itself.
+    Relay,
+}
+
+/// The pod that relays.
+pub(super) const RELAY: &str = "10.244.3.40";
+
 /// The services, from the browser's side on.
-pub(super) const SERVICES: [Service; 5] = [
-    Service { name: "shop-web", pod: "web-shop-6d4cf8b9d7-x2x7k", address: "10.244.1.17", node: "node-1" },
-    Service { name: "item-svc", pod: "svc-item-7c9d6f5b8-qm4tz", address: "10.244.2.31", node: "node-2" },
-    Service { name: "order-svc", pod: "svc-order-5f7b9c8d46-9hjlw", address: "10.244.1.22", node: "node-1" },
-    Service { name: "stock-svc", pod: "svc-stock-84b6d9f7c5-ttn2p", address: "10.244.3.9", node: "node-3" },
-    Service { name: "user-svc", pod: "svc-user-69c8f5d7b4-c8v6r", address: "10.244.2.45", node: "node-2" },
+#[rustfmt::skip]
+pub(super) const SERVICES: [Service; 7] = [
+    Service { name: "shop-web", pod: "web-shop-6d4cf8b9d7-x2x7k", address: Some("10.244.1.17"), way: Way::Balancer, node: "node-1" },
+    Service { name: "item-svc", pod: "svc-item-7c9d6f5b8-qm4tz", address: Some("10.244.2.31"), way: Way::Balancer, node: "node-2" },
+    Service { name: "order-svc", pod: "svc-order-5f7b9c8d46-9hjlw", address: Some("10.244.1.22"), way: Way::Balancer, node: "node-1" },
+    Service { name: "stock-svc", pod: "svc-stock-84b6d9f7c5-ttn2p", address: Some("10.244.3.9"), way: Way::Balancer, node: "node-3" },
+    Service { name: "user-svc", pod: "svc-user-69c8f5d7b4-c8v6r", address: Some("10.244.2.45"), way: Way::Balancer, node: "node-2" },
+    Service { name: "pay-svc", pod: "svc-pay-7d8b5c6f94-l2w9d", address: Some("10.244.3.12"), way: Way::Relay, node: "node-3" },
+    Service { name: "mail-svc", pod: "svc-mail-5c4d7b8f6-z8xkp", address: None, way: Way::Relay, node: "node-2" },
 ];
 
 /// One span: its service, its parent among the steps before it, its name and kind, when it begins and how long it takes
@@ -44,7 +61,7 @@ const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
 #[rustfmt::skip]
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 19] = [
     Step { service: 0, parent: None, name: "GET /shop/full", kind: SERVER, start: 0, duration: 48_200 },
     Step { service: 0, parent: Some(0), name: "HTTP GET", kind: CLIENT, start: 1_400, duration: 11_900 },
     Step { service: 1, parent: Some(1), name: "GET /item/{id}", kind: SERVER, start: 2_600, duration: 9_500 },
@@ -59,6 +76,10 @@ const STEPS: [Step; 15] = [
     Step { service: 3, parent: Some(10), name: "SELECT shop.stock", kind: CLIENT, start: 28_300, duration: 2_900 },
     Step { service: 3, parent: Some(10), name: "UPDATE shop.stock", kind: CLIENT, start: 31_700, duration: 4_800 },
     Step { service: 2, parent: Some(5), name: "INSERT shop.order", kind: CLIENT, start: 39_000, duration: 5_700 },
+    Step { service: 2, parent: Some(5), name: "HTTP POST", kind: CLIENT, start: 38_500, duration: 4_600 },
+    Step { service: 5, parent: Some(14), name: "POST /pay", kind: SERVER, start: 39_200, duration: 3_300 },
+    Step { service: 2, parent: Some(5), name: "HTTP POST", kind: CLIENT, start: 43_200, duration: 2_600 },
+    Step { service: 6, parent: Some(16), name: "POST /mail", kind: SERVER, start: 43_900, duration: 1_400 },
     Step { service: 0, parent: Some(0), name: "render shop.html", kind: 1, start: 47_200, duration: 800 },
 ];
 
@@ -82,26 +103,30 @@ pub(super) fn export(service: &Service, trace: u128, begin: u64) -> ExportTraceS
 
 /// What `kubectl get pods -A -o json` would print in that cluster.
 pub(super) fn pods() -> serde_json::Value {
-    let pod = |service: &Service| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": service.pod,
-                "namespace": "deepflow-otel-spring-demo",
-                "uid": format!("6f1d2c3b-0000-4000-8000-{:012x}", service.pod.len() * 7919),
-                "creationTimestamp": "2026-11-20T08:00:00Z",
-            },
-            "spec": {"nodeName": service.node},
-            "status": {
-                "phase": "Running",
-                "hostIP": format!("192.168.10.1{}", service.node.trim_start_matches("node-")),
-                "podIP": service.address,
-                "podIPs": [{"ip": service.address}],
-            },
-        })
-    };
-    json!({"apiVersion": "v1", "kind": "List", "items": SERVICES.iter().map(pod).collect::<Vec<_>>()})
+    let relay = pod("otel-gateway-6b7f9d5c48-hv2rn", Some(RELAY), "node-3");
+    let services = SERVICES.iter().map(|service| pod(service.pod, service.address, service.node));
+    json!({"apiVersion": "v1", "kind": "List", "items": services.chain([relay]).collect::<Vec<_>>()})
+}
+
+fn pod(name: &str, address: Option<&str>, node: &str) -> serde_json::Value {
+    let host = format!("192.168.10.1{}", node.trim_start_matches("node-"));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "deepflow-otel-spring-demo",
+            "uid": format!("6f1d2c3b-0000-4000-8000-{:012x}", name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))),
+            "creationTimestamp": "2026-11-20T08:00:00Z",
+        },
+        "spec": {"nodeName": node},
+        "status": match address {
+            Some(address) => json!({
+                "phase": "Running", "hostIP": host, "podIP": address, "podIPs": [{"ip": address}],
+            }),
+            None => json!({"phase": "Pending", "hostIP": host}),
+        },
+    })
 }
 
 fn is_of(step: &Step, service: &Service) -> bool {

@@ -21,7 +21,9 @@ struct Way {
 impl Way {
     fn new() -> Self {
         let agent = StandIn::with(Builder::keep_bodies);
-        let served = Setup::load_balancer(&agent.url()).serve();
+        // Times are to arrive as they were written.
+        let setup = Setup::load_balancer(&agent.url()).own("  guard:\n    future_spans: 0\n");
+        let served = setup.serve();
         let client = Client::connect(served.address);
         Self { agent, _served: served, client }
     }
