@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod document;
 mod exit;
+mod output;
 mod rewrite;
 mod serve;
 

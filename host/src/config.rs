@@ -82,9 +82,10 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadErr
 
 /// Reads a text. The error has why there is no document; what is wrong with one is for whoever reads it.
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let (mut document, mut notices) = document::read(text)?;
+    let document::Found { mut document, mut notices, faults } = document::read(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
-    let unresolved = config::resolve(&mut document, environment, read_scalar);
+    let mut unresolved = config::resolve(&mut document, environment, read_scalar);
+    unresolved.faults.splice(..0, faults);
     // One document may serve both; whoever copies a key of the module's into the host's is to know.
     let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));

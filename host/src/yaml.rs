@@ -1,10 +1,16 @@
 //! YAML, read in the way of Go's yaml.v3: what works for the Collector and for kubectl works here.
 
-use std::marker::PhantomData;
+mod value;
+
+use std::cell::RefCell;
 
 use serde::de::DeserializeSeed;
 use serde_json::Value;
-use serde_saphyr::{DefaultMessageFormatter, Deserializer, Error, MessageFormatter, Options};
+use serde_saphyr::{
+    DefaultMessageFormatter, Deserializer, DuplicateKeyPolicy, Error, Location, MessageFormatter, Options,
+};
+
+use value::{AnyValue, Repeated};
 
 /// Where and why a text is no usable YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +40,24 @@ impl<'a> Document<'a> {
 
     /// Reads the document as a value without a schema.
     pub(crate) fn value(self) -> Result<Value, SyntaxError> {
-        self.read(serde_saphyr::options! {}, PhantomData)
+        let (value, repeated) = self.value_and_repeated()?;
+        repeated.into_iter().next().map_or(Ok(value), Err)
+    }
+
+    /// Reads the document as a value without a schema in which the first of several equal keys counts, and gives the others.
+    pub(crate) fn value_and_repeated(self) -> Result<(Value, Vec<SyntaxError>), SyntaxError> {
+        let repeated = RefCell::default();
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
+        let value = self.read(options, AnyValue { repeated: &repeated })?;
+        let told = |Repeated { key, first, again }| {
+            let place = |at: Location| (at.line() + self.lines_before, at.column());
+            let ((line, column), (first_line, first_column)) = (place(again), place(first));
+            let message = format!(
+                "`{key}` stands here again, after line {first_line}, column {first_column}: make one of them"
+            );
+            SyntaxError { line, column, message: message.replace(char::is_control, " ") }
+        };
+        Ok((value, repeated.into_inner().into_iter().map(told).collect()))
     }
 
     /// Reads the document by way of a seed. Only nesting and aliases are limited: the caller limits the size.
@@ -114,6 +137,8 @@ const MAX_REPLAYED_EVENTS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
+    use std::marker::PhantomData;
+
     use super::*;
 
     fn read(text: &str) -> Value {
@@ -134,7 +159,21 @@ mod tests {
     fn a_key_that_stands_twice_is_an_error_with_its_place() {
         let error = Document::whole("a: 1\nb: 2\na: 3\n").value().unwrap_err();
         assert_eq!((error.line, error.column), (3, 1), "{error}");
-        assert!(error.message.contains("duplicate"), "{error}");
+        assert_eq!(error.message, "`a` stands here again, after line 1, column 1: make one of them");
+        let text = "a: {b: 1, c: 2,\n  b: 3}\nb: &x {d: 1}\ne: {<<: *x, d: 2}\na: 4\n";
+        let (value, repeated) = Document { lines_before: 10, text }.value_and_repeated().unwrap();
+        assert_eq!(value, serde_json::json!({"a": {"b": 1, "c": 2}, "b": {"d": 1}, "e": {"d": 2}}));
+        let repeated: Vec<_> = repeated.iter().map(ToString::to_string).collect();
+        let told = |place, key, first| {
+            format!("{place}: `{key}` stands here again, after {first}: make one of them")
+        };
+        assert_eq!(
+            repeated,
+            [
+                told("line 12, column 3", "b", "line 11, column 5"),
+                told("line 15, column 1", "a", "line 11, column 1"),
+            ]
+        );
     }
 
     #[test]

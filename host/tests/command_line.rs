@@ -131,6 +131,19 @@ fn an_unset_variable_is_a_warning_where_it_is_checked_and_a_fault_where_it_is_se
 }
 
 #[test]
+fn whoever_closes_the_pipe_has_read_enough() {
+    let files = Files::new();
+    let keys: String = (0..5000).map(|number| format!("k{number}: 1\n")).collect();
+    let file = files.write("many.yaml", &keys);
+    let mut child = podstamp(&["check", "--config", file.to_str().unwrap()]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{line}");
+    assert!(!text(&output.stderr).contains("podstamp: "), "{}", text(&output.stderr));
+}
+
+#[test]
 fn check_tells_faults_of_all_stages_at_once() {
     let files = Files::new();
     let exporter =

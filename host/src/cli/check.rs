@@ -13,6 +13,7 @@ use podstamp_core::exchange::{Level, Notice};
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
+use super::output;
 use probe::Finding;
 
 /// Check a configuration: every fault on a line of its own, on stdout. Exit code 64 if there is any.
@@ -59,7 +60,7 @@ impl Check {
 }
 
 fn print(faults: &[Fault]) -> Result<Exit, Failed> {
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     for fault in faults {
         writeln!(out, "{fault}").map_err(|error| Failed::new(Exit::Output, error))?;
     }
@@ -69,7 +70,7 @@ fn print(faults: &[Fault]) -> Result<Exit, Failed> {
 fn probe(url: &str) -> Result<Exit, Failed> {
     let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
     let findings = runtime.block_on(probe::probe(url));
-    let mut out = io::stdout().lock();
+    let mut out = output::stdout();
     let mut exit = Exit::Success;
     for finding in findings {
         let line = match finding {

@@ -1,6 +1,6 @@
 //! `podstamp demo`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use podstamp::shutdown::Signals;
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
+use super::output;
 
 /// Show podstamp at work on this machine, without a cluster: a shop's spans through one shared connection to a stand-in
 /// agent. Exit code 0 only if every span arrived under the right pod.
@@ -31,7 +32,7 @@ impl Demo {
     async fn show(self) -> anyhow::Result<Exit> {
         let mut signals = Signals::catch()?;
         let demo = demo::Demo::start(self.guest).await?;
-        let mut out = io::stdout();
+        let mut out = output::stdout();
         let verdict = demo.play(&mut out).await?;
         if self.keep {
             demo.describe(&mut out)?;

@@ -16,6 +16,7 @@ use podstamp_core::exchange::{Answer, Content, Header, Outbound, Verdict};
 
 use super::document;
 use super::exit::{Exit, Failed};
+use super::output;
 
 /// Stamp one export request (protobuf or JSON, plain or gzipped), stdin to stdout, as `serve` would. What comes out is
 /// protobuf. A report goes to stderr.
@@ -68,7 +69,7 @@ impl Rewrite {
                 return Err(refused(assembly.processor().as_ref(), &incoming.body, &answer));
             }
         };
-        let mut out = io::stdout().lock();
+        let mut out = output::stdout();
         out.write_all(&body).and_then(|()| out.flush()).map_err(|error| Failed::new(Exit::Output, error))?;
         report::show(&prepared.report, &body);
         Ok(Exit::Success)

@@ -7,30 +7,54 @@ use serde_json::{Map, Value};
 use super::fault;
 use crate::yaml::{self, Document};
 
-/// The configuration in a text, and where it was found if that is not plain.
-pub(super) fn read(text: &str) -> Result<(Value, Vec<Notice>), Vec<Fault>> {
-    let mut documents = Vec::new();
-    let mut faults = Vec::new();
+/// What a text has.
+#[derive(Debug, PartialEq)]
+pub(super) struct Found {
+    /// The configuration.
+    pub(super) document: Value,
+    /// Where it was found, if that is not plain.
+    pub(super) notices: Vec<Notice>,
+    /// What is wrong with how it is written.
+    pub(super) faults: Vec<Fault>,
+}
+
+/// The configuration in a text.
+pub(super) fn read(text: &str) -> Result<Found, Vec<Fault>> {
+    let (mut documents, mut faults, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
     for document in yaml::documents(text.trim_start_matches('\u{feff}')) {
-        match document.value() {
-            Ok(value) => documents.extend(flatten(value)),
+        match document.value_and_repeated() {
+            Ok((value, again)) => {
+                documents.extend(flatten(value));
+                repeated.extend(again.iter().map(|error| fault(error.to_string())));
+            }
             Err(error) => faults.push(fault(error.to_string())),
         }
     }
     if !faults.is_empty() {
-        return Err(faults);
+        repeated.extend(faults);
+        return Err(repeated);
     }
-    let found = match documents.iter().any(|document| kind(document).is_some()) {
-        true => from_manifest(&documents),
-        false => from_plain(documents),
+    let is_plain = match documents.as_slice() {
+        [document] => kind(document).is_none() && (is_configuration(document) || places(document).is_empty()),
+        documents => documents.iter().all(|document| kind(document).is_none()),
     };
-    found.map_err(|fault| vec![fault])
+    let found = if is_plain { from_plain(documents) } else { from_manifest(&documents) };
+    match found {
+        Ok(mut found) => {
+            repeated.append(&mut found.faults);
+            Ok(Found { faults: repeated, ..found })
+        }
+        Err(fault) => {
+            repeated.push(fault);
+            Err(repeated)
+        }
+    }
 }
 
-fn from_plain(documents: Vec<Value>) -> Result<(Value, Vec<Notice>), Fault> {
+fn from_plain(documents: Vec<Value>) -> Result<Found, Fault> {
     let count = documents.len();
     match <[Value; 1]>::try_from(documents) {
-        Ok([document @ Value::Object(_)]) => Ok((document, Vec::new())),
+        Ok([document @ Value::Object(_)]) => Ok(Found { document, notices: Vec::new(), faults: Vec::new() }),
         Ok(_) => Err(fault(
             "is not a mapping: expected are the Collector's sections, such as processors and service",
         )),
@@ -39,38 +63,64 @@ fn from_plain(documents: Vec<Value>) -> Result<(Value, Vec<Notice>), Fault> {
     }
 }
 
-fn from_manifest(documents: &[Value]) -> Result<(Value, Vec<Notice>), Fault> {
+/// Where in a document a configuration may stand, as a text or a section.
+fn places(document: &Value) -> Vec<(String, &Value)> {
+    let entries = |of: &str| -> Vec<_> {
+        let entries = document.get("data").and_then(Value::as_object).into_iter().flatten();
+        entries.map(|(entry, value)| (format!("entry {entry} of {of}"), value)).collect()
+    };
+    let at = |pointer: &str, place: String| {
+        document.pointer(pointer).map(|value| (place, value)).into_iter().collect()
+    };
+    match kind(document) {
+        Some("ConfigMap") => entries(&format!("ConfigMap {}", name(document))),
+        Some("OpenTelemetryCollector") => {
+            at("/spec/config", format!("spec.config of OpenTelemetryCollector {}", name(document)))
+        }
+        Some(_) => Vec::new(),
+        None if document.get("data").is_some() => entries("data"),
+        // The values of the Collector's Helm chart.
+        None => at("/config", "config of Helm values".to_owned()),
+    }
+}
+
+fn from_manifest(documents: &[Value]) -> Result<Found, Fault> {
     let mut found = Vec::new();
     let mut broken = Vec::new();
-    for config_map in documents.iter().filter(|document| kind(document) == Some("ConfigMap")) {
-        for (entry, text) in config_map.get("data").and_then(Value::as_object).into_iter().flatten() {
-            let place = format!("entry {entry} of ConfigMap {}", name(config_map));
-            match text.as_str().map(|text| Document::whole(text).value()) {
-                Some(Ok(value)) if is_configuration(&value) => found.push((place, value)),
-                Some(Err(error)) => broken.push(format!("{place} is no YAML ({error})")),
-                _ => {}
-            }
+    for (place, value) in documents.iter().flat_map(places) {
+        let read = match value {
+            Value::String(text) => Document::whole(text).value_and_repeated(),
+            section => Ok((section.clone(), Vec::new())),
+        };
+        match read {
+            Ok((value, repeated)) if is_configuration(&value) => found.push((place, value, repeated)),
+            Err(error) => broken.push(format!("{place} is no YAML ({error})")),
+            Ok(_) => {}
         }
     }
     if found.len() > 1 {
-        let places: Vec<_> = found.into_iter().map(|(place, _)| place).collect();
+        let places: Vec<_> = found.into_iter().map(|(place, ..)| place).collect();
         return Err(fault(format!(
             "has more than one Collector's configuration: {}; leave only one of them in the file",
             places.join(", ")
         )));
     }
-    let Some((place, document)) = found.pop() else { return Err(fault(nothing_found(documents, &broken))) };
+    let Some((place, document, repeated)) = found.pop() else {
+        return Err(fault(nothing_found(documents, &broken)));
+    };
+    let faults = repeated.iter().map(|error| fault(format!("{place}, {error}"))).collect();
     let message = format!("the configuration was taken from {place}");
-    Ok((document, vec![Notice { level: Level::Info, key: "config-from-configmap".into(), message }]))
+    Ok(Found {
+        document,
+        notices: vec![Notice { level: Level::Info, key: "config-from-manifest".into(), message }],
+        faults,
+    })
 }
 
 fn nothing_found(documents: &[Value], broken: &[String]) -> String {
     if broken.is_empty() {
         let kinds: Vec<_> = documents.iter().map(|document| kind(document).unwrap_or("no kind")).collect();
-        format!(
-            "has no ConfigMap with a Collector's configuration; found were documents of {}",
-            kinds.join(", ")
-        )
+        format!("has no Collector's configuration; found were documents of {}", kinds.join(", "))
     } else {
         format!(
             "has no usable Collector's configuration: {}; lines count from the entry's first",
@@ -132,7 +182,8 @@ mod tests {
 
     #[test]
     fn the_configuration_is_taken_out_of_a_complete_manifest() {
-        let (document, notices) = read(MANIFEST).unwrap();
+        let Found { document, notices, faults } = read(MANIFEST).unwrap();
+        assert_eq!(faults, []);
         let pipeline = &document["service"]["pipelines"]["traces"]["processors"];
         assert_eq!(*pipeline, serde_json::json!(["k8sattributes", "resource", "memory_limiter", "batch"]));
         assert_eq!(document["processors"]["memory_limiter"]["check_interval"], "5s");
@@ -170,7 +221,7 @@ mod tests {
         );
         assert_eq!(
             faults("kind: Namespace\n---\nkind: ConfigMap\ndata: {app.yaml: \"color: blue\", n: 5}\n"),
-            "has no ConfigMap with a Collector's configuration; found were documents of Namespace, ConfigMap"
+            "has no Collector's configuration; found were documents of Namespace, ConfigMap"
         );
         let broken =
             faults("kind: ConfigMap\nmetadata: {name: c}\ndata:\n  conf: |\n    receivers:\n      a: [\n");
@@ -192,7 +243,42 @@ mod tests {
         let text = "processors:\n  resource: {}\n  resource: {}\n---\na: [\n---\nb: 1\n";
         let (first, second) =
             faults(text).split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        assert!(first.starts_with("line 3, column 3: duplicate"), "{first}");
+        assert_eq!(
+            first,
+            "line 3, column 3: `resource` stands here again, after line 2, column 3: make one of them"
+        );
         assert!(second.starts_with("line "), "{second}");
+    }
+
+    #[test]
+    fn the_operators_resource_helm_values_and_bare_data_are_read() {
+        let configuration = "processors: {resource: {attributes: []}}";
+        let expected = serde_json::json!({"processors": {"resource": {"attributes": []}}});
+        let operator =
+            "kind: OpenTelemetryCollector\nmetadata: {name: c}\nspec:\n  mode: daemonset\n  config";
+        for (text, place) in [
+            (format!("{operator}:\n    {configuration}\n"), "spec.config of OpenTelemetryCollector c"),
+            (format!("{operator}: |\n    {configuration}\n"), "spec.config of OpenTelemetryCollector c"),
+            (format!("mode: daemonset\nconfig:\n  {configuration}\n"), "config of Helm values"),
+            (format!("data:\n  relay: |\n    {configuration}\n"), "entry relay of data"),
+        ] {
+            let Found { document, notices, faults } = read(&text).unwrap();
+            assert_eq!((document, faults), (expected.clone(), vec![]), "{text}");
+            let messages: Vec<_> = notices.iter().map(|notice| notice.message.to_string()).collect();
+            assert_eq!(messages, [format!("the configuration was taken from {place}")]);
+        }
+        // Such keys beside the Collector's sections are no envelope.
+        assert_eq!(read("config: 1\nservice: {}\n").unwrap().notices, []);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_told_and_hides_nothing() {
+        let found = read("processors: {a: 1}\nservice: {}\nprocessors: {b: 2}\n").unwrap();
+        assert_eq!(found.document, serde_json::json!({"processors": {"a": 1}, "service": {}}));
+        let told = "`processors` stands here again, after line 1, column 1: make one of them";
+        assert_eq!(found.faults, [fault(format!("line 3, column 1: {told}"))]);
+        let found = read("data:\n  a: |\n    processors: {}\n    processors: {}\n").unwrap();
+        let told = "`processors` stands here again, after line 1, column 1: make one of them";
+        assert_eq!(found.faults, [fault(format!("entry a of data, line 2, column 1: {told}"))]);
     }
 }
