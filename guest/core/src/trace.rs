@@ -207,8 +207,8 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
             if number == 2 && wire == LENGTH {
                 let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(rest, kind))?;
                 self.met.spans += 1;
-                let fields = walk_span(span, &self.checks, &mut self.met)?;
-                if names::is_suspect(span.len(), fields) && self.checks.long_names {
+                walk_span(span, &self.checks, &mut self.met)?;
+                if span.len() > names::HARMLESS && self.checks.long_names {
                     let span = Field::read(rest, number, wire, after)?;
                     self.met.names.extend(LongName::find(scope_spans, span));
                 }

@@ -17,13 +17,6 @@ pub(crate) struct LongName<'a> {
     keep: usize,
 }
 
-/// Whether a span of so many bytes, in so many fields, may be one of these: a name is no longer than its span, and attributes
-/// no more than its fields.
-#[inline]
-pub(crate) fn is_suspect(bytes: usize, fields: usize) -> bool {
-    (bytes as u64).saturating_mul(fields as u64) > MAX_COPIED
-}
-
 impl<'a> LongName<'a> {
     /// Looks at a span that was walked.
     pub(crate) fn find(scope_spans: Field<'a>, span: Field<'a>) -> Option<Self> {
@@ -87,6 +80,10 @@ fn whole_characters(name: &[u8]) -> usize {
 
 /// Bytes of names, each times the attributes beside it.
 const MAX_COPIED: u64 = 4 << 20;
+
+/// Bytes of a span that cannot come to that: an attribute takes two at least, and `name * attributes` is the largest where the
+/// name takes half of them. A power of two below the root of eight times as much.
+pub(crate) const HARMLESS: usize = 4 << 10;
 
 /// Bytes that a name is cut to.
 const MAX_NAME: usize = 1 << 10;

@@ -5,31 +5,39 @@ use crate::guard::peers::{KEY_BEGIN, KEY_LENGTHS, Peer};
 use crate::message::Message;
 use crate::wire::{self, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT};
 
-/// Walks a span, and notes what rules are about; gives how many fields it has.
+/// Walks a span, and notes what rules are about.
 ///
 /// Fields as encoders write them are stepped over by adding up, and whether the last of them ran past the end is asked once.
 /// All other ways to write a field take [`walk_field`].
 #[inline]
-pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<usize, Broken> {
-    let mut at = 0;
-    let mut last = 0;
-    let mut fields = 0;
+pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<(), Broken> {
     let mut times = Stand { start: span.len(), end: span.len() };
+    // How nearly all spans begin: trace_id and span_id.
+    let (mut last, mut at) = match span {
+        [0x0a, 16, rest @ ..] if chunk(rest, 16) == Some(&[0x12, 8]) => (18, 28),
+        _ => (0, 0),
+    };
     while let Some(tag_byte) = span.get(at) {
         last = at;
-        fields += 1;
-        let step = match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
-            (Some(&field @ (LENGTH_FIELD | ATTRIBUTE)), Some(length)) if *length < 0x80 => {
-                let length = usize::from(*length);
-                if field == ATTRIBUTE && checks.peer_family && may_be_peer(span, at + 2, length) {
-                    met.attribute(span, at + 2, length);
-                }
-                2 + length
+        // Of all fields most are attributes.
+        if *tag_byte == ATTRIBUTE
+            && let Some(length) = span.get(at + 1)
+            && *length < 0x80
+        {
+            let length = usize::from(*length);
+            if checks.peer_family && may_be_peer(span, at + 2, length) {
+                met.attribute(span, at + 2, length);
             }
-            (Some(&field @ (LENGTH_FIELD | ATTRIBUTE)), Some(low)) => match span.get(at + 2) {
+            at += 2 + length;
+            continue;
+        }
+        let step = match (SHORT_FIELDS.get(usize::from(*tag_byte)), span.get(at + 1)) {
+            (Some(&LENGTH_FIELD), Some(length)) if *length < 0x80 => 2 + usize::from(*length),
+            (Some(&LENGTH_FIELD), Some(low)) => match span.get(at + 2) {
                 Some(high) if *high < 0x80 => {
                     let length = usize::from(*low & 0x7f) | usize::from(*high) << 7;
-                    if field == ATTRIBUTE && checks.peer_family && may_be_long_peer(span, at + 3, length) {
+                    if *tag_byte == ATTRIBUTE && checks.peer_family && may_be_long_peer(span, at + 3, length)
+                    {
                         met.attribute(span, at + 3, length);
                     }
                     3 + length
@@ -38,7 +46,14 @@ pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) 
             },
             (Some(&START), _) => {
                 times.start = at + 1;
-                9
+                // The end stands right behind.
+                if span.get(at + 9) == Some(&END_TAG) {
+                    last = at + 9;
+                    times.end = at + 10;
+                    18
+                } else {
+                    9
+                }
             }
             (Some(&END), _) => {
                 times.end = at + 1;
@@ -63,7 +78,7 @@ pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) 
     if checks.times.are_odd(value(start), value(end)) {
         met.times.note(&checks.times, start, end);
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// Where a span's times stand, the last ones given. At its end: nowhere, which is 0.
@@ -91,20 +106,20 @@ static SHORT_FIELDS: [u8; 256] = {
     }
     table[6 << 3 | VARINT as usize] = KIND;
     table[7 << 3 | FIXED64 as usize] = START;
-    table[8 << 3 | FIXED64 as usize] = END;
-    table[9 << 3 | LENGTH as usize] = ATTRIBUTE;
+    table[END_TAG as usize] = END;
     table[0x85] = FLAGS;
     table
 };
 const LENGTH_FIELD: u8 = 1;
+/// The tag of an attribute, and of the end.
+const ATTRIBUTE: u8 = 9 << 3 | LENGTH;
+const END_TAG: u8 = 8 << 3 | FIXED64;
 /// Times: 64 bits.
 const START: u8 = 2;
 const END: u8 = 6;
 const KIND: u8 = 3;
 /// Field 16, 32 bits: the one known field whose tag takes two bytes, 0x85 and 0x01.
 const FLAGS: u8 = 4;
-/// A field with a length too.
-const ATTRIBUTE: u8 = 5;
 
 /// Whether an attribute may be a peer's address. Of those in the form that encoders write, a key and then a value, few may; any
 /// other form takes a closer look, since its key may stand anywhere.
@@ -116,7 +131,7 @@ fn may_be_peer(span: &[u8], at: usize, length: usize) -> bool {
     !is_plain || KEY_LENGTHS.contains(key) && [*first, *second] == KEY_BEGIN
 }
 
-/// The same for one whose length takes two bytes, and so mostly its value's.
+/// The same where its length takes two bytes, and so mostly its value's.
 #[inline(always)]
 fn may_be_long_peer(span: &[u8], at: usize, length: usize) -> bool {
     let Some([0x0a, key, first, second]) = chunk(span, at) else { return true };

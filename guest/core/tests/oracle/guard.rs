@@ -61,7 +61,7 @@ pub(crate) fn rename_peers(mut request: ExportTraceServiceRequest) -> ExportTrac
 /// The address by which the agent knows a resource.
 fn host(resource: &ProstResource) -> Option<IpAddr> {
     let own = resource.attributes.iter().filter(|attribute| attribute.key == "app.host.ip");
-    own.filter_map(address).last()
+    own.filter_map(address).next_back()
 }
 
 fn address(attribute: &KeyValue) -> Option<IpAddr> {
@@ -368,7 +368,7 @@ fn a_long_name_is_cut_at_a_character_where_a_span_has_many_attributes() {
 #[test]
 fn names_are_cut_in_spans_that_leave_in_parts_too() {
     let span = |index: usize| Span {
-        name: if index % 3 == 0 { "n".repeat(50_000) } else { "n".to_owned() },
+        name: if index.is_multiple_of(3) { "n".repeat(50_000) } else { "n".to_owned() },
         attributes: (0..100).map(|_| KeyValue::default()).collect(),
         span_id: vec![index as u8; 8],
         end_time_unix_nano: NOW,
