@@ -42,11 +42,7 @@ impl Calls {
 
     /// Calls `conclude`.
     pub(crate) async fn conclude(&self, attempt: Attempt, ended: Ended) -> Result<Next, Failure> {
-        let size = match &ended {
-            Ended::Closed(body) | Ended::Response { body, .. } => body.len(),
-            Ended::NotConnected(_) | Ended::TimedOut | Ended::Oversized => 0,
-        };
-        self.run(size, move |filter| filter.conclude(attempt, &ended)).await
+        self.run(ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
     }
 
     /// Counts and logs a failure that somebody else found in the filter's answer.

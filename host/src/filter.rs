@@ -60,6 +60,16 @@ pub enum Ended {
     Oversized,
 }
 
+impl Ended {
+    /// The body that it carries; empty where there is none.
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::Response { body, .. } | Self::Closed(body) => body,
+            Self::NotConnected(_) | Self::TimedOut | Self::Oversized => &[],
+        }
+    }
+}
+
 /// One fault in a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message} (at offset {offset:#x})", if path.is_empty() { "the request" } else { path.as_str() })]

@@ -91,15 +91,45 @@ impl Processor {
         &self.notices
     }
 
-    fn with_instance<T>(&self, call: impl FnOnce(&mut Instance) -> Result<T, Failure>) -> Result<T, Failure> {
+    /// Calls with an instance. `size` is what the call takes into its memory, bytes.
+    ///
+    /// A call that runs out of memory is made once more if the instance had calls before it: they may have left something
+    /// there, and what was accepted is not to be lost by that.
+    fn with_instance<T>(
+        &self,
+        size: usize,
+        call: impl Fn(&mut Instance) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut instance = self.take()?;
-        let result = call(&mut instance);
-        let healthy = match &result {
-            Ok(_) => instance.is_fresh(),
-            Err(_) => false,
-        };
-        self.give_back(healthy.then_some(instance));
+        if !instance.has_room(size) {
+            instance = self.replace(instance)?;
+        }
+        let used = instance.is_used();
+        let mut result = call(&mut instance);
+        if used && matches!(result, Err(Failure::MemoryLimit(_))) {
+            instance = self.replace(instance)?;
+            result = call(&mut instance);
+        }
+        let keep = result.is_ok() && instance.is_worth_keeping();
+        self.give_back(keep.then_some(instance));
         result
+    }
+
+    /// Another instance in the place of one that is dropped first: the pool has memory for no more.
+    fn replace(&self, instance: Instance) -> Result<Instance, Failure> {
+        drop(instance);
+        self.instantiate()
+    }
+
+    /// A new instance in a place that is taken already; the place is given back where that fails.
+    fn instantiate(&self) -> Result<Instance, Failure> {
+        self.plan.instantiate().map(|(instance, _)| instance).map_err(|error| {
+            self.give_back(None);
+            match error {
+                Error::Start(failure) => failure,
+                other => Failure::Trap(other.to_string()),
+            }
+        })
     }
 
     /// An idle instance, or a new one while there may be more; else waits for one, no longer than a call may take.
@@ -112,13 +142,7 @@ impl Processor {
             if pool.alive < self.plan.settings().instances {
                 pool.alive += 1;
                 drop(pool);
-                return self.plan.instantiate().map(|(instance, _)| instance).map_err(|error| {
-                    self.give_back(None);
-                    match error {
-                        Error::Start(failure) => failure,
-                        other => Failure::Trap(other.to_string()),
-                    }
-                });
+                return self.instantiate();
             }
             let (waited, timeout) = self
                 .returned
@@ -152,14 +176,14 @@ impl Filter for Processor {
     }
 
     fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        self.with_instance(|instance| instance.prepare(request))
+        self.with_instance(request.body.len(), |instance| instance.prepare(request))
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
-        self.with_instance(|instance| instance.conclude(attempt, ended))
+        self.with_instance(ended.body().len(), |instance| instance.conclude(attempt, ended))
     }
 
     fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        self.with_instance(|instance| instance.diagnose(body))
+        self.with_instance(body.len(), |instance| instance.diagnose(body))
     }
 }

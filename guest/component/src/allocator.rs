@@ -4,6 +4,10 @@
 //! count starts over once nothing is allocated any more: some instructions where a general allocator takes a hundred. What
 //! `configure` leaves is there for good, which [`Bump::settle`] says.
 //!
+//! A library may keep something of a call after all: a cache of matches, or one that has grown. What is still allocated when
+//! the next call begins is there for good too, and with it whatever lies below: the call after it starts over above. So one
+//! such allocation costs the memory of one call, and not that of all calls to come.
+//!
 //! Memory that is freed in the middle of a call is not given out again before its end. A call allocates little beside the
 //! body, and growing the last allocation, as a vector does while it is filled, happens in place.
 
@@ -23,6 +27,8 @@ pub(crate) struct Bump {
     next: Cell<usize>,
     /// Allocations since `base` that are not freed.
     live: Cell<usize>,
+    /// Whether a call has returned, and none has begun since. The host may still be reading and freeing its result.
+    returned: Cell<bool>,
 }
 
 // SAFETY: the module is built without threads, so nobody else is there to share it with.
@@ -31,7 +37,23 @@ unsafe impl Sync for Bump {}
 
 impl Bump {
     const fn new() -> Self {
-        Self { base: Cell::new(0), next: Cell::new(0), live: Cell::new(0) }
+        Self { base: Cell::new(0), next: Cell::new(0), live: Cell::new(0), returned: Cell::new(false) }
+    }
+
+    /// A call begins, or has begun: the host puts its arguments into our memory first. What is allocated by now is none of it.
+    fn begin(&self) {
+        if self.returned.replace(false) && self.live.get() > 0 {
+            self.settle();
+        }
+    }
+
+    /// Runs a call. Afterwards nothing is allocated but its result, until the host begins the next one.
+    pub(crate) fn call<T>(&self, call: impl FnOnce() -> T) -> T {
+        // Without arguments in memory the call begins only here.
+        self.begin();
+        let result = call();
+        self.returned.set(true);
+        result
     }
 
     /// Makes everything that is allocated now permanent.
@@ -117,6 +139,19 @@ unsafe impl GlobalAlloc for Bump {
             new
         }
     }
+}
+
+/// Room for what the host hands over: the arguments of a call, ahead of it, and what an import returns, within it. Takes the
+/// place of wit-bindgen's own function of that name, which is weak.
+///
+/// # Safety
+/// As the canonical ABI has it: `old` is null, or was allocated here with that length and alignment.
+#[expect(unsafe_code, reason = "the host calls it by its name")]
+#[unsafe(export_name = "cabi_realloc")]
+unsafe extern "C" fn canonical_realloc(old: *mut u8, length: usize, align: usize, wanted: usize) -> *mut u8 {
+    ALLOCATOR.begin();
+    // SAFETY: the same contract.
+    unsafe { wit_bindgen::rt::cabi_realloc(old, length, align, wanted) }
 }
 
 const PAGE: usize = 1 << 16;

@@ -15,6 +15,7 @@ mod bindings {
 mod allocator;
 mod convert;
 
+use allocator::ALLOCATOR;
 use bindings::exports::podstamp::filter::filter::{
     Attempt, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
 };
@@ -46,7 +47,7 @@ impl Guest for Component {
             vec![ConfigFault { path: String::new(), message: "configured already".to_owned() }]
         })?;
         // Faults leave nothing behind, a filter is there to stay.
-        allocator::ALLOCATOR.settle();
+        ALLOCATOR.settle();
         Ok(settings)
     }
 
@@ -59,40 +60,45 @@ impl Guest for Component {
             body: &request.body,
             now: request.now,
         };
-        configured(|filter| filter.prepare(&request, &HostPods).into())
+        call(|filter| filter.prepare(&request, &HostPods).into())
     }
 
     fn conclude(attempt: Attempt, outcome: Outcome) -> Next {
         let attempt = attempt.into();
-        configured(|filter| match &outcome {
-            Outcome::Response(response) => {
-                let headers: Vec<_> = response.headers.iter().cloned().map(Into::into).collect();
-                let (status, body) = (response.status, response.body.as_slice());
-                filter.conclude(&attempt, &exchange::Outcome::Response { status, headers: &headers, body })
-            }
-            Outcome::NotConnected(reason) => {
-                filter.conclude(&attempt, &exchange::Outcome::NotConnected(reason))
-            }
-            Outcome::Closed(body) => filter.conclude(&attempt, &exchange::Outcome::Closed(body)),
-            Outcome::TimedOut => filter.conclude(&attempt, &exchange::Outcome::TimedOut),
-            Outcome::Oversized => filter.conclude(&attempt, &exchange::Outcome::Oversized),
+        call(|filter| {
+            let next = match &outcome {
+                Outcome::Response(response) => {
+                    let headers: Vec<_> = response.headers.iter().cloned().map(Into::into).collect();
+                    let (status, body) = (response.status, response.body.as_slice());
+                    filter
+                        .conclude(&attempt, &exchange::Outcome::Response { status, headers: &headers, body })
+                }
+                Outcome::NotConnected(reason) => {
+                    filter.conclude(&attempt, &exchange::Outcome::NotConnected(reason))
+                }
+                Outcome::Closed(body) => filter.conclude(&attempt, &exchange::Outcome::Closed(body)),
+                Outcome::TimedOut => filter.conclude(&attempt, &exchange::Outcome::TimedOut),
+                Outcome::Oversized => filter.conclude(&attempt, &exchange::Outcome::Oversized),
+            };
+            next.into()
         })
-        .into()
     }
 
     fn diagnose(body: Vec<u8>) -> Result<(), BodyFault> {
-        diagnose(&body).map_err(|fault| BodyFault {
-            offset: fault.offset as u32,
-            path: fault.path,
-            message: fault.kind.to_string(),
+        ALLOCATOR.call(|| {
+            diagnose(&body).map_err(|fault| BodyFault {
+                offset: fault.offset as u32,
+                path: fault.path,
+                message: fault.kind.to_string(),
+            })
         })
     }
 }
 
 /// Calls with the filter. `configure` comes before all else by contract; a host that breaks it gets a trap.
-fn configured<T>(call: impl FnOnce(&Filter) -> T) -> T {
+fn call<T>(call: impl FnOnce(&Filter) -> T) -> T {
     FILTER.with(|cell| match cell.get() {
-        Some(filter) => call(filter),
+        Some(filter) => ALLOCATOR.call(|| call(filter)),
         None => std::process::abort(),
     })
 }

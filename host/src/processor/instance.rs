@@ -34,6 +34,8 @@ pub(super) struct Instance {
     store: Store<State>,
     bindings: Podstamp,
     settings: Settings,
+    /// What the largest call took into its memory, bytes; none before the first one.
+    largest: Option<usize>,
     /// Calls in a row that would have done with little memory.
     small_calls: u32,
 }
@@ -62,7 +64,7 @@ impl Plan {
             Ok(bindings) => bindings,
             Err(error) => return Err(Error::Start(failure(&error, &store, &settings))),
         };
-        let mut instance = Instance { store, bindings, settings, small_calls: 0 };
+        let mut instance = Instance { store, bindings, settings, largest: None, small_calls: 0 };
         let configured = instance
             .call(|filter, store| filter.call_configure(store, &self.document))
             .map_err(Error::Start)?;
@@ -76,13 +78,31 @@ impl Plan {
 }
 
 impl Instance {
+    /// Bytes of memory that it has.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().memory.used()
+    }
+
+    /// Whether it has served a call.
+    pub(super) fn is_used(&self) -> bool {
+        self.largest.is_some()
+    }
+
+    /// Whether a call that takes `size` bytes into its memory may be made. Not where it holds more memory than its calls
+    /// explain: then it keeps something of each, and would run out at last.
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        let largest = self.largest.unwrap_or_default().max(size);
+        self.memory() <= HIGH_WATER.saturating_add(largest.saturating_mul(MEMORY_FACTOR))
+    }
+
     /// Whether it may serve again. Memory never shrinks, so one that took a large body is replaced, but not while large
     /// bodies keep coming: touching fresh memory costs more than the walk.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.store.data().memory.used() <= HIGH_WATER || self.small_calls < PATIENCE
+    pub(super) fn is_worth_keeping(&self) -> bool {
+        self.memory() <= HIGH_WATER || self.small_calls < PATIENCE
     }
 
     pub(super) fn prepare(&mut self, request: &Incoming) -> Result<Prepared, Failure> {
+        self.takes(request.body.len());
         self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
         let headers = convert::headers(&request.headers);
         let peer = request.peer.map(|peer| peer.to_string());
@@ -97,6 +117,7 @@ impl Instance {
     }
 
     pub(super) fn conclude(&mut self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
+        self.takes(ended.body().len());
         let headers = match ended {
             Ended::Response { headers, .. } => convert::headers(headers),
             _ => Vec::new(),
@@ -114,12 +135,18 @@ impl Instance {
     }
 
     pub(super) fn diagnose(&mut self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        self.takes(body.len());
         let found = self.call(|filter, store| filter.call_diagnose(store, body))?;
         Ok(found.map_err(|fault| BodyFault {
             offset: fault.offset,
             path: fault.path,
             message: fault.message,
         }))
+    }
+
+    /// A call takes `size` bytes into its memory.
+    fn takes(&mut self, size: usize) {
+        self.largest = self.largest.max(Some(size));
     }
 
     fn call<T>(
@@ -152,6 +179,9 @@ fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -
 
 /// Memory that an instance may keep for good: a body of some MiB and what belongs to it.
 const HIGH_WATER: usize = 16 << 20;
+
+/// What a call takes of memory for a byte that it is given, at most: the bytes, what they are turned into, and its edits.
+const MEMORY_FACTOR: usize = 4;
 
 /// A body that takes an instance towards that.
 const LARGE: usize = HIGH_WATER / 4;

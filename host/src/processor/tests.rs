@@ -1,9 +1,12 @@
 use std::time::Instant;
 
-use podstamp_core::directory::{Details, Lookup, Term};
-use podstamp_core::exchange::Verdict;
+use podstamp_core::directory::{Details, Lookup, Pod, Term};
+use podstamp_core::exchange::{Header, Verdict};
+use serde_json::{Value, json};
 
 use super::*;
+
+mod memory;
 
 const LIMITS: Settings =
     Settings { memory: 64 << 20, timeout: Duration::from_millis(50), instances: 1, body: 4 << 20 };
@@ -25,19 +28,22 @@ fn processor(directory: Slow) -> Processor {
     Processor::new(&guest, document, Arc::new(directory)).unwrap()
 }
 
+fn incoming(body: impl Into<Bytes>) -> Incoming {
+    Incoming {
+        path: "/v1/traces".to_owned(),
+        peer: Some([10, 1, 2, 3].into()),
+        headers: vec![Header::new("content-type", "application/x-protobuf")],
+        body: body.into(),
+        now: None,
+        gzip: None,
+    }
+}
+
 #[test]
 fn a_call_that_waits_for_a_processor_is_not_ended() {
     let processor = processor(Slow(6 * LIMITS.timeout));
     // ResourceSpans { ScopeSpans { Span {} } }
-    let body = Bytes::from_static(b"\x0a\x04\x12\x02\x12\x00");
-    let request = Incoming {
-        path: "/v1/traces".to_owned(),
-        peer: Some([10, 1, 2, 3].into()),
-        headers: vec![podstamp_core::exchange::Header::new("content-type", "application/x-protobuf")],
-        body,
-        now: None,
-        gzip: None,
-    };
+    let request = incoming(&b"\x0a\x04\x12\x02\x12\x00"[..]);
     let begun = Instant::now();
     let verdict = processor.prepare(&request).unwrap().verdict;
     assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");

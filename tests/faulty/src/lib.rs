@@ -8,6 +8,7 @@
 //! | `panic`  | a panic, which has nowhere to print and so is a trap                       |
 //! | `loop`   | never returns                                                              |
 //! | `memory` | takes memory until none is left, then traps                                |
+//! | `keep`   | status 200, and the body's memory is never given back                      |
 //! | `edits`  | forwards with edits that are unsorted, overlap and lie outside the body    |
 //! | other    | status 200 with an empty body                                              |
 
@@ -39,6 +40,10 @@ impl Guest for Faulty {
             [b'p', b'a', b'n', b'i', b'c', ..] => misbehave(),
             [b'l', b'o', b'o', b'p', ..] => endless(),
             [b'm', b'e', b'm', b'o', b'r', b'y', ..] => exhaust(),
+            [b'k', b'e', b'e', b'p', ..] => {
+                std::mem::forget(request.body);
+                Verdict::Answer(accepted())
+            }
             [b'e', b'd', b'i', b't', b's', ..] => Verdict::Forward(senseless()),
             _ => Verdict::Answer(accepted()),
         };

@@ -248,7 +248,11 @@ impl<'d> Node<'d> {
     /// A regular expression; `wrap` may anchor it. `\d`, `\w` and `\s` mean ASCII, as in Go.
     pub(crate) fn pattern(&self, wrap: impl FnOnce(&str) -> String) -> Option<Regex> {
         let text = self.filled_text()?;
-        Regex::new(&wrap(&text)).map_err(|error| self.fault(format!("is no usable pattern: {error}"))).ok()
+        let compiled = Regex::new(&wrap(&text));
+        let regex = compiled.map_err(|error| self.fault(format!("is no usable pattern: {error}"))).ok()?;
+        // It keeps what it allocates for its first match: what is allocated now is the configuration's, and not a request's.
+        let _ = regex.captures("");
+        Some(regex)
     }
 
     fn quantity(&self, text: &str, read: Result<u32, &'static str>) -> Option<u32> {
