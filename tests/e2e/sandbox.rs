@@ -20,7 +20,7 @@ fn traps_time_outs_and_memory_limits_are_told_apart_and_survived() {
     let served = faulty();
     for (body, status, kind) in [
         (&b"trap"[..], 500, "trap"),
-        (b"loop", 503, "timeout"),
+        (b"loop", 500, "timeout"),
         (b"memory", 500, "memory_limit"),
         (b"edits", 500, "invalid_answer"),
     ] {

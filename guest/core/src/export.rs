@@ -131,7 +131,11 @@ impl Filter {
             Ok(_) if report.resources == 0 => return Verdict::Answer(success(encoding, None)),
             Ok(rewritten) => rewritten,
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
-                return unsplittable(encoding, &fault, report);
+                return too_large(encoding, &fault, "deepflow-agent", report);
+            }
+            // Unchecked it would go on without addresses.
+            Err(fault) if matches!(fault.kind, FaultKind::TooMany(_)) => {
+                return too_large(encoding, &fault, "one request", report);
             }
             // Whoever turns the rule off wants the body to go on, fault and all.
             Err(_) if !rules.refuse_undecodable => {
@@ -366,9 +370,9 @@ fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdic
     Verdict::Answer(undecodable(encoding, fault))
 }
 
-fn unsplittable(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
+fn too_large(encoding: Encoding, fault: &BodyFault, whom: &str, report: &mut Report) -> Verdict {
     *report = Report { refused: 1, ..Report::default() };
-    let text = format!("the batch is too much for deepflow-agent: {fault}");
+    let text = format!("the batch is too much for {whom}: {fault}");
     let failure = Failure { fault: Some(fault), ..Failure::new(413, Code::ResourceExhausted, &text) };
     Verdict::Answer(noted(failure.answer(encoding), Level::Warning, "batch-too-large", text))
 }

@@ -14,7 +14,10 @@ use crate::guard::peers::{self, Peer};
 use crate::guard::times::{OddTimes, Times, TimesMet};
 use crate::message::{Message, locate};
 use crate::resource::Resource;
-use crate::wire::{self, BodyFault, Broken, FaultKind, LENGTH, MAX_DEPTH, put_varint};
+use crate::wire::{
+    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_RESOURCE_PARTS,
+    MAX_RESOURCES, put_varint,
+};
 use span::walk_span;
 
 /// What a walk found and made.
@@ -181,14 +184,19 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                 1 | 2 => {
                     let field = Field::read(rest, number, wire, after)?;
                     rest = field.rest(rest);
-                    if number == 1 {
+                    if number == 2 {
+                        self.scope_spans(field)?;
+                    } else if self.pieces.len() < MAX_RESOURCE_PARTS {
                         self.pieces.push(field);
                     } else {
-                        self.scope_spans(field)?;
+                        return Err(Broken::at(field.whole, FaultKind::TooMany(Bound::ResourceParts)));
                     }
                 }
                 _ => rest = skip(Message::ResourceSpans, rest, number, wire, after, MAX_DEPTH - 1)?,
             }
+        }
+        if self.walked.resources == MAX_RESOURCES {
+            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Resources)));
         }
         self.walked.resources += 1;
         self.resource.read(self.body, &self.pieces)?;
@@ -234,6 +242,9 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         }
         self.grown = self.grown.wrapping_add(self.draft.growth());
         self.draft.move_to(&mut self.walked.edits);
+        if self.walked.edits.edits.len() > MAX_EDITS {
+            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Edits)));
+        }
         Ok(())
     }
 

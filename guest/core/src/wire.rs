@@ -73,6 +73,8 @@ pub enum FaultKind {
     Utf8,
     /// More than deepflow-agent can take in one request, and it cannot be split.
     Unsplittable,
+    /// More of something than one request may have.
+    TooMany(Bound),
     /// A fault that only a request in JSON can have.
     Json(Problem),
 }
@@ -92,7 +94,42 @@ impl fmt::Display for FaultKind {
             Self::Unsplittable => formatter.write_str(
                 "takes more of deepflow-agent's memory than podstamp.guard.agent_memory allows, and cannot be split",
             ),
+            Self::TooMany(bound) => bound.fmt(formatter),
             Self::Json(problem) => problem.fmt(formatter),
+        }
+    }
+}
+
+/// What a request may have a bounded number of: each takes memory and time many times its few bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// ResourceSpans of a request: [`MAX_RESOURCES`].
+    Resources,
+    /// Attributes, entity references and pieces of one Resource: [`MAX_RESOURCE_PARTS`].
+    ResourceParts,
+    /// Places that rules change: [`MAX_EDITS`].
+    Edits,
+}
+
+/// ResourceSpans in a request. A Collector's batches have 8,192 spans, so that many resources at most.
+pub const MAX_RESOURCES: u32 = 100_000;
+
+/// Attributes, entity references and pieces of one Resource, which has some dozens.
+pub const MAX_RESOURCE_PARTS: usize = 1 << 16;
+
+/// Places that are changed in a request: a few for each of more spans than fit into the largest body that SDKs send.
+pub const MAX_EDITS: usize = 500_000;
+
+impl fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resources => write!(formatter, "over {MAX_RESOURCES} resource spans: send smaller batches"),
+            Self::ResourceParts => {
+                write!(formatter, "a resource has over {MAX_RESOURCE_PARTS} attributes and entity references")
+            }
+            Self::Edits => {
+                write!(formatter, "over {MAX_EDITS} places have to be changed: send smaller batches")
+            }
         }
     }
 }

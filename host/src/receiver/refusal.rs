@@ -67,10 +67,11 @@ impl Refusal {
             Self::SlowBody(_) => (408, Code::DeadlineExceeded),
             Self::BrokenBody(_) => (400, Code::InvalidArgument),
             Self::TooManyRequests | Self::TooManyBytes => (503, Code::Unavailable),
-            Self::Filter(Failure::Timeout(_) | Failure::Busy) => (503, Code::Unavailable),
-            Self::Filter(Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_)) => {
-                (500, Code::Internal)
-            }
+            Self::Filter(Failure::Busy) => (503, Code::Unavailable),
+            // The limit counts the processor's time: the same body would run out of it again.
+            Self::Filter(
+                Failure::Timeout(_) | Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_),
+            ) => (500, Code::Internal),
         };
         let message = self.to_string();
         let retry_after = (status == 503).then_some(RETRY_SOON);

@@ -15,6 +15,8 @@ use crate::exchange::{
     Request, Verdict,
 };
 
+mod bounds;
+
 const URL: &str = "http://agent:38086/api/v1/otel/trace";
 
 /// A filter that sends to an agent; `exporter` and `own` go into their sections.

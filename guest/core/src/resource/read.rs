@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Attribute, EntityRef, Resource, State, Value};
 use crate::message::Message;
 use crate::trace::Field;
-use crate::wire::{self, Broken, FaultKind, LENGTH, MAX_DEPTH};
+use crate::wire::{self, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_RESOURCE_PARTS};
 
 /// Levels that may still be entered within a Resource, an attribute of it, and the attribute's value.
 const RESOURCE_DEPTH: u32 = MAX_DEPTH - 2;
@@ -41,6 +41,9 @@ impl<'a> Resource<'a> {
             let (content, tail) = wire::length_delimited(after).map_err(broken)?;
             let begin = wire::offset_in(body, start);
             let origin = begin..begin + start.len() - tail.len();
+            if self.attributes.len() + self.entity_refs.len() >= MAX_RESOURCE_PARTS {
+                return Err(broken(FaultKind::TooMany(Bound::ResourceParts)));
+            }
             if number == 1 {
                 let (key, value) = read_attribute(content)?;
                 let (key, origin) = (Cow::Borrowed(key), Some(origin));

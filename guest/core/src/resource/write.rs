@@ -75,11 +75,19 @@ impl Resource<'_> {
     /// Entity references that name an attribute which is gone: their keys MUST exist in `attributes`.
     fn stale_references(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let removed = self.attributes.iter().any(|attribute| attribute.state == State::Removed);
-        self.entity_refs.iter().filter(move |_| removed).filter_map(|reference| {
+        let concerned = if removed { self.entity_refs.as_slice() } else { &[] };
+        // Sorted once: there may be as many keys in the references as there are attributes.
+        let mut live: Vec<_> = if concerned.is_empty() {
+            Vec::new()
+        } else {
+            self.iter().map(|(key, _)| key.as_bytes()).collect()
+        };
+        live.sort_unstable();
+        concerned.iter().filter_map(move |reference| {
             let mut stale = false;
             for_fields(reference.content, |number, content| {
                 if let (3 | 4, Content::Bytes(key)) = (number, content) {
-                    stale |= self.iter().all(|(live, _)| live.as_bytes() != key);
+                    stale |= live.binary_search(&key).is_err();
                 }
             });
             stale.then(|| reference.origin.clone())

@@ -3,7 +3,7 @@
 use super::{Checks, Field, Met, skip, tag};
 use crate::guard::peers::{KEY_BEGIN, KEY_LENGTHS, Peer};
 use crate::message::Message;
-use crate::wire::{self, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT};
+use crate::wire::{self, Bound, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, VARINT};
 
 /// Walks a span, and notes what rules are about.
 ///
@@ -183,6 +183,9 @@ fn walk_field<'a>(
             let (kind, tail) = wire::varint(after).map_err(|kind| Broken::at(start, kind))?;
             if checks.clear_kinds {
                 met.kind(kind, after, tail);
+                if met.kinds.len() > MAX_EDITS {
+                    return Err(Broken::at(start, FaultKind::TooMany(Bound::Edits)));
+                }
             }
             Ok(tail)
         }

@@ -1,0 +1,97 @@
+//! Bodies whose few bytes would take a lot of memory or time.
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+use super::*;
+use crate::wire::{MAX_EDITS, MAX_RESOURCE_PARTS, MAX_RESOURCES};
+
+fn request(resource_spans: Vec<ResourceSpans>) -> Vec<u8> {
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+fn of_resource(resource: Resource) -> Vec<u8> {
+    request(vec![ResourceSpans { resource: Some(resource), ..ResourceSpans::default() }])
+}
+
+#[track_caller]
+fn too_large(body: &[u8]) -> String {
+    let prepared = prepare_plain(&filter(), body);
+    assert_eq!(prepared.report, Report { refused: 1, ..Report::default() });
+    let answer = answered(prepared);
+    assert_eq!((answer.status, status(&answer).code), (413, 8));
+    assert_eq!(answer.notice.as_ref().unwrap().key, "batch-too-large");
+    status(&answer).message
+}
+
+#[test]
+fn resources_beyond_their_number_are_refused_for_good() {
+    let spans = |count: u32| BODY.repeat(count as usize);
+    forwarded(prepare_plain(&filter(), &spans(MAX_RESOURCES)));
+    let said = too_large(&spans(MAX_RESOURCES + 1));
+    assert!(said.contains("over 100000 resource spans: send smaller"), "{said}");
+    // Nor do they go on unstamped where faults are let through.
+    let lenient = filter_with(&json!({}), &json!({"guard": {"refuse_undecodable": false}}));
+    assert_eq!(answered(prepare_plain(&lenient, &spans(4_000_000))).status, 413);
+}
+
+#[test]
+fn parts_of_a_resource_beyond_their_number_are_refused_for_good() {
+    let of = |attributes, references| Resource {
+        attributes: vec![KeyValue::default(); attributes],
+        entity_refs: vec![EntityRef::default(); references],
+        ..Resource::default()
+    };
+    forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_PARTS - 5, 5))));
+    let said = too_large(&of_resource(of(MAX_RESOURCE_PARTS - 5, 6)));
+    assert!(said.contains("over 65536 attributes and entity references"), "{said}");
+    // In as many pieces, each of them empty.
+    let pieces = b"\x0a\x00".repeat(MAX_RESOURCE_PARTS + 1);
+    let mut body = vec![0x0a];
+    crate::wire::put_varint(&mut body, pieces.len() as u64);
+    body.extend(pieces);
+    too_large(&body);
+}
+
+#[test]
+fn changes_beyond_their_number_are_refused_for_good() {
+    let of = |count| {
+        let spans = vec![Span { kind: 9, ..Span::default() }; count];
+        request(vec![ResourceSpans {
+            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            ..ResourceSpans::default()
+        }])
+    };
+    forwarded(prepare_plain(&filter(), &of(1_000)));
+    let said = too_large(&of(MAX_EDITS + 1));
+    assert!(said.contains("over 500000 places have to be changed: send smaller"), "{said}");
+}
+
+#[test]
+fn as_many_references_as_attributes_lose_just_those_that_name_a_deleted_one() {
+    let count = 30_000;
+    let key = |number| format!("{}.{number}", if number % 2 == 0 { "gone" } else { "kept" });
+    let attributes = (0..count).map(|number| KeyValue {
+        key: key(number),
+        value: Some(AnyValue { value: Some(Value::IntValue(number)) }),
+        ..KeyValue::default()
+    });
+    let reference = |number| EntityRef { id_keys: vec![key(number)], ..EntityRef::default() };
+    let body = of_resource(Resource {
+        attributes: attributes.collect(),
+        entity_refs: (0..count).map(reference).collect(),
+        ..Resource::default()
+    });
+    let document = json!({
+        "processors": {"resource": {"attributes": [{"pattern": "^gone", "action": "delete"}]}},
+        "exporters": {"otlphttp": {"traces_endpoint": URL}},
+        "service": {"pipelines": {"traces": {"processors": ["resource"], "exporters": ["otlphttp"]}}},
+    });
+    let outbound = forwarded(prepare_plain(&Filter::configure(&document).unwrap(), &body));
+    let Content::Edited(edits) = outbound.content else { panic!("not edited") };
+    let left = ExportTraceServiceRequest::decode(&edits.apply(&body).unwrap()[..]).unwrap();
+    let resource = left.resource_spans[0].resource.as_ref().unwrap();
+    let expected: Vec<_> = (0..count).filter(|number| number % 2 == 1).map(reference).collect();
+    assert_eq!(resource.entity_refs, expected);
+}
