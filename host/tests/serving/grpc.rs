@@ -108,7 +108,7 @@ async fn g3_a_full_server_says_when_to_come_again() {
 async fn g3_failures_of_the_filter_have_their_codes() {
     for (failure, code) in [
         (Failure::Trap("unreachable".to_owned()), "13"),
-        (Failure::Timeout(2), "14"),
+        (Failure::Timeout(2), "13"),
         (Failure::MemoryLimit(3), "13"),
         (Failure::Busy, "14"),
     ] {

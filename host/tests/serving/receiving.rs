@@ -190,7 +190,7 @@ async fn each_failure_of_the_filter_has_its_status_and_is_counted_apart() {
     let mut client = setup.client().await;
     for (body, status, kind) in [
         ("trap", 500, "trap"),
-        ("timeout", 503, "timeout"),
+        ("timeout", 500, "timeout"),
         ("memory", 500, "memory_limit"),
         ("nonsense", 500, "invalid_answer"),
         ("busy", 503, "busy"),
