@@ -44,7 +44,8 @@ impl<'a> Document<'a> {
         repeated.into_iter().next().map_or(Ok(value), Err)
     }
 
-    /// Reads the document as a value without a schema in which the first of several equal keys counts, and gives the others.
+    /// Reads the document as a value without a schema in which the first of several equal keys counts, and gives the
+    /// others.
     pub(crate) fn value_and_repeated(self) -> Result<(Value, Vec<SyntaxError>), SyntaxError> {
         let repeated = RefCell::default();
         let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };

@@ -72,6 +72,7 @@ pub use structure::from_struct;
 pub use tls::{
     CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
 };
+pub use url::{BRACKETS, bracketed};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]

@@ -1,11 +1,12 @@
 //! `podstamp agent`.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
 use podstamp::shutdown::Signals;
 use podstamp_agent::{DEFAULT_LISTEN, Script};
+use podstamp_core::config::{BRACKETS, bracketed};
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
@@ -14,7 +15,7 @@ use super::exit::{Exit, Failed};
 #[derive(Debug, Args)]
 pub(crate) struct Agent {
     /// Where to listen.
-    #[arg(long, value_name = "ADDR", default_value_t = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDR", default_value_t = DEFAULT_LISTEN, value_parser = listen)]
     listen: SocketAddr,
     /// Append one JSON object for each request to this file.
     #[arg(long, value_name = "FILE")]
@@ -26,6 +27,15 @@ pub(crate) struct Agent {
     /// Answer 200 and import nothing, as a deepflow-agent whose `trace_integration_disabled` is set.
     #[arg(long)]
     disabled: bool,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|error: AddrParseError| {
+        match bracketed(text, Some(&DEFAULT_LISTEN.port().to_string())) {
+            Some(written) => format!("{BRACKETS}, write {written}"),
+            None => error.to_string(),
+        }
+    })
 }
 
 impl Agent {

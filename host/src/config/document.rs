@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_told_and_hides_nothing() {
         let found = read("processors: {a: 1}\nservice: {}\nprocessors: {b: 2}\n").unwrap();
-        assert_eq!(found.document, serde_json::json!({"processors": {"a": 1}, "service": {}}));
+        assert_eq!(found.document, serde_json::json!({"processors": {"a": 1, "b": 2}, "service": {}}));
         let told = "`processors` stands here again, after line 1, column 1: make one of them";
         assert_eq!(found.faults, [fault(format!("line 3, column 1: {told}"))]);
         let found = read("data:\n  a: |\n    processors: {}\n    processors: {}\n").unwrap();

@@ -16,7 +16,7 @@ pub(super) struct Repeated {
     pub(super) again: Location,
 }
 
-/// Reads any value. Of several equal keys the first counts.
+/// Reads any value. Of several equal keys the first counts, and takes in the keys of later sections.
 #[derive(Clone, Copy)]
 pub(super) struct AnyValue<'r> {
     pub(super) repeated: &'r RefCell<Vec<Repeated>>,
@@ -89,7 +89,15 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
         {
             let value = entries.next_value_seed(self)?;
             match places.get(&key) {
-                Some(&first) => self.repeated.borrow_mut().push(Repeated { key, first, again }),
+                Some(&first) => {
+                    // What only the later one has is not to seem missing.
+                    if let (Some(Value::Object(known)), Value::Object(more)) = (map.get_mut(&key), value) {
+                        more.into_iter().for_each(|(key, value)| {
+                            known.entry(key).or_insert(value);
+                        });
+                    }
+                    self.repeated.borrow_mut().push(Repeated { key, first, again });
+                }
                 None => {
                     places.insert(key.clone(), again);
                     map.insert(key, value);

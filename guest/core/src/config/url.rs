@@ -103,7 +103,7 @@ pub(crate) fn is_host(text: &str) -> bool {
 
 /// How an IPv6 address that stands without brackets is to be written, with its own port or else with `port`. None: it is
 /// none.
-pub(crate) fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
+pub fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     let whole = is_address(text);
     // `fd00::1:4318` may be an address as a whole, but nobody writes the last four digits of one so.
@@ -116,7 +116,7 @@ pub(crate) fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
 }
 
 /// What is to be said of an address that [`bracketed`] mends.
-pub(crate) const BRACKETS: &str = "an IPv6 address takes brackets";
+pub const BRACKETS: &str = "an IPv6 address takes brackets";
 
 /// Whether `text` is a port.
 pub(crate) fn is_port(text: &str) -> bool {

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use podstamp_core::config::AGENT_PATH;
+use podstamp_core::config::{AGENT_PATH, BRACKETS, bracketed};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -69,7 +69,10 @@ pub(super) async fn probe(url: &str) -> Vec<Finding> {
 
 fn target(url: &str) -> Result<Target, String> {
     let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let uri: Uri = full.parse().map_err(|error| format!("{url} is no URL: {error}"))?;
+    let uri: Uri = full.parse().map_err(|error| match in_brackets(&full) {
+        Some(written) => format!("{url} is no URL: {BRACKETS}, write {written}"),
+        None => format!("{url} is no URL: {error}"),
+    })?;
     let host = uri.host().unwrap_or_default().to_owned();
     if uri.scheme_str() != Some("http") {
         return Err(format!("{url}: deepflow-agent speaks plain HTTP only; write http://{host}"));
@@ -79,6 +82,13 @@ fn target(url: &str) -> Result<Target, String> {
         path => path,
     };
     Ok(Target { host, port: uri.port_u16().unwrap_or(80), path: path.to_owned() })
+}
+
+/// A URL whose host is an IPv6 address without brackets, with them.
+fn in_brackets(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    bracketed(authority, None).map(|authority| format!("{scheme}://{authority}{path}"))
 }
 
 /// How deepflow-agent answers `GET /`: with a document that is built into it.
@@ -358,6 +368,9 @@ mod tests {
         wrong("http://no-such-host.invalid/", &["no-such-host.invalid has no address"]).await;
         wrong("https://127.0.0.1:1", &["plain HTTP only", "http://127.0.0.1"]).await;
         wrong("http://[", &["is no URL"]).await;
+        let expected = "is no URL: an IPv6 address takes brackets, write http://[fd00::1]:38086";
+        wrong("fd00::1:38086", &[expected]).await;
+        wrong("http://fd00::1:38086/a", &[&format!("{expected}/a")]).await;
     }
 
     #[tokio::test]
