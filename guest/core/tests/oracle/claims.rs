@@ -67,7 +67,7 @@ impl Claims {
         let has = |address: &IpAddr| pod.ips.contains(address);
         let mut told = named;
         for address in &addresses {
-            if !has(address) && !(told && cluster.is_node(*address)) {
+            if !(has(address) || told && cluster.is_node(*address)) {
                 return false;
             }
             told |= has(address);
