@@ -21,6 +21,7 @@ use podstamp_core::Directory;
 use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
 use podstamp_core::directory::NoPods;
 use podstamp_core::exchange::Notice;
+use podstamp_core::guard::Rules;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
@@ -214,19 +215,21 @@ fn settings(config: &Config) -> Settings {
         traces_path: config.receiver.traces_path().to_owned(),
         admin: config.admin.clone(),
         limits: Limits::from(limits),
-        upstream: upstream(&config.exporter),
+        upstream: upstream(&config.exporter, config.rules),
         copies: config
             .copies
             .iter()
-            .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter) })
+            .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter, config.rules) })
             .collect(),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
 }
 
-fn upstream(exporter: &config::Exporter) -> Upstream {
-    let config::Exporter { tls, auth, compression, .. } = exporter.clone();
-    Upstream { tls, auth, compression }
+fn upstream(exporter: &config::Exporter, rules: Rules) -> Upstream {
+    let config::Exporter { tls, auth, compression, connections, .. } = exporter.clone();
+    let connections = (connections > 0).then_some(connections as usize);
+    let Rules { spans_per_request, agent_memory, .. } = rules;
+    Upstream { tls, auth, compression, connections, spans_per_request, agent_memory }
 }
 
 /// One listener for each protocol, or one for both where they have the same address.

@@ -7,39 +7,41 @@ mod compress;
 mod copies;
 mod credentials;
 mod gather;
+mod lane;
+mod load;
+mod sending;
+mod wire;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Answer, Attempt, Header, Mended, Next};
+use podstamp_core::exchange::{self, Answer, Attempt, Encoding, Mended, Next};
+use tokio::time::Instant;
 
 use crate::calls::Calls;
 use crate::filter::{Ended, Failure};
-use crate::metrics::{Attempted, Metrics};
+use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::settings::Upstream;
 use crate::tls::{self, Connector};
-use attempt::Sending;
-use body::OutboundBody;
+use batch::BatchPart;
 use compress::Compressor;
 use credentials::Credentials;
-use gather::Pieces;
+use load::{Load, Most};
+use sending::{Head, Sending, Way};
 
 pub(crate) use batch::Batch;
 pub(crate) use copies::Copies;
+pub(crate) use lane::Lanes;
 
 /// Sends to one upstream, and asks the filter what the outcome means.
 pub(crate) struct Exporter {
     /// What the filter knows the upstream by.
     number: u32,
-    client: Client<Connector, OutboundBody>,
-    tls: Option<Arc<tls::Client>>,
+    /// At a time; none: any number.
+    connections: Option<usize>,
+    way: Arc<Way>,
     credentials: Option<Credentials>,
     compressor: Compressor,
     instruments: Instruments,
@@ -59,6 +61,7 @@ pub(crate) struct Instruments {
     pub(crate) calls: Arc<Calls>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) lanes: Arc<Lanes>,
     /// Bodies that may be compressed at a time away from the async workers.
     pub(crate) large: usize,
 }
@@ -73,12 +76,11 @@ impl Exporter {
         let credentials = upstream.auth.as_ref().map(Credentials::new).transpose()?;
         let credentials = credentials.map(|credentials| credentials.follow(metrics));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .build(connector);
+        let most = Most::new(upstream.spans_per_request, upstream.agent_memory);
+        let way = Arc::new(Way { connector, tls, most });
         let compressor = Compressor::new(upstream.compression, instruments.large);
-        Ok(Self { number, client, tls, credentials, compressor, instruments })
+        let connections = upstream.connections;
+        Ok(Self { number, connections, way, credentials, compressor, instruments })
     }
 
     /// What is wrong with the files that `upstream` names. Blocks while they are read.
@@ -88,27 +90,40 @@ impl Exporter {
         tls.into_iter().chain(credentials).collect()
     }
 
-    /// Sends `batch` until the filter has an answer for the client.
+    /// Sends `batch` until the filter has an answer for the client: its parts one after the other, each until it is
+    /// acknowledged. The first one that is not decides. The upstream has those ahead of it then, and a client that is
+    /// told to come again sends them a second time.
     pub(crate) async fn send(&self, batch: &Batch, to: exchange::Upstream) -> Result<Sent, Failure> {
         let begun = Instant::now();
-        let Instruments { calls, .. } = &self.instruments;
-        let exchange::Upstream { url, headers, timeout } = to;
-        let pieces = batch.pieces.clone();
-        let sending = uri(url).and_then(|uri| Ok(Sending { uri, headers: header_map(headers)?, pieces }));
-        let mut sending =
-            sending.map_err(Failure::InvalidAnswer).inspect_err(|failure| calls.failed(failure))?;
-        if let Some(credentials) = &self.credentials {
-            credentials.apply(&mut sending.headers);
+        let deadline = begun + Duration::from_millis(to.timeout.into());
+        let head = Head::new(to).map_err(|reason| self.unusable(reason))?;
+        let mut number = 0;
+        loop {
+            let Some(part) = batch.part(number) else {
+                return Err(self.unusable("a body without parts".to_owned()));
+            };
+            let sending = Arc::new(self.sending(batch, part, &head).await);
+            let sent = self.send_part(&sending, batch.encoding, (begun, deadline)).await?;
+            number += 1;
+            if number == batch.parts() || !matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
+                return Ok(sent);
+            }
         }
-        if let Some(gzip) = self.compressor.gzip(&sending.pieces, batch.gzip.clone()).await {
-            sending.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            sending.pieces = Pieces::One(gzip);
-        }
-        let deadline = begun + Duration::from_millis(timeout.into());
-        let (upstream, encoding) = (self.number, batch.encoding);
+    }
+
+    /// `times`: when the first attempt of all began, and when the last one has to end.
+    async fn send_part(
+        &self,
+        sending: &Arc<Sending>,
+        encoding: Encoding,
+        times: (Instant, Instant),
+    ) -> Result<Sent, Failure> {
+        let Instruments { calls, metrics, lanes, .. } = &self.instruments;
+        let (upstream, (begun, deadline)) = (self.number, times);
+        let lane = lanes.lane(&sending.uri, self.connections);
         let mut number = 1;
         loop {
-            let ended = self.attempt(&sending, &batch.original, number, deadline).await;
+            let ended = lane.send(sending, deadline, deadline).await;
             let late = matches!(ended, Ended::TimedOut);
             let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
             let attempt = Attempt { upstream, encoding, number, elapsed, random: fastrand::u32(..) };
@@ -116,81 +131,34 @@ impl Exporter {
                 Next::Answer(answer) => return Ok(Sent::Answer(answer)),
                 Next::Mend(mended) => return Ok(Sent::Mended(mended)),
                 Next::Retry(_) if late => {
-                    let failure = Failure::InvalidAnswer("another attempt after its own timeout".to_owned());
-                    calls.failed(&failure);
-                    return Err(failure);
+                    return Err(self.unusable("another attempt after its own timeout".to_owned()));
                 }
                 Next::Retry(wait) => tokio::time::sleep(Duration::from_millis(wait.into())).await,
             }
             number += 1;
-        }
-    }
-
-    async fn attempt(&self, sending: &Sending, original: &Bytes, number: u32, deadline: Instant) -> Ended {
-        let begun = Instant::now();
-        let Instruments { metrics, notices, .. } = &self.instruments;
-        // Copies are counted apart: what they meet is no fault of the upstream that clients wait for.
-        let metrics = (self.number == 0).then_some(metrics);
-        let remaining = deadline.saturating_duration_since(begun);
-        let ended = if remaining.is_zero() {
-            Ended::TimedOut
-        } else {
-            let body = OutboundBody::new(sending.pieces.clone());
-            let started = body.started();
-            let attempted = attempt::attempt(&self.client, sending, body, remaining).await;
-            if started.is_set()
-                && let Some(metrics) = metrics
-            {
-                metrics.sent(sending.pieces.len());
+            if self.number == 0 {
+                metrics.retried();
             }
-            attempted.unwrap_or_else(|error| {
-                tracing::debug!(url = %sending.uri, %error, "an attempt to send broke");
-                if error.is_no_http() {
-                    let uri = &sending.uri;
-                    notices.warn("upstream-no-http", || {
-                        format!("{uri} answers something that is no HTTP, perhaps TLS (https://): {error}")
-                    });
-                }
-                error.ended(started.is_set(), original, self.tls.as_deref())
-            })
-        };
-        if let Some(metrics) = metrics {
-            metrics.attempted(label(&ended), number, begun.elapsed());
-        }
-        ended
-    }
-}
-
-fn label(ended: &Ended) -> Attempted {
-    match ended {
-        Ended::Response { status, .. } => Attempted::with(*status),
-        Ended::NotConnected(_) => Attempted::NotConnected,
-        Ended::Closed(_) => Attempted::Closed,
-        Ended::TimedOut => Attempted::TimedOut,
-        Ended::Oversized => Attempted::Oversized,
-    }
-}
-
-fn uri(url: String) -> Result<Uri, String> {
-    Uri::try_from(url).map_err(|error| format!("its URL: {error}"))
-}
-
-/// The headers to send; the length is the connection's own to say.
-fn header_map(headers: Vec<Header>) -> Result<HeaderMap, String> {
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for Header { name, value } in headers {
-        let name = HeaderName::try_from(name).map_err(|error| format!("the name of a header: {error}"))?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
-            .map_err(|error| format!("the header {name}: {error}"))?;
-        if name != http::header::CONTENT_LENGTH {
-            map.append(name, value);
         }
     }
-    Ok(map)
+
+    async fn sending(&self, batch: &Batch, part: BatchPart, head: &Head) -> Sending {
+        let mut head = head.clone();
+        if let Some(credentials) = &self.credentials {
+            credentials.apply(&mut head.headers);
+        }
+        let BatchPart { pieces, gzip, spans, memory } = part;
+        let load = Load::new(pieces.len(), spans, memory);
+        let body = self.compressor.code(pieces, gzip).await;
+        Sending::new(self.number, head, body, load, batch.original.clone(), Arc::clone(&self.way))
+    }
+
+    fn unusable(&self, reason: String) -> Failure {
+        let failure = Failure::InvalidAnswer(reason);
+        self.instruments.calls.failed(&failure);
+        failure
+    }
 }
 
 /// A pod on the same network answers in milliseconds; who does not in this time is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// deepflow-agent never closes an idle connection; a Service in between forgets one after some minutes.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);

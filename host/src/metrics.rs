@@ -36,6 +36,7 @@ pub struct Metrics {
     sent: Counter,
     attempts: Counters<Attempted>,
     retries: Counter,
+    merged: Counter,
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     failures: Counters<GuestFailure>,
@@ -103,7 +104,8 @@ impl Default for Metrics {
                 "upstream_attempts",
                 "Attempts to send upstream by how they ended",
             ),
-            retries: counter(registry, "upstream_retries", "Attempts to send upstream after the first"),
+            retries: counter(registry, "upstream_retries", "Requests that were sent upstream once more"),
+            merged: counter(registry, "upstream_merged", "Requests that went upstream together with others"),
             addresses: Counters::register(
                 registry,
                 "addresses",
@@ -232,12 +234,21 @@ impl Metrics {
     }
 
     /// An attempt to send upstream ended.
-    pub(crate) fn attempted(&self, attempted: Attempted, number: u32, took: Duration) {
+    pub(crate) fn attempted(&self, attempted: Attempted, took: Duration) {
         self.attempts.add(attempted, 1);
-        if number > 1 {
-            self.retries.inc();
-        }
         self.upstream_duration.observe(took.as_secs_f64());
+    }
+
+    /// A request is sent once more.
+    pub(crate) fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// So many requests of clients went upstream as one.
+    pub(crate) fn merged(&self, requests: usize) {
+        if requests > 1 {
+            self.merged.inc_by(requests as u64);
+        }
     }
 
     /// Bytes were handed to the connection upstream.
@@ -288,7 +299,10 @@ mod tests {
         let report = Report { resources: 2, spans: 7, address_pod: 2, kinds_cleared: 1, ..Report::default() };
         metrics.met(&report);
         metrics.ended(Fate::Accepted, &report);
-        metrics.attempted(Attempted::NotConnected, 2, Duration::from_millis(3));
+        metrics.attempted(Attempted::NotConnected, Duration::from_millis(3));
+        metrics.retried();
+        metrics.merged(1);
+        metrics.merged(3);
         metrics.watch("pods", "Pods in the directory", || 42);
         metrics.watch_total("pods_reloads", "Reloads", || 7);
         for line in [
@@ -304,6 +318,7 @@ mod tests {
             r#"podstamp_guard_repairs_total{rule="kind_cleared"} 1"#,
             r#"podstamp_upstream_attempts_total{outcome="not_connected"} 1"#,
             "podstamp_upstream_retries_total 1",
+            "podstamp_upstream_merged_total 3",
             "podstamp_upstream_duration_seconds_count 1",
             "podstamp_pods 42",
             "podstamp_pods_reloads_total 7",

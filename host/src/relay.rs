@@ -8,7 +8,7 @@ use podstamp_core::export::answer::{self, Code};
 
 use crate::calls::Calls;
 use crate::drain::Drain;
-use crate::exporter::{Batch, Copies, Exporter, Instruments, Sent};
+use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent};
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics};
 use crate::notices::Notices;
@@ -41,6 +41,7 @@ impl Relay {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
+            lanes: Arc::new(Lanes::new(Arc::clone(&metrics), Arc::clone(&notices))),
             large,
         };
         let (copies, copying) = Copies::new(&settings.copies, &instruments)?;
@@ -99,8 +100,8 @@ impl Relay {
 
     async fn send(&self, incoming: &Incoming, outbound: Outbound, spans: u32) -> Result<Sent, Failure> {
         let Incoming { body, gzip, .. } = incoming.clone();
-        let Outbound { url, headers, timeout, copies, content, encoding, .. } = outbound;
-        let batch = Batch::new(body, gzip, content, encoding, spans)
+        let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
+        let batch = Batch::new(body, gzip, content, parts, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;
         if batch.len() > self.body_limit {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
+use podstamp_core::guard::Rules;
 
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,27 @@ pub struct Upstream {
     pub auth: Option<ClientAuth>,
     /// Content coding of what goes there.
     pub compression: Compression,
+    /// Connections at a time, with one request at a time each, so that what waits meanwhile goes together; none: any
+    /// number.
+    pub connections: Option<usize>,
+    /// Spans that one request of several clients may have; 0: any number.
+    pub spans_per_request: u32,
+    /// Bytes that it may take in deepflow-agent's memory; 0: any number.
+    pub agent_memory: u32,
 }
 
 impl Default for Upstream {
+    /// A deepflow-agent: more than one connection may end its process.
     fn default() -> Self {
-        Self { tls: None, auth: None, compression: Compression::None }
+        let Rules { spans_per_request, agent_memory, .. } = Rules::AGENT;
+        Self {
+            tls: None,
+            auth: None,
+            compression: Compression::None,
+            connections: Some(1),
+            spans_per_request,
+            agent_memory,
+        }
     }
 }
 

@@ -10,6 +10,6 @@ mod server;
 mod tests;
 
 pub(crate) use client::Client;
-pub(crate) use connector::Connector;
+pub(crate) use connector::{BoxError, Connector, Stream};
 pub(crate) use reason::refusal;
 pub(crate) use server::Acceptor;

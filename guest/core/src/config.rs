@@ -36,6 +36,7 @@ mod selection;
 mod service;
 mod structure;
 mod tls;
+mod upstream;
 mod url;
 
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ use crate::pipeline::{Pipeline, Step};
 use catalog::{Catalog, Component};
 use findings::Findings;
 use node::Node;
+use own::Own;
 use service::Traces;
 
 pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
@@ -72,6 +74,7 @@ pub use structure::from_struct;
 pub use tls::{
     CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
 };
+pub use upstream::Upstream;
 pub use url::{BRACKETS, bracketed};
 
 /// A configuration, ready to run.
@@ -95,6 +98,8 @@ pub struct Config {
     pub request_headers: Vec<String>,
     /// Where to receive.
     pub receiver: Receiver,
+    /// How upstreams are met.
+    pub upstream: Upstream,
     /// Limits that the host keeps.
     pub limits: Limits,
     /// `host:port` of the admin listener; none: there is none.
@@ -199,10 +204,11 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         .map(|component| exporter::read(component.id, &component.node, &authenticators))
         .collect();
     let mut exporters = exporters.into_iter();
-    let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
-    let copies: Vec<_> = exporters.collect();
+    let mut exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
+    let mut copies: Vec<_> = exporters.collect();
     authenticators.review();
     let own = own::read(&own, received.receiver.largest());
+    share_connections(&mut exporter, &mut copies, &own);
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
@@ -219,6 +225,7 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         include_metadata: received.include_metadata,
         request_headers,
         receiver: received.receiver,
+        upstream: own.upstream,
         limits: own.limits,
         admin: own.admin,
         pods: own.pods,
@@ -226,6 +233,17 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         notices: Vec::new(),
     };
     (config, unused)
+}
+
+/// How many connections each upstream gets. Two exporters to the same one share the fewest.
+fn share_connections(exporter: &mut Exporter, copies: &mut [Exporter], own: &Own) {
+    let mut all: Vec<_> = std::iter::once(exporter).chain(copies).collect();
+    let asked = |exporter: &Exporter| own.upstream.connections(own.guard.is_on(exporter.is_agent));
+    let asked: Vec<_> = all.iter().map(|each| (each.authority().to_owned(), asked(each))).collect();
+    for exporter in &mut all {
+        let same = asked.iter().filter(|(authority, count)| authority == exporter.authority() && *count > 0);
+        exporter.connections = same.map(|(_, count)| *count).min().unwrap_or_default();
+    }
 }
 
 fn step(component: &Component<'_>, include_metadata: bool) -> Step {

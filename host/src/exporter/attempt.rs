@@ -1,47 +1,21 @@
-//! One attempt to send.
+//! How an attempt to send ends.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::Response;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
 use podstamp_core::exchange::Header;
-use tokio::time::timeout;
 
-use super::body::OutboundBody;
-use super::gather::Pieces;
 use crate::filter::Ended;
-use crate::tls::{self, Connector};
+use crate::tls::{self, BoxError};
 
-/// What is the same in every attempt.
-#[derive(Debug)]
-pub(super) struct Sending {
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) pieces: Pieces,
-}
-
-/// Sends once and reads the response, within `limit`.
-pub(super) async fn attempt(
-    client: &Client<Connector, OutboundBody>,
-    sending: &Sending,
-    body: OutboundBody,
-    limit: Duration,
-) -> Result<Ended, Broken> {
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    request.uri_mut().clone_from(&sending.uri);
-    request.headers_mut().clone_from(&sending.headers);
-    let exchange = async { read(client.request(request).await.map_err(Broken::Send)?).await };
-    timeout(limit, exchange).await.unwrap_or(Err(Broken::Late(limit)))
-}
-
-async fn read(response: Response<Incoming>) -> Result<Ended, Broken> {
+/// Reads a response whole.
+pub(super) async fn read(response: Response<Incoming>) -> Result<Ended, Broken> {
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > MAX_RESPONSE as u64 {
         return Ok(Ended::Oversized);
@@ -72,8 +46,10 @@ fn joined(first: Bytes, second: &Bytes) -> Bytes {
 /// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// Connecting or sending failed, or no head of a response came.
-    Send(legacy::Error),
+    /// There is no connection.
+    Connect(BoxError),
+    /// Sending failed, or no head of a response came.
+    Send(hyper::Error),
     /// The response broke off.
     Receive(hyper::Error),
     /// The time is up.
@@ -83,20 +59,17 @@ pub(super) enum Broken {
 impl Broken {
     /// Whether the upstream speaks something else, TLS for example.
     pub(super) fn is_no_http(&self) -> bool {
-        let error = match self {
-            Self::Send(error) => error.source().and_then(|source| source.downcast_ref()),
-            Self::Receive(error) => Some(error),
-            Self::Late(_) => None,
-        };
-        error.is_some_and(hyper::Error::is_parse)
+        match self {
+            Self::Send(error) | Self::Receive(error) => error.is_parse(),
+            Self::Connect(_) | Self::Late(_) => false,
+        }
     }
 
     /// Why the upstream's TLS refused the connection, though the request was on its way already.
     fn refused_by_tls(&self, tls: &tls::Client) -> Option<String> {
         match self {
-            Self::Send(error) => tls::refusal(error, tls.path()),
-            Self::Receive(error) => tls::refusal(error, tls.path()),
-            Self::Late(_) => None,
+            Self::Send(error) | Self::Receive(error) => tls::refusal(error, tls.path()),
+            Self::Connect(_) | Self::Late(_) => None,
         }
     }
 
@@ -106,8 +79,8 @@ impl Broken {
             return Ended::NotConnected(reason);
         }
         match self {
-            Self::Send(error) if error.is_connect() || !started => Ended::NotConnected(self.to_string()),
-            Self::Late(_) if !started => Ended::NotConnected(self.to_string()),
+            Self::Connect(_) => Ended::NotConnected(self.to_string()),
+            Self::Send(_) | Self::Late(_) if !started => Ended::NotConnected(self.to_string()),
             Self::Late(_) => Ended::TimedOut,
             Self::Send(_) | Self::Receive(_) => Ended::Closed(original.clone()),
         }
@@ -119,8 +92,8 @@ impl fmt::Display for Broken {
         // hyper's errors name the stage; what went wrong is their innermost source.
         let mut innermost: &dyn Error = match self {
             Self::Late(limit) => return write!(formatter, "not within {} ms", limit.as_millis()),
-            Self::Send(error) => error,
-            Self::Receive(error) => error,
+            Self::Connect(error) => &**error,
+            Self::Send(error) | Self::Receive(error) => error,
         };
         while let Some(source) = innermost.source() {
             innermost = source;

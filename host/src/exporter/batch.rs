@@ -1,7 +1,9 @@
 //! What is sent, to however many upstreams.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use podstamp_core::exchange::{Content, Encoding};
+use podstamp_core::exchange::{Content, Encoding, Part};
 
 use super::gather::{self, Pieces};
 
@@ -16,21 +18,53 @@ pub(crate) struct Batch {
     pub(super) gzip: Option<Bytes>,
     pub(super) encoding: Encoding,
     pub(super) spans: u64,
+    parts: Arc<[Part]>,
+}
+
+/// One of the requests that a batch goes in.
+#[derive(Debug)]
+pub(super) struct BatchPart {
+    pub(super) pieces: Pieces,
+    /// The same as the client compressed it.
+    pub(super) gzip: Option<Bytes>,
+    pub(super) spans: u32,
+    /// Bytes that it takes in deepflow-agent, estimated.
+    pub(super) memory: u32,
 }
 
 impl Batch {
     /// Makes of `original` what `content` says. `gzip` is how the client sent it. The error says what is wrong with the
-    /// edits.
+    /// edits or the parts.
     pub(crate) fn new(
         original: Bytes,
         gzip: Option<Bytes>,
         content: Content,
+        parts: Vec<Part>,
         encoding: Encoding,
         spans: u32,
     ) -> Result<Self, String> {
         let gzip = gzip.filter(|_| matches!(content, Content::Unchanged));
         let pieces = gather::gather(&original, content)?;
-        Ok(Self { original, pieces, gzip, encoding, spans: spans.into() })
+        let in_order = parts.is_sorted_by_key(|part| part.end);
+        if !in_order || parts.last().is_none_or(|last| u64::from(last.end) != pieces.len()) {
+            return Err("parts that are out of order, or do not end where the body does".to_owned());
+        }
+        Ok(Self { original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
+    }
+
+    /// How many requests it goes in.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// One of them, from 0.
+    pub(super) fn part(&self, number: usize) -> Option<BatchPart> {
+        let Part { end, spans, memory } = *self.parts.get(number)?;
+        let begin =
+            number.checked_sub(1).and_then(|before| self.parts.get(before)).map_or(0, |part| part.end);
+        let whole = self.parts() == 1;
+        let pieces = if whole { self.pieces.clone() } else { self.pieces.slice(begin.into(), end.into()) };
+        Some(BatchPart { pieces, gzip: self.gzip.clone().filter(|_| whole), spans, memory })
     }
 
     /// Bytes that go out, before they are compressed.

@@ -1,15 +1,17 @@
 //! The content coding of what goes upstream.
 
 use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::Compression as Level;
-use flate2::write::GzEncoder;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression as Level, Crc};
 use podstamp_core::config::Compression;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::gather::Pieces;
+use super::gather::{self, Pieces};
 
 /// Compresses as the configuration says.
 #[derive(Debug)]
@@ -18,44 +20,151 @@ pub(super) struct Compressor {
     large: Semaphore,
 }
 
+/// A body as it is sent. Cloning it copies none of it.
+#[derive(Clone, Debug)]
+pub(super) enum Coded {
+    /// As it is.
+    Plain(Pieces),
+    /// A gzip member that came as it goes. It goes alone: deepflow-agent reads the first member only.
+    Member(Bytes),
+    /// Compressed here, so that others may follow in the same member.
+    Deflated(Arc<Deflated>),
+}
+
+/// DEFLATE's blocks of one body, none of them the last one, and what a gzip member says of its content.
+#[derive(Debug)]
+pub(super) struct Deflated {
+    blocks: Bytes,
+    crc: Crc,
+}
+
 impl Compressor {
     /// `large` is how many bodies may be compressed at a time away from the async workers.
     pub(super) fn new(compression: Compression, large: usize) -> Self {
         Self { compression, large: Semaphore::new(large.max(1)) }
     }
 
-    /// One gzip member, of which deepflow-agent reads no more; none where the body is to be sent as it is. `gzip` is such
-    /// a member that is there already.
-    pub(super) async fn gzip(&self, pieces: &Pieces, gzip: Option<Bytes>) -> Option<Bytes> {
+    /// The body to send. `gzip` is a member that has it already.
+    pub(super) async fn code(&self, pieces: Pieces, gzip: Option<Bytes>) -> Coded {
         let Compression::Gzip { level } = self.compression else {
-            return None;
+            return Coded::Plain(pieces);
         };
-        if gzip.is_some() {
-            return gzip;
+        if let Some(gzip) = gzip {
+            return Coded::Member(gzip);
         }
-        let compressed = if pieces.len() <= INLINE {
-            compress(pieces, level)
-        } else {
-            // Off the async workers, which other requests need meanwhile.
-            let _permit = self.large.acquire().await.ok()?;
-            let pieces = pieces.clone();
-            spawn_blocking(move || compress(&pieces, level)).await.unwrap_or_else(|error| Err(error.into()))
-        };
-        compressed.inspect_err(|error| tracing::error!(%error, "a body is sent uncompressed")).ok()
+        let deflated =
+            if pieces.len() <= INLINE { deflate(&pieces, level) } else { self.offload(&pieces, level).await };
+        match deflated {
+            Ok(deflated) => Coded::Deflated(Arc::new(deflated)),
+            Err(error) => {
+                tracing::error!(%error, "a body is sent uncompressed");
+                Coded::Plain(pieces)
+            }
+        }
+    }
+
+    /// Off the async workers, which other requests need meanwhile.
+    async fn offload(&self, pieces: &Pieces, level: u32) -> io::Result<Deflated> {
+        let _permit = self.large.acquire().await.map_err(io::Error::other)?;
+        let pieces = pieces.clone();
+        spawn_blocking(move || deflate(&pieces, level)).await.unwrap_or_else(|error| Err(error.into()))
     }
 }
 
-fn compress(pieces: &Pieces, level: u32) -> io::Result<Bytes> {
-    let room = Vec::with_capacity(pieces.len() as usize / USUAL);
-    let mut encoder = GzEncoder::new(room, Level::new(level));
-    for piece in (0..).map_while(|index| pieces.get(index)) {
-        encoder.write_all(piece)?;
+impl Coded {
+    pub(super) fn is_gzip(&self) -> bool {
+        !matches!(self, Self::Plain(_))
     }
-    Ok(encoder.finish()?.into())
+
+    /// Whether others may follow it in the same request.
+    pub(super) fn takes_others(&self) -> bool {
+        !matches!(self, Self::Member(_))
+    }
+
+    /// What is sent of several bodies in one request; of gzip, one member. All of them are compressed, or none.
+    pub(super) fn joined<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Pieces {
+        let mut plain = Vec::new();
+        let mut deflated = Vec::new();
+        for coded in all {
+            match coded {
+                Self::Plain(pieces) => plain.push(pieces),
+                Self::Member(member) => return Pieces::One(member.clone()),
+                Self::Deflated(one) => deflated.push(&**one),
+            }
+        }
+        match (plain.as_slice(), deflated.is_empty()) {
+            ([one], _) => (*one).clone(),
+            (_, true) => gather::concatenated(plain.into_iter().flat_map(Pieces::iter)),
+            (_, false) => member(&deflated),
+        }
+    }
 }
+
+/// Ends with a block's end, at a whole byte (Z_SYNC_FLUSH), and refers to nothing ahead of it.
+fn deflate(pieces: &Pieces, level: u32) -> io::Result<Deflated> {
+    let room = Vec::with_capacity(pieces.len() as usize / USUAL);
+    let mut encoder = DeflateEncoder::new(room, Level::new(level));
+    let mut crc = Crc::new();
+    for piece in pieces.iter() {
+        encoder.write_all(piece)?;
+        crc.update(piece);
+    }
+    encoder.flush()?;
+    Ok(Deflated { blocks: mem::take(encoder.get_mut()).into(), crc })
+}
+
+/// One gzip member (RFC 1952) with the content of all.
+fn member(all: &[&Deflated]) -> Pieces {
+    let mut crc = Crc::new();
+    all.iter().for_each(|one| crc.combine(&one.crc));
+    let trailer = [&LAST_BLOCK[..], &crc.sum().to_le_bytes(), &crc.amount().to_le_bytes()].concat();
+    let ends = (Bytes::from_static(HEADER), Bytes::from(trailer));
+    let blocks = all.iter().map(|one| &one.blocks);
+    gather::concatenated([&ends.0].into_iter().chain(blocks).chain([&ends.1]))
+}
+
+/// Magic number, deflate, no flags, no time, no extra flags, no system.
+const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+
+/// The last block, of nothing (RFC 1951, section 3.2.6).
+const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// Bytes up to which compressing takes well under a millisecond, at the usual levels.
 const INLINE: u64 = 64 << 10;
 
 /// How many times smaller a body of spans becomes at least, usually.
 const USUAL: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::bufread::GzDecoder;
+
+    use super::*;
+
+    fn read(pieces: &Pieces) -> Vec<u8> {
+        let wire: Vec<u8> = pieces.iter().flatten().copied().collect();
+        let mut decoder = GzDecoder::new(&wire[..]);
+        let mut plain = Vec::new();
+        decoder.read_to_end(&mut plain).unwrap();
+        assert!(decoder.into_inner().is_empty(), "one member");
+        plain
+    }
+
+    #[test]
+    fn bodies_that_were_compressed_apart_are_one_member() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for count in [1, 2, 7] {
+            let bodies: Vec<Bytes> = (0..count)
+                .map(|_| (0..random.usize(0..90_000)).map(|_| random.u8(..8)).collect::<Vec<_>>().into())
+                .collect();
+            let coded: Vec<_> = bodies
+                .iter()
+                .map(|body| deflate(&Pieces::One(body.clone()), 1).unwrap())
+                .map(|deflated| Coded::Deflated(Arc::new(deflated)))
+                .collect();
+            assert!(read(&Coded::joined(coded.iter())) == bodies.concat());
+        }
+    }
+}

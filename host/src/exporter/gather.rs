@@ -31,6 +31,38 @@ impl Pieces {
             Self::Many(pieces) => pieces.get(index),
         }
     }
+
+    /// What lies from `begin` to `end`.
+    pub(crate) fn slice(&self, begin: u64, end: u64) -> Self {
+        let mut at = 0;
+        let mut taken = Vec::new();
+        for piece in self.iter() {
+            let length = piece.len() as u64;
+            let from = begin.saturating_sub(at).min(length);
+            let to = end.saturating_sub(at).min(length);
+            if from < to {
+                taken.push(piece.slice(from as usize..to as usize));
+            }
+            at += length;
+        }
+        match taken.len() {
+            0 | 1 => Self::One(taken.pop().unwrap_or_default()),
+            _ => Self::Many(taken.into()),
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        (0..).map_while(|index| self.get(index))
+    }
+}
+
+/// Bodies end to end.
+pub(crate) fn concatenated<'a>(bodies: impl Iterator<Item = &'a Bytes>) -> Pieces {
+    let mut gathering = Gathering { copied: BytesMut::new(), done: Vec::new() };
+    bodies.for_each(|body| gathering.push(body));
+    gathering.flush();
+    gathering.finish()
 }
 
 /// The body that `content` makes of `original`. An error says what is wrong with the edits.
@@ -75,6 +107,15 @@ struct Gathering {
 }
 
 impl Gathering {
+    fn push(&mut self, piece: &Bytes) {
+        if piece.len() < SHARED {
+            self.copied.extend_from_slice(piece);
+        } else {
+            self.flush();
+            self.done.push(piece.clone());
+        }
+    }
+
     fn flush(&mut self) {
         if !self.copied.is_empty() {
             self.done.push(self.copied.split().freeze());
@@ -111,7 +152,7 @@ mod tests {
     }
 
     fn joined(pieces: &Pieces) -> Vec<u8> {
-        (0..).map_while(|index| pieces.get(index)).flatten().copied().collect()
+        pieces.iter().flatten().copied().collect()
     }
 
     fn random_edits(random: &mut fastrand::Rng, length: usize) -> Edits {
@@ -157,6 +198,16 @@ mod tests {
         };
         assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [7, 99_997]);
         assert_eq!(pieces[1].as_ptr(), original[3..].as_ptr());
+    }
+
+    #[test]
+    fn a_slice_has_what_lies_between() {
+        let all: Vec<u8> = (0..30_000).map(|index| index as u8).collect();
+        let pieces = [Bytes::copy_from_slice(&all[..5]), Bytes::copy_from_slice(&all[5..9_000])];
+        let many = concatenated([&pieces[0], &pieces[1], &Bytes::copy_from_slice(&all[9_000..])].into_iter());
+        for (begin, end) in [(0, 30_000), (0, 5), (3, 8_999), (9_000, 9_001), (4_000, 20_000), (7, 7)] {
+            assert_eq!(joined(&many.slice(begin, end)), all[begin as usize..end as usize]);
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Exporter {
     pub compression: Compression,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
+    /// Connections at a time, each with one request at a time; 0: any number.
+    pub connections: u32,
 }
 
 impl Exporter {
@@ -64,6 +66,7 @@ impl fmt::Debug for Exporter {
             .field("retry", &self.retry)
             .field("compression", &self.compression)
             .field("is_agent", &self.is_agent)
+            .field("connections", &self.connections)
             .finish()
     }
 }
@@ -81,6 +84,7 @@ pub(crate) fn default(path: &str) -> Exporter {
         retry: Retry::default(),
         compression: Compression::None,
         is_agent: true,
+        connections: 1,
     }
 }
 
@@ -148,6 +152,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
         retry,
         compression,
         is_agent,
+        connections: 0,
     }
 }
 

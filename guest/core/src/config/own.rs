@@ -7,6 +7,7 @@ use super::limits::{self, Limits};
 use super::node::Node;
 use super::proxy_wasm::{self, ProxyWasm};
 use super::receiver::listen;
+use super::upstream::{self, Upstream};
 use crate::address;
 use crate::exchange::Level;
 use crate::guard::Rules;
@@ -35,6 +36,7 @@ pub(crate) struct Own {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) proxy_protocol: ProxyProtocol,
     pub(crate) guard: Guard,
+    pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
     pub(crate) admin: Option<String>,
     pub(crate) pods: Pods,
@@ -61,9 +63,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Whether it is on for an upstream.
+    pub(crate) fn is_on(self, is_agent: bool) -> bool {
+        self.enabled.unwrap_or(is_agent)
+    }
+
     /// The rules for an upstream.
     pub(crate) fn rules(self, is_agent: bool) -> Rules {
-        let implied = if self.enabled.unwrap_or(is_agent) { Rules::AGENT } else { Rules::OTHER };
+        let implied = if self.is_on(is_agent) { Rules::AGENT } else { Rules::OTHER };
         Rules {
             refuse_undecodable: self.refuse_undecodable.unwrap_or(implied.refuse_undecodable),
             clear_span_kind: self.clear_span_kind.unwrap_or(implied.clear_span_kind),
@@ -89,12 +96,13 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
         section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
     let proxy_protocol = read_proxy_protocol(&section.take("proxy_protocol"), trusted_proxies.is_empty());
     let guard = read_guard(&section.take("guard"));
+    let upstream = upstream::read(&section.take("upstream"));
     let limits = limits::read(&section.take("limits"), body);
     let admin = read_admin(&section.take("admin"));
     let pods = read_pods(&section.take("pods"));
     let proxy_wasm = proxy_wasm::read(&section.take("proxy_wasm"));
     section.close();
-    Own { trusted_proxies, proxy_protocol, guard, limits, admin, pods, proxy_wasm }
+    Own { trusted_proxies, proxy_protocol, guard, upstream, limits, admin, pods, proxy_wasm }
 }
 
 fn read_network(node: &Node<'_>) -> Option<IpNet> {

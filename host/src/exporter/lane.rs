@@ -1,0 +1,225 @@
+//! The way to one upstream: so many connections, each with one request at a time, and a queue ahead of them.
+//!
+//! deepflow-agent gets one connection. What waits while a request is on its way goes in the next one together: export
+//! requests concatenate.
+
+mod driver;
+mod group;
+mod job;
+mod lanes;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::Broken;
+use super::load::MAX_MEMORY_IN_FLIGHT;
+use super::sending::Sending;
+use crate::filter::Ended;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+use driver::Driver;
+use group::Group;
+use job::Job;
+
+pub(crate) use lanes::Lanes;
+
+/// Takes requests to one upstream, in the order in which they come.
+pub(super) struct Lane {
+    /// Connections at a time; none: any number, and nothing is merged.
+    limit: Option<usize>,
+    state: Mutex<State>,
+    metrics: Arc<Metrics>,
+    notices: Arc<Notices>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Job>,
+    next: u64,
+    /// Tasks with a connection each.
+    drivers: usize,
+    /// Those of them that have nothing to do, the latest one last.
+    parked: Vec<Arc<Notify>>,
+    /// Requests on their way, and what they take of the upstream's memory.
+    sending: usize,
+    memory: u64,
+    /// Nobody can send here any more.
+    is_closed: bool,
+}
+
+/// What a driver does next.
+enum Turn {
+    /// Connect for this one, which has waited longest.
+    Send(Arc<Sending>),
+    /// Wait until there is something to do.
+    Park(Arc<Notify>),
+    /// End.
+    Leave,
+}
+
+impl Lane {
+    fn new(limit: Option<usize>, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
+        Self { limit, state: Mutex::default(), metrics, notices }
+    }
+
+    /// Sends once, and says how that ended. `deadline`: until when a response may come; `limit`: how long the client
+    /// waits. One that goes away takes its request out of the queue.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        sending: &Arc<Sending>,
+        deadline: Instant,
+        limit: Instant,
+    ) -> Ended {
+        let begun = Instant::now();
+        let (reply, ended) = oneshot::channel();
+        let ticket = self.enter(Job::new(Arc::clone(sending), deadline, reply));
+        let place = Place { lane: self, ticket };
+        match timeout_at(limit, ended).await {
+            Ok(ended) => ended.unwrap_or_else(|_| Ended::Closed(sending.original.clone())),
+            Err(_) if place.leave() => {
+                Ended::NotConnected(format!("not within {} ms", (limit - begun).as_millis()))
+            }
+            Err(_) => Ended::TimedOut,
+        }
+    }
+
+    /// Requests that wait.
+    fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Ends the drivers that have nothing to do.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.parked.drain(..).for_each(|parked| parked.notify_one());
+    }
+
+    fn enter(self: &Arc<Self>, job: Job) -> u64 {
+        let mut state = self.lock();
+        let ticket = state.next;
+        state.next += 1;
+        state.waiting.insert(ticket, job);
+        if let Some(parked) = state.parked.pop() {
+            parked.notify_one();
+        } else if self.limit.is_none_or(|limit| state.drivers < limit) {
+            state.drivers += 1;
+            drop(state);
+            tokio::spawn(Driver::new(Arc::clone(self)).run());
+        }
+        ticket
+    }
+
+    /// What a driver that `is_connected` or is not does next. One without a connection need not stay.
+    fn turn(&self, is_connected: bool) -> Turn {
+        let mut state = self.lock();
+        let first = state.waiting.first_key_value().map(|(_, job)| Arc::clone(&job.sending));
+        match first {
+            Some(first) if state.has_room(&first) || self.limit.is_none() => Turn::Send(first),
+            _ if !is_connected || state.is_closed => {
+                state.drivers -= 1;
+                Turn::Leave
+            }
+            _ => {
+                let parked = Arc::new(Notify::new());
+                state.parked.push(Arc::clone(&parked));
+                Turn::Park(parked)
+            }
+        }
+    }
+
+    /// Has a parked driver leave; false where it was just asked for.
+    fn leave(&self, parked: &Arc<Notify>) -> bool {
+        let mut state = self.lock();
+        let place = state.parked.iter().position(|other| Arc::ptr_eq(other, parked));
+        if let Some(place) = place {
+            state.parked.remove(place);
+            state.drivers -= 1;
+        }
+        place.is_some()
+    }
+
+    /// The longest waiting request, where it `fits`, and what may go with it.
+    fn take(&self, fits: impl FnOnce(&Sending) -> bool) -> Option<Group> {
+        let mut state = self.lock();
+        if !fits(&state.waiting.first_key_value()?.1.sending) {
+            return None;
+        }
+        let group = Group::take(&mut state.waiting, self.limit.is_some())?;
+        state.sending += 1;
+        state.memory += group.memory();
+        Some(group)
+    }
+
+    /// A driver ended without having been asked to. What waits gets another one.
+    fn lost(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.waiting.is_empty() {
+            state.drivers -= 1;
+        } else {
+            drop(state);
+            tokio::spawn(Driver::new(Arc::clone(self)).run());
+        }
+    }
+
+    /// A request is not on its way any more.
+    fn done(&self, memory: u64) {
+        let mut state = self.lock();
+        state.sending -= 1;
+        state.memory -= memory;
+    }
+
+    /// Has requests sent one by one, ahead of others, that were refused together.
+    fn part(&self, group: Group) {
+        let mut state = self.lock();
+        state.waiting.extend(group.parted());
+    }
+
+    /// There is no connection for `first`, nor for those that wait for the same one.
+    fn not_connected(&self, first: &Arc<Sending>, broken: &Broken) {
+        let mut state = self.lock();
+        let is_one = self.limit.is_none();
+        let same = |job: &Job| {
+            Arc::ptr_eq(&job.sending, first) || (!is_one && job.sending.exporter == first.exporter)
+        };
+        let failed: Vec<_> = state.waiting.extract_if(.., |_, job| same(job)).collect();
+        drop(state);
+        for (_, job) in failed {
+            job.tell(Ended::NotConnected(broken.to_string()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether the upstream has memory for one more.
+    fn has_room(&self, sending: &Sending) -> bool {
+        self.sending == 0 || self.memory.saturating_add(sending.load.memory()) <= MAX_MEMORY_IN_FLIGHT
+    }
+}
+
+/// A client's place in the queue. Dropping it gives the place up.
+struct Place<'a> {
+    lane: &'a Lane,
+    ticket: u64,
+}
+
+impl Place<'_> {
+    /// Whether it was still waiting.
+    fn leave(&self) -> bool {
+        self.lane.lock().waiting.remove(&self.ticket).is_some()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

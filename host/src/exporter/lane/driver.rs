@@ -1,0 +1,223 @@
+//! What takes requests from the queue to one connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::attempt::Broken;
+use super::super::body::OutboundBody;
+use super::super::gather::Pieces;
+use super::super::sending::Sending;
+use super::super::wire::Wire;
+use super::{Group, Lane, Turn};
+use crate::filter::Ended;
+use crate::metrics::Attempted;
+
+/// A task, its connection and where its requests come from.
+pub(super) struct Driver {
+    lane: Arc<Lane>,
+    wire: Option<Wire>,
+    /// What the request on its way takes of the upstream's memory.
+    on_its_way: Option<u64>,
+    has_left: bool,
+}
+
+/// How an attempt ended.
+struct Exchanged {
+    result: Result<Ended, Broken>,
+    /// Whether the connection had begun to take the body.
+    started: bool,
+    /// Whether the connection may have been closed because nothing came by it.
+    is_stale: bool,
+}
+
+impl Driver {
+    pub(super) fn new(lane: Arc<Lane>) -> Self {
+        Self { lane, wire: None, on_its_way: None, has_left: false }
+    }
+
+    /// Sends until there has been nothing to send for a while.
+    pub(super) async fn run(mut self) {
+        while !self.has_left {
+            match self.lane.turn(self.wire.is_some()) {
+                Turn::Send(first) => self.send(&first).await,
+                Turn::Park(parked) => self.park(&parked).await,
+                Turn::Leave => self.has_left = true,
+            }
+        }
+    }
+
+    /// Waits for something to do, or until there is no need for this driver.
+    async fn park(&mut self, parked: &Arc<Notify>) {
+        let ended = async {
+            match &mut self.wire {
+                Some(wire) => wire.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ended => self.wire = None,
+            () = parked.notified() => return,
+            () = sleep(IDLE) => (),
+        }
+        self.has_left = self.lane.leave(parked);
+    }
+
+    /// Connects ahead of taking anything: what comes meanwhile goes along, and what goes away meanwhile does not.
+    async fn send(&mut self, first: &Arc<Sending>) {
+        if let Err(broken) = self.connect(first).await {
+            return self.lane.not_connected(first, &broken);
+        }
+        let wire = self.wire.as_ref();
+        let Some(group) = self.lane.take(|sending| wire.is_some_and(|wire| wire.fits(sending))) else {
+            return;
+        };
+        self.on_its_way = Some(group.memory());
+        let is_late = self.deliver(group).await;
+        self.arrive();
+        // The next connection is not opened before this one has ended: the agent would work on two requests.
+        if is_late && let Some(wire) = self.wire.take() {
+            wire.close().await;
+        }
+    }
+
+    /// Whether it was broken off because it took too long.
+    async fn deliver(&mut self, group: Group) -> bool {
+        let pieces = group.body();
+        let mut exchanged = self.exchange(&group, &pieces).await;
+        // What went with others goes again in any case, by itself.
+        let is_alone = group.len() == 1;
+        if exchanged.is_stale && is_alone && self.connect(group.sending()).await.is_ok() {
+            exchanged = self.exchange(&group, &pieces).await;
+        }
+        let Exchanged { result, started, .. } = exchanged;
+        if !is_alone && is_refused(&result) {
+            self.lane.part(group);
+            return false;
+        }
+        match result {
+            Ok(ended) => {
+                group.tell(|_| ended.clone());
+                false
+            }
+            Err(broken) => {
+                let tls = group.sending().way.tls.clone();
+                group.tell(|original| broken.ended(started, original, tls.as_deref()));
+                matches!(broken, Broken::Late(_))
+            }
+        }
+    }
+
+    /// Sees to a connection that `sending` may go by.
+    async fn connect(&mut self, sending: &Sending) -> Result<(), Broken> {
+        if let Some(wire) = &mut self.wire
+            && wire.fits(sending)
+            && timeout(READY, wire.is_ready()).await.unwrap_or(false)
+        {
+            return Ok(());
+        }
+        self.wire = None;
+        let begun = Instant::now();
+        match Wire::open(sending).await {
+            Ok(wire) => self.wire = Some(wire),
+            Err(broken) => {
+                tracing::debug!(url = %sending.uri, error = %broken, "no connection");
+                self.attempted(sending, Attempted::NotConnected, begun);
+                return Err(broken);
+            }
+        }
+        Ok(())
+    }
+
+    async fn exchange(&mut self, group: &Group, pieces: &Pieces) -> Exchanged {
+        let sending = group.sending();
+        let Some(wire) = &mut self.wire else {
+            let result = Err(Broken::Connect("there is no connection".into()));
+            return Exchanged { result, started: false, is_stale: false };
+        };
+        let begun = Instant::now();
+        let body = OutboundBody::new(pieces.clone());
+        let started = body.started();
+        let was_used = wire.is_used();
+        let result = wire.exchange(sending, body, group.deadline()).await;
+        let is_stale = was_used && !wire.has_heard() && matches!(result, Err(Broken::Send(_)));
+        let keeps = matches!(result, Ok(Ended::Response { .. }) | Err(Broken::Late(_)));
+        if !keeps {
+            self.wire = None;
+        }
+        let started = started.is_set();
+        let Lane { metrics, notices, .. } = &*self.lane;
+        if started && sending.exporter == 0 {
+            metrics.sent(pieces.len());
+            metrics.merged(group.len());
+        }
+        if let Err(error) = &result {
+            let uri = &sending.uri;
+            tracing::debug!(url = %uri, %error, "an attempt to send broke");
+            if error.is_no_http() {
+                notices.warn("upstream-no-http", || {
+                    format!("{uri} answers something that is no HTTP, perhaps TLS (https://): {error}")
+                });
+            }
+        }
+        let attempted = match &result {
+            Ok(ended) => label(ended),
+            Err(broken) => label(&broken.ended(started, &Bytes::new(), sending.way.tls.as_deref())),
+        };
+        self.attempted(sending, attempted, begun);
+        Exchanged { result, started, is_stale }
+    }
+
+    /// Copies are counted apart: what they meet is no fault of the upstream that clients wait for.
+    fn attempted(&self, sending: &Sending, attempted: Attempted, begun: Instant) {
+        if sending.exporter == 0 {
+            self.lane.metrics.attempted(attempted, begun.elapsed());
+        }
+    }
+
+    /// The request is not on its way any more.
+    fn arrive(&mut self) {
+        if let Some(memory) = self.on_its_way.take() {
+            self.lane.done(memory);
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.arrive();
+        if !self.has_left {
+            self.lane.lost();
+        }
+    }
+}
+
+/// Whether the upstream does not want this request, which need not be so for each that is in it.
+fn is_refused(result: &Result<Ended, Broken>) -> bool {
+    match result {
+        Ok(Ended::Response { status: 401 | 403..=405 | 429 | 502..=504, .. }) => false,
+        Ok(Ended::Response { status, .. }) => *status >= 400,
+        Ok(_) | Err(Broken::Connect(_) | Broken::Late(_)) => false,
+        Err(Broken::Send(_) | Broken::Receive(_)) => true,
+    }
+}
+
+fn label(ended: &Ended) -> Attempted {
+    match ended {
+        Ended::Response { status, .. } => Attempted::with(*status),
+        Ended::NotConnected(_) => Attempted::NotConnected,
+        Ended::Closed(_) => Attempted::Closed,
+        Ended::TimedOut => Attempted::TimedOut,
+        Ended::Oversized => Attempted::Oversized,
+    }
+}
+
+/// deepflow-agent never closes an idle connection; a Service in between forgets one after some minutes.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A connection is ready as soon as a request is over, unless the upstream answered one that it did not read.
+const READY: Duration = Duration::from_secs(1);

@@ -1,0 +1,100 @@
+//! A request as it goes upstream, the same in every attempt.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use podstamp_core::exchange::{Header, Upstream};
+
+use super::compress::Coded;
+use super::load::{Load, Most};
+use super::wire::origin_form;
+use crate::tls::{self, Connector};
+
+/// What is sent, and where.
+pub(super) struct Sending {
+    /// Number of the exporter that sends it.
+    pub(super) exporter: u32,
+    pub(super) uri: Uri,
+    /// What of that goes into the request.
+    pub(super) target: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Coded,
+    pub(super) load: Load,
+    /// The body as it came.
+    pub(super) original: Bytes,
+    pub(super) way: Arc<Way>,
+}
+
+/// How an exporter connects.
+pub(super) struct Way {
+    pub(super) connector: Connector,
+    pub(super) tls: Option<Arc<tls::Client>>,
+    /// How much of it goes in one request.
+    pub(super) most: Most,
+}
+
+/// Where to, and with which headers.
+#[derive(Clone)]
+pub(super) struct Head {
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+}
+
+impl Head {
+    /// The error says what of `upstream` makes no sense.
+    pub(super) fn new(upstream: Upstream) -> Result<Self, String> {
+        let Upstream { url, headers, .. } = upstream;
+        let uri = Uri::try_from(url).map_err(|error| format!("its URL: {error}"))?;
+        let host = uri.host().ok_or("its URL has no host")?;
+        let host = match uri.port() {
+            Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+            None => HeaderValue::try_from(host),
+        };
+        let host = host.map_err(|error| format!("its host: {error}"))?;
+        let mut headers = header_map(headers)?;
+        headers.entry(HOST).or_insert(host);
+        Ok(Self { uri, headers })
+    }
+}
+
+impl Sending {
+    pub(super) fn new(
+        exporter: u32,
+        head: Head,
+        body: Coded,
+        load: Load,
+        original: Bytes,
+        way: Arc<Way>,
+    ) -> Self {
+        let Head { uri, mut headers } = head;
+        if body.is_gzip() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Self { exporter, target: origin_form(&uri), uri, headers, body, load, original, way }
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
+    /// Whether the bodies of both may go in one request.
+    pub(super) fn joins(&self, other: &Self) -> bool {
+        self.exporter == other.exporter && self.uri == other.uri && self.headers == other.headers
+    }
+}
+
+/// The headers to send; the length is the connection's own to say.
+fn header_map(headers: Vec<Header>) -> Result<HeaderMap, String> {
+    let mut map = HeaderMap::with_capacity(headers.len() + 2);
+    for Header { name, value } in headers {
+        let name = HeaderName::try_from(name).map_err(|error| format!("the name of a header: {error}"))?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+            .map_err(|error| format!("the header {name}: {error}"))?;
+        if name != http::header::CONTENT_LENGTH {
+            map.append(name, value);
+        }
+    }
+    Ok(map)
+}

@@ -1,0 +1,142 @@
+//! One HTTP/1.1 connection upstream. Whoever holds it drives it: no task of its own stands behind it.
+
+mod heard;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use http::{Method, Request, Uri};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use tower_service::Service;
+
+use super::attempt::{Broken, read};
+use super::body::OutboundBody;
+use super::sending::Sending;
+use crate::filter::Ended;
+use crate::tls::Connector;
+use heard::{Heard, Listening};
+
+/// A connection and what is known of it.
+pub(super) struct Wire {
+    sender: SendRequest<OutboundBody>,
+    /// None once it has ended.
+    connection: Option<Running>,
+    heard: Heard,
+    /// Whether a request has had its response here already.
+    used: bool,
+    https: bool,
+    exporter: u32,
+}
+
+type Running = Connection<TokioIo<Listening>, OutboundBody>;
+
+impl Wire {
+    /// Connects as `sending` needs it.
+    pub(super) async fn open(sending: &Sending) -> Result<Self, Broken> {
+        let mut connector: Connector = sending.way.connector.clone();
+        poll_fn(|context| connector.poll_ready(context)).await.map_err(Broken::Connect)?;
+        let stream = connector.call(sending.uri.clone()).await.map_err(Broken::Connect)?;
+        let heard = Heard::default();
+        let stream = TokioIo::new(Listening::new(stream.into_inner(), heard.clone()));
+        let (sender, connection) =
+            http1::handshake(stream).await.map_err(|error| Broken::Connect(error.into()))?;
+        let (https, exporter) = (sending.is_https(), sending.exporter);
+        Ok(Self { sender, connection: Some(connection), heard, used: false, https, exporter })
+    }
+
+    /// Whether `sending` may go by it: TLS is each exporter's own.
+    pub(super) fn fits(&self, sending: &Sending) -> bool {
+        self.https == sending.is_https() && (!self.https || self.exporter == sending.exporter)
+    }
+
+    /// Returns when it has ended. Until then it is kept going.
+    pub(super) async fn ended(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            // Why makes no difference: there is no request.
+            let _ = connection.await;
+            self.connection = None;
+        }
+    }
+
+    /// Whether it is ready for a request.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        let Self { sender, connection, .. } = self;
+        drive(connection, sender.ready()).await.is_ok() && connection.is_some()
+    }
+
+    /// Whether the other side may have closed it for being idle.
+    pub(super) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    /// Whether anything came since the latest request was sent.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.is_set()
+    }
+
+    /// Sends and reads the response, until `deadline`.
+    pub(super) async fn exchange(
+        &mut self,
+        sending: &Sending,
+        body: OutboundBody,
+        deadline: Instant,
+    ) -> Result<Ended, Broken> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&sending.target);
+        request.headers_mut().clone_from(&sending.headers);
+        let Self { sender, connection, heard, .. } = self;
+        heard.forget();
+        let begun = Instant::now();
+        let response = sender.send_request(request);
+        let exchange = async { read(response.await.map_err(Broken::Send)?).await };
+        let exchanged = timeout_at(deadline, drive(connection, exchange)).await;
+        self.used = true;
+        exchanged.unwrap_or_else(|_| Err(Broken::Late(deadline - begun)))
+    }
+
+    /// Ends it while a request may still be worked on, and returns once the other side has ended it too: then it does
+    /// nothing any more for that request. Who does not do so in time is left to itself.
+    pub(super) async fn close(self) {
+        let Some(connection) = self.connection else { return };
+        let mut stream = connection.into_parts().io.into_inner();
+        let ending = async {
+            stream.shutdown().await?;
+            let mut rest = [0; 4096];
+            while stream.read(&mut rest).await? > 0 {}
+            io::Result::Ok(())
+        };
+        if timeout(LINGER, ending).await.is_err() {
+            tracing::debug!("an upstream keeps a connection that was closed");
+        }
+    }
+}
+
+/// Does `work`, and what there is to do for the connection meanwhile.
+async fn drive<T>(connection: &mut Option<Running>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if let Some(running) = connection
+            && Pin::new(running).poll(context).is_ready()
+        {
+            // What went wrong is told to whoever waits for the response.
+            *connection = None;
+        }
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Path and query, as a request line to a server has them.
+pub(super) fn origin_form(uri: &Uri) -> Uri {
+    let target = uri.path_and_query().cloned();
+    target.map(Uri::from).unwrap_or_default()
+}
+
+/// deepflow-agent needs under a second for the largest requests that it gets; one that takes longer is stuck.
+const LINGER: Duration = Duration::from_secs(10);
