@@ -62,6 +62,10 @@ fn notices(config: &Config) -> Vec<Notice> {
             let why = "use the proxy's own proxy_protocol listener filter";
             ("podstamp.proxy_protocol".to_owned(), why)
         }),
+        config.upstream.connections.is_some().then(|| {
+            let why = "connections are the cluster's: see its circuit_breakers";
+            ("podstamp.upstream.connections".to_owned(), why)
+        }),
         config.pods.file.is_some().then(|| {
             ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
         }),

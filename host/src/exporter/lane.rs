@@ -155,15 +155,9 @@ impl Lane {
         Some(group)
     }
 
-    /// A driver ended without having been asked to. What waits gets another one.
-    fn lost(self: &Arc<Self>) {
-        let mut state = self.lock();
-        if state.waiting.is_empty() {
-            state.drivers -= 1;
-        } else {
-            drop(state);
-            tokio::spawn(Driver::new(Arc::clone(self)).run());
-        }
+    /// A driver ended without having been asked to, as the runtime's end does it.
+    fn lost(&self) {
+        self.lock().drivers -= 1;
     }
 
     /// A request is not on its way any more.

@@ -81,7 +81,9 @@ async fn g1_requests_of_one_connection_go_on_at_the_same_time() {
         crate::support::Reaction::Silence
     })
     .await;
-    let setup = Setup::new(Fake::forwarding(format!("http://{}/", upstream.address))).await;
+    let fake = Fake::forwarding(format!("http://{}/", upstream.address));
+    // An upstream that is no deepflow-agent.
+    let setup = Setup::with(fake, |settings| settings.upstream.connections = None).await;
     let client = setup.grpc().await;
     let requests: Vec<_> = (0..8)
         .map(|_| {

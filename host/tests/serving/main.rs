@@ -10,6 +10,7 @@ mod copies;
 mod door;
 mod draining;
 mod grpc;
+mod lane;
 mod limits;
 mod receiving;
 mod sending;
