@@ -1,7 +1,15 @@
 //! Calls of the filter: where they run, how long they take, how they fail.
+//!
+//! A call that takes longer than a moment runs away from the async workers, which others wait for, and no peer has more of
+//! the processors than its share. How long it will take is told by its bytes, and by what its peer's calls took before.
 
+mod peers;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use podstamp_core::exchange::{Attempt, Next, Prepared};
 use tokio::sync::Semaphore;
@@ -10,30 +18,34 @@ use tokio::task::spawn_blocking;
 use crate::filter::{Ended, Failure, Filter, Incoming};
 use crate::metrics::{GuestFailure, Metrics};
 use crate::notices::Notices;
+use crate::processor::processor_time;
+use peers::Peers;
 
 /// The filter as requests use it.
 pub(crate) struct Calls {
     filter: Arc<dyn Filter>,
-    large: Semaphore,
+    costly: Arc<Semaphore>,
+    peers: Arc<Peers>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Calls {
-    /// `large` is how many calls with large bodies may run at a time.
+    /// `costly` is how many costly calls may run at a time, half of them of one peer.
     pub(crate) fn new(
         filter: Arc<dyn Filter>,
-        large: usize,
+        costly: usize,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Self {
-        Self { filter, large: Semaphore::new(large.max(1)), metrics, notices }
+        let peers = Arc::new(Peers::new(costly / 2));
+        Self { filter, costly: Arc::new(Semaphore::new(costly.max(1))), peers, metrics, notices }
     }
 
     /// Calls `prepare`. Hands the request back, since its body is what gets sent.
     pub(crate) async fn prepare(&self, incoming: Incoming) -> Result<(Incoming, Prepared), Failure> {
         let size = incoming.body.len();
-        self.run(size, move |filter| {
+        self.run(incoming.peer, size, move |filter| {
             let prepared = filter.prepare(&incoming)?;
             Ok((incoming, prepared))
         })
@@ -42,7 +54,7 @@ impl Calls {
 
     /// Calls `conclude`.
     pub(crate) async fn conclude(&self, attempt: Attempt, ended: Ended) -> Result<Next, Failure> {
-        self.run(ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
+        self.run(None, ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
     }
 
     /// Counts and logs a failure that somebody else found in the filter's answer.
@@ -58,44 +70,74 @@ impl Calls {
         self.notices.warn(key, || failure.to_string());
     }
 
-    async fn run<T, F>(&self, size: usize, call: F) -> Result<T, Failure>
+    async fn run<T, F>(&self, peer: Option<IpAddr>, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
     {
-        let result =
-            if size <= INLINE { self.timed(|| call(&*self.filter)) } else { self.offload(call).await };
+        let result = if self.is_cheap(peer, size) {
+            timed(&self.metrics, &self.peers, peer, size, || call(&*self.filter))
+        } else {
+            self.offload(peer, size, call).await
+        };
         if let Err(failure) = &result {
             self.failed(failure);
         }
         result
     }
 
+    /// Whether a call takes so little that it costs others less to wait for it than to move it.
+    fn is_cheap(&self, peer: Option<IpAddr>, size: usize) -> bool {
+        let expected = || peer.and_then(|peer| self.peers.expected(peer, size));
+        size <= SMALL || size <= INLINE && expected().is_some_and(|expected| expected <= MOMENT)
+    }
+
     /// Off the async workers, which other requests need meanwhile.
-    async fn offload<T, F>(&self, call: F) -> Result<T, Failure>
+    async fn offload<T, F>(&self, peer: Option<IpAddr>, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
     {
-        let _permit = self.large.acquire().await.map_err(|_| Failure::Busy)?;
+        let turn = match peer {
+            Some(peer) => Some(self.peers.turns(peer).acquire_owned().await.map_err(|_| Failure::Busy)?),
+            None => None,
+        };
+        let permit = Arc::clone(&self.costly).acquire_owned().await.map_err(|_| Failure::Busy)?;
         let filter = Arc::clone(&self.filter);
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, peers) = (Arc::clone(&self.metrics), Arc::clone(&self.peers));
         let ran = spawn_blocking(move || {
-            let begun = Instant::now();
-            let result = call(&*filter);
-            metrics.called(begun.elapsed());
-            result
+            // Held until the call is over, also where the client has gone: in that order, so that the next peer is first.
+            let _places = (permit, turn);
+            timed(&metrics, &peers, peer, size, || call(&*filter))
         });
         ran.await.unwrap_or_else(|error| Err(Failure::Trap(error.to_string())))
     }
-
-    fn timed<T>(&self, call: impl FnOnce() -> T) -> T {
-        let begun = Instant::now();
-        let result = call();
-        self.metrics.called(begun.elapsed());
-        result
-    }
 }
 
-/// A megabyte takes under a millisecond: less than it costs others to wait for that worker.
+/// Makes a call, and takes note of how long it took. What a peer's bytes cost is the processor's time, and not what others on
+/// it took meanwhile; for small bodies nobody asks.
+fn timed<T>(
+    metrics: &Metrics,
+    peers: &Peers,
+    peer: Option<IpAddr>,
+    size: usize,
+    call: impl FnOnce() -> T,
+) -> T {
+    let learning = peer.filter(|_| size > SMALL).map(|peer| (peer, processor_time()));
+    let begun = Instant::now();
+    let result = call();
+    metrics.called(begun.elapsed());
+    if let Some((peer, begun)) = learning {
+        peers.learn(peer, size, processor_time().saturating_sub(begun));
+    }
+    result
+}
+
+/// Bytes that take a few milliseconds at most, whatever they are.
+const SMALL: usize = 32 << 10;
+
+/// Bytes that usually take under a millisecond. For more there is always time to move.
 const INLINE: usize = 1 << 20;
+
+/// What others may wait for on their worker.
+const MOMENT: Duration = Duration::from_millis(2);

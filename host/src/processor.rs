@@ -21,6 +21,7 @@ use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use instance::{Instance, Plan};
 
 pub use guest::Guest;
+pub(crate) use limits::processor_time;
 
 /// What a guest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -185,7 +185,7 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// How long a connection may stay without a request.
     pub idle_timeout: Duration,
-    /// Large bodies that the filter works on at a time, away from the async workers.
+    /// Costly bodies that are worked on at a time, away from the async workers: one processor is left for all others.
     pub large_calls: usize,
 }
 
@@ -199,7 +199,7 @@ impl From<&config::Limits> for Limits {
             header_timeout: milliseconds(limits.header_timeout),
             read_timeout: milliseconds(limits.read_timeout),
             idle_timeout: milliseconds(limits.idle_timeout),
-            large_calls: workers(),
+            large_calls: workers().saturating_sub(1).max(1),
         }
     }
 }

@@ -190,5 +190,5 @@ pub(super) struct Undone {
 /// Compressed bytes up to which undoing takes about as long as handing it to another thread is worth.
 const INLINE: usize = 256 << 10;
 
-/// The same, of what comes out: a small body can be a bomb.
-const INLINE_DECODED: usize = 4 << 20;
+/// The same, of what comes out: a small body can be a bomb. A megabyte takes some milliseconds.
+const INLINE_DECODED: usize = 1 << 20;
