@@ -1,9 +1,12 @@
 //! What ends deepflow-agent or falsifies its metrics, sent to a stand-in that has the same faults.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::http::export;
-use crate::served::{Setup, StandIn};
+use podstamp_agent::{Gate, Script};
+
+use crate::http::{Client, export};
+use crate::served::{Setup, StandIn, wait_until};
 use crate::spans;
 
 /// Nanoseconds since 1970.
@@ -15,6 +18,39 @@ fn now() -> u64 {
 fn rows(agent: &StandIn) -> Vec<String> {
     let records = agent.records();
     records.iter().flat_map(|record| record.spans()).map(|span| span.row_address.to_string()).collect()
+}
+
+#[test]
+fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_pod() {
+    let pods: Vec<_> = (1..=16).map(|last| (format!("web-{last}"), format!("10.1.1.{last}"))).collect();
+    let gate = Gate::default();
+    let agent = StandIn::with(|builder| builder.strict().play(1, Script::Import.behind(&gate)));
+    let table: Vec<_> = pods.iter().map(|(pod, address)| (&**pod, &**address)).collect();
+    let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&table)).serve();
+    // One second for all spans: there the agent mixes up what has the same number.
+    let (address, end) = (served.address, now());
+    let clients = pods.iter().map(|(pod, _)| {
+        let batch = spans::export_spans(pod, pod, vec![spans::span(end, &[]); 5]);
+        std::thread::spawn(move || {
+            let mut client = Client::connect(address);
+            (0..20).for_each(|_| assert_eq!(client.export(&batch).status, 200));
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    wait_until("a request of each is there while the agent has one", || {
+        served.metric("podstamp_requests_in_flight", &[]) == 16.0 && gate.waiting() == 1
+    });
+    gate.open();
+    for client in clients {
+        client.join().unwrap();
+    }
+    let totals = agent.agent().totals();
+    assert_eq!((totals.aborts, totals.spans, totals.uncounted), (0, 16 * 20 * 5, 0));
+    let mut counted = BTreeMap::new();
+    for meter in agent.agent().meters() {
+        *counted.entry((meter.service.unwrap(), meter.address.to_string())).or_default() += meter.requests;
+    }
+    assert_eq!(counted, pods.into_iter().map(|pod| (pod, 100)).collect());
 }
 
 #[test]
@@ -56,4 +92,17 @@ fn a_span_from_the_future_does_not_keep_others_from_being_counted() {
             assert!((begin..=now()).contains(&span.end_time_unix_nano), "{span:?}");
         }
     }
+}
+
+#[test]
+fn more_spans_than_a_request_to_the_agent_may_have_leave_as_several_and_are_answered_as_one() {
+    let agent = StandIn::start();
+    let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
+    let end = now();
+    let batch = spans::export_spans("shop", "web-1", vec![spans::span(end, &[]); 21_000]);
+    assert_eq!(export(served.address, &batch).status, 200);
+    let sizes: Vec<_> = agent.records().iter().map(|record| record.spans().count()).collect();
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| (1..=20_000).contains(size)), "{sizes:?}");
+    assert_eq!(agent.agent().totals().spans, 21_000);
+    assert!(rows(&agent).iter().all(|row| row == "10.1.1.1"));
 }
