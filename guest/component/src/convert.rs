@@ -145,6 +145,7 @@ impl From<pods::Pod> for directory::Pod {
             uid: pod.uid,
             ips: addresses(&pod.ips),
             host_network: pod.host_network,
+            released: pod.released,
             node: pod.node,
             hostname: pod.hostname,
             start_time: pod.start_time,
@@ -169,5 +170,7 @@ pub(crate) fn term(term: &Term<'_>) -> pods::Term {
         Term::Deployment(deployment) => pods::Term::Deployment(deployment.to_owned()),
         Term::Label(key, value) => pods::Term::Label(pair(key, value)),
         Term::Annotation(key, value) => pods::Term::Annotation(pair(key, value)),
+        Term::Container(id) => pods::Term::Container(id.to_owned()),
+        Term::ContainerName(name) => pods::Term::ContainerName(name.to_owned()),
     }
 }

@@ -116,6 +116,7 @@ impl Directory for HostPods {
             pods::Lookup::Found(pod) => directory::Lookup::Found(Box::new(pod.into())),
             pods::Lookup::Ambiguous => directory::Lookup::Ambiguous,
             pods::Lookup::Node => directory::Lookup::Node,
+            pods::Lookup::Ignored => directory::Lookup::Ignored,
             pods::Lookup::Absent => directory::Lookup::Absent,
             pods::Lookup::Unknown => directory::Lookup::Unknown,
         }

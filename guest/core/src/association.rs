@@ -99,6 +99,8 @@ pub(crate) enum Identifier {
     Deployment,
     Label(String),
     Annotation(String),
+    Container,
+    ContainerName,
 }
 
 impl Association {
@@ -184,6 +186,8 @@ impl Source {
             Identifier::Deployment => Term::Deployment(value),
             Identifier::Label(key) => Term::Label(key, value),
             Identifier::Annotation(key) => Term::Annotation(key, value),
+            Identifier::Container => Term::Container(directory::container_id(value)),
+            Identifier::ContainerName => Term::ContainerName(value),
         })
     }
 
@@ -214,6 +218,7 @@ impl Source {
             Identifier::Deployment => directory::Field::Deployment,
             Identifier::Label(_) => directory::Field::Labels,
             Identifier::Annotation(_) => directory::Field::Annotations,
+            Identifier::Container | Identifier::ContainerName => directory::Field::Containers,
         })
     }
 

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 
 use crate::address;
-use crate::directory::{Field, Fields};
+use crate::directory::{Field, Fields, container_id};
 use crate::guard::{POD_IP, usable_host_ip};
 use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
@@ -26,6 +26,8 @@ pub(crate) struct Claims<'a> {
     pod_ip: Option<IpAddr>,
     /// `k8s.pod.uid`.
     uid: Option<Cow<'a, str>>,
+    /// `container.id`, without the runtime's prefix.
+    container: Option<Cow<'a, str>>,
     /// `k8s.pod.name`.
     name: Option<Cow<'a, str>>,
     /// `k8s.namespace.name`: it says where the name counts, and nothing by itself.
@@ -41,7 +43,7 @@ pub(crate) struct Claims<'a> {
 impl<'a> Claims<'a> {
     /// What of pods they are held against, beyond what is known of every pod.
     pub(crate) const FIELDS: Fields =
-        Fields::NONE.with(Field::Namespace).with(Field::Uid).with(Field::Hostname);
+        Fields::NONE.with(Field::Namespace).with(Field::Uid).with(Field::Hostname).with(Field::Containers);
 
     /// The claims of a resource as it arrived.
     pub(crate) fn read(resource: &Resource<'a>) -> Self {
@@ -53,6 +55,10 @@ impl<'a> Claims<'a> {
                 "k8s.pod.name" => &mut claims.name,
                 NAMESPACE => &mut claims.namespace,
                 HOST_NAME => &mut claims.host_name,
+                "container.id" => {
+                    claims.container = claims.container.or_else(|| container(text));
+                    continue;
+                }
                 POD_IP => {
                     claims.pod_ip = claims.pod_ip.or_else(|| address::first_candidate(text));
                     continue;
@@ -94,6 +100,14 @@ impl<'a> Claims<'a> {
     pub(crate) fn is_contradicted(&self) -> bool {
         self.contradicted.get()
     }
+}
+
+fn container<'a>(text: &Cow<'a, str>) -> Option<Cow<'a, str>> {
+    let id = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(container_id(text)),
+        Cow::Owned(text) => Cow::Owned(container_id(text).to_owned()),
+    };
+    is_name(&id).then_some(id)
 }
 
 /// Whether a text can be the name or uid of something. References that nothing was put in for cannot: `$(POD_NAME)`.

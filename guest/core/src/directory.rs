@@ -10,7 +10,7 @@ pub use fields::{Field, Fields};
 pub trait Directory {
     /// Finds the pod that meets all `terms`, at most [`MAX_TERMS`] of them. Without terms nothing is found.
     ///
-    /// Pods that carry the annotation `opentelemetry.io/k8s-processor/ignore: "true"` count as not there: the directory
+    /// Pods that carry the annotation `opentelemetry.io/k8s-processor/ignore: "true"` are [`Lookup::Ignored`]: the directory
     /// leaves them out by itself, so that no lookup has to hand over annotations for that.
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup;
 }
@@ -36,6 +36,10 @@ pub enum Term<'a> {
     Label(&'a str, &'a str),
     /// An annotation: key and value.
     Annotation(&'a str, &'a str),
+    /// The id of one of its containers, as [`container_id`] has it.
+    Container(&'a str),
+    /// The name of one of its containers. It tells no pod by itself.
+    ContainerName(&'a str),
 }
 
 /// Which parts of a pod to hand over beyond the plain ones.
@@ -56,6 +60,8 @@ pub enum Lookup {
     Ambiguous,
     /// No pod, but the address asked for is a node's.
     Node,
+    /// There is one, and it is not to be found.
+    Ignored,
     /// No pod, and the table covers the whole cluster.
     Absent,
     /// No pod in a table that does not cover the cluster, or no table at all.
@@ -75,6 +81,8 @@ pub struct Pod {
     pub ips: Vec<IpAddr>,
     /// `spec.hostNetwork`: the addresses are the node's.
     pub host_network: bool,
+    /// It has run to its end, and another pod has one of its addresses now.
+    pub released: bool,
     /// `spec.nodeName`.
     pub node: String,
     /// `spec.hostname`, or the pod's name as [`cut_hostname`] has it.
@@ -118,6 +126,11 @@ pub fn cut_hostname(name: &str) -> &str {
         Some(cut) if name.len() > MAX_HOSTNAME => cut.trim_end_matches(['-', '.']),
         _ => name,
     }
+}
+
+/// A container's id without the runtime's prefix, `containerd://`, with which Kubernetes writes it.
+pub fn container_id(text: &str) -> &str {
+    text.split_once("://").map_or(text, |(_, id)| id)
 }
 
 /// A directory without pods, for hosts that have none.

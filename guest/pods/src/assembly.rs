@@ -24,6 +24,7 @@ enum Key {
     Uid,
     Name,
     FullName,
+    Container,
 }
 
 impl Assembly {
@@ -32,7 +33,7 @@ impl Assembly {
         Self { building: Building::new(key.entries(&table)), key: Some(key), table }
     }
 
-    /// Builds on for at most so many steps; gives whether that was all. There are eight steps a pod.
+    /// Builds on for at most so many steps; gives whether that was all. There are eight steps a pod, and two a container.
     pub fn advance(&mut self, mut steps: usize) -> bool {
         while let Some(key) = self.key {
             let Table { columns, hasher, .. } = &self.table;
@@ -66,7 +67,8 @@ impl Key {
             Self::Ip => Some(Self::Uid),
             Self::Uid => Some(Self::Name),
             Self::Name => Some(Self::FullName),
-            Self::FullName => None,
+            Self::FullName => Some(Self::Container),
+            Self::Container => None,
         }
     }
 
@@ -76,6 +78,7 @@ impl Key {
             Self::Uid => &mut table.by_uid,
             Self::Name => &mut table.by_name,
             Self::FullName => &mut table.by_full_name,
+            Self::Container => &mut table.by_container,
         }
     }
 
@@ -87,6 +90,7 @@ impl Key {
             Self::Uid => pods_with(directory::Field::Uid),
             Self::Name => table.len(),
             Self::FullName => pods_with(directory::Field::Namespace),
+            Self::Container => table.columns.containers.len(),
         }
     }
 
@@ -106,6 +110,9 @@ impl Key {
                 let namespace = columns.value(entry, Field::Namespace)?;
                 Some(hasher.hash_one((columns.name(entry), namespace)))
             }
+            Self::Container => {
+                columns.containers.id(entry).filter(|id| !id.is_none()).map(|id| hasher.hash_one(id))
+            }
         }
     }
 
@@ -119,6 +126,7 @@ impl Key {
                 columns.name(a) == columns.name(b)
                     && columns.value(a, Field::Namespace) == columns.value(b, Field::Namespace)
             }
+            Self::Container => columns.containers.id(a) == columns.containers.id(b),
         }
     }
 }

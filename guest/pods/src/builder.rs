@@ -7,6 +7,7 @@ use podstamp_core::directory::{self, Field, Fields};
 
 use crate::assembly::Assembly;
 use crate::columns::{Columns, Pairs, Record};
+use crate::containers::ContainersBuilder;
 use crate::keep::{Keep, Keys};
 use crate::parts::{AddError, Pair, PodParts};
 use crate::strings::{Interner, Symbol};
@@ -36,6 +37,7 @@ pub struct Builder {
     nodes: BTreeSet<IpAddr>,
     labels: PairsBuilder,
     annotations: PairsBuilder,
+    containers: ContainersBuilder,
     skipped: Skipped,
 }
 
@@ -92,6 +94,9 @@ impl Builder {
         }
         self.labels.add(&pod.labels, &self.keep.labels, &mut self.interner);
         self.annotations.add(&pod.annotations, &self.keep.annotations, &mut self.interner);
+        if self.fields.contains(Field::Containers) {
+            self.containers.add(&pod.containers, &mut self.interner);
+        }
         self.records.push(Record { address_count, ..record });
         Ok(())
     }
@@ -132,6 +137,7 @@ impl Builder {
             nodes: self.nodes.into_iter().collect(),
             labels: self.labels.finish(),
             annotations: self.annotations.finish(),
+            containers: self.containers.finish(),
         };
         Assembly::new(Table::unindexed(columns, coverage, self.fields, self.keep, self.skipped))
     }

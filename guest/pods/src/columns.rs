@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use podstamp_core::directory::{Details, Pod, Term};
 
+use crate::containers::Containers;
 use crate::strings::{Strings, Symbol};
 use crate::uid::Uid;
 
@@ -20,6 +21,7 @@ pub(crate) struct Columns {
     pub(crate) nodes: Box<[IpAddr]>,
     pub(crate) labels: Pairs,
     pub(crate) annotations: Pairs,
+    pub(crate) containers: Containers,
 }
 
 /// The plain parts of a pod.
@@ -115,6 +117,8 @@ impl Columns {
             Term::Deployment(value) => self.value(pod, Field::Deployment) == Some(value),
             Term::Label(key, value) => self.value(pod, Field::Label(key)) == Some(value),
             Term::Annotation(key, value) => self.value(pod, Field::Annotation(key)) == Some(value),
+            Term::Container(id) => self.containers.has_id(pod, id),
+            Term::ContainerName(name) => self.containers.has_name(pod, name, &self.strings),
         }
     }
 
@@ -128,6 +132,7 @@ impl Columns {
             uid: record.uid.text(&self.strings),
             ips: self.addresses(record).to_vec(),
             host_network: record.host_network,
+            released: false,
             node: text(record.node),
             hostname: text(record.hostname),
             start_time: text(record.created),
@@ -147,6 +152,7 @@ impl Columns {
             + size_of_val(&*self.nodes)
             + self.labels.memory()
             + self.annotations.memory()
+            + self.containers.memory()
     }
 
     fn pair(&self, pairs: &Pairs, pod: u32, key: &str) -> Option<&str> {

@@ -4,9 +4,10 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use podstamp_core::directory::{self, Details, Directory, Lookup, Term};
+use podstamp_core::directory::{self, Details, Directory, Lookup, Pod, Term};
 
 use crate::columns::{Field, Record};
+use crate::containers::{Containers, Id};
 use crate::index::Entries;
 use crate::table::{Coverage, Table};
 use crate::uid;
@@ -35,9 +36,12 @@ impl Directory for Table {
         match pick.best {
             // Ahead of the rest, so that the order in which pods came decides nothing.
             Some(_) if pick.tied => Lookup::Ambiguous,
-            Some((_, record, _)) if record.ignored => Lookup::Unknown,
-            Some((pod, record, _)) => Lookup::Found(Box::new(self.columns.pod(pod, record, want))),
-            None if pick.ignored => Lookup::Unknown,
+            Some((_, record, _)) if record.ignored => Lookup::Ignored,
+            Some((pod, record, _)) => {
+                let released = self.is_released(pod, record);
+                Lookup::Found(Box::new(Pod { released, ..self.columns.pod(pod, record, want) }))
+            }
+            None if pick.ignored => Lookup::Ignored,
             None => self.missing(terms),
         }
     }
@@ -71,6 +75,15 @@ impl Table {
                 let hash = self.hasher.hash_one(name);
                 Candidates::Pods(self.by_name.find(hash, |pod| columns.name(pod) == name))
             }
+            Key::Container(text) => {
+                let id = Id::new(text);
+                let is = |entry: u32| columns.containers.id(entry) == Some(id);
+                Candidates::Containers(
+                    self.by_container.find(self.hasher.hash_one(id), is),
+                    &columns.containers,
+                )
+            }
+            Key::All => Candidates::All(0..u32::try_from(self.len()).unwrap_or(u32::MAX)),
             Key::Field(field, value) => match self.lazy.of(field, columns, &self.hasher) {
                 Some(index) => {
                     let is = |pod| columns.value(pod, field) == Some(value);
@@ -79,6 +92,15 @@ impl Table {
                 None => Candidates::All(0..u32::try_from(self.len()).unwrap_or(u32::MAX)),
             },
         }
+    }
+
+    /// Whether a pod has run to its end and another one has an address of it.
+    fn is_released(&self, pod: u32, record: &Record) -> bool {
+        let others = |address: &IpAddr| {
+            let mut owners = self.candidates(Key::Ip(*address)).filter(|owner| *owner != pod);
+            owners.any(|owner| self.columns.record(owner).is_some_and(Record::owns_addresses))
+        };
+        record.finished && !record.host_network && self.columns.addresses(record).iter().any(others)
     }
 
     /// What it means that no pod meets the terms.
@@ -98,6 +120,7 @@ impl Table {
             Term::Deployment(_) => lacks(directory::Field::Deployment),
             Term::Label(key, _) => !self.keep.labels.contains(key),
             Term::Annotation(key, _) => !self.keep.annotations.contains(key),
+            Term::Container(_) | Term::ContainerName(_) => lacks(directory::Field::Containers),
         });
         match self.coverage {
             Coverage::Cluster if !unkept => Lookup::Absent,
@@ -113,6 +136,8 @@ enum Key<'a> {
     Ip(IpAddr),
     FullName(&'a str, &'a str),
     Name(&'a str),
+    Container(&'a str),
+    All,
     Field(Field<'a>, &'a str),
 }
 
@@ -134,6 +159,8 @@ impl<'a> Key<'a> {
             Term::Annotation(key, value) => (6, Self::Field(Field::Annotation(key), value)),
             Term::Node(value) => (7, Self::Field(Field::Node, value)),
             Term::Namespace(value) => (8, Self::Field(Field::Namespace, value)),
+            Term::Container(id) => (0, Self::Container(id)),
+            Term::ContainerName(_) => (9, Self::All),
         });
         keys.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
     }
@@ -144,6 +171,8 @@ enum Candidates<'a> {
     Pods(Entries<'a>),
     /// By way of the owners of addresses.
     Addresses(Entries<'a>, &'a [u32]),
+    /// By way of the pods of containers.
+    Containers(Entries<'a>, &'a Containers),
     All(Range<u32>),
 }
 
@@ -156,6 +185,7 @@ impl Iterator for Candidates<'_> {
             Self::Addresses(entries, owners) => {
                 entries.next().and_then(|entry| owners.get(entry as usize).copied())
             }
+            Self::Containers(entries, containers) => entries.next().map(|entry| containers.owner(entry)),
             Self::All(pods) => pods.next(),
         }
     }

@@ -30,6 +30,7 @@
 mod assembly;
 mod builder;
 mod columns;
+mod containers;
 mod find;
 mod index;
 mod keep;

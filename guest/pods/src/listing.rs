@@ -21,6 +21,7 @@
 //! | `flags` | `h` on the host's network, `f` finished, `d` about to be deleted, `i` not to be found |
 //! | `namespace`, `uid`, `node`, `deployment`, `phase` | empty: unknown |
 //! | `hostname` | where it is not the name |
+//! | `containers` | `name=id`, separated by commas; of an id the first 16 digits, or nothing |
 //! | `labels`, `annotations` | `key=value`, separated by commas; the first line names the keys that the table keeps, and none where it keeps all |
 //!
 //! Pods come sorted by namespace and name, so that the same pods give the same text wherever they were read. `%`, `,`, `=`

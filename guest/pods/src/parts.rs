@@ -34,6 +34,9 @@ pub struct PodParts<'a> {
     pub labels: Vec<Pair<'a>>,
     /// `metadata.annotations`.
     pub annotations: Vec<Pair<'a>>,
+    /// Names of its containers, and their ids where they have one, with the runtime's prefix or without. One that was
+    /// started anew comes again with its former id.
+    pub containers: Vec<Pair<'a>>,
     /// `spec.hostNetwork`: its addresses are its node's.
     pub host_network: bool,
     /// It has run to its end and given its addresses back: phase `Succeeded` or `Failed`.

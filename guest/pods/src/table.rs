@@ -28,6 +28,7 @@ pub struct Table {
     pub(crate) by_uid: Index,
     pub(crate) by_name: Index,
     pub(crate) by_full_name: Index,
+    pub(crate) by_container: Index,
     pub(crate) lazy: LazyIndexes,
     pub(crate) hasher: RandomState,
     pub(crate) coverage: Coverage,
@@ -51,6 +52,7 @@ impl Table {
             by_uid: Index::default(),
             by_name: Index::default(),
             by_full_name: Index::default(),
+            by_container: Index::default(),
             lazy: LazyIndexes::default(),
             hasher: RandomState::new(),
             coverage,
@@ -92,7 +94,7 @@ impl Table {
 
     /// Bytes on the heap.
     pub fn memory(&self) -> usize {
-        let indexes = [&self.by_ip, &self.by_uid, &self.by_name, &self.by_full_name];
+        let indexes = [&self.by_ip, &self.by_uid, &self.by_name, &self.by_full_name, &self.by_container];
         self.columns.memory() + indexes.map(Index::memory).iter().sum::<usize>() + self.lazy.memory()
     }
 

@@ -83,6 +83,61 @@ fn a_host_name_is_cut_where_linux_has_no_longer_one() {
 }
 
 #[test]
+fn containers_lead_to_their_pods_and_their_names_to_none_by_themselves() {
+    let pod = |name: &'static str, containers: &[(&'static str, &'static str)]| PodParts {
+        name: name.into(),
+        uid: name.into(),
+        ips: vec!["10.0.0.1".parse().unwrap()],
+        deployment: "web".into(),
+        containers: containers.iter().map(|(name, id)| ((*name).into(), (*id).into())).collect(),
+        ..PodParts::default()
+    };
+    let id = "aaaabbbbccccddddeeeeffff0000111122223333444455556666777788889999";
+    let former = "0123456789abcdef0000";
+    let pods = table(&[
+        pod(
+            "a",
+            &[
+                ("app", "containerd://aaaabbbbccccddddeeeeffff0000111122223333444455556666777788889999"),
+                ("app", former),
+            ],
+        ),
+        pod("b", &[("app", "docker://odd"), ("proxy", "")]),
+        pod("c", &[]),
+    ]);
+    let again = Intake::new(write(&pods, Fields::ALL).into()).finish().unwrap();
+    for table in [&pods, &again] {
+        for (terms, expected) in [
+            (&[Term::Container(id)][..], "/a"),
+            (&[Term::Container(former)], "/a"),
+            (&[Term::Container("odd")], "/b"),
+            (&[Term::Container("")], "Absent"),
+            (&[Term::Container("aaaabbbb")], "Absent"),
+            (&[Term::Deployment("web"), Term::ContainerName("proxy")], "/b"),
+            (&[Term::Deployment("web"), Term::ContainerName("app")], "Ambiguous"),
+            (&[Term::Uid("c"), Term::ContainerName("app")], "Absent"),
+            (&[Term::Uid("a"), Term::ContainerName("app"), Term::Container(id)], "/a"),
+        ] {
+            assert_eq!(find(table, terms), expected, "{terms:?}");
+        }
+    }
+    let without = Intake::new(write(&pods, Fields::ALL.without(Field::Containers)).into()).finish().unwrap();
+    assert_eq!(find(&without, &[Term::Container(id)]), "Unknown");
+    assert_eq!(find(&without, &[Term::Uid("a"), Term::ContainerName("app")]), "Unknown");
+}
+
+#[test]
+fn an_ended_pod_gives_its_address_to_the_next_one() {
+    let released = |name| {
+        let Lookup::Found(pod) = shop().find(&[Term::Name(name)], Details::default()) else { panic!() };
+        pod.released
+    };
+    assert!(released("report-28934220-b7k2p"));
+    assert!(!released("stock-5f9c8d7b66-m4n5b"), "it has it now");
+    assert!(!released("kube-proxy-4hxkq"));
+}
+
+#[test]
 fn a_name_in_two_namespaces_needs_its_namespace() {
     let table = shop();
     assert_eq!(find(&table, &[Term::Name("order-0")]), "Ambiguous");
@@ -139,7 +194,7 @@ fn an_ignored_pod_is_never_found() {
         &[Term::Uid("6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a0a")],
         &[Term::Label("app", "gateway")],
     ] {
-        assert_eq!(find(&table, terms), "Unknown", "{terms:?}");
+        assert_eq!(find(&table, terms), "Ignored", "{terms:?}");
     }
 }
 

@@ -572,7 +572,7 @@ fn pods_come_from_a_podstamp_and_follow_its_changes() {
     let call = proxy(|proxy| proxy.calls[0].clone());
     assert_eq!((call.cluster.as_str(), call.body.len()), ("podstamp", 0));
     assert!(
-        call.headers.contains(&Header::new(":path", "/pods?fields=namespace,uid,hostname")),
+        call.headers.contains(&Header::new(":path", "/pods?fields=namespace,uid,hostname,containers")),
         "{:?}",
         call.headers
     );

@@ -84,7 +84,7 @@ mod tests {
         ] {
             assert_eq!(fields(query).unwrap().to_string(), expected, "{query}");
         }
-        let expected = "there is no field \"ip\"; fields are namespace,uid,node,hostname,deployment,phase,labels,annotations\n";
+        let expected = "there is no field \"ip\"; fields are namespace,uid,node,hostname,deployment,phase,labels,annotations,containers\n";
         assert_eq!(fields("fields=uid,ip").unwrap_err(), expected);
     }
 

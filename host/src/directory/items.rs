@@ -66,6 +66,7 @@ impl Items {
             started: text(status.start_time.as_ref()),
             labels: pairs(metadata.labels.as_ref()),
             annotations: pairs(metadata.annotations.as_ref()),
+            containers: containers(spec, status),
             host_network: spec.host_network.unwrap_or_default(),
             finished: matches!(&*phase, "Succeeded" | "Failed"),
             deleting: metadata.deletion_timestamp.is_some(),
@@ -80,6 +81,15 @@ impl Items {
 
 fn text(part: Option<&String>) -> Cow<'_, str> {
     Cow::Borrowed(part.map_or("", String::as_str))
+}
+
+/// Those that have not been started yet have a name alone.
+fn containers<'a>(spec: &'a Spec, status: &'a Status) -> Vec<Pair<'a>> {
+    let started: Vec<Pair<'a>> = status.containers().map(|(name, id)| (name.into(), id.into())).collect();
+    let is_started = |name: &&str| started.iter().any(|(known, _)| known == name);
+    let others: Vec<_> =
+        spec.containers().filter(|name| !is_started(name)).map(|name| (name.into(), "".into())).collect();
+    started.into_iter().chain(others).collect()
 }
 
 fn pairs(map: Option<&BTreeMap<String, String>>) -> Vec<Pair<'_>> {

@@ -41,6 +41,15 @@ pub(super) struct Spec {
     pub(super) node_name: Option<String>,
     pub(super) hostname: Option<String>,
     pub(super) host_network: Option<bool>,
+    pub(super) containers: Option<Vec<Container>>,
+    pub(super) init_containers: Option<Vec<Container>>,
+    pub(super) ephemeral_containers: Option<Vec<Container>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a mapping")]
+pub(super) struct Container {
+    pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,6 +65,32 @@ pub(super) struct Status {
     #[serde(rename = "hostIPs")]
     pub(super) host_ips: Option<Vec<Address>>,
     pub(super) start_time: Option<String>,
+    pub(super) container_statuses: Option<Vec<ContainerStatus>>,
+    pub(super) init_container_statuses: Option<Vec<ContainerStatus>>,
+    pub(super) ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+/// Of a container that was started anew, its former id stands in the last state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a mapping", rename_all = "camelCase")]
+pub(super) struct ContainerStatus {
+    pub(super) name: Option<String>,
+    #[serde(rename = "containerID")]
+    pub(super) container_id: Option<String>,
+    pub(super) last_state: Option<LastState>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a mapping")]
+pub(super) struct LastState {
+    pub(super) terminated: Option<Terminated>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, expecting = "a mapping")]
+pub(super) struct Terminated {
+    #[serde(rename = "containerID")]
+    pub(super) container_id: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,7 +118,27 @@ impl Metadata {
     }
 }
 
+impl Spec {
+    /// Names of all containers.
+    pub(super) fn containers(&self) -> impl Iterator<Item = &str> {
+        let lists = [&self.containers, &self.init_containers, &self.ephemeral_containers];
+        lists.into_iter().flatten().flatten().filter_map(|container| container.name.as_deref())
+    }
+}
+
 impl Status {
+    /// Names and ids of all containers, former ids as well.
+    pub(super) fn containers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lists =
+            [&self.container_statuses, &self.init_container_statuses, &self.ephemeral_container_statuses];
+        lists.into_iter().flatten().flatten().flat_map(|status| {
+            let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            let name = status.name.as_deref().unwrap_or_default();
+            let former = last.and_then(|last| last.container_id.as_deref());
+            [status.container_id.as_deref(), former].into_iter().flatten().map(move |id| (name, id))
+        })
+    }
+
     /// All addresses of the pod, the primary one first.
     pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
         all(self.pod_ip.as_ref(), self.pod_ips.as_ref())

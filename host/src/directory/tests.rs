@@ -44,6 +44,22 @@ fn a_pod_comes_with_all_that_is_known_of_it() {
     assert_eq!(pod.annotations, [("prometheus.io/scrape".to_owned(), "true".to_owned())]);
 }
 
+#[test]
+fn containers_of_all_kinds_lead_to_their_pod_and_so_do_former_ones() {
+    let table = table(PODS);
+    for (id, expected) in [
+        ("4f1c".repeat(16), "shop/user-7b8d9f5c44-old01"),
+        ("5e2d".repeat(16), "shop/user-7b8d9f5c44-old01"),
+        ("6d3e".repeat(16), "shop/user-7b8d9f5c44-old01"),
+        (format!("cri-o://{}", "7c4f".repeat(16)), "shop/user-7b8d9f5c44-old01"),
+        ("9999".repeat(16), "Absent"),
+    ] {
+        assert_eq!(find(&table, &[Term::Container(&id)]), expected, "{id}");
+    }
+    let pending = [Term::Name("batch-pending-0"), Term::ContainerName("batch")];
+    assert_eq!(find(&table, &pending), "shop/batch-pending-0", "it has not been started yet");
+}
+
 /// The tests of lookups read that one.
 #[test]
 fn the_fixture_is_the_listing_of_the_other_fixture() {

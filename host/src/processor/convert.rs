@@ -173,6 +173,7 @@ impl pods::Host for State {
             Lookup::Found(pod) => pods::Lookup::Found((*pod).into()),
             Lookup::Ambiguous => pods::Lookup::Ambiguous,
             Lookup::Node => pods::Lookup::Node,
+            Lookup::Ignored => pods::Lookup::Ignored,
             Lookup::Absent => pods::Lookup::Absent,
             Lookup::Unknown => pods::Lookup::Unknown,
         })
@@ -190,6 +191,8 @@ fn term(term: &pods::Term) -> Option<Term<'_>> {
         pods::Term::Deployment(deployment) => Term::Deployment(deployment),
         pods::Term::Label((key, value)) => Term::Label(key, value),
         pods::Term::Annotation((key, value)) => Term::Annotation(key, value),
+        pods::Term::Container(id) => Term::Container(id),
+        pods::Term::ContainerName(name) => Term::ContainerName(name),
     })
 }
 
@@ -201,6 +204,7 @@ impl From<directory::Pod> for pods::Pod {
             uid: pod.uid,
             ips: pod.ips.iter().map(ToString::to_string).collect(),
             host_network: pod.host_network,
+            released: pod.released,
             node: pod.node,
             hostname: pod.hostname,
             start_time: pod.start_time,

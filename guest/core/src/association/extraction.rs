@@ -122,7 +122,7 @@ impl Extraction {
         let Found { pod, address } = found;
         // Of several addresses the one that it speaks from, else the primary one.
         if self.ip
-            && let Some(address) = address.or_else(|| pod.ips.first().copied())
+            && let Some(address) = address.or_else(|| pod.ips.first().copied().filter(|_| !pod.released))
         {
             write_address(resource, address, context);
         }

@@ -147,6 +147,8 @@ fn write_key(key: &mut Vec<u8>, term: &Term<'_>) {
             text(8, annotation);
             text(0, value);
         }
+        Term::Container(id) => text(11, id),
+        Term::ContainerName(name) => text(12, name),
         Term::Ip(IpAddr::V4(address)) => {
             key.push(9);
             key.extend(address.octets());
@@ -217,6 +219,8 @@ mod tests {
             &[Term::Label("a", "bc")],
             &[Term::Label("ab", "c")],
             &[Term::Annotation("a", "bc")],
+            &[Term::Container("a")],
+            &[Term::ContainerName("a")],
             &[Term::Ip(IpAddr::from([10, 0, 0, 1]))],
             &[Term::Ip(IpAddr::from([10, 0, 0, 1, 0, 0, 0, 0]))],
         ];

@@ -30,15 +30,30 @@ impl Claims<'_> {
             }
             is_confirmed = true;
         }
-        for address in self.addresses() {
+        let container = self.by_container(context);
+        if let Some(Lookup::Found(other)) = container.as_deref() {
+            if !other.is_same(pod) {
+                return false;
+            }
+            is_confirmed = true;
+        }
+        if let Some(address) = self.host_ip {
+            if !pod.ips.contains(&address) {
+                return false;
+            }
+            is_confirmed = true;
+        }
+        if let Some(address) = self.pod_ip {
             if pod.ips.contains(&address) {
                 is_confirmed = true;
-            } else if !(is_confirmed && context.is_node(address)) {
+            } else if !((is_confirmed || self.is_hosted_by(pod)) && context.is_node(address)) {
                 // Behind source NAT a Collector on the way takes a node's address for the pod's.
                 return false;
             }
         }
-        is_confirmed || !self.hosted_elsewhere(pod, context)
+        // A container that was started anew is not known yet; else it is one of another pod.
+        let is_unknown_container = matches!(container.as_deref(), Some(Lookup::Absent | Lookup::Ignored));
+        is_confirmed || !(is_unknown_container || self.hosted_elsewhere(pod, context))
     }
 
     /// Whether an address, of which the directory says `lookup`, can be that of the pod that the resource comes from.
@@ -55,11 +70,12 @@ impl Claims<'_> {
             return false;
         }
         let mut is_confirmed = self.addresses().next().is_some();
-        for answer in [self.by_uid(context), self.by_name(context)].into_iter().flatten() {
+        let answers = [self.by_uid(context), self.by_container(context), self.by_name(context)];
+        for answer in answers.into_iter().flatten() {
             match &*answer {
                 Lookup::Found(pod) if pod.ips.contains(&address) => is_confirmed = true,
                 Lookup::Found(_) => return false,
-                Lookup::Ambiguous | Lookup::Node | Lookup::Absent | Lookup::Unknown => {}
+                Lookup::Ambiguous | Lookup::Node | Lookup::Ignored | Lookup::Absent | Lookup::Unknown => {}
             }
         }
         is_confirmed || !self.host_is_another(|pod| pod.ips.contains(&address), context)
@@ -70,14 +86,14 @@ impl Claims<'_> {
         let by_host_name = || {
             let host = self.host_name.as_deref()?;
             let answer = self.find_in_namespace(Term::Name(host), context);
-            if matches!(*answer, Lookup::Found(_) | Lookup::Ambiguous) {
+            if matches!(*answer, Lookup::Found(_) | Lookup::Ambiguous | Lookup::Ignored) {
                 return Some(answer);
             }
             // Others may have given a pod the host name of something else; cut at 63 characters it is the pod's own.
             let answer = self.find_in_namespace(Term::Hostname(host), context);
             matches!(&*answer, Lookup::Found(pod) if pod.cut_name() == host).then_some(answer)
         };
-        [self.by_uid(context), self.by_name(context), by_host_name()]
+        [self.by_uid(context), self.by_container(context), self.by_name(context), by_host_name()]
             .into_iter()
             .flatten()
             .filter_map(|answer| answer.into_pod())
@@ -106,13 +122,22 @@ impl Claims<'_> {
     }
 
     fn hosted_elsewhere(&self, pod: &Pod, context: &Context<'_>) -> bool {
-        let is_called = self.host_name.as_deref().is_none_or(|host| pod.is_called(host));
-        !is_called && self.host_is_another(|named| named.is_same(pod), context)
+        !self.is_hosted_by(pod) && self.host_is_another(|named| named.is_same(pod), context)
+    }
+
+    /// Whether `host.name` is a pod's.
+    fn is_hosted_by(&self, pod: &Pod) -> bool {
+        self.host_name.as_deref().is_some_and(|host| pod.is_called(host))
     }
 
     fn by_uid<'c>(&self, context: &'c Context<'_>) -> Option<Answer<'c>> {
         let uid = self.uid.as_deref()?;
         Some(context.find(&[Term::Uid(uid)], Details::default()))
+    }
+
+    fn by_container<'c>(&self, context: &'c Context<'_>) -> Option<Answer<'c>> {
+        let id = self.container.as_deref()?;
+        Some(context.find(&[Term::Container(id)], Details::default()))
     }
 
     fn by_name<'c>(&self, context: &'c Context<'_>) -> Option<Answer<'c>> {
@@ -132,7 +157,7 @@ impl Claims<'_> {
         [Term::Name(host), Term::Hostname(host)].into_iter().any(|term| {
             match &*self.find_in_namespace(term, context) {
                 Lookup::Found(pod) => !is_this(pod),
-                Lookup::Ambiguous => true,
+                Lookup::Ambiguous | Lookup::Ignored => true,
                 Lookup::Node | Lookup::Absent | Lookup::Unknown => false,
             }
         })

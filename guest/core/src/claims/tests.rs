@@ -35,6 +35,7 @@ fn table() -> Table {
             pod("pending-1", &[]),
         ],
         nodes: vec!["10.0.0.1".parse().unwrap()],
+        containers: vec![("uid-item-1", "app", "0123abcd"), ("uid-relay-1", "app", "4567abcd")],
         covers_cluster: true,
         ..Table::default()
     }
@@ -116,6 +117,9 @@ fn a_nodes_address_says_nothing_of_a_pod_that_is_known_by_more() {
     let attributes = [("k8s.pod.ip", "10.0.0.1"), ("k8s.pod.uid", "uid-item-1")];
     check(&attributes, "item-1", &["k8s.pod.name=item-1"]);
     check(&[("k8s.pod.ip", "10.0.0.1")], "", &[]);
+    let hosted = [("k8s.pod.ip", "10.0.0.1"), ("host.name", "item-1")];
+    check(&hosted, "item-1", &["k8s.pod.name=item-1", "k8s.pod.uid=uid-item-1"]);
+    check(&[("app.host.ip", "10.0.0.1"), ("k8s.pod.uid", "uid-item-1")], "", &[]);
 }
 
 #[test]
@@ -125,4 +129,21 @@ fn nothing_more_is_asked_where_nothing_more_is_claimed() {
         run(&load_balancer(), &table, RELAY, attributes);
         assert_eq!(table.asked.take().len(), 1, "{attributes:?}");
     }
+}
+
+#[test]
+fn a_container_leads_to_its_pod_and_contradicts_others() {
+    let relay = ["k8s.pod.ip=10.1.0.8", "k8s.pod.name=relay-1", "k8s.pod.uid=uid-relay-1"];
+    check(&[("container.id", "containerd://4567abcd")], "relay-1", &relay);
+    check(&[("container.id", "0123abcd")], "", &[]);
+    check(&[("container.id", "9999abcd")], "", &[]);
+    // It was started anew, and is not known yet.
+    let named = [("container.id", "9999abcd"), ("k8s.pod.uid", "uid-relay-1")];
+    check(&named, "relay-1", &["k8s.pod.ip=10.1.0.8", "k8s.pod.name=relay-1"]);
+    let anothers = [("container.id", "0123abcd"), ("k8s.pod.uid", "uid-relay-1")];
+    check(&anothers, "", &[]);
+    // The container tells more than the host.
+    let moved = [("container.id", "4567abcd"), ("host.name", "item-1")];
+    let renamed = ["k8s.pod.name=relay-1", "k8s.pod.ip=10.1.0.8", "k8s.pod.uid=uid-relay-1"];
+    check(&moved, "relay-1", &renamed);
 }

@@ -3,6 +3,7 @@
 use super::nearest::hint;
 use super::node::Node;
 use crate::association::{Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source};
+use crate::exchange::Level;
 
 /// Attributes that the extraction's rules write identify a pod, too.
 pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {
@@ -31,13 +32,34 @@ fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
         list.fault(format!("has {} sources, and {MAX_SOURCES} is the most", sources.len()));
     }
     let read: Vec<_> = sources.iter().filter_map(|source| read_source(source, extraction)).collect();
-    match read.into_iter().collect::<Option<Vec<_>>>() {
-        Some(sources) => Some(Entry { sources }),
-        None => {
-            node.no_effect("podstamp's directory knows no containers, so the entry finds nothing");
-            None
-        }
+    let Some(sources) = read.into_iter().collect::<Option<Vec<_>>>() else {
+        node.no_effect(
+            "podstamp's directory does not know `container.image.name`, so the entry finds nothing: name container.id or \
+             k8s.pod.uid",
+        );
+        return None;
+    };
+    let count = |test: fn(&Identifier) -> bool| {
+        let identifies = |source: &&Source| match source {
+            Source::Connection => true,
+            Source::Attribute { identifies, .. } => test(identifies),
+        };
+        sources.iter().filter(identifies).count()
+    };
+    if !sources.is_empty() && count(|identifier| *identifier != Identifier::ContainerName) == 0 {
+        node.no_effect("`k8s.container.name` alone tells no pod: name k8s.pod.uid or another beside it");
+        return None;
     }
+    if count(|identifier| matches!(identifier, Identifier::Ip | Identifier::Uid | Identifier::Container)) > 1
+    {
+        list.notice(
+            Level::Warning,
+            "config-sources",
+            "an entry finds a pod only where all of its sources have a value and lead to the same pod; where one is to \
+             suffice, give each an entry of its own",
+        );
+    }
+    Some(Entry { sources })
 }
 
 /// None: a fault. None within: podstamp cannot look for it.
@@ -57,7 +79,7 @@ fn read_source(node: &Node<'_>, extraction: &Extraction) -> Option<Option<Source
         name.fault("is missing: the resource attribute that identifies the pod");
         return None;
     };
-    if CONTAINER_ATTRIBUTES.contains(&attribute.as_str()) {
+    if attribute == IMAGE_NAME {
         return Some(None);
     }
     match identifier(&attribute, extraction) {
@@ -100,9 +122,11 @@ const ATTRIBUTES: &[(&str, Identifier)] = &[
     ("k8s.namespace.name", Identifier::Namespace),
     ("k8s.node.name", Identifier::Node),
     ("k8s.deployment.name", Identifier::Deployment),
+    ("container.id", Identifier::Container),
+    ("k8s.container.name", Identifier::ContainerName),
     ("ip", Identifier::Ip),
     ("host.name", Identifier::Ip),
 ];
 
-/// Attributes by which the Collector finds a container, and through it the pod.
-const CONTAINER_ATTRIBUTES: &[&str] = &["container.id", "k8s.container.name", "container.image.name"];
+/// An attribute by which the Collector finds a container, and through it the pod.
+const IMAGE_NAME: &str = "container.image.name";

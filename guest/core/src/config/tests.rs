@@ -93,7 +93,7 @@ fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
     assert!(stamp.starts_with("processors.resource.attributes[0].from_attribute: "), "{stamp}");
     assert!(stamp.contains("contrib#43862"), "{stamp}");
 
-    assert_eq!(config.fields().to_string(), "namespace,uid,node,hostname,deployment");
+    assert_eq!(config.fields().to_string(), "namespace,uid,node,hostname,deployment,containers");
     let table = Table { pods: vec![pod("item-1", &["10.1.0.7"])], ..Table::default() };
     let (attributes, found) = run(&config.pipeline, &table, "10.1.0.7", &[("service.name", "item")]);
     assert_eq!(found.as_deref(), Some("item-1"));
@@ -117,7 +117,7 @@ fn the_load_balancer_configuration_of_deepflow_runs_as_it_stands() {
     assert!(config.exporter.is_agent);
     assert_eq!(keys(&config), [(Level::Info, "config-default"); 2]);
 
-    assert_eq!(config.fields().to_string(), "namespace,uid,hostname");
+    assert_eq!(config.fields().to_string(), "namespace,uid,hostname,containers");
     let pods = vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])];
     let table = Table { pods, ..Table::default() };
     let (attributes, found) = run(&config.pipeline, &table, "10.2.0.1", &[("host.name", "shop-1")]);

@@ -22,11 +22,13 @@ pub enum Field {
     Labels,
     /// Annotations.
     Annotations,
+    /// Names and ids of containers.
+    Containers,
 }
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::Uid,
         Self::Node,
@@ -35,6 +37,7 @@ impl Field {
         Self::Phase,
         Self::Labels,
         Self::Annotations,
+        Self::Containers,
     ];
 
     /// What it is called in `GET /pods`.
@@ -48,6 +51,7 @@ impl Field {
             Self::Phase => "phase",
             Self::Labels => "labels",
             Self::Annotations => "annotations",
+            Self::Containers => "containers",
         }
     }
 
@@ -56,21 +60,21 @@ impl Field {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// A set of fields. Its text is their names, separated by commas.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Fields(u8);
+pub struct Fields(u16);
 
 impl Fields {
     /// No field.
     pub const NONE: Self = Self(0);
 
     /// Every field.
-    pub const ALL: Self = Self(u8::MAX);
+    pub const ALL: Self = Self((1 << Field::ALL.len()) - 1);
 
     /// Whether a field is in it.
     pub const fn contains(self, field: Field) -> bool {

@@ -106,14 +106,14 @@ impl Judge<'_> {
     /// Whether an address can be the one. That of the connection has to be a pod's; others came with the resource.
     fn accepts(&self, address: IpAddr) -> bool {
         let Run { claims, pod } = self.run;
-        if pod.as_deref().is_some_and(|pod| pod.ips.contains(&address)) {
+        if pod.as_deref().is_some_and(|pod| pod.ips.contains(&address) && !pod.released) {
             return true;
         }
         let lookup = self.context.find_address(address);
         let is_plausible = match &*lookup {
             Lookup::Node => false,
             Lookup::Found(pod) => !(self.is_connection(address) && (self.is_excluded)(pod)),
-            Lookup::Absent => !self.is_connection(address),
+            Lookup::Ignored | Lookup::Absent => !self.is_connection(address),
             Lookup::Ambiguous | Lookup::Unknown => true,
         };
         if is_plausible && pod.is_some() {
@@ -157,7 +157,11 @@ impl Judge<'_> {
     }
 }
 
-/// The address of a pod by which DeepFlow knows it: on its node's network that of the node, which its spans have.
+/// The address of a pod by which DeepFlow knows it: on its node's network that of the node, which its spans have. None that
+/// another pod has by now.
 fn address_of(pod: &Pod) -> Option<IpAddr> {
+    if pod.released {
+        return None;
+    }
     pod.ips.iter().copied().find(|address| address::is_candidate(*address))
 }

@@ -309,8 +309,16 @@ fn a_pod_is_found_by_what_the_resource_claims() {
         Pod { namespace: "other".to_owned(), uid: "uid-other".to_owned(), ..pod("item-1", &["10.1.2.9"]) };
     let pods = vec![pod("item-1", &["10.1.2.3"]), elsewhere, named, cut, host, pod("relay-1", &["10.1.2.6"])];
     let nodes = vec![NODE.parse().unwrap()];
-    let world =
-        World { table: Table { pods, nodes, covers_cluster: true, ..Table::default() }, ..World::default() };
+    let world = World {
+        table: Table {
+            containers: vec![("uid-item-1", "app", "0123abcd")],
+            pods,
+            nodes,
+            covers_cluster: true,
+            ..Table::default()
+        },
+        ..World::default()
+    };
     for (attributes, expected, report) in [
         (&[("k8s.pod.uid", "uid-item-1")][..], "10.1.2.3", by_pod),
         (&[("k8s.pod.name", "mysql-7d9f")], "10.1.2.4", by_pod),
@@ -319,6 +327,8 @@ fn a_pod_is_found_by_what_the_resource_claims() {
         (&[("k8s.pod.name", "item-1"), ("k8s.pod.uid", "uid-other")], "10.1.2.9", by_pod),
         (&[("k8s.pod.name", "mysql-7d9f"), ("k8s.pod.uid", "uid-item-1")], "0.0.0.0", contradicted),
         (&[("k8s.pod.uid", "uid-proxy-1")], NODE, by_pod),
+        (&[("container.id", "docker://0123abcd")], "10.1.2.3", by_pod),
+        (&[("container.id", "0123abcd"), ("k8s.pod.name", "mysql-7d9f")], "0.0.0.0", contradicted),
         (&[("k8s.pod.uid", "uid-relay-1")], "0.0.0.0", unknown),
         (&[("host.name", "mysql-7d9f")], "10.1.2.4", by_pod),
         // Linux cuts a host name at 63 characters; what somebody chose for one may be anybody's.
@@ -395,4 +405,18 @@ fn without_rules_for_addresses_they_are_counted_and_nothing_else() {
     world().check_texts(&["10.1.1.1"], &["10.1.1.1"], Report { address_kept: 1, ..Report::default() });
     let wrote = World { wrote: Some("10.1.2.3"), ..world() };
     wrote.check(&[], &["10.1.2.3"], Report { address_pipeline: 1, ..Report::default() });
+}
+
+#[test]
+fn a_pod_that_has_ended_leaves_its_address_to_the_next() {
+    let ended = Pod { released: true, ..pod("job-1", &[PEER]) };
+    let contradicted = Report { address_contradicted: 1, ..Report::default() };
+    let world = World {
+        pod: Some(ended),
+        table: Table { pods: vec![pod("item-1", &[PEER])], ..Table::default() },
+        ..World::default()
+    };
+    world.check(&[], &["0.0.0.0"], contradicted);
+    let repaired = Report { addresses_repaired: 1, ..contradicted };
+    World { wrote: Some(PEER), ..world }.check(&[], &["0.0.0.0"], repaired);
 }

@@ -13,6 +13,8 @@ use crate::resource::{Resource, Value};
 pub(crate) struct Table {
     pub(crate) pods: Vec<Pod>,
     pub(crate) nodes: Vec<IpAddr>,
+    /// Uid of a pod, name and id of a container of it.
+    pub(crate) containers: Vec<(&'static str, &'static str, &'static str)>,
     pub(crate) covers_cluster: bool,
     pub(crate) asked: RefCell<Vec<String>>,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Table {
 impl Directory for Table {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
         self.asked.borrow_mut().push(format!("{terms:?}"));
-        let mut matching = self.pods.iter().filter(|pod| terms.iter().all(|term| meets(pod, term)));
+        let mut matching = self.pods.iter().filter(|pod| terms.iter().all(|term| self.meets(pod, term)));
         match (matching.next(), matching.next()) {
             (Some(pod), None) => {
                 let mut pod = pod.clone();
@@ -42,20 +44,26 @@ impl Directory for Table {
     }
 }
 
-fn meets(pod: &Pod, term: &Term<'_>) -> bool {
-    let has = |pairs: &[(String, String)], key: &str, value: &str| {
-        pairs.iter().any(|(have, is)| have == key && is == value)
-    };
-    match term {
-        Term::Ip(ip) => !pod.host_network && pod.ips.contains(ip),
-        Term::Uid(uid) => pod.uid == *uid,
-        Term::Name(name) => pod.name == *name,
-        Term::Namespace(namespace) => pod.namespace == *namespace,
-        Term::Node(node) => pod.node == *node,
-        Term::Hostname(hostname) => pod.hostname == *hostname,
-        Term::Deployment(deployment) => pod.deployment == *deployment,
-        Term::Label(key, value) => has(&pod.labels, key, value),
-        Term::Annotation(key, value) => has(&pod.annotations, key, value),
+impl Table {
+    fn meets(&self, pod: &Pod, term: &Term<'_>) -> bool {
+        let has = |pairs: &[(String, String)], key: &str, value: &str| {
+            pairs.iter().any(|(have, is)| have == key && is == value)
+        };
+        match term {
+            Term::Ip(ip) => !pod.host_network && pod.ips.contains(ip),
+            Term::Uid(uid) => pod.uid == *uid,
+            Term::Name(name) => pod.name == *name,
+            Term::Namespace(namespace) => pod.namespace == *namespace,
+            Term::Node(node) => pod.node == *node,
+            Term::Hostname(hostname) => pod.hostname == *hostname,
+            Term::Deployment(deployment) => pod.deployment == *deployment,
+            Term::Label(key, value) => has(&pod.labels, key, value),
+            Term::Annotation(key, value) => has(&pod.annotations, key, value),
+            Term::Container(id) => self.containers.iter().any(|(uid, _, is)| pod.uid == *uid && is == id),
+            Term::ContainerName(name) => {
+                self.containers.iter().any(|(uid, is, _)| pod.uid == *uid && is == name)
+            }
+        }
     }
 }
 

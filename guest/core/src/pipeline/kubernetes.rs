@@ -64,7 +64,7 @@ impl Kubernetes {
         self.association.connections(resource, context).find(|address| {
             let lookup = context.find_address(*address);
             let is_usable = match &*lookup {
-                Lookup::Node | Lookup::Absent => false,
+                Lookup::Node | Lookup::Ignored | Lookup::Absent => false,
                 Lookup::Found(pod) => !self.selection.excludes(pod),
                 Lookup::Ambiguous | Lookup::Unknown => true,
             };

@@ -163,33 +163,36 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         with("extract", extract)
     };
     for (settings, expected) in [
-        (nothing.clone(), "namespace,uid,hostname"),
-        (by("k8s.pod.ip"), "namespace,uid,hostname"),
-        (by("k8s.pod.uid"), "namespace,uid,hostname"),
-        (by("k8s.pod.name"), "namespace,uid,hostname"),
-        (by("k8s.node.name"), "namespace,uid,node,hostname"),
-        (by("k8s.pod.hostname"), "namespace,uid,hostname"),
-        (by("k8s.deployment.name"), "namespace,uid,hostname,deployment"),
-        (with("filter", json!({"namespace": "shop"})), "namespace,uid,hostname"),
-        (with("filter", json!({"node": "node-1"})), "namespace,uid,node,hostname"),
+        (nothing.clone(), "namespace,uid,hostname,containers"),
+        (by("k8s.pod.ip"), "namespace,uid,hostname,containers"),
+        (by("k8s.pod.uid"), "namespace,uid,hostname,containers"),
+        (by("k8s.pod.name"), "namespace,uid,hostname,containers"),
+        (by("k8s.node.name"), "namespace,uid,node,hostname,containers"),
+        (by("k8s.pod.hostname"), "namespace,uid,hostname,containers"),
+        (by("k8s.deployment.name"), "namespace,uid,hostname,deployment,containers"),
+        (with("filter", json!({"namespace": "shop"})), "namespace,uid,hostname,containers"),
+        (with("filter", json!({"node": "node-1"})), "namespace,uid,node,hostname,containers"),
         (
             with("filter", json!({"labels": [{"key": "tier", "value": "web"}]})),
-            "namespace,uid,hostname,labels",
+            "namespace,uid,hostname,labels,containers",
         ),
         (
             with("filter", json!({"fields": [{"key": "status.phase", "value": "Running", "op": "equals"}]})),
-            "namespace,uid,hostname,phase",
+            "namespace,uid,hostname,phase,containers",
         ),
-        (with("exclude", json!({"pods": [{"name": "agent"}]})), "namespace,uid,hostname"),
+        (with("exclude", json!({"pods": [{"name": "agent"}]})), "namespace,uid,hostname,containers"),
         (
             extract(
                 "metadata",
                 json!(["k8s.pod.name", "k8s.pod.ip", "k8s.pod.start_time", "k8s.pod.hostname"]),
             ),
-            "namespace,uid,hostname",
+            "namespace,uid,hostname,containers",
         ),
-        (extract("labels", json!([{"key": "app"}])), "namespace,uid,hostname,labels"),
-        (extract("annotations", json!([{"key_regex": ".*"}])), "namespace,uid,hostname,annotations"),
+        (extract("labels", json!([{"key": "app"}])), "namespace,uid,hostname,labels,containers"),
+        (
+            extract("annotations", json!([{"key_regex": ".*"}])),
+            "namespace,uid,hostname,annotations,containers",
+        ),
         (with("passthrough", json!(true)), ""),
     ] {
         let pipeline = pipeline(&json!({"k8sattributes": settings.clone()}), &["k8sattributes"]);
@@ -199,6 +202,6 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
         &json!({"k8sattributes": by("k8s.node.name"), "k8sattributes/2": by("k8s.pod.name")}),
         &["k8sattributes", "k8sattributes/2"],
     );
-    assert_eq!(both.fields().to_string(), "namespace,uid,node,hostname");
+    assert_eq!(both.fields().to_string(), "namespace,uid,node,hostname,containers");
     assert_eq!(pipeline(&json!({"resource": {"attributes": []}}), &[]).fields(), Fields::NONE);
 }

@@ -63,14 +63,16 @@ impl Claims {
             return false;
         }
         let named = self.uid.is_some() || self.name.is_some();
-        let addresses = self.addresses();
         let has = |address: &IpAddr| pod.ips.contains(address);
-        let mut told = named;
-        for address in &addresses {
-            if !(has(address) || told && cluster.is_node(*address)) {
-                return false;
-            }
-            told |= has(address);
+        if self.arrived.is_some_and(|address| !has(&address)) {
+            return false;
+        }
+        let told = named || self.arrived.is_some() || self.pod_ip.is_some_and(|address| has(&address));
+        let excused = |address: &IpAddr| {
+            (told || self.host.as_ref().is_some_and(|host| *host == pod.name)) && cluster.is_node(*address)
+        };
+        if self.pod_ip.is_some_and(|address| !(has(&address) || excused(&address))) {
+            return false;
         }
         told || self.host_pod(cluster).is_none_or(|named| named.uid == pod.uid)
     }

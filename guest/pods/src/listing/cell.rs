@@ -16,7 +16,7 @@ pub(super) enum Cell {
 
 impl Cell {
     /// All cells. What is often empty comes last.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Name,
         Self::Ips,
         Self::Created,
@@ -25,6 +25,7 @@ impl Cell {
         Self::Optional(Field::Node),
         Self::Optional(Field::Phase),
         Self::Optional(Field::Deployment),
+        Self::Optional(Field::Containers),
         Self::Optional(Field::Labels),
         Self::Optional(Field::Annotations),
         Self::Optional(Field::Hostname),

@@ -39,6 +39,7 @@ fn read_cell<'a>(pod: &mut PodParts<'a>, cell: Cell, text: &'a str) -> Result<()
         Cell::Optional(Field::Hostname) => pod.hostname = unescape(text)?,
         Cell::Optional(Field::Deployment) => pod.deployment = unescape(text)?,
         Cell::Optional(Field::Phase) => pod.phase = unescape(text)?,
+        Cell::Optional(Field::Containers) => pod.containers = read_pairs(text)?,
         Cell::Optional(Field::Labels) => pod.labels = read_pairs(text)?,
         Cell::Optional(Field::Annotations) => pod.annotations = read_pairs(text)?,
     }

@@ -69,6 +69,7 @@ fn write_cell(out: &mut String, columns: &Columns, pod: u32, record: &Record, ce
         Cell::Optional(Field::Hostname) if record.hostname == record.name => return,
         Cell::Optional(Field::Hostname) => record.hostname,
         Cell::Optional(Field::Uid) => return escape::push(out, &record.uid.text(&columns.strings)),
+        Cell::Optional(Field::Containers) => return write_containers(out, columns, pod),
         Cell::Optional(Field::Labels) => return write_pairs(out, columns, pod, &columns.labels),
         Cell::Optional(Field::Annotations) => return write_pairs(out, columns, pod, &columns.annotations),
         Cell::Ips => return list(out, columns.addresses(record).iter(), ','),
@@ -93,6 +94,17 @@ fn write_pairs(out: &mut String, columns: &Columns, pod: u32, pairs: &Pairs) {
         escape::push(out, columns.strings.text(*key));
         out.push('=');
         escape::push(out, columns.strings.text(*value));
+    }
+}
+
+fn write_containers(out: &mut String, columns: &Columns, pod: u32) {
+    for (index, (name, id)) in columns.containers.of(pod).enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        escape::push(out, columns.strings.text(name));
+        out.push('=');
+        out.push_str(&id.text());
     }
 }
 

@@ -38,6 +38,7 @@ fn only_the_fields_that_are_asked_for_are_written_and_others_are_unknown() {
         &[Term::Hostname("stock-5f9c8d7b66-m4n5b")],
         &[Term::Deployment("stock")],
         &[Term::Annotation("prometheus.io/scrape", "true")],
+        &[Term::Container("aaaa")],
     ] {
         assert_eq!(find(&few, terms), "Unknown", "{terms:?}");
     }
@@ -136,8 +137,8 @@ fn a_step_is_as_short_as_it_is_asked_for() {
     while intake.advance(1).unwrap() == Progress::More {
         steps += 1;
     }
-    // A line each, and twice each entry of four indexes, of which that of addresses has 11.
-    assert_eq!(steps, PODS.lines().count() + 1 + 2 * 4 * 11);
+    // A line each, and twice each entry of five indexes, of which that of addresses has 11 and that of containers 14.
+    assert_eq!(steps, PODS.lines().count() + 1 + 2 * (4 * 11 + 14));
     assert_eq!(intake.advance(1), Ok(Progress::Done));
     assert_eq!(write(&intake.finish().unwrap(), Fields::ALL), PODS);
 }
@@ -171,6 +172,7 @@ prop_compose! {
         times in vec(select(&["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"][..]), 2),
         labels in pairs(),
         annotations in pairs(),
+        containers in pairs(),
         flags in any::<[bool; 4]>(),
     ) -> PodParts<'static> {
         let name = if name.is_empty() { "nobody".to_owned() } else { name };
@@ -191,6 +193,7 @@ prop_compose! {
             started: times[1].into(),
             labels,
             annotations,
+            containers,
             host_network,
             finished,
             deleting,
@@ -235,6 +238,10 @@ fn terms<'a>(pod: &'a PodParts<'_>) -> Vec<(Term<'a>, Option<Field>)> {
     terms.extend(pod.labels.iter().map(|(key, value)| (Term::Label(key, value), Some(Field::Labels))));
     let annotations = pod.annotations.iter();
     terms.extend(annotations.map(|(key, value)| (Term::Annotation(key, value), Some(Field::Annotations))));
+    for (name, id) in &pod.containers {
+        terms.push((Term::Container(id), Some(Field::Containers)));
+        terms.push((Term::ContainerName(name), Some(Field::Containers)));
+    }
     terms
 }
 
@@ -266,7 +273,7 @@ proptest! {
     #[test]
     fn a_table_that_went_through_text_answers_as_before(
         (before, pods) in any_table(),
-        fields in subsequence(Field::ALL.to_vec(), 0..=8),
+        fields in subsequence(Field::ALL.to_vec(), 0..=9),
         step in 1_usize..200,
     ) {
         // Without uids nobody can tell a pod that is listed twice from two pods.

@@ -66,15 +66,42 @@ pub(super) const KNOWN: &[Difference] = &[
         cases: &["unknown host name, known ip"],
         attributes: &[("k8s.pod.uid", NONE, "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a01")],
     },
-    // === where the Collector guesses and podstamp does not
     Difference {
-        why: "a node's address is no pod's: DeepFlow would show the node",
-        documents: &[BALANCER],
-        cases: &["host network by name"],
-        attributes: &[("app.host.ip", "192.168.10.11", UNKNOWN)],
+        why: "what a resource says of its pod finds it without an association",
+        documents: &[SIMPLE],
+        cases: &["host name", "pod name"],
+        attributes: &[("app.host.ip", NONE, "10.244.1.17")],
     },
     Difference {
-        why: "the same; and the pods on a host's network share its address, which therefore tells none of them",
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["pod uid"],
+        attributes: &[("app.host.ip", NONE, "10.244.2.40")],
+    },
+    Difference {
+        why: "the same",
+        documents: &[SIMPLE],
+        cases: &["name and namespace"],
+        attributes: &[("app.host.ip", NONE, "10.244.2.31")],
+    },
+    Difference {
+        why: "the same; its eBPF spans have the node's address",
+        documents: &[SIMPLE],
+        cases: &["host network by name"],
+        attributes: &[("app.host.ip", NONE, "192.168.10.11")],
+    },
+    // === where the Collector guesses and podstamp does not
+    Difference {
+        why: "a pod that has another address than the resource says is not the one",
+        documents: &[BALANCER],
+        cases: &["app.host.ip of another pod"],
+        attributes: &[
+            ("k8s.pod.ip", "10.244.1.17", NONE),
+            ("k8s.pod.uid", "6f0c1d52-3b1e-4a57-9a39-2c1d7e5f0a01", NONE),
+        ],
+    },
+    Difference {
+        why: "the pods on a host's network share its address, which therefore tells none of them",
         documents: &[BALANCER],
         cases: &["node address as pod ip"],
         attributes: &[
@@ -122,12 +149,7 @@ pub(super) const KNOWN: &[Difference] = &[
         why: "the same; since v0.140 the Collector writes no k8s.pod.ip that is not listed in `extract`, and this document lists none",
         documents: &[SIMPLE],
         cases: &[
-            "host name",
-            "pod name",
-            "pod uid",
             "name in two namespaces",
-            "name and namespace",
-            "host network by name",
             "ignored pod",
             "unknown host name",
             "nothing",
@@ -162,43 +184,25 @@ pub(super) const KNOWN: &[Difference] = &[
     },
     Difference {
         why: "one that is unusable is repaired",
-        documents: &[BALANCER],
+        documents: BOTH,
         cases: &["app.host.ip that is none"],
         attributes: &[("app.host.ip", "unknown", "10.244.1.17")],
     },
     Difference {
         why: "the same",
-        documents: &[BALANCER],
+        documents: BOTH,
         cases: &["app.host.ip empty"],
         attributes: &[("app.host.ip", "", "10.244.1.17")],
     },
     Difference {
         why: "the same",
-        documents: &[BALANCER],
+        documents: BOTH,
         cases: &["app.host.ip that is a number"],
         attributes: &[("app.host.ip", "IntValue(7)", "10.244.1.17")],
     },
-    Difference {
-        why: "the same, where nothing else is known",
-        documents: &[SIMPLE],
-        cases: &["app.host.ip that is none"],
-        attributes: &[("app.host.ip", "unknown", UNKNOWN)],
-    },
-    Difference {
-        why: "the same",
-        documents: &[SIMPLE],
-        cases: &["app.host.ip empty"],
-        attributes: &[("app.host.ip", "", UNKNOWN)],
-    },
-    Difference {
-        why: "the same",
-        documents: &[SIMPLE],
-        cases: &["app.host.ip that is a number"],
-        attributes: &[("app.host.ip", "IntValue(7)", UNKNOWN)],
-    },
     // === what the Collector writes and podstamp does not
     Difference {
-        why: "podstamp's directory knows pods, not their containers",
+        why: "podstamp's directory knows no images",
         documents: &[SIMPLE],
         cases: &["pod ip"],
         attributes: &[

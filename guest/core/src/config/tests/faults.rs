@@ -280,7 +280,7 @@ fn settings_of_k8sattributes_that_cannot_work_are_faults() {
             "pod_association[0].sources[0].name: `k8s.pod.id` identifies no pod; what does: k8s.pod.ip, k8s.pod.uid,",
         ),
         (
-            json!({"pod_association": [{"sources": [{"from": "resource_attribute", "name": "container.id"}]}]}),
+            json!({"pod_association": [{"sources": [{"from": "resource_attribute", "name": "k8s.container.name"}]}]}),
             "pod_association: has no entry that finds a pod here",
         ),
         (json!({"extract": {"labels": [{"key": "a", "key_regex": "b"}]}}), "extract.labels[0]: has both"),

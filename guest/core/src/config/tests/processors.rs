@@ -87,11 +87,30 @@ fn settings_that_change_nothing_here_are_told() {
             "extract.labels[0].tag_name: has no",
         ),
         (
+            json!({"pod_association": [{"sources": [{"from": "resource_attribute", "name": "container.id"}]}]}),
+            "",
+        ),
+        (
+            json!({"pod_association": [{"sources": [
+                {"from": "resource_attribute", "name": "k8s.pod.uid"},
+                {"from": "resource_attribute", "name": "k8s.container.name"},
+                {"from": "resource_attribute", "name": "k8s.namespace.name"},
+            ]}]}),
+            "",
+        ),
+        (
             json!({"pod_association": [
-                {"sources": [{"from": "resource_attribute", "name": "container.id"}]},
+                {"sources": [{"from": "resource_attribute", "name": "container.image.name"}]},
                 {"sources": [{"from": "connection"}]},
             ]}),
-            "pod_association[0]: has no effect here",
+            "pod_association[0]: has no effect here: podstamp's directory does not know `container.image.name`",
+        ),
+        (
+            json!({"pod_association": [
+                {"sources": [{"from": "resource_attribute", "name": "k8s.container.name"}]},
+                {"sources": [{"from": "connection"}]},
+            ]}),
+            "pod_association[0]: has no effect here: `k8s.container.name` alone tells no pod",
         ),
     ] {
         let found = notices(&simple_with("processors.k8sattributes", settings.clone()));
@@ -143,4 +162,29 @@ fn headers_are_read_where_the_receiver_includes_metadata() {
     assert!(config.include_metadata);
     assert_eq!(config.request_headers, ["x-other", "x-tenant"]);
     assert_eq!(warnings(&document), [""; 0]);
+}
+
+#[test]
+fn an_entry_that_needs_several_answers_at_once_is_told() {
+    let told = |sources: Value| {
+        let settings =
+            json!({"pod_association": [{"sources": sources}, {"sources": [{"from": "connection"}]}]});
+        notices(&simple_with("processors.k8sattributes", settings))
+    };
+    let attribute = |name: &str| json!({"from": "resource_attribute", "name": name});
+    let warning =
+        "Warning processors.k8sattributes.pod_association[0].sources: an entry finds a pod only where all";
+    for sources in [
+        json!([attribute("k8s.pod.ip"), attribute("k8s.pod.uid"), {"from": "connection"}]),
+        json!([attribute("k8s.pod.ip"), {"from": "connection"}]),
+    ] {
+        assert!(told(sources.clone()).iter().any(|notice| notice.starts_with(warning)), "{sources}");
+    }
+    for sources in [
+        json!([attribute("k8s.pod.name"), attribute("k8s.namespace.name")]),
+        json!([attribute("k8s.pod.name"), {"from": "connection"}]),
+        json!([attribute("container.id"), attribute("k8s.container.name")]),
+    ] {
+        assert_eq!(told(sources.clone()), [""; 0], "{sources}");
+    }
 }
