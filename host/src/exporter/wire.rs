@@ -58,7 +58,7 @@ impl Wire {
     pub(super) async fn ended(&mut self) {
         if let Some(connection) = &mut self.connection {
             // Why makes no difference: there is no request.
-            let _ = connection.await;
+            drop(connection.await);
             self.connection = None;
         }
     }
