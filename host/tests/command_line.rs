@@ -230,7 +230,7 @@ fn rewrite_takes_json_and_gives_protobuf() {
 fn rewrite_writes_nothing_where_the_body_is_at_fault() {
     for (body, place) in [
         (&b"\x0a\x05short"[..2], "(at offset 0x"),
-        (b"\x0a\x07\x0a\x05\x0a\x03\x0a\x01\xff", "resource_spans[0].resource"),
+        (b"\x0a\x07\x0a\x05\x0a\x03\x0a\x05k", "resource_spans[0].resource"),
         (b"\x1f\x8bno gzip", "gzip"),
     ] {
         let output = run(&["rewrite"], body);
