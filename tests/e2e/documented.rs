@@ -102,7 +102,7 @@ fn all_faults_are_reported_at_once_each_with_its_path() {
     for path in [
         "processors.resource.attributes[0].action",
         "processors.resource.attributes[1]",
-        "processors.nonsense",
+        "service.pipelines.traces.processors[1]",
         "exporters.otlphttp.traces_endpoint",
     ] {
         assert!(stdout.lines().any(|line| line.starts_with(path)), "{path} in\n{stdout}");
