@@ -191,7 +191,13 @@ impl Shop {
         }
         let arrived: Vec<_> =
             self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
-        assert_eq!(sent.len(), self.agent.records().len(), "{protocol} {compression}: one request for each");
+        // What waits while one is on its way goes together.
+        let requests = self.agent.records().len();
+        assert!(
+            (1..=sent.len()).contains(&requests),
+            "{protocol} {compression}: {requests} for {}",
+            sent.len()
+        );
         self.agent.agent().forget_records();
         let sent = sent.iter().flat_map(|request| request.message().resource_spans).collect();
         assert_stamped(sent, arrived.clone(), pod);
@@ -269,7 +275,7 @@ fn assert_stamped(sent: Vec<ResourceSpans>, arrived: Vec<ResourceSpans>, pod: &P
             ("k8s.pod.uid".to_owned(), format!("uid-of-{}", pod.name)),
         ];
         expected.retain(|(key, _)| own.iter().all(|attribute| attribute.key != *key));
-        assert_eq!(added, expected);
+        assert_eq!(added, expected, "{own:?}");
         assert_eq!(sent, arrived);
     }
 }

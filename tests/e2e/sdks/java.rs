@@ -41,6 +41,8 @@ fn java() {
             .args(["-jar", "target/shop.jar", "--server.port=0", "--server.address=127.0.0.1"])
             .env("OTEL_METRICS_EXPORTER", "none")
             .env("OTEL_LOGS_EXPORTER", "none")
+            // Where the tests run in a container, that is none of the pod's.
+            .env("OTEL_JAVA_DISABLED_RESOURCE_PROVIDERS", CONTAINER_PROVIDER)
             .current_dir(&folder);
         let arrived = shop.run(Export { protocol, compression, pod: by_host_name }, &mut command, visit);
         assert_visited(&arrived, agent);
@@ -49,6 +51,10 @@ fn java() {
 
 /// What deepflow-demo runs.
 const DEMO: &str = "1.15.0";
+
+/// What finds `container.id`, in newer agents and in older ones.
+const CONTAINER_PROVIDER: &str = "io.opentelemetry.instrumentation.resources.ContainerResourceProvider,\
+                                  io.opentelemetry.sdk.extension.resources.ContainerResourceProvider";
 
 /// Starts the service, calls it a few times and stops it. Gives whether that went well, and what it printed.
 fn visit(command: &mut Command) -> (bool, String) {
