@@ -1,8 +1,10 @@
 //! The admin listener: metrics and health, for scrapers and probes, and the pods, for filters elsewhere.
 
 mod pods;
+mod reserve;
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +18,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
 
 use crate::drain::{Draining, Phase};
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
+use reserve::Reserve;
 
 /// What the admin listener shows.
 pub(crate) struct Admin {
@@ -34,22 +39,53 @@ impl Admin {
         Self { metrics, readiness, listings }
     }
 
-    /// Answers until requests in flight are done: probes ought to see that the process drains.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, draining: Draining) {
+    /// Answers on a thread of its own, whatever the others are busy with, until requests in flight are done: probes ought to
+    /// see that the process drains.
+    pub(crate) fn start(self, listener: TcpListener, draining: Draining) -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = listener.into_std()?;
+        let reserve = Reserve::new();
+        std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => Arc::new(self).serve(listener, reserve, draining).await,
+                    Err(error) => tracing::error!(%error, "the admin listener is of no use"),
+                }
+            });
+            // A listing of the pods that is being written is for nobody any more.
+            runtime.shutdown_background();
+        })?;
+        Ok(())
+    }
+
+    async fn serve(self: Arc<Self>, listener: TcpListener, mut reserve: Reserve, draining: Draining) {
+        let mut connections = JoinSet::new();
+        reserve.fill();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = draining.stopping() => return,
+                () = draining.stopping() => break,
+                Some(_) = connections.join_next() => {
+                    reserve.fill();
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).connection(stream, draining.clone()))),
+                Ok((stream, _)) => {
+                    drop(connections.spawn(Arc::clone(&self).connection(stream, draining.clone())));
+                }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an admin connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    // Out of descriptors, most likely: the next try has one of the reserve.
+                    if !reserve.give_one() {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             }
         }
+        drop(draining);
+        while connections.join_next().await.is_some() {}
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {

@@ -1,68 +1,190 @@
-//! How many requests, and how many bytes of bodies, are in the process at a time.
+//! How much is in the process at a time: requests, bodies on their way in, and their bytes, of all peers and of each.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::settings::Limits;
 
-/// Counts requests in flight and the bytes that they hold; never waits.
+mod peers;
+#[cfg(test)]
+mod tests;
+
+use peers::Peers;
+pub(crate) use peers::{Connected, Peer};
+
+/// Counts what requests hold; never waits.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    requests: Budget,
-    bytes: Budget,
+    all: Budgets,
+    peers: Arc<Peers>,
+}
+
+/// What there is so much of and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// Requests whose body is on its way.
+    Bodies,
+    /// Requests whose body has come, until they have their answer.
+    Requests,
+    /// Bytes of bodies.
+    Bytes,
+}
+
+/// There is no room for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    /// Of what.
+    pub(crate) resource: Resource,
+    /// Whether it is the peer's own share that is used up, while others may still have room.
+    pub(crate) of_peer: bool,
 }
 
 impl Admission {
     /// Nothing in flight yet.
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { requests: Budget::new(limits.in_flight), bytes: Budget::new(limits.in_flight_bytes) }
+        let all = Budgets {
+            bodies: Budget::new(bodies(limits)),
+            requests: Budget::new(limits.in_flight),
+            bytes: Budget::new(limits.in_flight_bytes),
+        };
+        Self { all, peers: Arc::new(Peers::new(limits)) }
     }
 
-    /// Lets one request in, unless there are too many.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Slot> {
-        self.requests.take(1).then(|| Slot { admission: Arc::clone(self), bytes: 0 })
+    /// The peer with that address, with all that it holds by now. Who has none counts as one peer.
+    pub(crate) fn peer(&self, address: Option<IpAddr>) -> Peer {
+        self.peers.peer(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
-    /// Requests in flight.
+    /// A request's body begins to come.
+    pub(crate) fn arrive(self: &Arc<Self>, peer: &Peer) -> Result<Slot, Full> {
+        // Whoever cannot be worked on anyway need not send its body first.
+        self.has_room(Resource::Requests, peer)?;
+        self.take(Resource::Bodies, 1, peer)?;
+        Ok(Slot {
+            admission: Arc::clone(self),
+            peer: peer.clone(),
+            phase: Resource::Bodies,
+            bytes: 0,
+            full: Full { resource: Resource::Bytes, of_peer: false },
+        })
+    }
+
+    /// Requests whose body has come.
     pub(crate) fn requests(&self) -> usize {
-        self.requests.taken()
+        self.all.requests.taken()
     }
 
-    /// Bytes that requests in flight hold.
+    /// Requests whose body is on its way.
+    pub(crate) fn bodies(&self) -> usize {
+        self.all.bodies.taken()
+    }
+
+    /// Bytes that requests hold.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.taken()
+        self.all.bytes.taken()
+    }
+
+    /// Peers that hold anything, or may at any moment since they are connected.
+    pub(crate) fn peers(&self) -> usize {
+        self.peers.count()
+    }
+
+    fn has_room(&self, resource: Resource, peer: &Peer) -> Result<(), Full> {
+        if peer.budgets().of(resource).is_full() {
+            Err(Full { resource, of_peer: true })
+        } else if self.all.of(resource).is_full() {
+            Err(Full { resource, of_peer: false })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take(&self, resource: Resource, count: usize, peer: &Peer) -> Result<(), Full> {
+        let own = peer.budgets().of(resource);
+        if !own.take(count) {
+            return Err(Full { resource, of_peer: true });
+        }
+        if !self.all.of(resource).take(count) {
+            own.give(count);
+            return Err(Full { resource, of_peer: false });
+        }
+        Ok(())
+    }
+
+    fn give(&self, resource: Resource, count: usize, peer: &Peer) {
+        self.all.of(resource).give(count);
+        peer.budgets().of(resource).give(count);
     }
 }
 
-/// One request's place. Dropping it gives back the place and the bytes.
+/// One request's place: first among the bodies on their way, then among the requests. Dropping it gives back the place and
+/// the bytes.
 #[derive(Debug)]
 pub(crate) struct Slot {
     admission: Arc<Admission>,
+    peer: Peer,
+    phase: Resource,
     bytes: usize,
+    full: Full,
 }
 
 impl Slot {
-    /// Takes `bytes` more; false if there is no room for them.
+    /// The body is there, and the request is to be worked on.
+    pub(crate) fn enter(&mut self) -> Result<(), Full> {
+        self.admission.take(Resource::Requests, 1, &self.peer)?;
+        self.admission.give(self.phase, 1, &self.peer);
+        self.phase = Resource::Requests;
+        Ok(())
+    }
+
+    /// Takes `bytes` more; false if there is no room for them, and [`Slot::full`] says where.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
-        let taken = self.admission.bytes.take(bytes);
-        if taken {
-            self.bytes += bytes;
+        match self.admission.take(Resource::Bytes, bytes, &self.peer) {
+            Ok(()) => self.bytes += bytes,
+            Err(full) => {
+                self.full = full;
+                return false;
+            }
         }
-        taken
+        true
+    }
+
+    /// What bytes did not fit into when they were last asked for.
+    pub(crate) fn full(&self) -> Full {
+        self.full
     }
 
     /// Gives back `bytes`, which are no longer held.
     pub(crate) fn release(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        self.admission.bytes.give(bytes);
+        self.admission.give(Resource::Bytes, bytes, &self.peer);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.admission.bytes.give(self.bytes);
-        self.admission.requests.give(1);
+        self.admission.give(Resource::Bytes, self.bytes, &self.peer);
+        self.admission.give(self.phase, 1, &self.peer);
+    }
+}
+
+/// One budget for each resource.
+#[derive(Debug)]
+struct Budgets {
+    bodies: Budget,
+    requests: Budget,
+    bytes: Budget,
+}
+
+impl Budgets {
+    fn of(&self, resource: Resource) -> &Budget {
+        match resource {
+            Resource::Bodies => &self.bodies,
+            Resource::Requests => &self.requests,
+            Resource::Bytes => &self.bytes,
+        }
     }
 }
 
@@ -85,31 +207,19 @@ impl Budget {
         self.left.fetch_add(count, Ordering::Relaxed);
     }
 
+    fn is_full(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+
     fn taken(&self) -> usize {
         self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dropped_slot_gives_back_its_place_and_its_bytes() {
-        let limits = Limits { in_flight: 2, in_flight_bytes: 100, ..Limits::default() };
-        let admission = Arc::new(Admission::new(&limits));
-        let mut first = admission.enter().unwrap();
-        let mut second = admission.enter().unwrap();
-        assert!(admission.enter().is_none());
-        assert!(first.hold(60));
-        assert!(!second.hold(41));
-        assert!(second.hold(40));
-        assert_eq!((admission.requests(), admission.bytes()), (2, 100));
-        first.release(10);
-        assert!(second.hold(10));
-        drop(first);
-        assert_eq!((admission.requests(), admission.bytes()), (1, 50));
-        drop(second);
-        assert_eq!((admission.requests(), admission.bytes()), (0, 0));
-    }
+/// Bodies on their way: as many as if each had come by a connection of its own, or else as many as can be worked on.
+fn bodies(limits: &Limits) -> usize {
+    limits.connections.unwrap_or(UNLIMITED).max(limits.in_flight)
 }
+
+/// More than there can be of anything.
+const UNLIMITED: usize = usize::MAX / 2;

@@ -213,6 +213,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         listeners: listeners(config),
         traces_path: config.receiver.traces_path().to_owned(),
+        trusted_proxies: config.trusted_proxies.clone(),
         admin: config.admin.clone(),
         limits: Limits::from(limits),
         upstream: upstream(&config.exporter, config.rules),
@@ -221,6 +222,7 @@ fn settings(config: &Config) -> Settings {
             .iter()
             .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter, config.rules) })
             .collect(),
+        drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
 }

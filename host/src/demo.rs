@@ -113,7 +113,7 @@ impl Demo {
 
     /// Stops everything.
     pub async fn stop(self) {
-        self.server.shutdown().await;
+        self.server.without_delay().shutdown().await;
         self.agent.shutdown().await;
         self.direct.shutdown().await;
         // Nothing depends on it: the folder is the system's to clean.

@@ -54,6 +54,11 @@ impl Draining {
         self.until(|phase| phase != Phase::Running).await;
     }
 
+    /// Whether it is time to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.phase.borrow() != Phase::Running
+    }
+
     /// Waits until it is time to break off.
     pub(crate) async fn abandoned(&self) {
         self.until(|phase| phase == Phase::Abandoned).await;

@@ -7,6 +7,7 @@ mod calls;
 pub mod clock;
 pub mod config;
 pub mod demo;
+mod descriptors;
 pub mod directory;
 mod drain;
 mod exporter;

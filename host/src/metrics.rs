@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Reloaded};
+pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Limited, Reloaded};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ pub struct Metrics {
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     failures: Counters<GuestFailure>,
+    limited: Counters<Limited>,
     reloads: Counters<Reloaded>,
     copied: Family<CopyLabels, Counter>,
     request_duration: Histogram,
@@ -120,6 +121,11 @@ impl Default for Metrics {
                 registry,
                 "filter_failures",
                 "Calls of the filter that gave no answer",
+            ),
+            limited: Counters::register(
+                registry,
+                "limited",
+                "Requests and connections that ran into a limit, by its key in podstamp.limits",
             ),
             reloads: Counters::register(
                 registry,
@@ -214,6 +220,11 @@ impl Metrics {
     /// The filter gave no answer.
     pub(crate) fn failed(&self, failure: GuestFailure) {
         self.failures.add(failure, 1);
+    }
+
+    /// A request or a connection ran into a limit.
+    pub(crate) fn limited(&self, limited: Limited) {
+        self.limited.add(limited, 1);
     }
 
     /// A file with certificates, tokens or passwords had changed.

@@ -3,8 +3,10 @@
 mod activity;
 mod auth;
 mod body;
+mod client;
 mod coding;
 mod connection;
+mod connections;
 mod cors;
 mod discard;
 mod door;
@@ -20,9 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use ipnet::IpNet;
 use podstamp_core::config::Compression;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::Admission;
 use crate::drain::Draining;
@@ -32,6 +35,7 @@ use crate::readiness::Readiness;
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
 use coding::Undoing;
+use connections::Connections;
 pub(crate) use door::Door;
 use health::Health;
 
@@ -43,7 +47,8 @@ pub(crate) struct Shared {
     paths: [String; 2],
     headers: Vec<HeaderName>,
     undoing: Undoing,
-    places: Arc<Semaphore>,
+    connections: Arc<Connections>,
+    proxies: Vec<IpNet>,
     health: Health,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
@@ -63,9 +68,23 @@ impl Shared {
         let limits = settings.limits.clone();
         // Without compression nobody sends on what came.
         let undoing = Undoing::new(limits.large_calls, settings.upstream.compression != Compression::None);
-        let places = Arc::new(Semaphore::new(limits.connections.unwrap_or(Semaphore::MAX_PERMITS)));
-        let health = Health::default();
-        Self { relay, admission, limits, paths, headers, undoing, places, health, metrics, notices }
+        let connections = Arc::new(Connections::new(limits.connections, Arc::clone(&metrics)));
+        let open = Arc::clone(&connections);
+        metrics.watch("connections", "Connections of clients at this moment", move || open.count() as u64);
+        let (proxies, health) = (settings.trusted_proxies.clone(), Health::default());
+        Self {
+            relay,
+            admission,
+            limits,
+            paths,
+            headers,
+            undoing,
+            connections,
+            proxies,
+            health,
+            metrics,
+            notices,
+        }
     }
 
     /// Tells gRPC's health service what is ready, for ever.
@@ -87,21 +106,24 @@ impl Receiver {
         Self { shared, listener, door }
     }
 
-    /// Accepts connections until it is told to stop.
+    /// Accepts connections until it is told to stop, and then those that had come by then.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, draining: Draining) {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = draining.stopping() => return,
-                accepted = accept(&listener, &self.shared.places) => accepted,
+                () = draining.stopping() => break,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    let connection = connection::open(Arc::clone(&self), stream, draining.clone());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
+                // Not ahead of it: an idle listener would keep a place from the others.
+                Ok((stream, _)) => {
+                    let place = tokio::select! {
+                        biased;
+                        place = self.shared.connections.place() => place,
+                        // Whoever waits for a place leaves with the others.
+                        () = draining.stopping() => None,
+                    };
+                    self.open(stream, place, &draining);
                 }
                 Err(error) if is_of_the_connection(&error) => {
                     tracing::debug!(%error, "a client gave up connecting")
@@ -109,21 +131,40 @@ impl Receiver {
                 Err(error) => {
                     self.shared.notices.warn("accept", || format!("cannot accept connections: {error}"));
                     // Out of descriptors or memory: the next try would fail as well, at full speed.
+                    self.shared.connections.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+        if let Err(error) = self.take_rest(listener, &draining) {
+            tracing::debug!(%error, "cannot accept the last connections");
+        }
     }
-}
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let (stream, _) = listener.accept().await?;
-    // Not ahead of it: an idle listener would keep a place from the others.
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    Ok((stream, place))
+    /// Takes what is in the listener's queue: closing it would reset connections whose clients have sent a request.
+    fn take_rest(self: &Arc<Self>, listener: TcpListener, draining: &Draining) -> io::Result<()> {
+        // The runtime would have to look first whether there is anything.
+        let listener = listener.into_std()?;
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    self.open(TcpStream::from_std(stream)?, None, draining);
+                }
+                Err(error) if is_of_the_connection(&error) => (),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn open(self: &Arc<Self>, stream: TcpStream, place: Option<OwnedSemaphorePermit>, draining: &Draining) {
+        let connection = connection::open(Arc::clone(self), stream, draining.clone());
+        tokio::spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
 }
 
 fn is_of_the_connection(error: &io::Error) -> bool {

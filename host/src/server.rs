@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use podstamp_core::config::Fault;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
@@ -30,6 +30,7 @@ pub struct Server {
     receiving: Drain,
     copying: Drain,
     administrating: Drain,
+    drain_delay: Duration,
     drain_timeout: Duration,
     companions: Vec<JoinHandle<()>>,
 }
@@ -114,12 +115,14 @@ impl Server {
 
         let (administrating, draining) = Drain::new();
         let admin_address = admin.as_ref().map(|(_, address)| *address);
-        if let Some((listener, _)) = admin {
-            let admin = Arc::new(Admin::new(metrics, Arc::clone(&readiness), listings));
-            tokio::spawn(admin.serve(listener, draining));
+        if let Some((listener, address)) = admin {
+            let admin = Admin::new(metrics, Arc::clone(&readiness), listings);
+            admin
+                .start(listener, draining)
+                .map_err(|source| BindError::Listen { address: address.to_string(), source })?;
         }
         readiness.listening();
-        let drain_timeout = settings.drain_timeout;
+        let Settings { drain_delay, drain_timeout, .. } = *settings;
         let companions = vec![health];
         Ok(Self {
             listening,
@@ -127,6 +130,7 @@ impl Server {
             readiness,
             receiving,
             administrating,
+            drain_delay,
             drain_timeout,
             companions,
             copying,
@@ -158,11 +162,19 @@ impl Server {
         self.companions.push(task);
     }
 
-    /// Stops accepting, finishes what is in flight, and returns: true if no request had to be broken off.
+    /// Has [`Server::shutdown`] stop accepting at once: nobody is behind a balancer that would have to learn of it.
+    pub fn without_delay(self) -> Self {
+        Self { drain_delay: Duration::ZERO, ..self }
+    }
+
+    /// Says that it is not ready any more and goes on for the drain delay; then stops accepting, finishes what is in flight,
+    /// and returns: true if no request had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
         let begun = Instant::now();
-        let finished = self.receiving.finish(self.drain_timeout).await;
+        tokio::time::sleep(self.drain_delay.min(self.drain_timeout)).await;
+        let left = self.drain_timeout.saturating_sub(begun.elapsed());
+        let finished = self.receiving.finish(left).await;
         if !self.copying.finish(self.drain_timeout.saturating_sub(begun.elapsed())).await {
             tracing::warn!("copies were lost that did not leave within podstamp.limits.drain_timeout");
         }
@@ -174,18 +186,41 @@ impl Server {
 
 async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
     let bound = async {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
+        let mut why = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+        for address in lookup_host(address).await? {
+            match listen(address) {
+                Ok(listener) => return Ok((listener.local_addr()?, listener)),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
     };
-    bound.await.map_err(|source| BindError::Listen { address: address.to_owned(), source })
+    let (local, listener) =
+        bound.await.map_err(|source| BindError::Listen { address: address.to_owned(), source })?;
+    Ok((listener, local))
 }
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Or a restart would have to wait for the last connections' end. On Windows it means something else.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Connections that may wait to be accepted, as far as the system allows: all clients of a node that come again at once.
+const BACKLOG: u32 = 1_024;
 
 fn watch(metrics: &Metrics, admission: &Arc<Admission>) {
     let requests = Arc::clone(admission);
     metrics.watch("requests_in_flight", "Requests at this moment", move || requests.requests() as u64);
     let bytes = Arc::clone(admission);
     metrics.watch("in_flight_bytes", "Bytes of their bodies", move || bytes.bytes() as u64);
+    let bodies = Arc::clone(admission);
+    metrics
+        .watch("bodies_on_their_way", "Requests whose body is not there yet", move || bodies.bodies() as u64);
+    let peers = Arc::clone(admission);
+    metrics.watch("peers", "Addresses that are connected or spoken for", move || peers.peers() as u64);
 }
 
 /// A scrape takes no longer.

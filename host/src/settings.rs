@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 use podstamp_core::guard::Rules;
 
+use crate::descriptors;
+
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Path that takes traces over HTTP besides deepflow-agent's own.
     pub traces_path: String,
+    /// Peers whose headers say whom they speak for: what they send counts as those peers'.
+    pub trusted_proxies: Vec<IpNet>,
     /// Address of the admin listener; none: no such listener.
     pub admin: Option<String>,
     /// What one request, and all together, may take.
@@ -21,7 +25,9 @@ pub struct Settings {
     pub upstream: Upstream,
     /// Who gets copies, in the order in which the filter names them.
     pub copies: Vec<Copy>,
-    /// How long requests in flight may go on after the order to stop.
+    /// How long requests are taken on after the order to stop, as the system learns only by and by that it came.
+    pub drain_delay: Duration,
+    /// How long requests in flight may go on after the order to stop, the delay included.
     pub drain_timeout: Duration,
 }
 
@@ -75,10 +81,12 @@ impl Default for Settings {
                 Listener::grpc(config::DEFAULT_GRPC_ENDPOINT),
             ],
             traces_path: config::DEFAULT_PATH.to_owned(),
+            trusted_proxies: Vec::new(),
             admin: None,
             limits: Limits::default(),
             upstream: Upstream::default(),
             copies: Vec::new(),
+            drain_delay: milliseconds(config::DEFAULT_DRAIN_DELAY),
             drain_timeout: milliseconds(config::Limits::default().drain_timeout),
         }
     }
@@ -177,12 +185,18 @@ pub struct Limits {
     pub in_flight: usize,
     /// Bytes of all bodies at a time; what does not fit gets 503.
     pub in_flight_bytes: usize,
-    /// Connections at a time; more wait in the listener's queue.
+    /// What one peer may have of the two before, of `connections` and of bodies on their way, in thousandths.
+    pub per_peer: u32,
+    /// Connections at a time; more wait in the listener's queue. Bodies on their way may be as many.
     pub connections: Option<usize>,
     /// From the first byte of a request to the end of its headers.
     pub header_timeout: Duration,
     /// From the end of the headers to the end of the body.
     pub read_timeout: Duration,
+    /// Bytes a second that a body has to come with; 0: any.
+    pub body_rate: usize,
+    /// How long it may take before that counts.
+    pub body_grace: Duration,
     /// How long a connection may stay without a request.
     pub idle_timeout: Duration,
     /// Costly bodies that are worked on at a time, away from the async workers: one processor is left for all others.
@@ -195,9 +209,15 @@ impl From<&config::Limits> for Limits {
             body: limits.body as usize,
             in_flight: limits.in_flight as usize,
             in_flight_bytes: limits.in_flight_bytes as usize,
-            connections: (limits.connections > 0).then_some(limits.connections as usize),
+            per_peer: limits.per_peer,
+            connections: match limits.connections {
+                0 => descriptors::connections(),
+                connections => Some(connections as usize),
+            },
             header_timeout: milliseconds(limits.header_timeout),
             read_timeout: milliseconds(limits.read_timeout),
+            body_rate: limits.body_rate as usize,
+            body_grace: milliseconds(limits.body_grace),
             idle_timeout: milliseconds(limits.idle_timeout),
             large_calls: workers().saturating_sub(1).max(1),
         }

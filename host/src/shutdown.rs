@@ -1,6 +1,6 @@
 //! The signals by which a process is told to stop.
 
-use std::io;
+use std::{fmt, io};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,11 +17,29 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one of them, and says which.
-    pub async fn received(&mut self) -> &'static str {
+    /// Waits for one of them.
+    pub async fn received(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
+    }
+}
+
+/// Who says stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: the system, which then tells the others.
+    Terminate,
+    /// SIGINT: somebody at a terminal, who waits.
+    Interrupt,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        })
     }
 }

@@ -62,7 +62,7 @@ pub use environment::{Environment, ReadScalar, Unresolved, resolve};
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::{Fault, no_effect};
 pub use limits::Limits;
-pub use own::{DEFAULT_ADMIN, Pods, ProxyProtocol};
+pub use own::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, Pods, ProxyProtocol};
 pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use receiver::{
     DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH, GRPC_SERVICE, Grpc,
@@ -102,6 +102,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// Limits that the host keeps.
     pub limits: Limits,
+    /// How long to take requests after the order to stop, milliseconds.
+    pub drain_delay: u32,
     /// `host:port` of the admin listener; none: there is none.
     pub admin: Option<String>,
     /// Where pods come from.
@@ -227,6 +229,7 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         receiver: received.receiver,
         upstream: own.upstream,
         limits: own.limits,
+        drain_delay: own.drain_delay,
         admin: own.admin,
         pods: own.pods,
         proxy_wasm: own.proxy_wasm,

@@ -112,6 +112,20 @@ label!(
 );
 
 label!(
+    /// What a request or a connection ran into: the key in `podstamp.limits`.
+    Limited, "limit", {
+        Body => "body",
+        BodyRate => "body_rate",
+        Connections => "connections",
+        HeaderTimeout => "header_timeout",
+        InFlight => "in_flight",
+        InFlightBytes => "in_flight_bytes",
+        PerPeer => "per_peer",
+        ReadTimeout => "read_timeout",
+    }
+);
+
+label!(
     /// What became of a copy.
     Copied, "outcome", {
         Delivered => "delivered",

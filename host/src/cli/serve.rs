@@ -6,9 +6,10 @@ use clap::Args;
 use podstamp::assembly::{Assembly, Overrides};
 use podstamp::notices::Notices;
 use podstamp::server::{Instruments, Listening};
-use podstamp::shutdown::Signals;
+use podstamp::shutdown::{Signal, Signals};
 use podstamp_core::config::{Receiver, ServerTls};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use super::document;
 use super::exit::{Exit, Failed};
@@ -30,20 +31,41 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
+        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
+        let ended = runtime.block_on(self.until_told());
+        // Nobody waits for what still reads a file.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn until_told(self) -> Result<Exit, Failed> {
+        // Ahead of what takes its time: to a container's first process a signal that it does not catch says nothing.
+        let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
+        let (send, assembled) = oneshot::channel();
+        // On a thread that ends with it, and gives back what it took for it.
+        std::thread::spawn(move || send.send(self.assemble()).is_ok());
+        let assembly = tokio::select! {
+            biased;
+            signal = signals.received() => {
+                tracing::info!("{signal}: ending before anything was taken");
+                return Ok(Exit::Success);
+            }
+            assembly = assembled => assembly.map_err(|error| Failed::new(Exit::Internal, error))??,
+        };
+        crate::memory::give_back();
+        assembly.notices().iter().for_each(Notices::tell);
+        serve(&assembly, signals).await
+    }
+
+    fn assemble(self) -> Result<Assembly, Failed> {
         let loaded = document::load(self.config.as_deref())?;
         loaded.notices.iter().for_each(Notices::tell);
         let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
-        let assembly = Assembly::new(loaded.document, &overrides)?;
-        crate::memory::give_back();
-        assembly.notices().iter().for_each(Notices::tell);
-        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
-        runtime.block_on(serve(&assembly))
+        Ok(Assembly::new(loaded.document, &overrides)?)
     }
 }
 
-async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
-    // Before anybody can know that this runs: a signal from then on must not be missed.
-    let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
+async fn serve(assembly: &Assembly, mut signals: Signals) -> Result<Exit, Failed> {
     let server = assembly.serve(&Instruments::default()).await?;
     let config = assembly.config();
     for listening in server.listening() {
@@ -64,8 +86,15 @@ async fn serve(assembly: &Assembly) -> Result<Exit, Failed> {
     }
     let signal = signals.received().await;
     tracing::info!("{signal}: finishing what is in flight");
-    if !server.shutdown().await {
-        tracing::warn!("requests were broken off that did not finish within podstamp.limits.drain_timeout");
+    let server = match signal {
+        Signal::Terminate => server,
+        Signal::Interrupt => server.without_delay(),
+    };
+    tokio::select! {
+        finished = server.shutdown() => if !finished {
+            tracing::warn!("requests were broken off that did not finish within podstamp.limits.drain_timeout");
+        },
+        signal = signals.received() => tracing::warn!("{signal}: ending at once, whatever is in flight"),
     }
     Ok(Exit::Success)
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 /// Shared between a connection's bytes, its requests and its watchdog.
 #[derive(Debug)]
@@ -21,6 +22,11 @@ pub(super) struct Activity {
     /// Milliseconds since `opened` at which the present state began, times 2, plus whether it is that of a head that
     /// comes in. Without meaning while there are requests.
     since: AtomicU64,
+    has_begun: AtomicBool,
+    /// The first request has begun.
+    begun: Notify,
+    /// Somebody else needs the place.
+    asked_to_go: Notify,
 }
 
 /// What the watchdog should do.
@@ -51,12 +57,49 @@ impl Activity {
             http2: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             since: AtomicU64::new(0),
+            has_begun: AtomicBool::new(false),
+            begun: Notify::new(),
+            asked_to_go: Notify::new(),
         }
     }
 
     /// A request's head is complete.
     pub(super) fn request_begins(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            self.begun.notify_one();
+        }
+    }
+
+    /// Whether there has ever been a request.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the first request.
+    pub(super) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// How long nothing has been asked for; none where something is, or where the connection is so new that its first
+    /// request may be on its way.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        if self.requests.load(Ordering::Relaxed) > 0 || since & HEAD != 0 {
+            return None;
+        }
+        let idle = Duration::from_millis(self.now().saturating_sub(since >> 1));
+        (self.has_begun() || idle >= MOMENT).then_some(idle)
+    }
+
+    /// Has the connection closed, if it is idle still.
+    pub(super) fn ask_to_go(&self) {
+        self.asked_to_go.notify_one();
+    }
+
+    /// Waits for that.
+    pub(super) async fn asked_to_go(&self) {
+        self.asked_to_go.notified().await;
     }
 
     /// A request has its response, or its client has gone.
@@ -105,6 +148,9 @@ impl Activity {
         }
     }
 }
+
+/// For a client that has just connected to say what it wants.
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 /// A stream that notes when bytes come, and whether they begin as HTTP/2 does.
 #[derive(Debug)]

@@ -1,13 +1,17 @@
 //! Reads a request's body into one piece, within limits.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use podstamp_core::export::unreadable::Unreadable;
+use tokio::time::{Instant, timeout_at};
 
 use super::refusal::Refusal;
 use crate::admission::Slot;
+use crate::settings::Limits;
 
 /// Reads the whole body. One that came in one piece is not copied. `length` may tell from its first bytes how long it will
 /// be, where its head does not.
@@ -15,13 +19,15 @@ pub(super) async fn collect(
     body: &mut Incoming,
     limit: usize,
     slot: &mut Slot,
+    limits: &Limits,
     length: fn(&[u8]) -> Option<usize>,
 ) -> Result<Bytes, Refusal> {
+    let pace = Pace::new(limits);
     let declared = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if declared.is_some_and(|length| length > limit) {
         return Err(Unreadable::TooLarge(limit).into());
     }
-    let Some(first) = next(body).await? else {
+    let Some(first) = next(body, &pace, 0).await? else {
         return Ok(Bytes::new());
     };
     admit(first.len(), 0, limit, slot)?;
@@ -35,7 +41,7 @@ pub(super) async fn collect(
     let mut whole = BytesMut::with_capacity(declared.unwrap_or(2 * first.len()).clamp(first.len(), EAGER));
     whole.extend_from_slice(&first);
     drop(first);
-    while let Some(data) = next(body).await? {
+    while let Some(data) = next(body, &pace, whole.len()).await? {
         admit(data.len(), whole.len(), limit, slot)?;
         if whole.capacity() - whole.len() < data.len() {
             whole.reserve(room(whole.len(), data.len(), declared));
@@ -58,7 +64,14 @@ fn room(have: usize, more: usize, declared: Option<usize>) -> usize {
     }
 }
 
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+/// The next bytes, if they come in time. `have` came before them.
+async fn next(body: &mut Incoming, pace: &Pace, have: usize) -> Result<Option<Bytes>, Refusal> {
+    let (until, slow) = pace.until(have);
+    // What has come is taken even where it is late: it may have been this process that was.
+    timeout_at(until, frame(body)).await.unwrap_or(Err(slow))
+}
+
+async fn frame(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal::BrokenBody(error.to_string()))?;
         // Trailers have nothing for us.
@@ -69,11 +82,40 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     Ok(None)
 }
 
+/// How fast a body has to come.
+struct Pace {
+    begun: Instant,
+    timeout: Duration,
+    grace: Duration,
+    rate: usize,
+}
+
+impl Pace {
+    fn new(limits: &Limits) -> Self {
+        let Limits { read_timeout: timeout, body_grace: grace, body_rate: rate, .. } = *limits;
+        Self { begun: Instant::now(), timeout, grace, rate }
+    }
+
+    /// When a body of which `have` bytes have come is too slow, and in which way.
+    fn until(&self, have: usize) -> (Instant, Refusal) {
+        let covered = match self.rate {
+            0 => self.timeout,
+            rate => Duration::from_secs_f64(have as f64 / rate as f64),
+        };
+        let paced = self.grace.saturating_add(covered);
+        if paced < self.timeout {
+            (self.begun + paced, Refusal::TrickledBody(self.rate))
+        } else {
+            (self.begun + self.timeout, Refusal::SlowBody(self.timeout))
+        }
+    }
+}
+
 fn admit(more: usize, have: usize, limit: usize, slot: &mut Slot) -> Result<(), Refusal> {
     if have + more > limit {
         Err(Unreadable::TooLarge(limit).into())
     } else if !slot.hold(more) {
-        Err(Refusal::TooManyBytes)
+        Err(Refusal::Full(slot.full()))
     } else {
         Ok(())
     }
@@ -81,3 +123,29 @@ fn admit(more: usize, have: usize, limit: usize, slot: &mut Slot) -> Result<(), 
 
 /// How much room a declared length gets before its bytes have come.
 const EAGER: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_its_grace_then_its_rate_and_never_more_than_its_timeout() {
+        let limits = Limits {
+            read_timeout: Duration::from_secs(30),
+            body_grace: Duration::from_secs(5),
+            body_rate: 1000,
+            ..Limits::default()
+        };
+        let pace = Pace::new(&limits);
+        let until = |have| {
+            let (until, slow) = pace.until(have);
+            ((until - pace.begun).as_secs(), slow)
+        };
+        assert_eq!(until(0), (5, Refusal::TrickledBody(1000)));
+        assert_eq!(until(10_000), (15, Refusal::TrickledBody(1000)));
+        assert_eq!(until(25_000), (30, Refusal::SlowBody(limits.read_timeout)));
+        assert_eq!(until(usize::MAX), (30, Refusal::SlowBody(limits.read_timeout)));
+        let pace = Pace::new(&Limits { body_rate: 0, ..limits });
+        assert_eq!(pace.until(0).0 - pace.begun, Duration::from_secs(30));
+    }
+}

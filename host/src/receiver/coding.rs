@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::refusal::Refusal;
 use crate::admission::Slot;
+use crate::filter::Failure;
 use output::{Error, Output};
 
 /// The content codings that are known.
@@ -106,7 +107,7 @@ impl Coding {
         let work = move |body: &Bytes, limit, slot: &mut Slot| {
             decode(decoder, body, limit, slot, keep).map_err(|error| match error {
                 Error::TooLarge => Unreadable::DecodedTooLarge(limit).into(),
-                Error::NoRoom => Refusal::TooManyBytes,
+                Error::NoRoom => Refusal::Full(slot.full()),
                 Error::Corrupt(reason) => self.corrupt(reason),
             })
         };
@@ -117,7 +118,7 @@ impl Coding {
             }
         }
         // Off the async workers, which other requests need meanwhile.
-        let _permit = undoing.large.acquire().await.map_err(|_| Refusal::TooManyRequests)?;
+        let _permit = undoing.large.acquire().await.map_err(|_| Refusal::Filter(Failure::Busy))?;
         let working = spawn_blocking(move || Ok((work(&body, limit, &mut slot)?, slot)));
         working.await.unwrap_or_else(|error| Err(self.corrupt(error.to_string())))
     }

@@ -13,46 +13,80 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::activity::{Activity, Advice, Noting, Patience};
+use super::activity::{Activity, Advice, MOMENT, Noting, Patience};
+use super::client::Client;
 use super::{Receiver, proxy, service};
 use crate::drain::{Draining, Phase};
+use crate::metrics::Limited;
 use crate::settings::Grpc;
 use crate::tls::Acceptor;
 
 /// Serves a connection to its end.
 pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, draining: Draining) {
+    let opened = Instant::now();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let peer = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    let Some(client) = admit(&receiver, peer, &draining) else { return };
     let introduced = {
         let limit = receiver.shared.limits.header_timeout;
         let introducing = timeout(limit, introduce(&receiver, &mut stream, peer));
         tokio::select! {
             biased;
             introduced = introducing => introduced,
-            () = draining.stopping() => return,
+            () = too_late(&draining, opened) => return,
         }
     };
-    let peer = match introduced {
-        Ok(Some(peer)) => peer,
+    let client = match introduced {
+        Ok(Some(introduced)) if introduced == peer => client,
+        Ok(Some(introduced)) => match admit(&receiver, introduced, &draining) {
+            Some(client) => client,
+            None => return,
+        },
         Ok(None) => return,
         Err(_) => return tracing::debug!(?peer, "a connection did not begin in time"),
     };
     let Some(tls) = &receiver.door.tls else {
-        return serve(receiver, stream, peer, draining).await;
+        return serve(receiver, stream, client, draining).await;
     };
     let accepted = tokio::select! {
         biased;
         accepted = tls.accept(stream) => accepted,
-        () = draining.stopping() => return,
+        () = too_late(&draining, opened) => return,
     };
     match accepted {
-        Ok(stream) => serve(receiver, stream, peer, draining).await,
-        Err(error) => Acceptor::complain(&receiver.shared.notices, peer, &error),
+        Ok(stream) => serve(receiver, stream, client, draining).await,
+        Err(error) => Acceptor::complain(&receiver.shared.notices, client.address(), &error),
     }
+}
+
+/// Whom a connection is from, unless that has as many as it may.
+fn admit(receiver: &Receiver, peer: Option<IpAddr>, draining: &Draining) -> Option<Client> {
+    let shared = &receiver.shared;
+    // The last ones are promised an answer, and nobody comes after them.
+    if draining.is_stopping() {
+        return Some(Client::uncounted(shared, peer));
+    }
+    let client = Client::new(shared, peer);
+    if client.is_none() {
+        shared.metrics.limited(Limited::PerPeer);
+        shared.notices.warn("too-many-connections-of-one-peer", || {
+            let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+            format!(
+                "a connection was closed: {peer} has as many as one peer may; see podstamp.limits.per_peer"
+            )
+        });
+    }
+    client
+}
+
+/// Ends when it is time to stop and whoever had come by then has had a moment to say what it wants.
+async fn too_late(draining: &Draining, opened: Instant) {
+    draining.stopping().await;
+    sleep_until(opened + MOMENT).await;
 }
 
 /// Whom a connection is from: the peer, or whom that speaks for. None: it is of no use.
@@ -79,11 +113,12 @@ async fn introduce(
     }
 }
 
-async fn serve<S>(receiver: Arc<Receiver>, stream: S, peer: Option<IpAddr>, mut draining: Draining)
+async fn serve<S>(receiver: Arc<Receiver>, stream: S, client: Client, mut draining: Draining)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Arc::new(Activity::new());
+    let _open = receiver.shared.connections.register(&activity);
     let grpc = receiver.listener.grpc.clone().unwrap_or_default();
     let limits = &receiver.shared.limits;
     let patience = Patience {
@@ -91,11 +126,12 @@ where
         idle: limits.idle_timeout,
         idle_http2: grpc.idle.unwrap_or(limits.idle_timeout),
     };
+    let client = Arc::new(client);
     let service = service_fn(|request: Request<Incoming>| {
-        let handled = service::handle(Arc::clone(&receiver), peer, request);
+        let (receiver, client) = (Arc::clone(&receiver), Arc::clone(&client));
         let noted = Noted::new(&activity);
         async move {
-            let response = handled.await;
+            let response = service::handle(receiver, &client, request).await;
             drop(noted);
             Ok::<_, Infallible>(response)
         }
@@ -106,20 +142,32 @@ where
     let mut watchdog = pin!(sleep(patience.head));
     let mut retirement = pin!(sleep(grpc.age.map_or(FOREVER, spread)));
     let mut retired = false;
+    // What was on its way when the order to stop came is taken: for a moment, which ends with the first request.
+    let mut last_moment = pin!(sleep(MOMENT));
+    let mut hesitates = false;
     loop {
         tokio::select! {
             biased;
             served = connection.as_mut() => {
                 if let Err(error) = served {
-                    tracing::debug!(?peer, %error, "a connection broke");
+                    tracing::debug!(peer = ?client.address(), %error, "a connection broke");
                 }
                 return;
             }
             phase = draining.changed() => match phase {
                 Phase::Running => (),
-                Phase::Draining => connection.as_mut().graceful_shutdown(),
+                Phase::Draining if activity.has_begun() => connection.as_mut().graceful_shutdown(),
+                Phase::Draining => hesitates = true,
                 Phase::Abandoned => return,
             },
+            () = last_moment.as_mut(), if hesitates => {
+                hesitates = false;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = activity.begun(), if hesitates => {
+                hesitates = false;
+                connection.as_mut().graceful_shutdown();
+            }
             () = retirement.as_mut() => {
                 if retired {
                     return;
@@ -130,22 +178,36 @@ where
             }
             () = watchdog.as_mut() => match activity.advice(&patience) {
                 Advice::Wait(wait) => watchdog.as_mut().reset(Instant::now() + wait),
-                // A client over HTTP/2 is told first: what it begins meanwhile, it repeats elsewhere.
-                Advice::Idle if activity.is_http2() && !retired => {
+                Advice::Idle if may_say_goodbye(&activity, retired) => {
                     retired = true;
                     connection.as_mut().graceful_shutdown();
                     retirement.as_mut().reset(Instant::now() + GOODBYE);
                     watchdog.as_mut().reset(Instant::now() + FOREVER);
                 }
-                Advice::Idle | Advice::SlowHead => return,
+                Advice::Idle => return,
+                Advice::SlowHead => return receiver.shared.metrics.limited(Limited::HeaderTimeout),
+            },
+            () = activity.asked_to_go() => match activity.idle() {
+                None => (),
+                Some(_) if may_say_goodbye(&activity, retired) => {
+                    retired = true;
+                    connection.as_mut().graceful_shutdown();
+                    retirement.as_mut().reset(Instant::now() + GOODBYE);
+                }
+                Some(_) => return,
             },
         }
     }
 }
 
+/// A client over HTTP/2 is told before its connection is closed: what it begins meanwhile, it repeats elsewhere.
+fn may_say_goodbye(activity: &Activity, retired: bool) -> bool {
+    activity.is_http2() && !retired
+}
+
 fn builder(grpc: &Grpc) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().header_read_timeout(None);
+    builder.http1().header_read_timeout(None).max_buf_size(HEADERS as usize);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -8,8 +8,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-/// Reads on in the background, so that the answer need not wait. Gives up after `limit` bytes, or some seconds; the
-/// connection closes then.
+/// Reads on in the background, so that the answer need not wait. Gives up after `limit` bytes and some more, or some
+/// seconds; the connection closes then.
 pub(super) fn discard(body: Incoming, limit: usize) {
     tokio::spawn(async move {
         // Whether it came to its end is for the connection to see.
@@ -18,7 +18,7 @@ pub(super) fn discard(body: Incoming, limit: usize) {
 }
 
 async fn read(mut body: Incoming, limit: usize) {
-    let mut left = limit;
+    let mut left = limit.saturating_add(SLACK);
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, |data| data.len());
         match left.checked_sub(length) {
@@ -30,3 +30,6 @@ async fn read(mut body: Incoming, limit: usize) {
 
 /// As long as nginx lingers, times two.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// What is a little over the limit is read to its end.
+const SLACK: usize = 1 << 20;

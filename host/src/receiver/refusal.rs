@@ -8,7 +8,9 @@ use podstamp_core::export::answer::{self, Code};
 use podstamp_core::export::unreadable::Unreadable;
 
 use super::auth::Unauthenticated;
+use crate::admission::{Full, Resource};
 use crate::filter::Failure;
+use crate::metrics::Limited;
 
 /// Why a request gets no answer of the filter's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +29,12 @@ pub(super) enum Refusal {
     Body(#[from] Unreadable),
     #[error("the body did not come within {} s", .0.as_secs_f32())]
     SlowBody(Duration),
+    #[error("the body came at less than {0} bytes a second")]
+    TrickledBody(usize),
     #[error("the body broke off: {0}")]
     BrokenBody(String),
-    #[error("too many requests at a time")]
-    TooManyRequests,
-    #[error("too many bytes at a time")]
-    TooManyBytes,
+    #[error("{}", too_many(.0))]
+    Full(Full),
     #[error("{0}")]
     Unauthenticated(Unauthenticated, HeaderValue),
     #[error("{}", public(.0))]
@@ -64,9 +66,9 @@ impl Refusal {
             Self::Unauthenticated(..) => (401, Code::Unauthenticated),
             Self::OldHttp => (505, Code::Unimplemented),
             Self::Method => (405, Code::Unimplemented),
-            Self::SlowBody(_) => (408, Code::DeadlineExceeded),
+            Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
             Self::BrokenBody(_) => (400, Code::InvalidArgument),
-            Self::TooManyRequests | Self::TooManyBytes => (503, Code::Unavailable),
+            Self::Full(_) => (503, Code::Unavailable),
             Self::Filter(Failure::Busy) => (503, Code::Unavailable),
             // The limit counts the processor's time: the same body would run out of it again.
             Self::Filter(
@@ -88,16 +90,29 @@ impl Refusal {
         answer
     }
 
-    /// For the operator, who could raise it: the limit that a request ran into, and the key to log that by.
-    pub(super) fn limit(&self) -> Option<(&'static str, &'static str)> {
+    /// For the operator, who could raise it: the limit that a request ran into, what to count it as, and the key to log
+    /// it by.
+    pub(super) fn limit(&self) -> Option<(Limited, &'static str, &'static str)> {
         match self {
             Self::Body(Unreadable::TooLarge(_) | Unreadable::DecodedTooLarge(_)) => Some((
+                Limited::Body,
                 "body-too-large",
                 "podstamp.limits.body, max_request_body_size and max_recv_msg_size_mib",
             )),
-            Self::TooManyRequests => Some(("too-many-requests", "podstamp.limits.in_flight")),
-            Self::TooManyBytes => Some(("too-many-bytes", "podstamp.limits.in_flight_bytes")),
-            Self::SlowBody(_) => Some(("slow-body", "podstamp.limits.read_timeout")),
+            Self::Full(Full { of_peer: true, .. }) => {
+                Some((Limited::PerPeer, "too-much-of-one-peer", "podstamp.limits.per_peer"))
+            }
+            Self::Full(Full { resource, .. }) => Some(match resource {
+                Resource::Bodies => {
+                    (Limited::Connections, "too-many-bodies", "podstamp.limits.connections")
+                }
+                Resource::Requests => (Limited::InFlight, "too-many-requests", "podstamp.limits.in_flight"),
+                Resource::Bytes => {
+                    (Limited::InFlightBytes, "too-many-bytes", "podstamp.limits.in_flight_bytes")
+                }
+            }),
+            Self::SlowBody(_) => Some((Limited::ReadTimeout, "slow-body", "podstamp.limits.read_timeout")),
+            Self::TrickledBody(_) => Some((Limited::BodyRate, "slow-body", "podstamp.limits.body_rate")),
             Self::NoSuchPath(_)
             | Self::NoSuchService
             | Self::NotHere(..)
@@ -112,7 +127,20 @@ impl Refusal {
 
     /// Whether the connection can go on once the rest of the body is read and thrown away.
     pub(super) fn leaves_body(&self) -> bool {
-        !matches!(self, Self::SlowBody(_) | Self::BrokenBody(_))
+        !matches!(self, Self::SlowBody(_) | Self::TrickledBody(_) | Self::BrokenBody(_))
+    }
+}
+
+/// Of what, and whose limit that is.
+fn too_many(full: &Full) -> &'static str {
+    let Full { resource, of_peer } = full;
+    match (resource, of_peer) {
+        (Resource::Bodies, false) => "too many requests without their body",
+        (Resource::Bodies, true) => "too many requests of one client without their body",
+        (Resource::Requests, false) => "too many requests at a time",
+        (Resource::Requests, true) => "too many requests of one client at a time",
+        (Resource::Bytes, false) => "too many bytes at a time",
+        (Resource::Bytes, true) => "too many bytes of one client at a time",
     }
 }
 

@@ -1,6 +1,5 @@
 //! One request: where it goes, what it carries, what it gets.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,9 @@ use hyper::body;
 use podstamp_core::config::GRPC_PATH;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::frame;
-use tokio::time::timeout;
 
 use super::body::collect;
+use super::client::Client;
 use super::coding::{Coding, Undone};
 use super::cors::Cors;
 use super::discard::discard;
@@ -26,7 +25,7 @@ use crate::metrics::Metrics;
 /// Answers one request.
 pub(super) async fn handle(
     receiver: Arc<Receiver>,
-    peer: Option<IpAddr>,
+    client: &Client,
     request: Request<body::Incoming>,
 ) -> Response<Body> {
     let Receiver { shared, door, .. } = &*receiver;
@@ -42,11 +41,12 @@ pub(super) async fn handle(
     }
     let pending = Pending { metrics: &shared.metrics, begun: Instant::now(), status: None };
     let (head, mut body) = request.into_parts();
-    let (answer, done) = match take(&receiver, &head, &mut body, peer, encoding).await {
+    let (answer, done) = match take(&receiver, &head, &mut body, client, encoding).await {
         Ok(answer) => (answer, true),
         Err(refusal) => {
-            tracing::debug!(?peer, %refusal, "refused");
-            if let Some((key, limit)) = refusal.limit() {
+            tracing::debug!(peer = ?client.address(), %refusal, "refused");
+            if let Some((limited, key, limit)) = refusal.limit() {
+                shared.metrics.limited(limited);
                 shared.notices.warn(key, || format!("a request was refused: {refusal}; see {limit}"));
             }
             // Over HTTP/2 the stream ends, and with it the body.
@@ -70,7 +70,7 @@ async fn take(
     receiver: &Receiver,
     head: &Parts,
     body: &mut body::Incoming,
-    peer: Option<IpAddr>,
+    client: &Client,
     encoding: Encoding,
 ) -> Result<Answer, Refusal> {
     let Receiver { shared, .. } = receiver;
@@ -81,15 +81,15 @@ async fn take(
         let shown = gate.check(&head.headers).await;
         shown.map_err(|error| Refusal::Unauthenticated(error, gate.challenge()))?;
     }
-    let mut slot = shared.admission.enter().ok_or(Refusal::TooManyRequests)?;
-    let reading = async {
-        match framing {
-            Framing::None { limit, .. } => collect(body, limit, &mut slot, |_| None).await,
-            Framing::Grpc { limit } => collect(body, limit + frame::PREFIX, &mut slot, frame::length).await,
+    let headers = headers(shared, head);
+    let mut slot = shared.admission.arrive(&client.speaking_for(shared, &headers)).map_err(Refusal::Full)?;
+    let wire = match framing {
+        Framing::None { limit, .. } => collect(body, limit, &mut slot, limits, |_| None).await?,
+        Framing::Grpc { limit } => {
+            collect(body, limit + frame::PREFIX, &mut slot, limits, frame::length).await?
         }
     };
-    let reading = timeout(limits.read_timeout, reading);
-    let wire = reading.await.unwrap_or(Err(Refusal::SlowBody(limits.read_timeout)))?;
+    slot.enter().map_err(Refusal::Full)?;
     let received = wire.len();
     let (coded, coding, limit) = match framing {
         Framing::None { coding, limit } => (wire, coding, limit),
@@ -101,8 +101,8 @@ async fn take(
     // The slot is held until the answer is there.
     let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
-    let (path, headers, now) = (head.uri.path().to_owned(), headers(shared, head), clock::now());
-    let incoming = Incoming { path, peer, headers, body, now, gzip };
+    let (path, now) = (head.uri.path().to_owned(), clock::now());
+    let incoming = Incoming { path, peer: client.address(), headers, body, now, gzip };
     shared.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 

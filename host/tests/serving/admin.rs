@@ -1,8 +1,12 @@
 //! The admin listener.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Barrier};
+
 use podstamp_core::exchange::Verdict;
 
-use crate::support::{Client, Fake, Response, Setup, answer};
+use crate::support::{Client, Fake, PATIENCE, Response, Setup, answer, post};
 
 async fn get(client: &mut Client, path: &str) -> Response {
     client.ask(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
@@ -33,4 +37,32 @@ async fn probes_and_scrapers_get_their_answers() {
     setup.instruments.readiness.draining();
     assert_eq!(get(&mut client, "/readyz").await.status, 503);
     assert_eq!(get(&mut client, "/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_told_whatever_the_workers_are_busy_with() {
+    let (busy, release) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
+    let (entered, left) = (Arc::clone(&busy), Arc::clone(&release));
+    let blocking = Fake::answering(move |_| {
+        entered.wait();
+        left.wait();
+        Ok(Verdict::Answer(answer(200, "")))
+    });
+    let setup = Setup::with(blocking, |settings| settings.admin = Some("127.0.0.1:0".to_owned())).await;
+    let (address, admin) = (setup.address(), setup.server.admin_address().unwrap());
+    // No runtime's: that of this test is the one that is busy.
+    let told = std::thread::spawn(move || {
+        let mut clients: Vec<_> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
+        clients.iter_mut().for_each(|client| client.write_all(&post("/v1/traces", "", b"x")).unwrap());
+        busy.wait();
+        let mut probe = TcpStream::connect(admin).unwrap();
+        probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        probe.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut told = String::new();
+        let read = probe.read_to_string(&mut told).map(|_| told);
+        release.wait();
+        read
+    });
+    let told = tokio::task::spawn_blocking(move || told.join().unwrap()).await.unwrap().unwrap();
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
 }

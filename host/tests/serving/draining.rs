@@ -6,7 +6,7 @@ use std::time::Duration;
 use podstamp_agent::Gate;
 use tokio::net::TcpStream;
 
-use crate::support::{Fake, Reaction, Setup, Upstream, post};
+use crate::support::{Client, Fake, Http2, PATIENCE, Reaction, Setup, Upstream, framed, post, shows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
@@ -57,4 +57,82 @@ async fn what_does_not_finish_in_time_is_broken_off() {
     setup.shows("podstamp_requests_in_flight 1").await;
     assert!(!setup.server.shutdown().await);
     assert!(client.is_closed().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_has_connected_by_then_gets_an_answer_and_is_told_to_go() {
+    let gate = Gate::default();
+    let upstream = Upstream::behind(&gate).await;
+    // One is served, one waits for its place, and the others wait in the listener's queue.
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
+        settings.limits.connections = Some(1);
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = setup.client().await;
+        client.send(post("/v1/traces", "", b"body")).await;
+        clients.push(client);
+    }
+    setup.shows("podstamp_requests_in_flight 1").await;
+    let instruments = setup.instruments.clone();
+    let stopping = tokio::spawn(setup.server.shutdown());
+    shows(&instruments, "podstamp_requests_in_flight 5").await;
+    gate.open();
+    for client in &mut clients {
+        let response = client.response().await;
+        assert_eq!((response.status, response.header("connection")), (200, Some("close")));
+        assert!(client.is_closed().await);
+    }
+    assert!(stopping.await.unwrap(), "nothing was broken off");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_connects_over_http2_just_before_the_end_is_answered_and_then_told_to_go() {
+    let gate = Gate::default();
+    let upstream = Upstream::behind(&gate).await;
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
+        settings.limits.connections = Some(1);
+    })
+    .await;
+    let mut busy = setup.client().await;
+    busy.send(post("/v1/traces", "", b"body")).await;
+    setup.shows("podstamp_requests_in_flight 1").await;
+    let address = setup.server.grpc_address().unwrap();
+    let connecting = tokio::spawn(async move {
+        let (client, closed) = Http2::connect_watched(address).await;
+        let answered = client.export(framed(b"x")).await;
+        (answered, closed)
+    });
+    // Its connection is in a queue that nobody looks at before the end.
+    let waiting = TcpStream::connect(address).await.unwrap();
+    let instruments = setup.instruments.clone();
+    let stopping = tokio::spawn(setup.server.shutdown());
+    shows(&instruments, "podstamp_requests_in_flight 2").await;
+    gate.open();
+    let (answered, closed) = connecting.await.unwrap();
+    assert_eq!(answered.status, 200);
+    closed.await.unwrap();
+    assert_eq!(busy.response().await.status, 200);
+    assert!(stopping.await.unwrap(), "nothing was broken off");
+    drop(waiting);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn for_the_drain_delay_it_is_not_ready_and_takes_requests_all_the_same() {
+    let upstream = Upstream::accepting().await;
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
+        settings.drain_delay = PATIENCE * 10;
+        settings.drain_timeout = PATIENCE * 20;
+    })
+    .await;
+    let (address, readiness) = (setup.address(), Arc::clone(&setup.instruments.readiness));
+    readiness.pods_loaded();
+    let stopping = tokio::spawn(setup.server.shutdown());
+    while readiness.missing() != Some("draining") {
+        tokio::task::yield_now().await;
+    }
+    let response = Client::connect(address).await.ask(post("/v1/traces", "", b"late")).await;
+    assert_eq!((response.status, response.header("connection")), (200, None));
+    stopping.abort();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use podstamp_agent::Gate;
 use podstamp_core::exchange::{Content, Verdict};
 
-use crate::support::{Client, Fake, Setup, Upstream, answer, forward, gzip, post};
+use crate::support::{Client, Fake, PATIENCE, Setup, Upstream, answer, forward, gzip, post};
 
 fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))
@@ -35,7 +35,7 @@ async fn a_body_far_over_the_limit_is_not_read_to_its_end() {
     let mut client = setup.client().await;
     client.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n").await;
     assert_eq!(client.response().await.status, 413);
-    client.send([0; 2000]).await;
+    client.send_what_can_be(vec![0; 8 << 20]).await;
     assert!(client.is_closed().await);
 }
 
@@ -156,13 +156,74 @@ async fn who_waits_for_100_continue_gets_it_or_the_refusal() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_gets_408_long_before_its_time_is_over() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.read_timeout = PATIENCE * 10;
+        settings.limits.body_grace = Duration::from_millis(50);
+        settings.limits.body_rate = 1 << 20;
+    })
+    .await;
+    let mut client = setup.client().await;
+    client.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.header("connection")), (408, Some("close")));
+    assert!(client.is_closed().await);
+    setup.shows(r#"podstamp_limited_total{limit="body_rate"} 1"#).await;
+    setup.shows("podstamp_bodies_on_their_way 0").await;
+}
+
+#[tokio::test]
+async fn a_head_over_64_kib_gets_431() {
+    let setup = Setup::with(accepting(), |settings| settings.limits.header_timeout = PATIENCE * 10).await;
+    let mut client = setup.client().await;
+    let header = |bytes: usize| format!("x: {}\r\n", "x".repeat(bytes));
+    assert_eq!(client.ask(post("/v1/traces", &header(40 << 10), b"")).await.status, 200);
+    client.send(format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\n{}", header(63 << 10))).await;
+    client.send_what_can_be(header(4 << 10)).await;
+    assert_eq!(client.response().await.status, 431);
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
 async fn connections_over_their_limit_wait_for_a_place() {
-    let setup = Setup::with(accepting(), |settings| settings.limits.connections = Some(1)).await;
+    let gate = Gate::default();
+    let upstream = Upstream::behind(&gate).await;
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
+        settings.limits.connections = Some(1);
+    })
+    .await;
     let mut first = setup.client().await;
-    assert_eq!(first.ask(post("/v1/traces", "", b"")).await.status, 200);
+    first.send(post("/v1/traces", "", b"")).await;
+    setup.shows("podstamp_requests_in_flight 1").await;
     let mut second = Client::connect(setup.address()).await;
     second.send(post("/v1/traces", "", b"")).await;
     assert!(tokio::time::timeout(Duration::from_millis(100), second.response()).await.is_err());
-    drop(first);
+    gate.open();
+    assert_eq!(first.response().await.status, 200);
+    // Now that one is idle, and its place is wanted.
     assert_eq!(second.response().await.status, 200);
+    assert!(first.is_closed().await);
+}
+
+#[tokio::test]
+async fn who_has_been_idle_for_the_longest_time_goes_where_places_run_out() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.limits.connections = Some(2);
+        settings.limits.per_peer = 1000;
+    })
+    .await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = setup.client().await;
+        assert_eq!(client.ask(post("/v1/traces", "", b"")).await.status, 200);
+        clients.push(client);
+        // More than the grain of the clock that tells them apart.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut third = setup.client().await;
+    assert_eq!(third.ask(post("/v1/traces", "", b"")).await.status, 200);
+    assert!(clients[0].is_closed().await);
+    assert_eq!(clients[1].ask(post("/v1/traces", "", b"")).await.status, 200);
+    setup.shows(r#"podstamp_limited_total{limit="connections"} 1"#).await;
+    setup.shows("podstamp_connections 2").await;
 }

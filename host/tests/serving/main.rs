@@ -12,6 +12,7 @@ mod draining;
 mod grpc;
 mod lane;
 mod limits;
+mod peers;
 mod receiving;
 mod sending;
 mod support;

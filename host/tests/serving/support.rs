@@ -36,6 +36,7 @@ impl Setup {
         let mut settings = Settings {
             listeners: vec![Listener::http("127.0.0.1:0"), Listener::grpc("127.0.0.1:0")],
             limits: Limits { body: 1 << 20, ..Limits::default() },
+            drain_delay: Duration::ZERO,
             drain_timeout: PATIENCE,
             ..Settings::default()
         };
@@ -61,12 +62,17 @@ impl Setup {
 
     /// Whether a line stands in the metrics, now or soon.
     pub(crate) async fn shows(&self, line: &str) {
-        let shown = || self.instruments.metrics.encode().unwrap();
-        let until = Instant::now() + PATIENCE;
-        while !shown().lines().any(|shown| shown == line) {
-            assert!(Instant::now() < until, "{line} is not in\n{}", shown());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        shows(&self.instruments, line).await;
+    }
+}
+
+/// The same, of a server that is on its way out.
+pub(crate) async fn shows(instruments: &Instruments, line: &str) {
+    let shown = || instruments.metrics.encode().unwrap();
+    let until = Instant::now() + PATIENCE;
+    while !shown().lines().any(|shown| shown == line) {
+        assert!(Instant::now() < until, "{line} is not in\n{}", shown());
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

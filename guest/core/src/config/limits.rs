@@ -11,7 +11,9 @@ pub struct Limits {
     pub in_flight: u32,
     /// Bytes of all their bodies at a time.
     pub in_flight_bytes: u32,
-    /// Connections at a time; 0: any number.
+    /// What one peer may have of all of these, in thousandths.
+    pub per_peer: u32,
+    /// Connections at a time; 0: as many as the system's limit of open files leaves room for.
     pub connections: u32,
     /// From a connection's first byte to the end of a request's header.
     pub header_timeout: u32,
@@ -19,7 +21,11 @@ pub struct Limits {
     pub idle_timeout: u32,
     /// For a request's body.
     pub read_timeout: u32,
-    /// For what is in flight when podstamp is told to stop.
+    /// Bytes a second that a body has to come with; 0: any.
+    pub body_rate: u32,
+    /// For a body before that counts.
+    pub body_grace: u32,
+    /// For what is in flight when podstamp is told to stop, `podstamp.drain_delay` included.
     pub drain_timeout: u32,
     /// Memory of one guest instance.
     pub guest_memory: u32,
@@ -35,10 +41,13 @@ impl Default for Limits {
             body: DEFAULT_BODY,
             in_flight: DEFAULT_IN_FLIGHT,
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
+            per_peer: DEFAULT_PER_PEER,
             connections: 0,
             header_timeout: DEFAULT_HEADER_TIMEOUT,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
             read_timeout: DEFAULT_READ_TIMEOUT,
+            body_rate: DEFAULT_BODY_RATE,
+            body_grace: DEFAULT_BODY_GRACE,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             guest_memory: DEFAULT_GUEST_MEMORY,
             guest_timeout: DEFAULT_GUEST_TIMEOUT,
@@ -57,6 +66,7 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
         body: section.take("body").positive(Node::size).or(body).unwrap_or(default.body),
         in_flight: section.take("in_flight").positive(Node::count).unwrap_or(default.in_flight),
         in_flight_bytes: in_flight_bytes.size().unwrap_or(default.in_flight_bytes),
+        per_peer: section.take("per_peer").share().unwrap_or(default.per_peer),
         connections: section.take("connections").count().unwrap_or(default.connections),
         header_timeout: section
             .take("header_timeout")
@@ -64,13 +74,15 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
             .unwrap_or(default.header_timeout),
         idle_timeout: section.take("idle_timeout").positive(Node::duration).unwrap_or(default.idle_timeout),
         read_timeout: section.take("read_timeout").positive(Node::duration).unwrap_or(default.read_timeout),
+        body_rate: section.take("body_rate").size().unwrap_or(default.body_rate),
+        body_grace: section.take("body_grace").positive(Node::duration).unwrap_or(default.body_grace),
         drain_timeout: section.take("drain_timeout").duration().unwrap_or(default.drain_timeout),
         guest_memory: guest_memory.size().unwrap_or(default.guest_memory),
         guest_timeout: section
             .take("guest_timeout")
             .positive(Node::duration)
             .unwrap_or(default.guest_timeout),
-        instances: section.take("instances").count().unwrap_or(default.instances),
+        instances: section.take("instances").up_to(MAX_INSTANCES).unwrap_or(default.instances),
     };
     section.close();
     // The guest holds the body, and in the worst case another one that it makes of it.
@@ -98,13 +110,36 @@ impl Node<'_> {
         }
         number
     }
+
+    /// A part of a whole, in thousandths of it.
+    fn share(&self) -> Option<u32> {
+        let share = self.factor()?;
+        if share <= 0.0 || share > 1.0 {
+            self.fault("expected a part of the whole, over 0 and up to 1, such as 0.5");
+            return None;
+        }
+        Some(((share * 1000.0) as u32).max(1))
+    }
+
+    /// A number that is not absurd.
+    fn up_to(&self, most: u32) -> Option<u32> {
+        let number = self.count()?;
+        if number > most {
+            self.fault(format!("is {number}, and {most} are possible at most"));
+            return None;
+        }
+        Some(number)
+    }
 }
 
 /// What the OTLP specification recommends.
 const DEFAULT_BODY: u32 = 64 << 20;
 
-/// At 64 KiB a body this is 16 MiB; a few SDKs a node stay far below it.
-const DEFAULT_IN_FLIGHT: u32 = 256;
+/// At 64 KiB a body this is 32 MiB; a few SDKs a node stay far below it, and so do 256 requests at a time of one gateway.
+const DEFAULT_IN_FLIGHT: u32 = 512;
+
+/// Whatever one peer does, as much again is left for the others.
+const DEFAULT_PER_PEER: u32 = 500;
 
 /// Four bodies of the largest size, or thousands of usual ones.
 const DEFAULT_IN_FLIGHT_BYTES: u32 = 256 << 20;
@@ -118,14 +153,23 @@ const DEFAULT_IDLE_TIMEOUT: u32 = 120_000;
 /// SDKs give up after 10 s, Collectors after 30.
 const DEFAULT_READ_TIMEOUT: u32 = 30_000;
 
-/// Kubernetes kills a pod 30 s after it has told it to stop.
-const DEFAULT_DRAIN_TIMEOUT: u32 = 30_000;
+/// A body of a few bytes a second keeps its place for nothing; a modem is faster.
+const DEFAULT_BODY_RATE: u32 = 1 << 10;
+
+/// A lost packet is sent again within some seconds.
+const DEFAULT_BODY_GRACE: u32 = 5_000;
+
+/// Kubernetes kills a pod 30 s after it has told it to stop: some are left for copies and for the process to end.
+const DEFAULT_DRAIN_TIMEOUT: u32 = 25_000;
 
 /// Four times the largest body: the body, a replacement of it, and what is gathered from them.
 const DEFAULT_GUEST_MEMORY: u32 = 256 << 20;
 
 /// The diagnosis of the largest body takes about 0.15 s; a call that takes 2 s is stuck.
 const DEFAULT_GUEST_TIMEOUT: u32 = 2_000;
+
+/// Workers are some dozens at most, and each instance reserves some GiB of addresses.
+const MAX_INSTANCES: u32 = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -137,10 +181,19 @@ mod tests {
     #[test]
     fn limits_are_texts_or_numbers_and_have_defaults() {
         let findings = Findings::default();
-        let document = json!({"body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4});
+        let document = json!({
+            "body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4, "per_peer": 0.25, "body_rate": 0,
+        });
         let limits = read(&Node::root(&document, &findings), Some(1));
-        let expected =
-            Limits { body: 32 << 20, in_flight: 8, header_timeout: 5_000, instances: 4, ..Limits::default() };
+        let expected = Limits {
+            body: 32 << 20,
+            in_flight: 8,
+            header_timeout: 5_000,
+            instances: 4,
+            per_peer: 250,
+            body_rate: 0,
+            ..Limits::default()
+        };
         assert_eq!(limits, expected);
         assert_eq!(read(&Node::root(&json!(null), &findings), Some(1000)).body, 1000);
         assert_eq!(findings.conclude(), Ok(vec![]));
@@ -151,9 +204,21 @@ mod tests {
         let findings = Findings::default();
         let document = json!({
             "body": "200MiB", "in_flight": 0, "in_flight_bytes": "100MiB", "guest_timeout": "0s", "bodies": 1,
+            "per_peer": 0, "instances": 1_000_000,
         });
         read(&Node::root(&document, &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
-        assert_eq!(paths, ["in_flight", "guest_timeout", "bodies", "guest_memory", "in_flight_bytes"]);
+        assert_eq!(
+            paths,
+            [
+                "in_flight",
+                "per_peer",
+                "guest_timeout",
+                "instances",
+                "bodies",
+                "guest_memory",
+                "in_flight_bytes"
+            ]
+        );
     }
 }

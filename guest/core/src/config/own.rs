@@ -38,6 +38,7 @@ pub(crate) struct Own {
     pub(crate) guard: Guard,
     pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
+    pub(crate) drain_delay: u32,
     pub(crate) admin: Option<String>,
     pub(crate) pods: Pods,
     pub(crate) proxy_wasm: ProxyWasm,
@@ -98,11 +99,12 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     let guard = read_guard(&section.take("guard"));
     let upstream = upstream::read(&section.take("upstream"));
     let limits = limits::read(&section.take("limits"), body);
+    let drain_delay = read_drain_delay(&section.take("drain_delay"), limits.drain_timeout);
     let admin = read_admin(&section.take("admin"));
     let pods = read_pods(&section.take("pods"));
     let proxy_wasm = proxy_wasm::read(&section.take("proxy_wasm"));
     section.close();
-    Own { trusted_proxies, proxy_protocol, guard, upstream, limits, admin, pods, proxy_wasm }
+    Own { trusted_proxies, proxy_protocol, guard, upstream, limits, drain_delay, admin, pods, proxy_wasm }
 }
 
 fn read_network(node: &Node<'_>) -> Option<IpNet> {
@@ -170,6 +172,17 @@ fn read_guard(node: &Node<'_>) -> Guard {
     guard
 }
 
+/// Milliseconds. What is in flight has to have time left.
+fn read_drain_delay(node: &Node<'_>, timeout: u32) -> u32 {
+    let Some(delay) = node.duration() else { return DEFAULT_DRAIN_DELAY.min(timeout / 5) };
+    if delay > 0 && delay >= timeout {
+        node.fault(format!(
+            "leaves no time for what is in flight: podstamp.limits.drain_timeout, {timeout} ms, includes it"
+        ));
+    }
+    delay
+}
+
 fn read_admin(node: &Node<'_>) -> Option<String> {
     let mut section = node.section();
     let endpoint = section.take("endpoint");
@@ -192,6 +205,10 @@ fn read_pods(node: &Node<'_>) -> Pods {
     section.close();
     pods
 }
+
+/// How long to take requests after the order to stop, milliseconds. Kubernetes gives that order and takes the pod's address
+/// from its endpoints at the same time; the nodes learn of it within a second or two.
+pub const DEFAULT_DRAIN_DELAY: u32 = 3_000;
 
 /// The port of the Collector's own metrics, but on the loopback address: it needs no authentication there.
 pub const DEFAULT_ADMIN: &str = "127.0.0.1:8888";
@@ -245,6 +262,20 @@ mod tests {
         assert_eq!(texts, ["10.0.0.0/8", "192.168.1.1/32", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0"]);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["trusted_proxies[5]", "trusted_proxies[6]"]);
+    }
+
+    #[test]
+    fn a_drain_delay_leaves_time_for_what_is_in_flight() {
+        let findings = Findings::default();
+        let delay = |document| read(&Node::root(&document, &findings), None).drain_delay;
+        assert_eq!(delay(json!({})), DEFAULT_DRAIN_DELAY);
+        assert_eq!(delay(json!({"drain_delay": "0s"})), 0);
+        assert_eq!(delay(json!({"limits": {"drain_timeout": "0s"}})), 0);
+        assert_eq!(delay(json!({"limits": {"drain_timeout": "5s"}})), 1_000);
+        assert_eq!(delay(json!({"drain_delay": "24s"})), 24_000);
+        delay(json!({"drain_delay": "25s"}));
+        let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, ["drain_delay"]);
     }
 
     #[test]

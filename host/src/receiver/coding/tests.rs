@@ -6,7 +6,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::HeaderValue;
 
 use super::*;
-use crate::admission::Admission;
+use crate::admission::{Admission, Full, Resource};
 use crate::settings::Limits;
 
 /// A coding as some client writes it.
@@ -298,7 +298,7 @@ async fn a_gzip_member_is_kept_and_held_where_somebody_can_use_it() {
         (Coding::Identity, &one, true, false),
     ] {
         let undoing = Undoing::new(1, keep);
-        let mut slot = admission.enter().unwrap();
+        let mut slot = admission.arrive(&admission.peer(None)).unwrap();
         assert!(slot.hold(body.len()));
         let before = Bytes::from(body.clone());
         let (undone, slot) = coding.undo(before.clone(), 1 << 20, slot, &undoing).await.unwrap();
@@ -311,12 +311,14 @@ async fn a_gzip_member_is_kept_and_held_where_somebody_can_use_it() {
 
 #[tokio::test]
 async fn what_a_fault_had_taken_is_given_back() {
-    let admission = Arc::new(Admission::new(&Limits { in_flight_bytes: 4 << 20, ..Limits::default() }));
+    let limits = Limits { in_flight_bytes: 4 << 20, per_peer: 1000, ..Limits::default() };
+    let admission = Arc::new(Admission::new(&limits));
+    let full = Full { resource: Resource::Bytes, of_peer: true };
     let bomb = Bytes::from(gzip(&vec![0; 8 << 20]));
     let undoing = Undoing::new(1, true);
     let too_large = Unreadable::DecodedTooLarge(1 << 20).into();
-    for (limit, expected) in [(1 << 20, too_large), (64 << 20, Refusal::TooManyBytes)] {
-        let slot = admission.enter().unwrap();
+    for (limit, expected) in [(1 << 20, too_large), (64 << 20, Refusal::Full(full))] {
+        let slot = admission.arrive(&admission.peer(None)).unwrap();
         let refusal = Coding::Gzip.undo(bomb.clone(), limit, slot, &undoing).await.unwrap_err();
         assert_eq!(refusal, expected);
         assert_eq!(admission.bytes(), 0);

@@ -1,0 +1,93 @@
+//! The connections of all listeners: how many there may be, and who goes when one more comes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::activity::Activity;
+use crate::metrics::{Limited, Metrics};
+
+/// All that are open.
+#[derive(Debug)]
+pub(super) struct Connections {
+    places: Arc<Semaphore>,
+    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    next: AtomicU64,
+    metrics: Arc<Metrics>,
+}
+
+/// One that is open, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Open {
+    connections: Arc<Connections>,
+    number: u64,
+}
+
+impl Connections {
+    /// `limit` of them at a time; none: any number.
+    pub(super) fn new(limit: Option<usize>, metrics: Arc<Metrics>) -> Self {
+        let places = limit.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+        let (places, open) = (Arc::new(Semaphore::new(places)), Mutex::default());
+        Self { places, open, next: AtomicU64::new(0), metrics }
+    }
+
+    /// A place for one more. Where there is none, those that have been idle for the longest time have to go.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        let mut place = std::pin::pin!(Arc::clone(&self.places).acquire_owned());
+        loop {
+            self.make_room();
+            if let Ok(place) = timeout(AGAIN, place.as_mut()).await {
+                return place.ok();
+            }
+        }
+    }
+
+    /// Has some idle connections close: the longest idle first.
+    pub(super) fn make_room(&self) {
+        let open = self.lock();
+        let mut idle: Vec<_> =
+            open.values().filter_map(|activity| Some((activity.idle()?, activity))).collect();
+        // Some at a time, since each look is at all of them.
+        let some = (idle.len() / 64).max(1).min(idle.len());
+        if some == 0 {
+            return;
+        }
+        idle.select_nth_unstable_by(some - 1, |(one, _), (other, _)| other.cmp(one));
+        for (_, activity) in idle.iter().take(some) {
+            self.metrics.limited(Limited::Connections);
+            activity.ask_to_go();
+        }
+    }
+
+    /// One that is open now.
+    pub(super) fn register(self: &Arc<Self>, activity: &Arc<Activity>) -> Open {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(number, Arc::clone(activity));
+        Open { connections: Arc::clone(self), number }
+    }
+
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Activity>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.number);
+    }
+}
+
+/// When to look for idle connections again, while somebody waits for a place.
+const AGAIN: Duration = Duration::from_millis(50);
