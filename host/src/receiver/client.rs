@@ -45,7 +45,7 @@ impl Client {
         if !self.is_proxy {
             return self.peer.clone();
         }
-        let request = Request { path: "", peer: self.address, headers, body: &[] };
+        let request = Request { path: "", peer: self.address, headers, body: &[], now: None };
         match address::connection(&request, &shared.proxies) {
             Some(address) => shared.admission.peer(Some(address)),
             None => self.peer.clone(),

@@ -103,9 +103,7 @@ impl Refusal {
                 Some((Limited::PerPeer, "too-much-of-one-peer", "podstamp.limits.per_peer"))
             }
             Self::Full(Full { resource, .. }) => Some(match resource {
-                Resource::Bodies => {
-                    (Limited::Connections, "too-many-bodies", "podstamp.limits.connections")
-                }
+                Resource::Bodies => (Limited::Connections, "too-many-bodies", "podstamp.limits.connections"),
                 Resource::Requests => (Limited::InFlight, "too-many-requests", "podstamp.limits.in_flight"),
                 Resource::Bytes => {
                     (Limited::InFlightBytes, "too-many-bytes", "podstamp.limits.in_flight_bytes")

@@ -74,7 +74,12 @@ async fn streams_whose_bodies_do_not_come_take_no_place_of_a_request() {
 async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speaks_for() {
     let gate = Gate::default();
     let upstream = Upstream::behind(&gate).await;
-    let setup = Setup::with(Fake::forwarding(upstream.url()), behind_a_balancer).await;
+    let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
+        behind_a_balancer(settings);
+        // None of those who come has to wait for a place.
+        settings.limits.connections = Some(8);
+    })
+    .await;
     let mut held = Vec::new();
     for (number, peer) in ["10.1.0.1", "10.1.0.1", "10.1.0.2"].into_iter().enumerate() {
         let mut client = setup.client().await;
