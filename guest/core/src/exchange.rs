@@ -144,6 +144,15 @@ impl Content {
         }
     }
 
+    /// The same as a whole body, where it was made of `body` and not of what came.
+    pub(crate) fn in_place_of(self, body: Vec<u8>) -> Self {
+        match self {
+            Self::Unchanged => Self::Replaced(body),
+            Self::Edited(edits) => Self::Replaced(edits.apply(&body).unwrap_or(body)),
+            replaced @ Self::Replaced(_) => replaced,
+        }
+    }
+
     /// The body to send, where `original` came. None where edits do not fit it.
     pub fn into_body(self, original: Vec<u8>) -> Option<Vec<u8>> {
         match self {

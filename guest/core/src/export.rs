@@ -100,11 +100,7 @@ impl Filter {
         let transcoded = Request { body: &body, ..*request };
         match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report, notices) {
             Verdict::Forward(outbound) => {
-                let edited = match &outbound.content {
-                    Content::Edited(edits) => edits.apply(&body),
-                    Content::Unchanged | Content::Replaced(_) => None,
-                };
-                let content = Content::Replaced(edited.unwrap_or(body));
+                let content = outbound.content.in_place_of(body);
                 Verdict::Forward(Outbound { content, ..outbound })
             }
             answer => answer,
@@ -179,11 +175,7 @@ impl Filter {
         let mended = Request { body: &body, ..*request };
         let (content, parts) = self.check_and_rewrite(&mended, directory, report, notices)?;
         report.texts_mended = texts;
-        let edited = match &content {
-            Content::Edited(edits) => edits.apply(&body),
-            Content::Unchanged | Content::Replaced(_) => None,
-        };
-        Ok((Content::Replaced(edited.unwrap_or(body)), parts))
+        Ok((content.in_place_of(body), parts))
     }
 
     fn rewrite(
@@ -290,7 +282,8 @@ impl Filter {
     /// What JSON was turned into is sound, so there the body has nothing to tell.
     fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Next {
         let rules = &self.config.rules;
-        let mut found = if encoding == Encoding::Json { Ok(()) } else { diagnose(body) };
+        let asks = encoding != Encoding::Json && (rules.mend_text || rules.refuse_undecodable);
+        let mut found = if asks { diagnose(body) } else { Ok(()) };
         if rules.mend_text && found.as_ref().is_err_and(|fault| fault.kind == FaultKind::Utf8) {
             let mended = mend(body);
             found = diagnose(&mended.body);
