@@ -123,7 +123,7 @@ impl Exporter {
         let lane = lanes.lane(&sending.uri, self.connections);
         let mut number = 1;
         loop {
-            let ended = lane.send(sending, deadline, deadline).await;
+            let ended = lane.send(sending, deadline).await;
             let late = matches!(ended, Ended::TimedOut);
             let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
             let attempt = Attempt { upstream, encoding, number, elapsed, random: fastrand::u32(..) };

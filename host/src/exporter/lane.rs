@@ -66,22 +66,17 @@ impl Lane {
         Self { limit, state: Mutex::default(), metrics, notices }
     }
 
-    /// Sends once, and says how that ended. `deadline`: until when a response may come; `limit`: how long the client
-    /// waits. One that goes away takes its request out of the queue.
-    pub(super) async fn send(
-        self: &Arc<Self>,
-        sending: &Arc<Sending>,
-        deadline: Instant,
-        limit: Instant,
-    ) -> Ended {
+    /// Sends once, and says how that ended. `deadline`: until when a response may come, and the client waits. One that
+    /// goes away takes its request out of the queue.
+    pub(super) async fn send(self: &Arc<Self>, sending: &Arc<Sending>, deadline: Instant) -> Ended {
         let begun = Instant::now();
         let (reply, ended) = oneshot::channel();
         let ticket = self.enter(Job::new(Arc::clone(sending), deadline, reply));
         let place = Place { lane: self, ticket };
-        match timeout_at(limit, ended).await {
+        match timeout_at(deadline, ended).await {
             Ok(ended) => ended.unwrap_or_else(|_| Ended::Closed(sending.original.clone())),
             Err(_) if place.leave() => {
-                Ended::NotConnected(format!("not within {} ms", (limit - begun).as_millis()))
+                Ended::NotConnected(format!("not within {} ms", (deadline - begun).as_millis()))
             }
             Err(_) => Ended::TimedOut,
         }
