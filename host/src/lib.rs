@@ -16,6 +16,7 @@ mod followed;
 pub mod listings;
 pub mod metrics;
 pub mod notices;
+mod observed;
 pub mod processor;
 pub mod readiness;
 mod receiver;

@@ -18,8 +18,9 @@ use super::attempt::{Broken, read};
 use super::body::OutboundBody;
 use super::sending::Sending;
 use crate::filter::Ended;
-use crate::tls::Connector;
-use heard::{Heard, Listening};
+use crate::observed::Observed;
+use crate::tls::{Connector, Stream};
+use heard::Heard;
 
 /// A connection and what is known of it.
 pub(super) struct Wire {
@@ -33,7 +34,7 @@ pub(super) struct Wire {
     exporter: u32,
 }
 
-type Running = Connection<TokioIo<Listening>, OutboundBody>;
+type Running = Connection<TokioIo<Observed<Stream, Heard>>, OutboundBody>;
 
 impl Wire {
     /// Connects as `sending` needs it.
@@ -42,7 +43,7 @@ impl Wire {
         poll_fn(|context| connector.poll_ready(context)).await.map_err(Broken::Connect)?;
         let stream = connector.call(sending.uri.clone()).await.map_err(Broken::Connect)?;
         let heard = Heard::default();
-        let stream = TokioIo::new(Listening::new(stream.into_inner(), heard.clone()));
+        let stream = TokioIo::new(Observed::new(stream.into_inner(), heard.clone()));
         let (sender, connection) =
             http1::handshake(stream).await.map_err(|error| Broken::Connect(error.into()))?;
         let (https, exporter) = (sending.is_https(), sending.exporter);

@@ -3,15 +3,13 @@
 //! hyper's own header timeout also runs while a kept-alive connection is idle, so that one number would have to serve
 //! for both; and it sets a timer for each request.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
+
+use crate::observed::Observer;
 
 /// Shared between a connection's bytes, its requests and its watchdog.
 #[derive(Debug)]
@@ -152,21 +150,22 @@ impl Activity {
 /// For a client that has just connected to say what it wants.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
-/// A stream that notes when bytes come, and whether they begin as HTTP/2 does.
+/// Notes when bytes come, and whether they begin as HTTP/2 does.
 #[derive(Debug)]
-pub(super) struct Noting<S> {
-    stream: S,
+pub(super) struct Noting {
     activity: Arc<Activity>,
     /// What of HTTP/2's first bytes has not come yet; none once that is decided.
     awaited: Option<&'static [u8]>,
 }
 
-impl<S> Noting<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, awaited: Some(HTTP2) }
+impl Noting {
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
+        Self { activity, awaited: Some(HTTP2) }
     }
+}
 
-    fn note(&mut self, bytes: &[u8]) {
+impl Observer for Noting {
+    fn came(&mut self, bytes: &[u8]) {
         let Some(awaited) = self.awaited else {
             return self.activity.bytes_came();
         };
@@ -185,49 +184,3 @@ impl<S> Noting<S> {
 
 /// How HTTP/2's preface begins (RFC 9113, section 3.4). No method of HTTP/1.1 does.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0";
-
-impl<S: AsyncRead + Unpin> AsyncRead for Noting<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let came = buffer.filled().get(before..).unwrap_or_default();
-        if !came.is_empty() {
-            self.note(came);
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Noting<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}

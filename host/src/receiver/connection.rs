@@ -20,6 +20,7 @@ use super::client::Client;
 use super::{Receiver, proxy, service};
 use crate::drain::{Draining, Phase};
 use crate::metrics::Limited;
+use crate::observed::Observed;
 use crate::settings::Grpc;
 use crate::tls::Acceptor;
 
@@ -137,7 +138,7 @@ where
         }
     });
     let builder = builder(&grpc);
-    let stream = TokioIo::new(Noting::new(stream, Arc::clone(&activity)));
+    let stream = TokioIo::new(Observed::new(stream, Noting::new(Arc::clone(&activity))));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut watchdog = pin!(sleep(patience.head));
     let mut retirement = pin!(sleep(grpc.age.map_or(FOREVER, spread)));
