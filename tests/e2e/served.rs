@@ -44,8 +44,6 @@ pub(crate) struct Setup {
     pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
-    /// How many files it may have open, where that is not the usual.
-    pub(crate) files: Option<u32>,
 }
 
 impl Setup {
@@ -96,10 +94,7 @@ impl Setup {
             "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n{delay}  admin:\n    endpoint: 127.0.0.1:0\n{own}"
         );
         fs::write(&config, text).unwrap();
-        let mut command = match self.files {
-            None => podstamp(["serve", "--config"]),
-            Some(files) => podstamp_with_files(files, ["serve", "--config"]),
-        };
+        let mut command = podstamp(["serve", "--config"]);
         command.arg(&config).stderr(Stdio::piped());
         if let Some(level) = self.log {
             command.env("PODSTAMP_LOG", level);
@@ -214,15 +209,6 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 pub(crate) fn podstamp<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp"));
     command.args(arguments).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
-    command
-}
-
-/// The same, which may have so many files open.
-pub(crate) fn podstamp_with_files<const N: usize>(files: u32, arguments: [&str; N]) -> Command {
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\""));
-    command.arg(env!("CARGO_BIN_EXE_podstamp")).args(arguments);
-    command.env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
     command
 }
 
