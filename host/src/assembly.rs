@@ -250,6 +250,7 @@ fn listeners(config: &Config) -> Vec<Listener> {
             grpc: None,
             proxies: proxies(config.proxy_protocol.http),
             tls: http.tls.clone(),
+            strict: config.strict_ports,
         });
     }
     if let Some(grpc) = &config.receiver.grpc {
@@ -268,6 +269,7 @@ fn listeners(config: &Config) -> Vec<Listener> {
                 grpc: taken,
                 proxies: proxies(config.proxy_protocol.grpc),
                 tls: grpc.tls.clone(),
+                strict: config.strict_ports,
             }),
         }
     }

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Limited, Reloaded};
+pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     accepted: Counter,
     cancelled: Counter,
+    refused: Counters<Reason>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
     received: Counter,
@@ -91,6 +92,11 @@ impl Default for Metrics {
             accepted,
             cancelled,
             requests,
+            refused: Counters::register(
+                registry,
+                "refused_requests",
+                "Export requests that were not taken, by reason",
+            ),
             resources: Counters::register(registry, "resources", "ResourceSpans by what became of them"),
             spans: Counters::register(registry, "spans", "Spans by what became of them"),
             received: bytes(registry, "received", "Bytes of bodies as they came in"),
@@ -199,6 +205,11 @@ impl Metrics {
         }
         let outcome = Fate::of(status).name();
         self.requests.get_or_create(&[("outcome", outcome.into()), ("code", status.to_string())]).inc();
+    }
+
+    /// A request was not taken.
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.refused.add(reason, 1);
     }
 
     /// The client went away before it had its answer.

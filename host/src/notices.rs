@@ -1,6 +1,7 @@
 //! Logging what the operator should see, without letting one fault fill the log.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +26,13 @@ impl Notices {
     pub fn emit(&self, notice: &Notice) {
         if let Some(suppressed) = self.admit(notice.key.clone()) {
             write(notice.level, &notice.key, suppressed, &notice.message);
+        }
+    }
+
+    /// Logs a notice of a request that came from `origin`, unless its key was logged just before.
+    pub(crate) fn emit_of(&self, notice: &Notice, origin: &impl Display) {
+        if let Some(suppressed) = self.admit(notice.key.clone()) {
+            write(notice.level, &notice.key, suppressed, &format!("{} ({origin})", notice.message));
         }
     }
 

@@ -12,6 +12,7 @@ mod discard;
 mod door;
 mod grpc;
 mod health;
+mod origin;
 mod proxy;
 mod refusal;
 mod response;
@@ -44,7 +45,7 @@ pub(crate) struct Shared {
     relay: Arc<Relay>,
     admission: Arc<Admission>,
     limits: Limits,
-    paths: [String; 2],
+    traces_path: String,
     headers: Vec<HeaderName>,
     undoing: Undoing,
     connections: Arc<Connections>,
@@ -64,7 +65,7 @@ impl Shared {
     ) -> Self {
         // A name that is no header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
-        let paths = [settings.traces_path.clone(), podstamp_core::config::AGENT_PATH.to_owned()];
+        let traces_path = settings.traces_path.clone();
         let limits = settings.limits.clone();
         // Without compression nobody sends on what came.
         let undoing = Undoing::new(limits.large_calls, settings.upstream.compression != Compression::None);
@@ -76,7 +77,7 @@ impl Shared {
             relay,
             admission,
             limits,
-            paths,
+            traces_path,
             headers,
             undoing,
             connections,

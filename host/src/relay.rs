@@ -10,7 +10,7 @@ use crate::calls::Calls;
 use crate::drain::Drain;
 use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent};
 use crate::filter::{Failure, Filter, Incoming};
-use crate::metrics::{Fate, Metrics};
+use crate::metrics::{Fate, Metrics, Reason};
 use crate::notices::Notices;
 use crate::settings::Settings;
 
@@ -55,24 +55,29 @@ impl Relay {
         self.filter.request_headers()
     }
 
-    /// What to answer a request. It returns once the upstream has acknowledged, or will not.
+    /// What to answer a request, its notice included. It returns once the upstream has acknowledged, or will not.
     pub(crate) async fn handle(&self, incoming: Incoming) -> Result<Answer, Failure> {
         let (incoming, prepared) = self.calls.prepare(incoming).await?;
         self.metrics.met(&prepared.report);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
-            Verdict::Answer(answer) => Ok(answer),
+            Verdict::Answer(answer) => Ok(self.own(answer)),
             Verdict::Forward(outbound) => self.forward(incoming, outbound, prepared.report.spans).await,
         };
         tally.end(match &answered {
             Ok(answer) => Fate::of(answer.status),
             Err(_) => Fate::Failed,
         });
-        if let Ok(Answer { notice: Some(notice), .. }) = &answered {
-            self.notices.emit(notice);
-        }
         answered
+    }
+
+    /// Counts what the filter itself refuses.
+    fn own(&self, answer: Answer) -> Answer {
+        if let Some(reason) = Reason::of(answer.status) {
+            self.metrics.refused(reason);
+        }
+        answer
     }
 
     async fn forward(&self, incoming: Incoming, outbound: Outbound, spans: u32) -> Result<Answer, Failure> {
@@ -84,7 +89,7 @@ impl Relay {
         let mended = Incoming { body: body.into(), gzip: None, ..incoming };
         let (mended, prepared) = self.calls.prepare(mended).await?;
         let outbound = match prepared.verdict {
-            Verdict::Answer(answer) => return Ok(answer),
+            Verdict::Answer(answer) => return Ok(self.own(answer)),
             // Those who get copies have got theirs.
             Verdict::Forward(outbound) => Outbound { copies: Vec::new(), ..outbound },
         };
@@ -110,13 +115,20 @@ impl Relay {
         if !copies.is_empty() {
             self.copies.offer(&batch, copies);
         }
-        self.exporter.send(&batch, Upstream { url, headers, timeout }).await
+        let sent = self.exporter.send(&batch, Upstream { url, headers, timeout }).await?;
+        if let Sent::Answer(answer) = &sent
+            && answer.status != 200
+        {
+            self.metrics.refused(Reason::Upstream);
+        }
+        Ok(sent)
     }
 
     /// What fitted when it came, and no longer does with its addresses in it.
     fn too_large(&self, encoding: Encoding) -> Answer {
         let text =
             format!("the batch is over {} bytes once it is stamped: send smaller ones", self.body_limit);
+        self.metrics.refused(Reason::TooLarge);
         self.notices.warn("batch-too-large", || format!("{text}; see podstamp.limits.body"));
         answer::Failure::new(413, Code::ResourceExhausted, &text).answer(encoding)
     }

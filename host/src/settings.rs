@@ -105,19 +105,48 @@ pub struct Listener {
     pub proxies: Vec<IpNet>,
     /// None: connections are in the clear.
     pub tls: Option<ServerTls>,
+    /// Whether a protocol that is not named here is refused. Otherwise it is taken on the terms of the one that is.
+    pub strict: bool,
+}
+
+/// What a client has to keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms<'a> {
+    /// The protocol's own limit of a body, bytes.
+    pub(crate) body: Option<usize>,
+    /// What clients have to show.
+    pub(crate) auth: Option<&'a ServerAuth>,
 }
 
 impl Listener {
+    /// The terms for OTLP/HTTP; none: it is not taken here.
+    pub(crate) fn over_http(&self) -> Option<Terms<'_>> {
+        self.http_terms().or_else(|| self.grpc_terms().filter(|_| !self.strict))
+    }
+
+    /// The terms for OTLP/gRPC; none: it is not taken here.
+    pub(crate) fn over_grpc(&self) -> Option<Terms<'_>> {
+        self.grpc_terms().or_else(|| self.http_terms().filter(|_| !self.strict))
+    }
+
+    fn http_terms(&self) -> Option<Terms<'_>> {
+        self.http.as_ref().map(|http| Terms { body: http.body, auth: http.auth.as_ref() })
+    }
+
+    fn grpc_terms(&self) -> Option<Terms<'_>> {
+        self.grpc.as_ref().map(|grpc| Terms { body: grpc.message, auth: grpc.auth.as_ref() })
+    }
+
     /// One for OTLP/HTTP.
     pub fn http(address: &str) -> Self {
         let http = Some(Http::default());
-        Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new(), tls: None }
+        Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new(), tls: None, strict: false }
     }
 
     /// One for OTLP/gRPC.
     pub fn grpc(address: &str) -> Self {
         let grpc = Some(Grpc::default());
-        Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new(), tls: None }
+        Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new(), tls: None, strict: false }
     }
 }
 

@@ -65,8 +65,8 @@ pub use limits::Limits;
 pub use own::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, Pods, ProxyProtocol};
 pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use receiver::{
-    DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH, GRPC_SERVICE, Grpc,
-    Http, Keepalive, Receiver, is_same_listener,
+    AGENT_PATHS, DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH,
+    GRPC_SERVICE, Grpc, Http, Keepalive, Receiver, is_same_listener,
 };
 pub use retry::Retry;
 pub use secret::{Place, Secret, Source};
@@ -92,6 +92,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Listeners whose connections from those peers begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
+    /// Whether each listener takes only the protocol that it is there for.
+    pub strict_ports: bool,
     /// Whether actions may read the request's headers.
     pub include_metadata: bool,
     /// Lower-case names of the headers that they read.
@@ -224,6 +226,7 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         rules,
         trusted_proxies: own.trusted_proxies,
         proxy_protocol: own.proxy_protocol,
+        strict_ports: own.strict_ports,
         include_metadata: received.include_metadata,
         request_headers,
         receiver: received.receiver,

@@ -8,7 +8,7 @@ pub mod unreadable;
 use serde_json::Value as Json;
 
 use crate::address;
-use crate::config::{self, AGENT_PATH, Config, Exporter, Fault};
+use crate::config::{self, AGENT_PATHS, Config, Exporter, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
@@ -338,7 +338,11 @@ fn headers(exporter: &Exporter) -> Vec<Header> {
 /// Whoever speaks to deepflow-agent may leave it out, since the agent never looks at it.
 fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
     let Some(value) = request.header("content-type").next() else {
-        return if request.path == AGENT_PATH { Ok(Encoding::Protobuf) } else { Err(Encoding::Protobuf) };
+        return if AGENT_PATHS.contains(&request.path) {
+            Ok(Encoding::Protobuf)
+        } else {
+            Err(Encoding::Protobuf)
+        };
     };
     let value = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let is = |known: &str| value.eq_ignore_ascii_case(known.as_bytes());
@@ -355,7 +359,8 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
 
 fn unsupported_type(encoding: Encoding) -> Answer {
     let text = "content-type has to be application/x-protobuf or application/json";
-    Failure::new(415, Code::InvalidArgument, text).answer(encoding)
+    let answer = Failure::new(415, Code::InvalidArgument, text).answer(encoding);
+    noted(answer, Level::Warning, "content-type", format!("a request was refused: {text}"))
 }
 
 fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {

@@ -93,6 +93,27 @@ label!(
 );
 
 label!(
+    /// Why a request was not taken.
+    Reason, "reason", {
+        Path => "path",
+        Method => "method",
+        Protocol => "protocol",
+        Signal => "signal",
+        ContentType => "content_type",
+        Credentials => "credentials",
+        TooLarge => "too_large",
+        Coding => "coding",
+        Frame => "frame",
+        Undecodable => "undecodable",
+        Slow => "slow",
+        Broken => "broken",
+        Busy => "busy",
+        Filter => "filter",
+        Upstream => "upstream",
+    }
+);
+
+label!(
     /// What became of a changed file with certificates, tokens or passwords.
     Reloaded, "outcome", {
         Loaded => "loaded",
@@ -173,6 +194,20 @@ impl Fate {
             200..=299 => Self::Accepted,
             429 | 500.. => Self::Failed,
             _ => Self::Refused,
+        }
+    }
+}
+
+impl Reason {
+    /// What an answer of the filter's own with that HTTP status says; none for a success.
+    pub fn of(status: u16) -> Option<Self> {
+        match status {
+            200..=299 => None,
+            400 => Some(Self::Undecodable),
+            404 => Some(Self::Signal),
+            413 => Some(Self::TooLarge),
+            415 => Some(Self::ContentType),
+            _ => Some(Self::Filter),
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod labels;
 mod message;
 pub mod pipeline;
 pub mod resource;
+pub mod signal;
 pub mod throttle;
 pub mod trace;
 pub mod wire;

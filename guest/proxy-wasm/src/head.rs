@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use podstamp_core::config::{AGENT_PATH, GRPC_PATH};
+use podstamp_core::config::GRPC_PATH;
 use podstamp_core::exchange::{self, Encoding, Header};
 use podstamp_core::export::answer::media_type;
 use podstamp_core::export::unreadable::Unreadable;
@@ -35,7 +35,7 @@ impl Head {
         let is_post = find(":method")?.value == b"POST";
         let path = std::str::from_utf8(&find(":path")?.value).ok()?.split('?').next()?.to_owned();
         let grpc = path == GRPC_PATH;
-        if !is_post || !(grpc || path == AGENT_PATH || path == plugin.config().receiver.traces_path()) {
+        if !is_post || !(grpc || plugin.config().receiver.takes_traces_at(&path)) {
             return None;
         }
         let content_type = headers.iter_mut().find(|header| header.name == CONTENT_TYPE);
@@ -64,6 +64,13 @@ impl Head {
     /// Whether it has a header with just that value.
     pub(crate) fn says(&self, name: &str, value: &[u8]) -> bool {
         self.headers.iter().any(|header| header.name == name && header.value == value)
+    }
+
+    /// Who sent it where, for the operator.
+    pub(crate) fn origin(&self) -> String {
+        let protocol = if self.encoding == Encoding::Grpc { "OTLP/gRPC" } else { "OTLP/HTTP" };
+        let peer = self.peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
+        format!("{protocol} from {peer}, {}", self.path)
     }
 
     /// The request with its body, and without the time, which [`Plugin::prepare`] has.

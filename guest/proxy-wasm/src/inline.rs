@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use podstamp_core::exchange::{Answer, Attempt, Encoding, Header, Next, Outcome, Report, Verdict};
 use podstamp_core::export::answer::{Code, Failure, media_type};
-use podstamp_core::labels::{Attempted, Fate};
+use podstamp_core::labels::{Attempted, Fate, Reason};
 
 use crate::abi::{Action, Buffer, Headers, host};
 use crate::budget::Held;
@@ -60,14 +60,15 @@ impl Exchange {
         }
         exchange.rewrite_head();
         if let Err(refusal) = &exchange.head.coding {
-            let answer = refusal.answer(exchange.head.encoding);
-            let action = exchange.refuse(answer);
+            let (answer, reason) = (refusal.answer(exchange.head.encoding), refusal.reason());
+            let action = exchange.refuse(answer, reason);
             return (exchange, action);
         }
         if end {
             match exchange.prepare(&[]) {
                 Verdict::Answer(answer) if !exchange.is_upstreams_to_say(&answer) => {
-                    let action = exchange.refuse(answer);
+                    let reason = Reason::of(answer.status).unwrap_or(Reason::Filter);
+                    let action = exchange.refuse(answer, reason);
                     return (exchange, action);
                 }
                 _ => exchange.stage = Stage::Sent(None),
@@ -107,6 +108,7 @@ impl Exchange {
     fn refuse_frames(&mut self) {
         let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
         self.plugin.notices().warn("bridge-missing", || text.to_owned());
+        self.plugin.metrics().refused(Reason::Protocol);
         let answer = Failure::new(415, Code::Unimplemented, text).answer(Encoding::Grpc);
         self.reply(&answer);
     }
@@ -132,8 +134,9 @@ impl Exchange {
     ///
     /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
     /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
-    fn refuse(&mut self, answer: Answer) -> Action {
-        self.plugin.notices().emit_of(&answer);
+    fn refuse(&mut self, answer: Answer, reason: Reason) -> Action {
+        self.plugin.metrics().refused(reason);
+        self.plugin.notices().emit_with(&answer, &self.head.origin());
         if self.encoding() == Encoding::Grpc {
             self.stage = Stage::Refusing(answer);
             return Action::Continue;

@@ -9,13 +9,14 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use podstamp_core::exchange::Report;
-use podstamp_core::labels::{Attempted, Copied, Fate, Found, Label, Repair};
+use podstamp_core::labels::{Attempted, Copied, Fate, Found, Label, Reason, Repair};
 
 use crate::abi::{MetricKind, host};
 
 /// All metrics of a root. A host has one value for each in the whole process.
 pub(crate) struct Metrics {
     requests: RefCell<HashMap<(&'static str, u16), Counter>>,
+    refused: Counters<Reason>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
     received: Counter,
@@ -44,6 +45,7 @@ impl Metrics {
         let histogram = |name| Metric::define(MetricKind::Histogram, name);
         Self {
             requests: RefCell::default(),
+            refused: Counters::define("podstamp_refused_requests_total"),
             resources: Counters::define("podstamp_resources_total"),
             spans: Counters::define("podstamp_spans_total"),
             received: Counter::define("podstamp_received_bytes_total"),
@@ -118,6 +120,12 @@ impl Metrics {
         self.request(Fate::of(status), status);
     }
 
+    /// A request was not taken.
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.is_dirty.set(true);
+        self.refused.add(reason, 1);
+    }
+
     /// The client went away before it had its answer.
     pub(crate) fn cancelled(&self) {
         self.request(Fate::Cancelled, 0);
@@ -159,6 +167,7 @@ impl Metrics {
         }
         let plain = [&self.received, &self.decoded, &self.sent, &self.not_copied, &self.pods_failures];
         plain.into_iter().for_each(Counter::flush);
+        self.refused.flush();
         self.resources.flush();
         self.spans.flush();
         self.attempts.flush();

@@ -35,6 +35,13 @@ impl Notices {
         }
     }
 
+    /// The same, for an answer to a request that came from `origin`.
+    pub(crate) fn emit_with(&self, answer: &Answer, origin: &str) {
+        if let Some(notice) = &answer.notice {
+            self.emit(&Notice { message: format!("{} ({origin})", notice.message), ..notice.clone() });
+        }
+    }
+
     /// Logs a warning, unless `key` was logged just before. The message is only made when it is needed.
     pub(crate) fn warn(&self, key: &'static str, message: impl FnOnce() -> String) {
         if let Some(suppressed) = self.admit(key.into()) {

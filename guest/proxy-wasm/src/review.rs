@@ -66,6 +66,10 @@ fn notices(config: &Config) -> Vec<Notice> {
             let why = "connections are the cluster's: see its circuit_breakers";
             ("podstamp.upstream.connections".to_owned(), why)
         }),
+        config.strict_ports.then(|| {
+            let why = "which protocol comes in where is the proxy's to say, by its listeners";
+            ("podstamp.strict_ports".to_owned(), why)
+        }),
         config.pods.file.is_some().then(|| {
             ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
         }),

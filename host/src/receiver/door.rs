@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use podstamp_core::config::{Fault, ServerAuth};
+use podstamp_core::config::Fault;
 
 use super::auth::Gate;
 use super::cors::Cors;
 use crate::metrics::Metrics;
-use crate::settings::Listener;
+use crate::settings::{Listener, Terms};
 use crate::tls::Acceptor;
 
 /// A listener's credentials and permissions, ready to be used.
@@ -23,13 +23,12 @@ pub(crate) struct Door {
 impl Door {
     /// Reads what the settings name. Blocks while files are read.
     pub(crate) fn new(listener: &Listener, handshake_timeout: Duration) -> Result<Self, Fault> {
-        let gate = |auth: Option<&ServerAuth>| auth.map(Gate::new).transpose();
-        let http = listener.http.as_ref();
+        let gate = |terms: Option<Terms<'_>>| terms.and_then(|terms| terms.auth).map(Gate::new).transpose();
         Ok(Self {
             tls: listener.tls.as_ref().map(|tls| Acceptor::new(tls, handshake_timeout)).transpose()?,
-            http: gate(http.and_then(|http| http.auth.as_ref()))?,
-            grpc: gate(listener.grpc.as_ref().and_then(|grpc| grpc.auth.as_ref()))?,
-            cors: http.and_then(|http| http.cors.as_ref()).map(Cors::new),
+            http: gate(listener.over_http())?,
+            grpc: gate(listener.over_grpc())?,
+            cors: listener.http.as_ref().and_then(|http| http.cors.as_ref()).map(Cors::new),
         })
     }
 

@@ -6,6 +6,8 @@ use http::HeaderValue;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::answer::{self, Code};
 use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::labels::Reason;
+use podstamp_core::signal::Signal;
 
 use super::auth::Unauthenticated;
 use crate::admission::{Full, Resource};
@@ -17,6 +19,8 @@ use crate::metrics::Limited;
 pub(super) enum Refusal {
     #[error("nothing is here; traces go to {0}")]
     NoSuchPath(String),
+    #[error("podstamp carries traces only: set {}=none", .0.variable())]
+    NotCarried(Signal),
     #[error("there is no such method; podstamp takes traces, with {}", podstamp_core::config::GRPC_PATH)]
     NoSuchService,
     #[error("this address takes no {0}: {1}")]
@@ -62,7 +66,9 @@ impl Refusal {
     pub(super) fn answer(&self, encoding: Encoding) -> Answer {
         let (status, code) = match self {
             Self::Body(unreadable) => return unreadable.answer(encoding),
-            Self::NoSuchPath(_) | Self::NoSuchService | Self::NotHere(..) => (404, Code::Unimplemented),
+            Self::NoSuchPath(_) | Self::NotCarried(_) | Self::NoSuchService | Self::NotHere(..) => {
+                (404, Code::Unimplemented)
+            }
             Self::Unauthenticated(..) => (401, Code::Unauthenticated),
             Self::OldHttp => (505, Code::Unimplemented),
             Self::Method => (405, Code::Unimplemented),
@@ -90,28 +96,20 @@ impl Refusal {
         answer
     }
 
-    /// For the operator, who could raise it: the limit that a request ran into, what to count it as, and the key to log
-    /// it by.
-    pub(super) fn limit(&self) -> Option<(Limited, &'static str, &'static str)> {
+    /// The limit that a request ran into, as it is counted.
+    pub(super) fn limited(&self) -> Option<Limited> {
         match self {
-            Self::Body(Unreadable::TooLarge(_) | Unreadable::DecodedTooLarge(_)) => Some((
-                Limited::Body,
-                "body-too-large",
-                "podstamp.limits.body, max_request_body_size and max_recv_msg_size_mib",
-            )),
-            Self::Full(Full { of_peer: true, .. }) => {
-                Some((Limited::PerPeer, "too-much-of-one-peer", "podstamp.limits.per_peer"))
-            }
+            Self::Body(Unreadable::TooLarge(_) | Unreadable::DecodedTooLarge(_)) => Some(Limited::Body),
+            Self::Full(Full { of_peer: true, .. }) => Some(Limited::PerPeer),
             Self::Full(Full { resource, .. }) => Some(match resource {
-                Resource::Bodies => (Limited::Connections, "too-many-bodies", "podstamp.limits.connections"),
-                Resource::Requests => (Limited::InFlight, "too-many-requests", "podstamp.limits.in_flight"),
-                Resource::Bytes => {
-                    (Limited::InFlightBytes, "too-many-bytes", "podstamp.limits.in_flight_bytes")
-                }
+                Resource::Bodies => Limited::Connections,
+                Resource::Requests => Limited::InFlight,
+                Resource::Bytes => Limited::InFlightBytes,
             }),
-            Self::SlowBody(_) => Some((Limited::ReadTimeout, "slow-body", "podstamp.limits.read_timeout")),
-            Self::TrickledBody(_) => Some((Limited::BodyRate, "slow-body", "podstamp.limits.body_rate")),
+            Self::SlowBody(_) => Some(Limited::ReadTimeout),
+            Self::TrickledBody(_) => Some(Limited::BodyRate),
             Self::NoSuchPath(_)
+            | Self::NotCarried(_)
             | Self::NoSuchService
             | Self::NotHere(..)
             | Self::OldHttp
@@ -121,6 +119,54 @@ impl Refusal {
             | Self::BrokenBody(_)
             | Self::Filter(_) => None,
         }
+    }
+
+    /// Why, as it is counted.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::NoSuchPath(_) | Self::NoSuchService => Reason::Path,
+            Self::NotCarried(_) => Reason::Signal,
+            Self::NotHere(..) | Self::OldHttp => Reason::Protocol,
+            Self::Method => Reason::Method,
+            Self::Body(unreadable) => unreadable.reason(),
+            Self::SlowBody(_) | Self::TrickledBody(_) => Reason::Slow,
+            Self::BrokenBody(_) => Reason::Broken,
+            Self::Full(_) => Reason::Busy,
+            Self::Unauthenticated(..) => Reason::Credentials,
+            Self::Filter(_) => Reason::Filter,
+        }
+    }
+
+    /// For the operator: the key to log it by, and what to do. None where it was logged already.
+    pub(super) fn advice(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::NoSuchPath(_) => (
+                "no-such-path",
+                "correct the client's OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, or receivers.otlp.protocols.http.traces_url_path",
+            ),
+            Self::NoSuchService => ("no-such-service", "correct the client, or send this elsewhere"),
+            Self::NotCarried(Signal::Logs) => ("logs-not-carried", "or send the logs elsewhere"),
+            Self::NotCarried(_) => ("metrics-not-carried", "or send the metrics elsewhere"),
+            Self::NotHere(..) => {
+                ("wrong-protocol", "correct the client's port, or turn podstamp.strict_ports off")
+            }
+            Self::OldHttp => ("old-http", "a proxy on the way turns HTTP/2 into HTTP/1.1"),
+            Self::Method => ("wrong-method", "exports are POST; for probes there is podstamp.admin"),
+            Self::Body(unreadable) => unreadable.advice(),
+            Self::Full(Full { of_peer: true, .. }) => {
+                ("too-much-of-one-peer", "see podstamp.limits.per_peer")
+            }
+            Self::Full(Full { resource, .. }) => match resource {
+                Resource::Bodies => ("too-many-bodies", "see podstamp.limits.connections"),
+                Resource::Requests => ("too-many-requests", "see podstamp.limits.in_flight"),
+                Resource::Bytes => ("too-many-bytes", "see podstamp.limits.in_flight_bytes"),
+            },
+            Self::SlowBody(_) => ("slow-body", "see podstamp.limits.read_timeout"),
+            Self::TrickledBody(_) => ("slow-body", "see podstamp.limits.body_rate"),
+            Self::BrokenBody(_) => ("body-broken", "the client, or a proxy on the way, gave up"),
+            Self::Unauthenticated(..) => ("unauthenticated", "see auth in receivers.otlp.protocols"),
+            Self::Filter(_) => return None,
+        })
     }
 
     /// Whether the connection can go on once the rest of the body is read and thrown away.

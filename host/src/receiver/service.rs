@@ -6,21 +6,23 @@ use std::time::{Duration, Instant};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body;
-use podstamp_core::config::GRPC_PATH;
+use podstamp_core::config::AGENT_PATHS;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::frame;
+use podstamp_core::signal::Signal;
 
 use super::body::collect;
 use super::client::Client;
 use super::coding::{Coding, Undone};
 use super::cors::Cors;
 use super::discard::discard;
+use super::origin::Origin;
 use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
 use super::{Receiver, Shared, grpc, health};
 use crate::clock;
 use crate::filter::Incoming;
-use crate::metrics::Metrics;
+use crate::metrics::{Fate, Metrics};
 
 /// Answers one request.
 pub(super) async fn handle(
@@ -41,13 +43,26 @@ pub(super) async fn handle(
     }
     let pending = Pending { metrics: &shared.metrics, begun: Instant::now(), status: None };
     let (head, mut body) = request.into_parts();
+    let origin = Origin::new(encoding, client.address(), &receiver.listener.address, &head);
     let (answer, done) = match take(&receiver, &head, &mut body, client, encoding).await {
-        Ok(answer) => (answer, true),
+        Ok(answer) => {
+            if let Some(notice) = &answer.notice {
+                // What is wrong with the upstream is not the client's doing.
+                match Fate::of(answer.status) {
+                    Fate::Accepted | Fate::Refused => shared.notices.emit_of(notice, &origin),
+                    Fate::Failed | Fate::Cancelled => shared.notices.emit(notice),
+                }
+            }
+            (answer, true)
+        }
         Err(refusal) => {
-            tracing::debug!(peer = ?client.address(), %refusal, "refused");
-            if let Some((limited, key, limit)) = refusal.limit() {
+            shared.metrics.refused(refusal.reason());
+            if let Some(limited) = refusal.limited() {
                 shared.metrics.limited(limited);
-                shared.notices.warn(key, || format!("a request was refused: {refusal}; see {limit}"));
+            }
+            if let Some((key, advice)) = refusal.advice() {
+                let message = || format!("a request was refused: {refusal} ({origin}); {advice}");
+                shared.notices.warn(key, message);
             }
             // Over HTTP/2 the stream ends, and with it the body.
             let whole = head.version == Version::HTTP_2 || refusal.leaves_body();
@@ -119,25 +134,31 @@ impl Framing {
         let limit = |own: Option<usize>| own.unwrap_or(usize::MAX).min(shared.limits.body);
         if encoding == Encoding::Grpc {
             let here = "use OTLP/HTTP, or receivers.otlp.protocols.grpc's endpoint";
-            let grpc = listener.grpc.as_ref().ok_or(Refusal::NotHere(Protocol::Grpc, here))?;
-            if head.uri.path() != GRPC_PATH || head.method != Method::POST {
-                return Err(Refusal::NoSuchService);
-            }
-            return Ok(Self::Grpc { limit: limit(grpc.message) });
+            let terms = listener.over_grpc().ok_or(Refusal::NotHere(Protocol::Grpc, here))?;
+            return match Signal::ALL.into_iter().find(|signal| head.uri.path() == signal.grpc_path()) {
+                Some(Signal::Traces) if head.method == Method::POST => {
+                    Ok(Self::Grpc { limit: limit(terms.body) })
+                }
+                Some(signal @ (Signal::Metrics | Signal::Logs)) => Err(Refusal::NotCarried(signal)),
+                _ => Err(Refusal::NoSuchService),
+            };
         }
         if grpc::is_grpc(&head.headers) {
             return Err(Refusal::OldHttp);
         }
         let here = "use OTLP/gRPC, or receivers.otlp.protocols.http's endpoint";
-        let http = listener.http.as_ref().ok_or(Refusal::NotHere(Protocol::Http, here))?;
-        let [path, other] = &shared.paths;
-        if head.uri.path() != path && head.uri.path() != other {
-            return Err(Refusal::NoSuchPath(path.clone()));
+        let terms = listener.over_http().ok_or(Refusal::NotHere(Protocol::Http, here))?;
+        let (path, asked) = (&shared.traces_path, head.uri.path());
+        if asked != path && !AGENT_PATHS.contains(&asked) {
+            return Err(match Signal::at(asked) {
+                Some(signal @ (Signal::Metrics | Signal::Logs)) => Refusal::NotCarried(signal),
+                _ => Refusal::NoSuchPath(path.clone()),
+            });
         }
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
-        Ok(Self::None { coding: Coding::of(&head.headers)?, limit: limit(http.body) })
+        Ok(Self::None { coding: Coding::of(&head.headers)?, limit: limit(terms.body) })
     }
 }
 

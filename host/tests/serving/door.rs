@@ -135,6 +135,15 @@ async fn who_shows_no_token_gets_401_or_unauthenticated() {
     assert_eq!(grpc.export(framed(b"x")).await.code(), "16");
     let right = [("authorization", "Bearer s3cret")];
     assert_eq!(grpc.export_with(framed(b"x"), &right).await.code(), "0");
+    // Nor is there a way around by the other's protocol.
+    let setup = Setup::with(accepting(), |settings| {
+        settings.listeners[0].http.as_mut().unwrap().auth = Some(bearer());
+    })
+    .await;
+    let around = Http2::connect(setup.address()).await;
+    assert_eq!(around.export(framed(b"x")).await.code(), "16");
+    assert_eq!(around.export_with(framed(b"x"), &right).await.code(), "0");
+    setup.shows("podstamp_refused_requests_total{reason=\"credentials\"} 1").await;
     // Probes have no credentials.
     let check = [("content-type", "application/grpc")];
     let answered = grpc.post("/grpc.health.v1.Health/Check", framed(b""), &check).await;

@@ -165,16 +165,30 @@ async fn what_is_not_there_is_unimplemented_and_says_what_is() {
     let setup = Setup::new(accepting()).await;
     let client = setup.grpc().await;
     let grpc = [("content-type", "application/grpc")];
-    for path in ["/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/", "/v1/traces"] {
+    for path in
+        ["/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", "/", "/v1/traces"]
+    {
         let answered = client.post(path, framed(b"x"), &grpc).await;
         assert_eq!((answered.status, answered.code()), (200, "12"), "{path}");
         assert!(answered.message().contains("TraceService/Export"), "{}", answered.message());
     }
+    for (signal, variable) in [("metrics", "OTEL_METRICS_EXPORTER"), ("logs", "OTEL_LOGS_EXPORTER")] {
+        let service = format!("{}Service", signal[..1].to_uppercase() + &signal[1..]);
+        let path = format!("/opentelemetry.proto.collector.{signal}.v1.{service}/Export");
+        let answered = client.post(&path, framed(b"x"), &grpc).await;
+        assert_eq!((answered.status, answered.code()), (200, "12"), "{path}");
+        assert_eq!(answered.message(), format!("podstamp carries traces only: set {variable}=none"));
+    }
+    setup.shows("podstamp_refused_requests_total{reason=\"path\"} 3").await;
+    setup.shows("podstamp_refused_requests_total{reason=\"signal\"} 2").await;
 }
 
 #[tokio::test]
-async fn each_address_says_which_protocol_it_takes() {
-    let setup = Setup::new(accepting()).await;
+async fn with_strict_ports_each_address_says_which_protocol_it_takes() {
+    let setup = Setup::with(accepting(), |settings| {
+        settings.listeners.iter_mut().for_each(|listener| listener.strict = true);
+    })
+    .await;
     let to_http = Http2::connect(setup.address()).await.export(framed(b"x")).await;
     assert_eq!((to_http.status, to_http.code()), (200, "12"));
     assert!(to_http.message().contains("takes no OTLP/gRPC"), "{}", to_http.message());
@@ -186,15 +200,39 @@ async fn each_address_says_which_protocol_it_takes() {
     assert!(response.text().contains("takes no OTLP/HTTP"), "{}", response.text());
     let old = "content-type: application/grpc\r\n";
     assert_eq!(to_grpc.ask(post("/v1/traces", old, b"x")).await.status, 505);
+    setup.shows("podstamp_refused_requests_total{reason=\"protocol\"} 3").await;
+}
+
+#[tokio::test]
+async fn each_address_takes_the_other_protocol_too_and_keeps_its_own_limit() {
+    let setup = Setup::with(either(), |settings| {
+        settings.listeners[0].http = Some(Http { body: Some(10), ..Http::default() });
+        settings.listeners[1].grpc = Some(Grpc { message: Some(20), ..Grpc::default() });
+    })
+    .await;
+    assert_ne!(setup.server.http_address(), setup.server.grpc_address());
+    let to_http = Http2::connect(setup.address()).await;
+    assert_eq!(to_http.export(framed(&[0; 10])).await.code(), "0");
+    assert_eq!(to_http.export(framed(&[0; 11])).await.code(), "8");
+    let mut to_grpc = Client::connect(setup.server.grpc_address().unwrap()).await;
+    for path in ["/v1/traces", "/api/v1/otel/trace", "/api/v1/otel/trace/v1/traces"] {
+        assert_eq!(to_grpc.ask(post(path, "", &[0; 20])).await.text(), "http", "{path}");
+    }
+    assert_eq!(to_grpc.ask(post("/v1/traces", "", &[0; 21])).await.status, 413);
+    setup.shows("podstamp_refused_requests_total{reason=\"too_large\"} 2").await;
+}
+
+/// Answers in the client's protocol.
+fn either() -> Fake {
+    Fake::answering(|incoming| {
+        let grpc = incoming.headers.iter().any(|header| header.value == b"application/grpc");
+        Ok(Verdict::Answer(if grpc { accepted() } else { answer(200, "http") }))
+    })
 }
 
 #[tokio::test]
 async fn s1_one_address_takes_both_protocols_over_both_versions_of_http() {
-    let both = Fake::answering(|incoming| {
-        let grpc = incoming.headers.iter().any(|header| header.value == b"application/grpc");
-        Ok(Verdict::Answer(if grpc { accepted() } else { answer(200, "http") }))
-    });
-    let setup = Setup::with(both, |settings| {
+    let setup = Setup::with(either(), |settings| {
         let listener = Listener { http: Some(Http::default()), ..Listener::grpc("127.0.0.1:0") };
         settings.listeners = vec![listener];
     })

@@ -147,6 +147,7 @@ async fn other_paths_and_methods_get_a_status_in_the_clients_encoding() {
     assert_eq!(response.status, 404);
     assert_eq!(response.header("content-type"), Some("application/x-protobuf"));
     assert_eq!(response.body[..4], [0x08, 12, 0x12, response.body.len() as u8 - 4]);
+    assert!(response.text().ends_with("podstamp carries traces only: set OTEL_METRICS_EXPORTER=none"));
 
     let response = client.ask(post("/", "content-type: application/json; charset=utf-8\r\n", b"{}")).await;
     assert_eq!((response.status, response.header("content-type")), (404, Some("application/json")));
@@ -155,6 +156,9 @@ async fn other_paths_and_methods_get_a_status_in_the_clients_encoding() {
     let response = client.ask("GET /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!((response.status, response.header("allow")), (405, Some("POST")));
     setup.shows("podstamp_requests_total{outcome=\"refused\",code=\"404\"} 2").await;
+    for reason in ["signal", "path", "method"] {
+        setup.shows(&format!("podstamp_refused_requests_total{{reason=\"{reason}\"}} 1")).await;
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub struct ProxyProtocol {
 pub(crate) struct Own {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) proxy_protocol: ProxyProtocol,
+    /// Whether each listener takes only the protocol that it is there for.
+    pub(crate) strict_ports: bool,
     pub(crate) guard: Guard,
     pub(crate) upstream: Upstream,
     pub(crate) limits: Limits,
@@ -96,6 +98,7 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     let trusted_proxies: Vec<_> =
         section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
     let proxy_protocol = read_proxy_protocol(&section.take("proxy_protocol"), trusted_proxies.is_empty());
+    let strict_ports = section.take("strict_ports").flag().unwrap_or_default();
     let guard = read_guard(&section.take("guard"));
     let upstream = upstream::read(&section.take("upstream"));
     let limits = limits::read(&section.take("limits"), body);
@@ -104,7 +107,18 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     let pods = read_pods(&section.take("pods"));
     let proxy_wasm = proxy_wasm::read(&section.take("proxy_wasm"));
     section.close();
-    Own { trusted_proxies, proxy_protocol, guard, upstream, limits, drain_delay, admin, pods, proxy_wasm }
+    Own {
+        trusted_proxies,
+        proxy_protocol,
+        strict_ports,
+        guard,
+        upstream,
+        limits,
+        drain_delay,
+        admin,
+        pods,
+        proxy_wasm,
+    }
 }
 
 fn read_network(node: &Node<'_>) -> Option<IpNet> {
@@ -294,6 +308,17 @@ mod tests {
         read(&Node::root(&json!({"proxy_protocol": true}), &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["proxy_protocol[0]", "proxy_protocol"]);
+    }
+
+    #[test]
+    fn ports_are_strict_where_it_is_asked_for() {
+        let findings = Findings::default();
+        let strict = |document| read(&Node::root(&document, &findings), None).strict_ports;
+        assert!(!strict(json!({})) && !strict(json!({"strict_ports": false})));
+        assert!(strict(json!({"strict_ports": true})));
+        strict(json!({"strict_ports": "no"}));
+        let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
+        assert_eq!(paths, ["strict_ports"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::auth::{Authenticators, ServerAuth};
 use super::collector::ENABLED;
 use super::cors::{self, Cors};
+use super::exporter::AGENT_PATH;
 use super::node::Node;
 use super::section::Section;
 use super::tls::{self, ServerTls};
@@ -78,6 +79,11 @@ impl Receiver {
     /// The path that takes traces over HTTP, besides deepflow-agent's.
     pub fn traces_path(&self) -> &str {
         self.http.as_ref().map_or(DEFAULT_PATH, |http| &http.traces_url_path)
+    }
+
+    /// Whether traces are taken at `path` over HTTP.
+    pub fn takes_traces_at(&self, path: &str) -> bool {
+        path == self.traces_path() || AGENT_PATHS.contains(&path)
     }
 
     /// The largest request that a protocol says it takes, bytes.
@@ -322,6 +328,9 @@ const DEFAULT_PING: u32 = 60_000;
 
 /// As in grpc-go.
 const DEFAULT_PING_TIMEOUT: u32 = 20_000;
+
+/// deepflow-agent's own path, and what clients make of it where it is their base URL.
+pub const AGENT_PATHS: [&str; 2] = [AGENT_PATH, "/api/v1/otel/trace/v1/traces"];
 
 /// OTLP's gRPC service for traces.
 pub const GRPC_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";

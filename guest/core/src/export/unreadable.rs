@@ -3,7 +3,8 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::answer::{Code, Failure};
-use crate::exchange::{Answer, Encoding, Header};
+use crate::exchange::{Answer, Encoding, Header, Level, Notice};
+use crate::labels::Reason;
 
 /// Why a request's body cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,41 @@ impl Unreadable {
             Self::Frame(_) => (400, Code::Internal),
         };
         let mut answer = Failure::new(status, code, &self.to_string()).answer(encoding);
+        let (key, advice) = self.advice();
+        let message = format!("a request was refused: {self}; {advice}");
+        answer.notice = Some(Notice { level: Level::Warning, key: key.into(), message });
         if let Self::UnknownCoding { known, .. } = self {
             let name = if encoding == Encoding::Grpc { "grpc-accept-encoding" } else { "accept-encoding" };
             answer.headers.push(Header::new(name, known));
         }
         answer
+    }
+}
+
+impl Unreadable {
+    /// For the operator: the key to log it by, and what to do.
+    pub fn advice(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::TooLarge(_) | Self::DecodedTooLarge(_) => (
+                "body-too-large",
+                "see podstamp.limits.body, max_request_body_size and max_recv_msg_size_mib",
+            ),
+            Self::UnknownCoding { .. } => {
+                ("unknown-coding", "set the client's OTEL_EXPORTER_OTLP_COMPRESSION to gzip or none")
+            }
+            Self::Corrupt { .. } | Self::Frame(_) => {
+                ("body-corrupt", "the client, or a proxy on the way, breaks what it sends")
+            }
+        }
+    }
+
+    /// Why, as it is counted.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::TooLarge(_) | Self::DecodedTooLarge(_) => Reason::TooLarge,
+            Self::Corrupt { .. } | Self::UnknownCoding { .. } => Reason::Coding,
+            Self::Frame(_) => Reason::Frame,
+        }
     }
 }
 

@@ -63,6 +63,8 @@ impl Exchange {
                 Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding())
             }
         };
+        let reason = if *source == Source::TooLarge { Reason::TooLarge } else { Reason::Upstream };
+        self.plugin.metrics().refused(reason);
         self.plugin.notices().emit_of(&answer);
         self.deliver(&answer, source, end);
     }

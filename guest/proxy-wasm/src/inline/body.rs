@@ -21,8 +21,7 @@ impl Exchange {
         }
         let limit = self.limit();
         if size > limit {
-            let answer = Unreadable::TooLarge(limit).answer(self.encoding());
-            return self.refuse_body(answer, size);
+            return self.refuse_unreadable(&Unreadable::TooLarge(limit), size);
         }
         if end { self.whole(size) } else { Action::Pause }
     }
@@ -46,7 +45,7 @@ impl Exchange {
         let coded = self.is_coded();
         let body = match self.undo(wire) {
             Ok(body) => body,
-            Err(refusal) => return self.refuse_body(refusal.answer(self.encoding()), size),
+            Err(refusal) => return self.refuse_unreadable(&refusal, size),
         };
         self.plugin.metrics().received(received, body.len());
         #[cfg(feature = "trap")]
@@ -111,11 +110,20 @@ impl Exchange {
         Action::Continue
     }
 
+    fn refuse_unreadable(&mut self, refusal: &Unreadable, size: usize) -> Action {
+        self.refuse_for(refusal.answer(self.encoding()), refusal.reason(), size)
+    }
+
     fn refuse_body(&mut self, answer: Answer, size: usize) -> Action {
+        let reason = Reason::of(answer.status).unwrap_or(Reason::Filter);
+        self.refuse_for(answer, reason, size)
+    }
+
+    fn refuse_for(&mut self, answer: Answer, reason: Reason, size: usize) -> Action {
         if self.encoding() == Encoding::Grpc {
             drop_body(size);
         }
-        self.refuse(answer)
+        self.refuse(answer, reason)
     }
 
     fn is_coded(&self) -> bool {
