@@ -28,9 +28,20 @@ fn one_port_takes_both_protocols() {
 }
 
 #[test]
-fn a_port_takes_the_protocol_that_it_is_for() {
+fn each_port_takes_both_protocols() {
     let agent = StandIn::start();
     let served = Setup::load_balancer(&agent.url()).serve();
+    let batch = spans::export(&[("shop", "web-1")]);
+    assert_ne!(served.address, served.grpc);
+    assert_eq!(export(served.grpc, &batch).status, 200);
+    assert_eq!(Grpc::connect(served.address).export(&batch).code(), 0);
+    assert_eq!(agent.agent().totals().spans, 2);
+}
+
+#[test]
+fn with_strict_ports_a_port_takes_the_protocol_that_it_is_for() {
+    let agent = StandIn::start();
+    let served = Setup::load_balancer(&agent.url()).own("  strict_ports: true\n").serve();
     let batch = spans::export(&[("shop", "web-1")]);
     let astray = export(served.grpc, &batch);
     assert_eq!(astray.status, 404);
