@@ -136,8 +136,12 @@ impl Packing {
     }
 
     /// All requests, the last of which ends at `end`.
-    pub(crate) fn finish(mut self, end: usize) -> Vec<Part> {
-        self.done.push(self.open.part(end));
-        self.done
+    pub(crate) fn finish(&mut self, end: usize) -> Vec<Part> {
+        let last = self.open.part(end);
+        if self.done.is_empty() {
+            return vec![last];
+        }
+        self.done.push(last);
+        std::mem::take(&mut self.done)
     }
 }

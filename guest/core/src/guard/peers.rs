@@ -70,7 +70,8 @@ impl<'a> Peer<'a> {
 }
 
 /// Whether this is `network.peer.address` in the form that encoders write, and no IPv6: most are IPv4, which harms nobody.
-fn is_plainly_harmless(attribute: &[u8]) -> bool {
+#[inline(never)]
+pub(crate) fn is_plainly_harmless(attribute: &[u8]) -> bool {
     let [0x0a, 20, rest @ ..] = attribute else { return false };
     let Some([0x12, length, 0x0a, text_length, text @ ..]) = rest.get(20..) else { return false };
     // A group of IPv6 has four digits at most.
@@ -121,6 +122,5 @@ const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
 const RENAMED_NET_PEER_IP: &str = "net_peer_ip";
 const RENAMED_NETWORK_PEER_ADDRESS: &str = "network_peer_address";
 
-/// Lengths of the keys that are looked for, and how both begin.
-pub(crate) const KEY_LENGTHS: [u8; 2] = [NET_PEER_IP.len() as u8, NETWORK_PEER_ADDRESS.len() as u8];
-pub(crate) const KEY_BEGIN: [u8; 2] = *b"ne";
+/// The keys that are looked for, none of them over 127 bytes.
+pub(crate) const KEYS: [&str; 2] = [NET_PEER_IP, NETWORK_PEER_ADDRESS];

@@ -1,6 +1,7 @@
 //! Reading a Resource: all of its pieces, by protobuf's rules of merging.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::{Attribute, EntityRef, Resource, State, Value};
 use crate::message::Message;
@@ -45,9 +46,14 @@ impl<'a> Resource<'a> {
                 return Err(broken(FaultKind::TooMany(Bound::ResourceParts)));
             }
             if number == 1 {
-                let (key, value) = read_attribute(content)?;
-                let (key, origin) = (Cow::Borrowed(key), Some(origin));
-                self.attributes.push(Attribute { key, value, origin, state: State::Kept });
+                // Each in its own place: a value that went through a common one first would be copied byte by byte.
+                if let Some((key, text)) = plain_attribute(content) {
+                    let value = Value::String(Cow::Borrowed(text));
+                    self.attributes.push(Attribute::kept(key, value, origin));
+                } else {
+                    let (key, value) = read_any_attribute(content)?;
+                    self.attributes.push(Attribute::kept(key, value, origin));
+                }
             } else {
                 Message::EntityRef.check(content, ATTRIBUTE_DEPTH)?;
                 self.entity_refs.push(EntityRef { origin, content });
@@ -58,11 +64,25 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// Reads an attribute: its key, the last one given, and its value, all given merged.
-pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
-    if let Some(attribute) = plain_attribute(bytes) {
-        return Ok(attribute);
+impl<'a> Attribute<'a> {
+    /// One that is in the request, at `origin`.
+    #[inline(always)]
+    fn kept(key: &'a str, value: Value<'a>, origin: Range<usize>) -> Self {
+        Self { key: Cow::Borrowed(key), value, origin: Some(origin), state: State::Kept }
     }
+}
+
+/// Reads an attribute: its key, the last one given, and its value, all given merged.
+#[inline]
+pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
+    match plain_attribute(bytes) {
+        Some((key, text)) => Ok((key, Value::String(Cow::Borrowed(text)))),
+        None => read_any_attribute(bytes),
+    }
+}
+
+#[inline(never)]
+fn read_any_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
     Message::KeyValue.check(bytes, ATTRIBUTE_DEPTH)?;
     let mut key = "";
     let mut value: Option<Cow<'_, [u8]>> = None;
@@ -87,7 +107,7 @@ pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> 
 /// Tags and lengths below 0x80 are characters too, so that one check of the whole serves both texts; a slice of it that
 /// begins and ends between characters is a text.
 #[inline]
-fn plain_attribute(bytes: &[u8]) -> Option<(&str, Value<'_>)> {
+fn plain_attribute(bytes: &[u8]) -> Option<(&str, &str)> {
     let [0x0a, key_length, rest @ ..] = bytes else {
         return None;
     };
@@ -99,8 +119,8 @@ fn plain_attribute(bytes: &[u8]) -> Option<(&str, Value<'_>)> {
     if !short || text.len() != usize::from(*text_length) || text.len() + 2 != usize::from(*length) {
         return None;
     }
-    let whole = std::str::from_utf8(bytes).ok()?;
-    Some((whole.get(2..key_end)?, Value::String(Cow::Borrowed(whole.get(key_end + 4..)?))))
+    let (key, value) = std::str::from_utf8(bytes).ok()?.split_at_checked(key_end)?;
+    Some((key.get(2..)?, value.get(4..)?))
 }
 
 /// Reads an `AnyValue` that has been checked. Of a oneof the last member counts; the same message twice is merged.
