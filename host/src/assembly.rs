@@ -188,7 +188,7 @@ fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
 
 fn pods_settings(document: &Value, config: &Config) -> directory::Settings {
     directory::Settings {
-        keep: keep::keep(document, config.pipeline.details()),
+        keep: keep::keep(document, config.details()),
         coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
         ..directory::Settings::default()
     }
@@ -216,11 +216,15 @@ fn settings(config: &Config) -> Settings {
         trusted_proxies: config.trusted_proxies.clone(),
         admin: config.admin.clone(),
         limits: Limits::from(limits),
-        upstream: upstream(&config.exporter, config.rules),
+        upstream: upstream(&config.traces.exporter, config.traces.rules),
         copies: config
+            .traces
             .copies
             .iter()
-            .map(|exporter| Copy { name: exporter.id.clone(), upstream: upstream(exporter, config.rules) })
+            .map(|exporter| Copy {
+                name: exporter.id.clone(),
+                upstream: upstream(exporter, config.traces.rules),
+            })
             .collect(),
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),

@@ -151,7 +151,7 @@ mod tests {
         let read = |text: &str| {
             let config = config::parse(&parse(text, &|_| None).unwrap().document).unwrap();
             let told: Vec<_> = config.notices.iter().map(|notice| notice.message.to_string()).collect();
-            (config.exporter.url, format!("{:?}", config.pipeline), told)
+            (config.traces.exporter.url, format!("{:?}", config.traces.pipeline), told)
         };
         let in_json = include_str!("../../tests/fixtures/print-config-load-balancer.json");
         for (printed, plain) in [

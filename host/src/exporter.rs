@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Answer, Attempt, Encoding, Mended, Next};
+use podstamp_core::exchange::{self, Answer, Attempt, Encoding, Mended, Next, Signal};
 use tokio::time::Instant;
 
 use crate::calls::Calls;
@@ -126,7 +126,14 @@ impl Exporter {
             let ended = lane.send(sending, deadline).await;
             let late = matches!(ended, Ended::TimedOut);
             let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-            let attempt = Attempt { upstream, encoding, number, elapsed, random: fastrand::u32(..) };
+            let attempt = Attempt {
+                signal: Signal::Traces,
+                upstream,
+                encoding,
+                number,
+                elapsed,
+                random: fastrand::u32(..),
+            };
             match calls.conclude(attempt, ended).await? {
                 Next::Answer(answer) => return Ok(Sent::Answer(answer)),
                 Next::Mend(mended) => return Ok(Sent::Mended(mended)),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use podstamp_core::exchange::{Attempt, Header, Next, Prepared};
+use podstamp_core::exchange::{Attempt, Header, Next, Prepared, Signal};
 
 /// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
 /// the async workers.
@@ -17,13 +17,15 @@ pub trait Filter: Send + Sync {
     /// Reads how an attempt to send ended.
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
 
-    /// Checks a whole body, down to the attribute values of spans.
-    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure>;
+    /// Checks a whole body, down to the values of attributes.
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure>;
 }
 
 /// An export request as it came in, its content coding undone.
 #[derive(Clone, Debug)]
 pub struct Incoming {
+    /// What it carries.
+    pub signal: Signal,
     /// Path of the URL, without the query.
     pub path: String,
     /// Address of the TCP peer.

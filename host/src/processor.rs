@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::Directory;
-use podstamp_core::exchange::{Attempt, Next, Notice, Prepared};
+use podstamp_core::exchange::{Attempt, Next, Notice, Prepared, Signal};
 
 use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use instance::{Instance, Plan};
@@ -184,7 +184,7 @@ impl Filter for Processor {
         self.with_instance(ended.body().len(), |instance| instance.conclude(attempt, ended))
     }
 
-    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        self.with_instance(body.len(), |instance| instance.diagnose(body))
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        self.with_instance(body.len(), |instance| instance.diagnose(signal, body))
     }
 }

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp::directory::{self, Coverage, Keep, Table};
 use podstamp::filter::{Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
-use podstamp_core::exchange::{Content, Header, Request, Verdict};
+use podstamp_core::exchange::{Content, Header, Request, Signal, Verdict};
 use podstamp_core::guard::Rules;
 use podstamp_core::{Filter, diagnose, json, trace};
 use podstamp_tests::{bodies, otlp_json};
@@ -110,7 +110,10 @@ impl Bench {
             ("stamp", Box::new(|| drop(black_box(native(&self.stamp.0, &self.table, &body))))),
             ("stamp wasm", Box::new(|| drop(black_box(guest(&self.stamp.1, &body))))),
             ("diagnose", Box::new(|| diagnose(black_box(&body)).unwrap())),
-            ("diagnose wasm", Box::new(|| self.stamp.1.diagnose(black_box(&body)).unwrap().unwrap())),
+            (
+                "diagnose wasm",
+                Box::new(|| self.stamp.1.diagnose(Signal::Traces, black_box(&body)).unwrap().unwrap()),
+            ),
             ("prost", Box::new(|| drop(black_box(oracle::stamp(&body))))),
         ];
         let seconds = medians(&mut tasks, quick);
@@ -172,6 +175,7 @@ fn native(filter: &Filter, table: &Table, body: &[u8]) -> Content {
 fn native_of(filter: &Filter, table: &Table, content_type: &str, body: &[u8]) -> Content {
     let headers = [Header::new("content-type", content_type)];
     let request = Request {
+        signal: Signal::Traces,
         path: "/v1/traces",
         peer: Some([10, 100, 0, 1].into()),
         headers: &headers,
@@ -190,6 +194,7 @@ fn guest(processor: &Processor, body: &Bytes) -> Content {
 
 fn guest_of(processor: &Processor, content_type: &str, body: &Bytes) -> Content {
     let incoming = Incoming {
+        signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some([10, 100, 0, 1].into()),
         headers: vec![Header::new("content-type", content_type)],

@@ -12,7 +12,7 @@ use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{self, Guest, Processor};
 use podstamp::server::{Instruments, Server};
 use podstamp_core::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Verdict,
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
 use podstamp_tests::bodies;
 use serde_json::{Value, json};
@@ -231,7 +231,7 @@ impl Filter for Off {
         Ok(Next::Answer(Answer { status: 200, headers, body: Vec::new(), notice: None }))
     }
 
-    fn diagnose(&self, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
         Ok(Ok(()))
     }
 }

@@ -1,5 +1,8 @@
 //! Bodies, between the plain way in which cases write them and bytes.
 
+#[path = "body/signals.rs"]
+mod signals;
+
 use std::iter;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -7,6 +10,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use podstamp_core::exchange::Signal;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
@@ -23,8 +27,14 @@ pub(crate) fn encode(request: &Request) -> Vec<u8> {
     if let Some(text) = &request.json {
         return text.clone().into_bytes();
     }
-    let resource_spans = request.body.iter().map(resource_spans).collect();
-    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+    match request.signal {
+        case::Signal::Traces => {
+            let resource_spans = request.body.iter().map(resource_spans).collect();
+            ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+        }
+        case::Signal::Metrics => signals::metrics(&request.body),
+        case::Signal::Logs => signals::logs(&request.body),
+    }
 }
 
 /// Bytes, blanks between them as it pleases.
@@ -57,11 +67,19 @@ fn resource_spans(resource: &Resource) -> ResourceSpans {
     });
     let spans = of_kinds.chain(told);
     let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
-    let resource = resource.attributes.as_ref().map(|Attributes(attributes)| ProstResource {
+    ResourceSpans { resource: prost_resource(resource), scope_spans, ..ResourceSpans::default() }
+}
+
+fn prost_resource(resource: &Resource) -> Option<ProstResource> {
+    resource.attributes.as_ref().map(|Attributes(attributes)| ProstResource {
         attributes: attributes.iter().map(|(key, value)| key_value(key, value)).collect(),
         ..ProstResource::default()
-    });
-    ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }
+    })
+}
+
+fn plain_attributes(resource: ProstResource) -> Attributes {
+    let attributes = resource.attributes.into_iter();
+    Attributes(attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect())
 }
 
 fn key_value(key: &str, value: &Json) -> KeyValue {
@@ -93,13 +111,18 @@ fn any_value(value: &Json) -> AnyValue {
 }
 
 /// What a body that is sent has, in the same plain way.
-pub(crate) fn decode(body: &[u8]) -> Vec<Resource> {
+pub(crate) fn decode(signal: Signal, body: &[u8]) -> Vec<Resource> {
+    match signal {
+        Signal::Traces => decode_traces(body),
+        Signal::Metrics => signals::decode_metrics(body),
+        Signal::Logs => signals::decode_logs(body),
+    }
+}
+
+fn decode_traces(body: &[u8]) -> Vec<Resource> {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     let resources = request.resource_spans.into_iter().map(|spans| {
-        let attributes = spans.resource.map(|resource| {
-            let attributes = resource.attributes.into_iter();
-            Attributes(attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect())
-        });
+        let attributes = spans.resource.map(plain_attributes);
         let spans: Vec<_> = spans.scope_spans.into_iter().flat_map(|scope| scope.spans).collect();
         let kinds = spans.iter().map(|span| span.kind).collect();
         let told = spans.into_iter().map(|span| {

@@ -6,6 +6,7 @@ use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
 
+use podstamp_core::exchange;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -44,8 +45,12 @@ pub(crate) struct Request {
     /// Other headers.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
-    #[serde(default = "otlp_path")]
-    pub(crate) path: String,
+    /// None: OTLP's own for the signal.
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+    /// What the body carries. Of metrics and logs each resource has one data point or record.
+    #[serde(default)]
+    pub(crate) signal: Signal,
     /// The host's clock, nanoseconds since 1970.
     #[serde(default)]
     pub(crate) now: Option<u64>,
@@ -59,7 +64,27 @@ pub(crate) struct Request {
     pub(crate) json: Option<String>,
 }
 
-/// ResourceSpans.
+/// What a request carries.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Signal {
+    #[default]
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl From<Signal> for exchange::Signal {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Traces => Self::Traces,
+            Signal::Metrics => Self::Metrics,
+            Signal::Logs => Self::Logs,
+        }
+    }
+}
+
+/// ResourceSpans, ResourceMetrics or ResourceLogs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resource {
@@ -247,10 +272,6 @@ fn once() -> usize {
 
 fn protobuf() -> Option<String> {
     Some("application/x-protobuf".to_owned())
-}
-
-fn otlp_path() -> String {
-    "/v1/traces".to_owned()
 }
 
 /// All cases, by name.

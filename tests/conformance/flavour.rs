@@ -7,7 +7,7 @@ use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::Directory;
-use podstamp_core::exchange::{Attempt, Next, Outcome, Prepared, Request};
+use podstamp_core::exchange::{Attempt, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;
 
 /// The pods that a filter asks.
@@ -49,8 +49,9 @@ impl Filter for Native {
     }
 
     fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        let Incoming { path, peer, headers, body, now, .. } = request;
-        Ok(self.filter.prepare(&Request { path, peer: *peer, headers, body, now: *now }, self.pods.as_ref()))
+        let Incoming { signal, path, peer, headers, body, now, .. } = request;
+        let request = Request { signal: *signal, path, peer: *peer, headers, body, now: *now };
+        Ok(self.filter.prepare(&request, self.pods.as_ref()))
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
@@ -68,8 +69,8 @@ impl Filter for Native {
         ))
     }
 
-    fn diagnose(&self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        Ok(podstamp_core::diagnose(body).map_err(|fault| BodyFault {
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+        Ok(podstamp_core::diagnose_as(signal, body).map_err(|fault| BodyFault {
             offset: fault.offset as u32,
             path: fault.path,
             message: fault.kind.to_string(),

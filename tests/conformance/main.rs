@@ -21,7 +21,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use podstamp::directory::{self, Coverage, Keep, Keys};
 use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
-use podstamp_core::exchange::{self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Verdict};
+use podstamp_core::exchange::{
+    self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
+};
 use prost::Message;
 use serde_json::json;
 
@@ -65,8 +67,10 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
     let forwarded = request.forwarded_for.iter().map(|value| Header::new("x-forwarded-for", value));
     let mut headers: Vec<_> = named.chain(content_type).chain(forwarded).collect();
     headers.retain(|header| filter.request_headers().contains(&header.name));
+    let signal = Signal::from(request.signal);
     let incoming = Incoming {
-        path: request.path.clone(),
+        signal,
+        path: request.path.clone().unwrap_or_else(|| signal.path().to_owned()),
         peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
         headers,
         body: Bytes::from(body::encode(request)),
@@ -91,9 +95,7 @@ fn run(case: &Case, make: Flavour) -> Decisions {
     let (filter, incoming) = set_up(case, make);
     let prepared = filter.prepare(&incoming).unwrap();
     match (&prepared.verdict, &case.expect.forward, &case.expect.answer) {
-        (Verdict::Forward(outbound), Some(expected), None) => {
-            check_forward(outbound, expected, &incoming.body)
-        }
+        (Verdict::Forward(outbound), Some(expected), None) => check_forward(outbound, expected, &incoming),
         (Verdict::Answer(answer), None, Some(expected)) => check_answer(answer, expected),
         (verdict, ..) => panic!("{verdict:?}"),
     }
@@ -118,11 +120,12 @@ fn run(case: &Case, make: Flavour) -> Decisions {
         request_headers: filter.request_headers().to_vec(),
         prepared,
         concluded,
-        diagnosed: filter.diagnose(&incoming.body).unwrap(),
+        diagnosed: filter.diagnose(incoming.signal, &incoming.body).unwrap(),
     }
 }
 
-fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes) {
+fn check_forward(outbound: &exchange::Outbound, expected: &Forward, incoming: &Incoming) {
+    let body = &incoming.body;
     if let Some(url) = &expected.url {
         assert_eq!(outbound.url, *url);
     }
@@ -138,7 +141,7 @@ fn check_forward(outbound: &exchange::Outbound, expected: &Forward, body: &Bytes
     let parts: Vec<_> = outbound.parts.iter().map(|part| part.spans).collect();
     assert!(expected.parts.as_ref().map_or(parts.len() == 1, |expected| *expected == parts), "{parts:?}");
     if let Some(expected) = &expected.resources {
-        let sent = body::decode(&sent);
+        let sent = body::decode(incoming.signal, &sent);
         let alike = sent.len() == expected.len()
             && sent.iter().zip(expected).all(|(sent, expected)| sent.is(expected));
         assert!(alike, "{sent:#?}\nexpected {expected:#?}");
@@ -188,7 +191,8 @@ fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclus
         Verdict::Forward(outbound) => outbound.encoding,
         Verdict::Answer(_) => Encoding::Protobuf,
     };
-    let attempt = Attempt { upstream: 0, encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
+    let signal = incoming.signal;
+    let attempt = Attempt { signal, upstream: 0, encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
     let ended = match conclusion.outcome {
         Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
         Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),

@@ -30,6 +30,14 @@ impl From<exchange::Notice> for types::Notice {
     }
 }
 
+pub(crate) fn signal(signal: types::Signal) -> exchange::Signal {
+    match signal {
+        types::Signal::Traces => exchange::Signal::Traces,
+        types::Signal::Metrics => exchange::Signal::Metrics,
+        types::Signal::Logs => exchange::Signal::Logs,
+    }
+}
+
 impl From<wit::Attempt> for exchange::Attempt {
     fn from(attempt: wit::Attempt) -> Self {
         let encoding = match attempt.encoding {
@@ -37,8 +45,9 @@ impl From<wit::Attempt> for exchange::Attempt {
             types::Encoding::Json => exchange::Encoding::Json,
             types::Encoding::Grpc => exchange::Encoding::Grpc,
         };
+        let signal = signal(attempt.signal);
         let wit::Attempt { upstream, number, elapsed, random, .. } = attempt;
-        Self { upstream, encoding, number, elapsed, random }
+        Self { signal, upstream, encoding, number, elapsed, random }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Directory};
-use podstamp_core::{Filter, diagnose, exchange};
+use podstamp_core::{Filter, diagnose_as, exchange};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
@@ -20,7 +20,7 @@ use bindings::exports::podstamp::filter::filter::{
     Attempt, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
 };
 use bindings::podstamp::filter::pods;
-use bindings::podstamp::filter::types::ConfigFault;
+use bindings::podstamp::filter::types::{ConfigFault, Signal};
 
 struct Component;
 
@@ -54,6 +54,7 @@ impl Guest for Component {
     fn prepare(request: Request) -> Prepared {
         let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
         let request = exchange::Request {
+            signal: convert::signal(request.signal),
             path: &request.path,
             peer: request.peer.and_then(|peer| peer.parse().ok()),
             headers: &headers,
@@ -84,9 +85,9 @@ impl Guest for Component {
         })
     }
 
-    fn diagnose(body: Vec<u8>) -> Result<(), BodyFault> {
+    fn diagnose(signal: Signal, body: Vec<u8>) -> Result<(), BodyFault> {
         ALLOCATOR.call(|| {
-            diagnose(&body).map_err(|fault| BodyFault {
+            diagnose_as(convert::signal(signal), &body).map_err(|fault| BodyFault {
                 offset: fault.offset as u32,
                 path: fault.path,
                 message: fault.kind.to_string(),

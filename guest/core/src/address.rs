@@ -126,7 +126,7 @@ pub fn parse_with_port(entry: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Header;
+    use crate::exchange::{Header, Signal};
 
     fn from(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let headers: Vec<_> = forwarded.iter().map(|value| Header::new("x-forwarded-for", value)).collect();
@@ -135,7 +135,14 @@ mod tests {
 
     fn by_headers(peer: &str, headers: &[Header], trusted: &[&str]) -> Option<String> {
         let trusted: Vec<_> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        let request = Request { path: "/v1/traces", peer: peer.parse().ok(), headers, body: b"", now: None };
+        let request = Request {
+            signal: Signal::Traces,
+            path: "/v1/traces",
+            peer: peer.parse().ok(),
+            headers,
+            body: b"",
+            now: None,
+        };
         connection(&request, &trusted).map(|address| address.to_string())
     }
 

@@ -6,6 +6,7 @@
 
 mod association;
 mod auth;
+mod carried;
 mod catalog;
 mod collector;
 mod component;
@@ -45,17 +46,17 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::claims::Claims;
-use crate::directory::Fields;
+use crate::directory::{Details, Fields};
 use crate::exchange::{Level, Notice};
-use crate::guard::Rules;
-use crate::pipeline::{Pipeline, Step};
-use catalog::{Catalog, Component};
+use crate::pipeline::Pipeline;
+use crate::signal::Signal;
+use catalog::Catalog;
 use findings::Findings;
 use node::Node;
-use own::Own;
-use service::Traces;
+use service::Parts;
 
 pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use carried::Carried;
 pub use compression::Compression;
 pub use cors::Cors;
 pub use environment::{Environment, ReadScalar, Unresolved, resolve};
@@ -80,14 +81,12 @@ pub use url::{BRACKETS, bracketed};
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The processors of the traces pipeline.
-    pub pipeline: Pipeline,
-    /// Where to send, and whose answer the client gets.
-    pub exporter: Exporter,
-    /// Where copies of what is sent go. Nobody waits for them.
-    pub copies: Vec<Exporter>,
-    /// The guard's rules for that upstream.
-    pub rules: Rules,
+    /// What becomes of traces.
+    pub traces: Carried,
+    /// The same of metrics; none: they are not carried.
+    pub metrics: Option<Carried>,
+    /// The same of logs.
+    pub logs: Option<Carried>,
     /// Peers whose X-Forwarded-For, Forwarded and PROXY header are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Listeners whose connections from those peers begin with a PROXY header.
@@ -117,10 +116,38 @@ pub struct Config {
 }
 
 impl Config {
-    /// Which parts of pods the pipeline and the guard need. A directory with these alone answers as one that has them all.
+    /// What becomes of a signal; none: it is not carried.
+    pub fn carried(&self, signal: Signal) -> Option<&Carried> {
+        match signal {
+            Signal::Traces => Some(&self.traces),
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Logs => self.logs.as_ref(),
+        }
+    }
+
+    /// The signals that are carried.
+    pub fn signals(&self) -> impl Iterator<Item = Signal> {
+        Signal::ALL.into_iter().filter(|signal| self.carried(*signal).is_some())
+    }
+
+    /// Which parts of pods the pipelines and the guard need. A directory with these alone answers as one that has them all.
     pub fn fields(&self) -> Fields {
-        let stamps = self.rules.require_host_ip || self.rules.repair_host_ip;
-        self.pipeline.fields().union(if stamps { Claims::FIELDS } else { Fields::NONE })
+        let rules = self.traces.rules;
+        let stamps = rules.require_host_ip || rules.repair_host_ip;
+        let of_guard = if stamps { Claims::FIELDS } else { Fields::NONE };
+        self.pipelines().map(Pipeline::fields).fold(of_guard, Fields::union)
+    }
+
+    /// Which costly parts of pods the pipelines use. A directory need not keep the others.
+    pub fn details(&self) -> Details {
+        self.pipelines().map(Pipeline::details).fold(Details::default(), |all, of| Details {
+            labels: all.labels || of.labels,
+            annotations: all.annotations || of.annotations,
+        })
+    }
+
+    fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
+        Signal::ALL.into_iter().filter_map(|signal| Some(&self.carried(signal)?.pipeline))
     }
 }
 
@@ -191,44 +218,54 @@ fn is_within(path: &str, paths: &BTreeSet<String>) -> bool {
 fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     let mut root = Node::root(document, findings).section();
     let catalog = Catalog::read(&mut root);
-    let Traces { receiver, processors, exporters, authenticators } =
-        service::read(&root.take("service"), &catalog);
+    let service = service::read(&root.take("service"), &catalog);
+    let Parts { receiver, processors, exporters } = service.traces();
     let own = root.take("podstamp");
     root.close();
+    let further =
+        carried::read_further(document, &service, receiver.map(|found| found.id), &catalog, findings);
     catalog.review();
 
-    let received =
-        receiver.map(|component| receiver::read(&component.node, &authenticators)).unwrap_or_default();
-    let steps: Vec<_> = processors
-        .into_iter()
-        .map(|component| (component.node.path(), step(component, received.include_metadata)))
-        .collect();
-    let exporters: Vec<_> = exporters
-        .iter()
-        .map(|component| exporter::read(component.id, &component.node, &authenticators))
-        .collect();
-    let mut exporters = exporters.into_iter();
-    let mut exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
-    let mut copies: Vec<_> = exporters.collect();
+    let (authenticators, signals) = (&service.authenticators, further.signals());
+    let received = receiver
+        .map(|component| receiver::read(&component.node, authenticators, &signals))
+        .unwrap_or_default();
+    let steps = carried::steps(processors, received.include_metadata);
+    let mut exporters =
+        carried::exporters_of(&exporters, authenticators, Signal::Traces, &signals).into_iter();
+    let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
+    let copies: Vec<_> = exporters.collect();
     authenticators.review();
     let own = own::read(&own, received.receiver.largest());
-    share_connections(&mut exporter, &mut copies, &own);
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
-    order::review(&steps, &rules, findings);
-    let steps: Vec<_> = steps.into_iter().map(|(_, step)| step).collect();
-    let request_headers = if received.include_metadata { headers(&steps) } else { Vec::new() };
+    order::review(&steps, &rules, Signal::Traces, findings);
+    let mut request_headers = further.headers;
+    if received.include_metadata {
+        request_headers.extend(carried::headers(&steps));
+    }
+    // Sorted, each once.
+    let request_headers: BTreeSet<_> = request_headers.into_iter().collect();
+    let pipeline = Pipeline::new(steps.into_iter().map(|(_, step)| step).collect());
+    let mut traces = Carried { pipeline, exporter, copies, rules };
+    let (mut metrics, mut logs) = (further.metrics, further.logs);
+    for carried in metrics.iter_mut().chain(&mut logs) {
+        carried.rules = own.guard.further_rules();
+    }
+    let guarded = |exporter: &Exporter| own.guard.is_on(exporter.is_agent);
+    let of_traces = traces.exporters().map(|exporter| (guarded(exporter), exporter));
+    let of_others = metrics.iter_mut().chain(&mut logs).flat_map(Carried::exporters);
+    share_connections(of_traces.chain(of_others.map(|exporter| (false, exporter))).collect(), own.upstream);
     let config = Config {
-        pipeline: Pipeline::new(steps),
-        exporter,
-        copies,
-        rules,
+        traces,
+        metrics,
+        logs,
         trusted_proxies: own.trusted_proxies,
         proxy_protocol: own.proxy_protocol,
         strict_ports: own.strict_ports,
         include_metadata: received.include_metadata,
-        request_headers,
+        request_headers: request_headers.into_iter().collect(),
         receiver: received.receiver,
         upstream: own.upstream,
         limits: own.limits,
@@ -241,21 +278,15 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     (config, unused)
 }
 
-/// How many connections each upstream gets. Two exporters to the same one share the fewest.
-fn share_connections(exporter: &mut Exporter, copies: &mut [Exporter], own: &Own) {
-    let mut all: Vec<_> = std::iter::once(exporter).chain(copies).collect();
-    let asked = |exporter: &Exporter| own.upstream.connections(own.guard.is_on(exporter.is_agent));
-    let asked: Vec<_> = all.iter().map(|each| (each.authority().to_owned(), asked(each))).collect();
-    for exporter in &mut all {
+/// How many connections each upstream gets, which the guard may be on for. Two exporters to the same one share the fewest.
+fn share_connections(exporters: Vec<(bool, &mut Exporter)>, upstream: Upstream) {
+    let asked = exporters
+        .iter()
+        .map(|(guarded, exporter)| (exporter.authority().to_owned(), upstream.connections(*guarded)));
+    let asked: Vec<_> = asked.collect();
+    for (_, exporter) in exporters {
         let same = asked.iter().filter(|(authority, count)| authority == exporter.authority() && *count > 0);
         exporter.connections = same.map(|(_, count)| *count).min().unwrap_or_default();
-    }
-}
-
-fn step(component: &Component<'_>, include_metadata: bool) -> Step {
-    match component.type_name() {
-        "resource" => Step::Resource(resource::read(&component.node, include_metadata)),
-        _ => Step::Kubernetes(kubernetes::read(&component.node)),
     }
 }
 
@@ -264,21 +295,6 @@ fn implied_exporter(findings: &Findings) -> Exporter {
     let message = format!("missing, so traces go to the deepflow-agent on this host, {DEFAULT_URL}");
     findings.notice(Level::Info, "config-default", path, &message);
     exporter::default(path)
-}
-
-/// Names of the headers that actions read, each once.
-fn headers(steps: &[Step]) -> Vec<String> {
-    let mut names: Vec<_> = steps
-        .iter()
-        .flat_map(|step| match step {
-            Step::Resource(actions) => actions.as_slice(),
-            Step::Kubernetes(_) => &[],
-        })
-        .filter_map(|action| action.header().map(str::to_owned))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// What runs where nothing is configured: the pipeline that DeepFlow documents for load balancers, towards the agent on

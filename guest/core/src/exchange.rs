@@ -5,17 +5,20 @@ use std::net::IpAddr;
 
 use crate::edit::Edits;
 pub use crate::guard::Mended;
+pub use crate::signal::Signal;
 
 /// An export request as it came in, its content coding already undone.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
+    /// What it carries, as its path tells.
+    pub signal: Signal,
     /// Path of the URL, without the query.
     pub path: &'a str,
     /// Address of the TCP peer; none where the host does not know it.
     pub peer: Option<IpAddr>,
     /// At least the headers that [`Filter::request_headers`](crate::Filter::request_headers) names.
     pub headers: &'a [Header],
-    /// An ExportTraceServiceRequest; of gRPC, the message without its frame.
+    /// An export request of that signal; of gRPC, the message without its frame.
     pub body: &'a [u8],
     /// Nanoseconds since 1970 by the host's clock; none where it has none, and rules about time are then off.
     pub now: Option<u64>,
@@ -101,7 +104,7 @@ pub struct Outbound {
     pub content: Content,
     /// The requests that the body leaves as, in order and never empty: each begins where the one before it ends.
     ///
-    /// Each is an ExportTraceServiceRequest by itself. One after the other of them is sent, and the client is answered once.
+    /// Each is an export request by itself. One after the other of them is sent, and the client is answered once.
     /// Consecutive ones, also of several clients, may be put together, as long as the sums stay within what the upstream
     /// takes.
     pub parts: Vec<Part>,
@@ -180,7 +183,7 @@ pub struct Answer {
 /// How many of what the filter met in one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// ResourceSpans.
+    /// ResourceSpans, ResourceMetrics or ResourceLogs.
     pub resources: u32,
     /// Spans.
     pub spans: u32,
@@ -202,7 +205,7 @@ pub struct Report {
     pub refused: u32,
     /// Span kinds outside 0..5 that were cleared.
     pub kinds_cleared: u32,
-    /// Resources created because ResourceSpans had none.
+    /// Resources created where there was none.
     pub resources_created: u32,
     /// Duplicate or non-canonical `app.host.ip` made one and canonical.
     pub addresses_normalised: u32,
@@ -225,6 +228,8 @@ pub struct Report {
 /// Where a request stands when an attempt to send it has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
+    /// What the request carries.
+    pub signal: Signal,
     /// Where it was sent: 0 for the outbound itself, n for the nth of its copies.
     pub upstream: u32,
     /// From [`Outbound`].

@@ -8,18 +8,19 @@ pub mod unreadable;
 use serde_json::Value as Json;
 
 use crate::address;
-use crate::config::{self, AGENT_PATHS, Config, Exporter, Fault};
+use crate::config::{self, AGENT_PATHS, Carried, Config, Exporter, Fault};
 use crate::directory::Directory;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
-    Report, Request, Upstream, Verdict,
+    Report, Request, Signal, Upstream, Verdict,
 };
-use crate::guard::Mended;
 use crate::guard::mend::mend;
+use crate::guard::{Mended, Rules};
 use crate::json;
-use crate::message::diagnose;
+use crate::labels::Label as _;
+use crate::message::diagnose_as;
 use crate::pipeline::Context;
-use crate::trace::{Walked, walk};
+use crate::trace::{Checks, Walked, walk};
 use crate::wire::{BodyFault, FaultKind};
 use answer::{Code, Failure, JSON, PROTOBUF, success};
 
@@ -28,7 +29,13 @@ use answer::{Code, Failure, JSON, PROTOBUF, success};
 pub struct Filter {
     config: Config,
     request_headers: Vec<String>,
-    outbound_headers: Vec<Header>,
+    /// Where each signal goes, and behind it its copies. None: it is not carried.
+    upstreams: [Option<Upstreams>; 3],
+}
+
+#[derive(Clone, Debug)]
+struct Upstreams {
+    first: Upstream,
     copies: Vec<Upstream>,
 }
 
@@ -43,14 +50,8 @@ impl Filter {
         let mut request_headers =
             ["content-type", "forwarded", "x-forwarded-for"].map(str::to_owned).to_vec();
         request_headers.extend(config.request_headers.iter().cloned());
-        let outbound_headers = headers(&config.exporter);
-        let copies = config.copies.iter().map(|exporter| Upstream {
-            url: exporter.url.clone(),
-            headers: headers(exporter),
-            timeout: exporter.timeout,
-        });
-        let copies = copies.collect();
-        Self { config, request_headers, outbound_headers, copies }
+        let upstreams = Signal::ALL.map(|signal| config.carried(signal).map(Upstreams::new));
+        Self { config, request_headers, upstreams }
     }
 
     /// Names of the request headers that [`Filter::prepare`] reads, in lower case.
@@ -63,9 +64,9 @@ impl Filter {
         &self.config
     }
 
-    /// Headers of each request to the upstream, besides content-length.
-    pub fn outbound_headers(&self) -> &[Header] {
-        &self.outbound_headers
+    /// Headers of each request to the upstream of a signal, besides content-length.
+    pub fn outbound_headers(&self, signal: Signal) -> &[Header] {
+        self.upstreams(signal).map_or(&[], |upstreams| &upstreams.first.headers)
     }
 
     /// What a person should know about the configuration.
@@ -79,6 +80,9 @@ impl Filter {
         let mut notices = Vec::new();
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
+            Ok(encoding) if self.upstreams(request.signal).is_none() => {
+                Verdict::Answer(not_carried(request.signal, encoding))
+            }
             Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report, &mut notices),
             Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report, &mut notices),
         };
@@ -93,7 +97,7 @@ impl Filter {
         report: &mut Report,
         notices: &mut Vec<Notice>,
     ) -> Verdict {
-        let body = match json::transcode(request.body) {
+        let body = match json::transcode_as(request.signal, request.body) {
             Ok(body) => body,
             Err(fault) => return refused(Encoding::Json, &fault, report),
         };
@@ -115,7 +119,7 @@ impl Filter {
         report: &mut Report,
         notices: &mut Vec<Notice>,
     ) -> Verdict {
-        let rules = &self.config.rules;
+        let rules = self.rules(request.signal);
         let rewritten = match self.check_and_rewrite(request, directory, report, notices) {
             Err(fault) if fault.kind == FaultKind::Utf8 && rules.mend_text => {
                 *report = Report::default();
@@ -124,7 +128,9 @@ impl Filter {
             rewritten => rewritten,
         };
         let (content, parts) = match rewritten {
-            Ok(_) if report.resources == 0 => return Verdict::Answer(success(encoding, None)),
+            Ok(_) if report.resources == 0 => {
+                return Verdict::Answer(success(request.signal, encoding, None));
+            }
             Ok(rewritten) => rewritten,
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
                 return too_large(encoding, &fault, "deepflow-agent", report);
@@ -139,15 +145,11 @@ impl Filter {
             }
             Err(fault) => return refused(encoding, &fault, report),
         };
-        Verdict::Forward(Outbound {
-            url: self.config.exporter.url.clone(),
-            headers: self.outbound_headers.clone(),
-            timeout: self.config.exporter.timeout,
-            copies: self.copies.clone(),
-            content,
-            parts,
-            encoding,
-        })
+        let Some(Upstreams { first, copies }) = self.upstreams(request.signal).cloned() else {
+            return Verdict::Answer(not_carried(request.signal, encoding));
+        };
+        let Upstream { url, headers, timeout } = first;
+        Verdict::Forward(Outbound { url, headers, timeout, copies, content, parts, encoding })
     }
 
     fn check_and_rewrite(
@@ -157,8 +159,8 @@ impl Filter {
         report: &mut Report,
         notices: &mut Vec<Notice>,
     ) -> Result<(Content, Vec<Part>), BodyFault> {
-        if self.config.rules.check_full {
-            diagnose(request.body)?;
+        if self.rules(request.signal).check_full {
+            diagnose_as(request.signal, request.body)?;
         }
         self.rewrite(request, directory, report, notices)
     }
@@ -185,11 +187,11 @@ impl Filter {
         report: &mut Report,
         notices: &mut Vec<Notice>,
     ) -> Result<(Content, Vec<Part>), BodyFault> {
-        let rules = self.config.rules;
+        let Carried { pipeline, rules, .. } = self.carried(request.signal);
         let connection = address::connection(request, &self.config.trusted_proxies);
         let context = Context::new(request, connection, directory, self.config.include_metadata);
-        let walked = walk(request.body, &rules.checks(request.now), |resource| {
-            let pipeline = &self.config.pipeline;
+        let checks = Checks { signal: request.signal, ..rules.checks(request.now) };
+        let walked = walk(request.body, &checks, |resource| {
             let run = pipeline.run(resource, &context);
             rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context, report);
         })?;
@@ -213,13 +215,13 @@ impl Filter {
 
     /// Reads how an attempt to send ended: what to answer the client, or when to try again.
     pub fn conclude(&self, attempt: &Attempt, outcome: &Outcome<'_>) -> Next {
-        let encoding = attempt.encoding;
-        let exporter = self.exporter(attempt.upstream);
+        let Attempt { signal, encoding, .. } = *attempt;
+        let exporter = self.exporter(attempt);
         let Exporter { url, url_key: fix, .. } = exporter;
         let failed = |status, code, text: &str| Failure::new(status, code, text).answer(encoding);
         let answer = match outcome {
             Outcome::Response { status: 200..=299, headers, body } => {
-                success(encoding, answer::partial_success(headers, body))
+                success(signal, encoding, answer::partial_success(headers, body))
             }
             Outcome::Response { status: status @ (429 | 502..=504), headers, .. } => {
                 let asked = retry::asked_delay(headers);
@@ -231,9 +233,11 @@ impl Filter {
                 noted(answer, Level::Warning, "upstream-busy", format!("{url}: {text}"))
             }
             Outcome::Response { status: 404 | 405, .. } => {
-                let text = format!(
-                    "{url} has nothing that takes traces; deepflow-agent takes them at /api/v1/otel/trace: correct {fix}"
-                );
+                let agent = match signal {
+                    Signal::Traces => "; deepflow-agent takes them at /api/v1/otel/trace",
+                    Signal::Metrics | Signal::Logs => "",
+                };
+                let text = format!("{url} has nothing that takes {}{agent}: correct {fix}", signal.name());
                 noted(failed(500, Code::Internal, &text), Level::Error, "upstream-not-found", text)
             }
             Outcome::Response { status: status @ (400 | 413), .. } => {
@@ -255,15 +259,15 @@ impl Filter {
                 let tries = attempt.number;
                 // deepflow-agent itself has no TLS: who answers by it is somebody else, or stands ahead of it.
                 let text = match &exporter.tls {
-                    Some(_) => format!("no connection to {url} in {tries} attempts: {reason}; see {fix}"),
-                    None => format!(
+                    None if signal == Signal::Traces => format!(
                         "no connection to {url} in {tries} attempts: {reason}; is deepflow-agent's integration on \
                          (inputs.integration.enabled), and the port right (the Service has 80, the pod 38086)? See {fix}"
                     ),
+                    _ => format!("no connection to {url} in {tries} attempts: {reason}; see {fix}"),
                 };
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
-            Outcome::Closed(body) => return self.closed(exporter, encoding, body),
+            Outcome::Closed(body) => return self.closed(exporter, attempt, body),
             Outcome::TimedOut => {
                 let text = format!("no answer from the upstream within {} ms", exporter.timeout);
                 let message = format!("{url}: {text}");
@@ -275,18 +279,19 @@ impl Filter {
                 noted(failed(500, Code::Internal, text), Level::Error, "upstream-oversized", message)
             }
         };
-        Next::Answer(answer)
+        Next::Answer(of_signal(signal, answer))
     }
 
     /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
     /// What JSON was turned into is sound, so there the body has nothing to tell.
-    fn closed(&self, exporter: &Exporter, encoding: Encoding, body: &[u8]) -> Next {
-        let rules = &self.config.rules;
+    fn closed(&self, exporter: &Exporter, attempt: &Attempt, body: &[u8]) -> Next {
+        let Attempt { signal, encoding, .. } = *attempt;
+        let rules = self.rules(signal);
         let asks = encoding != Encoding::Json && (rules.mend_text || rules.refuse_undecodable);
-        let mut found = if asks { diagnose(body) } else { Ok(()) };
+        let mut found = if asks { diagnose_as(signal, body) } else { Ok(()) };
         if rules.mend_text && found.as_ref().is_err_and(|fault| fault.kind == FaultKind::Utf8) {
             let mended = mend(body);
-            found = diagnose(&mended.body);
+            found = diagnose_as(signal, &mended.body);
             if found.is_ok() {
                 return Next::Mend(mended);
             }
@@ -298,21 +303,50 @@ impl Filter {
         }
         let text = "the upstream closed the connection without an answer, and the batch is sound";
         let answer = later(exporter, encoding, 503, text, None);
-        Next::Answer(noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url)))
+        let answer = noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url));
+        Next::Answer(of_signal(signal, answer))
     }
 
     /// What to answer where [`Next::Mend`] cannot be done, with the `body` that [`Outcome::Closed`] carried.
-    pub fn not_mended(&self, encoding: Encoding, body: &[u8]) -> Answer {
-        match diagnose(body) {
+    pub fn not_mended(&self, signal: Signal, encoding: Encoding, body: &[u8]) -> Answer {
+        match diagnose_as(signal, body) {
             Err(fault) => undecodable(encoding, &fault),
-            Ok(()) => later(&self.config.exporter, encoding, 503, "the upstream closed the connection", None),
+            Ok(()) => {
+                let exporter = &self.carried(signal).exporter;
+                later(exporter, encoding, 503, "the upstream closed the connection", None)
+            }
         }
     }
 
+    fn upstreams(&self, signal: Signal) -> Option<&Upstreams> {
+        self.upstreams.get(signal as usize)?.as_ref()
+    }
+
+    /// What becomes of a signal; of one that is not carried nobody asks.
+    fn carried(&self, signal: Signal) -> &Carried {
+        self.config.carried(signal).unwrap_or(&self.config.traces)
+    }
+
+    fn rules(&self, signal: Signal) -> &Rules {
+        &self.carried(signal).rules
+    }
+
     /// The exporter that an attempt went to.
-    fn exporter(&self, upstream: u32) -> &Exporter {
-        let copy = (upstream as usize).checked_sub(1).and_then(|index| self.config.copies.get(index));
-        copy.unwrap_or(&self.config.exporter)
+    fn exporter(&self, attempt: &Attempt) -> &Exporter {
+        let Carried { exporter, copies, .. } = self.carried(attempt.signal);
+        let copy = (attempt.upstream as usize).checked_sub(1).and_then(|index| copies.get(index));
+        copy.unwrap_or(exporter)
+    }
+}
+
+impl Upstreams {
+    fn new(carried: &Carried) -> Self {
+        let upstream = |exporter: &Exporter| Upstream {
+            url: exporter.url.clone(),
+            headers: headers(exporter),
+            timeout: exporter.timeout,
+        };
+        Self { first: upstream(&carried.exporter), copies: carried.copies.iter().map(upstream).collect() }
     }
 }
 
@@ -357,6 +391,12 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
     }
 }
 
+/// For a signal without a pipeline.
+fn not_carried(signal: Signal, encoding: Encoding) -> Answer {
+    let text = format!("podstamp carries no {} here: set {}=none", signal.name(), signal.variable());
+    Failure::new(404, Code::Unimplemented, &text).answer(encoding)
+}
+
 fn unsupported_type(encoding: Encoding) -> Answer {
     let text = "content-type has to be application/x-protobuf or application/json";
     let answer = Failure::new(415, Code::InvalidArgument, text).answer(encoding);
@@ -379,6 +419,17 @@ fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
     let text = format!("the batch cannot be decoded: {fault}");
     let failure = Failure { fault: Some(fault), ..Failure::new(400, Code::InvalidArgument, &text) };
     noted(failure.answer(encoding), Level::Warning, "batch-refused", text)
+}
+
+/// Notices of other signals than traces go by keys of their own: each signal has another upstream.
+fn of_signal(signal: Signal, answer: Answer) -> Answer {
+    let notice = answer.notice.map(|notice| match signal {
+        Signal::Traces => notice,
+        Signal::Metrics | Signal::Logs => {
+            Notice { key: format!("{}-{}", notice.key, signal.name()).into(), ..notice }
+        }
+    });
+    Answer { notice, ..answer }
 }
 
 fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {

@@ -11,6 +11,7 @@ pub(crate) mod names;
 pub(crate) mod peers;
 pub(crate) mod times;
 
+use crate::signal::Signal;
 use crate::trace::Checks;
 pub(crate) use host_ip::usable_host_ip;
 pub use memory::Limits;
@@ -90,9 +91,10 @@ impl Rules {
         check_full: false,
     };
 
-    /// What the walk looks for. `now` is the host's clock.
+    /// What the walk looks for in spans. `now` is the host's clock.
     pub fn checks(&self, now: Option<u64>) -> Checks {
         Checks {
+            signal: Signal::Traces,
             clear_kinds: self.clear_span_kind,
             peer_family: self.peer_family,
             long_names: self.long_names,

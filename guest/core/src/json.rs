@@ -1,6 +1,6 @@
 //! OTLP/JSON to protobuf.
 //!
-//! [`transcode`] turns the JSON text of an ExportTraceServiceRequest into its protobuf bytes, which then go the way of all
+//! [`transcode`] turns the JSON text of an export request into its protobuf bytes, which then go the way of all
 //! requests. It reads the text once, field by field along a table of the messages, and builds no tree: what it needs beside
 //! the text is the result, which is about half as long and never much longer than the text.
 //!
@@ -27,6 +27,7 @@ use serde_core::de::DeserializeSeed;
 use serde_json::Deserializer;
 
 use crate::message::Message;
+use crate::signal::Signal;
 use crate::wire::{BodyFault, FaultKind};
 use fields::Kind;
 use place::Place;
@@ -36,12 +37,20 @@ use writer::Writer;
 
 /// Turns an ExportTraceServiceRequest in JSON into one in protobuf.
 ///
-/// The result is canonical in its lengths and varints, and sound: [`diagnose`](crate::diagnose) finds nothing in it. The
+/// # Errors
+/// As those of [`transcode_as`].
+pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
+    transcode_as(Signal::Traces, body)
+}
+
+/// Turns an export request of a signal in JSON into one in protobuf.
+///
+/// The result is canonical in its lengths and varints, and sound: [`diagnose_as`](crate::diagnose_as) finds nothing in it. The
 /// order of fields is the text's.
 ///
 /// # Errors
 /// The first fault of the text, with its line and column.
-pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
+pub fn transcode_as(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     let fault = |place: Place, path, problem| {
         let Place { offset, position } = place;
         BodyFault { offset, position: Some(position), path, kind: problem }
@@ -55,7 +64,7 @@ pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     let mut writer = Writer::for_text(text);
     let mut deserializer = Deserializer::from_str(text);
     let request = Value {
-        kind: Kind::One(Message::Request),
+        kind: Kind::One(Message::request(signal)),
         tag: writer::NO_TAG,
         presence: Presence::Element,
         to: &mut writer,

@@ -1,7 +1,7 @@
 //! podstamp's filter: OTLP bytes in, decisions out.
 //!
 //! The filter stamps every resource of an OTLP trace export with `app.host.ip`, the IP of the pod that made the spans, so
-//! that DeepFlow can join them with its eBPF spans. It never does I/O and never waits: a host hands in what arrived and
+//! that DeepFlow can join them with its eBPF spans, and runs the pipelines of metrics and logs over theirs. It never does I/O and never waits: a host hands in what arrived and
 //! carries out what comes back.
 //!
 //! - [`Filter::configure`] compiles the OpenTelemetry Collector's configuration document;
@@ -11,7 +11,7 @@
 //! All that it asks of the world is the pod [`Directory`].
 //!
 //! # Limits
-//! Only traces. What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
+//! What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
 //! addressed with 32-bit offsets.
 
 pub mod action;
@@ -36,4 +36,4 @@ pub mod wire;
 
 pub use directory::Directory;
 pub use export::Filter;
-pub use message::diagnose;
+pub use message::{diagnose, diagnose_as};

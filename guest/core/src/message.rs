@@ -1,8 +1,9 @@
-//! The messages of an OTLP trace export: field numbers, names and kinds, and the diagnosis that checks all of them.
+//! The messages of OTLP exports: field numbers, names and kinds, and the diagnosis that checks all of them.
 //!
-//! From opentelemetry-proto v1.11.0, `trace/v1`, `common/v1` and `resource/v1`. Fields that stand there for other
-//! signals only (`key_strindex`, `string_value_strindex`) and reserved ones pass as unknown.
+//! From opentelemetry-proto v1.11.0, `trace/v1`, `metrics/v1`, `logs/v1`, `common/v1` and `resource/v1`. Fields that stand
+//! there for profiles only (`key_strindex`, `string_value_strindex`) and reserved ones pass as unknown.
 
+use crate::signal::Signal;
 use crate::wire::{
     self, BodyFault, Broken, FIXED32, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT, check_text, is_ascii,
     length_delimited, offset_in, varint,
@@ -25,6 +26,26 @@ pub(crate) enum Message {
     AnyValue,
     ArrayValue,
     KeyValueList,
+    MetricsRequest,
+    ResourceMetrics,
+    ScopeMetrics,
+    Metric,
+    Gauge,
+    Sum,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+    NumberPoint,
+    HistogramPoint,
+    ExponentialPoint,
+    Buckets,
+    SummaryPoint,
+    Quantile,
+    Exemplar,
+    LogsRequest,
+    ResourceLogs,
+    ScopeLogs,
+    LogRecord,
 }
 
 /// The kinds of field.
@@ -35,6 +56,10 @@ pub(crate) enum Kind {
     Fixed32,
     Bytes,
     Text,
+    /// Repeated numbers of a fixed length, end to end or each by itself.
+    Fixed64s,
+    /// The same with varints.
+    Varints,
     /// A singular message.
     One(Message),
     /// A repeated message.
@@ -49,17 +74,39 @@ impl Kind {
             Self::Varint => VARINT,
             Self::Fixed64 => FIXED64,
             Self::Fixed32 => FIXED32,
-            Self::Bytes | Self::Text | Self::One(_) | Self::Many(_) => LENGTH,
+            Self::Bytes | Self::Text | Self::Fixed64s | Self::Varints | Self::One(_) | Self::Many(_) => {
+                LENGTH
+            }
+        }
+    }
+
+    /// The kind of a field that has wire type `wire`, if it may have that. A repeated number may stand by itself.
+    #[inline(always)]
+    const fn as_met(self, wire: u8) -> Option<Self> {
+        match (self, wire) {
+            (Self::Fixed64s, FIXED64) => Some(Self::Fixed64),
+            (Self::Varints, VARINT) => Some(Self::Varint),
+            _ if wire == self.wire() => Some(self),
+            _ => None,
         }
     }
 }
 
 impl Message {
+    /// The request that exports a signal.
+    pub(crate) const fn request(signal: Signal) -> Self {
+        match signal {
+            Signal::Traces => Self::Request,
+            Signal::Metrics => Self::MetricsRequest,
+            Signal::Logs => Self::LogsRequest,
+        }
+    }
+
     /// Name and kind of a field; none for one that is not known.
     #[inline(always)]
     #[rustfmt::skip]
     pub(crate) const fn field(self, number: u32) -> Option<(&'static str, Kind)> {
-        use Kind::{Bytes, Fixed32, Fixed64, Many, One, Text, Varint};
+        use Kind::{Bytes, Fixed32, Fixed64, Fixed64s, Many, One, Text, Varint, Varints};
         Some(match (self, number) {
             (Self::Request, 1) => ("resource_spans", Many(Self::ResourceSpans)),
 
@@ -130,6 +177,118 @@ impl Message {
 
             (Self::ArrayValue, 1) => ("values", Many(Self::AnyValue)),
             (Self::KeyValueList, 1) => ("values", Many(Self::KeyValue)),
+
+            (Self::MetricsRequest, 1) => ("resource_metrics", Many(Self::ResourceMetrics)),
+
+            (Self::ResourceMetrics, 1) => ("resource", One(Self::Resource)),
+            (Self::ResourceMetrics, 2) => ("scope_metrics", Many(Self::ScopeMetrics)),
+            (Self::ResourceMetrics, 3) => ("schema_url", Text),
+
+            (Self::ScopeMetrics, 1) => ("scope", One(Self::Scope)),
+            (Self::ScopeMetrics, 2) => ("metrics", Many(Self::Metric)),
+            (Self::ScopeMetrics, 3) => ("schema_url", Text),
+
+            (Self::Metric, 1) => ("name", Text),
+            (Self::Metric, 2) => ("description", Text),
+            (Self::Metric, 3) => ("unit", Text),
+            (Self::Metric, 5) => ("gauge", One(Self::Gauge)),
+            (Self::Metric, 7) => ("sum", One(Self::Sum)),
+            (Self::Metric, 9) => ("histogram", One(Self::Histogram)),
+            (Self::Metric, 10) => ("exponential_histogram", One(Self::ExponentialHistogram)),
+            (Self::Metric, 11) => ("summary", One(Self::Summary)),
+            (Self::Metric, 12) => ("metadata", Many(Self::KeyValue)),
+
+            (Self::Gauge, 1) => ("data_points", Many(Self::NumberPoint)),
+
+            (Self::Sum, 1) => ("data_points", Many(Self::NumberPoint)),
+            (Self::Sum, 2) => ("aggregation_temporality", Varint),
+            (Self::Sum, 3) => ("is_monotonic", Varint),
+
+            (Self::Histogram, 1) => ("data_points", Many(Self::HistogramPoint)),
+            (Self::Histogram, 2) => ("aggregation_temporality", Varint),
+
+            (Self::ExponentialHistogram, 1) => ("data_points", Many(Self::ExponentialPoint)),
+            (Self::ExponentialHistogram, 2) => ("aggregation_temporality", Varint),
+
+            (Self::Summary, 1) => ("data_points", Many(Self::SummaryPoint)),
+
+            (Self::NumberPoint, 2) => ("start_time_unix_nano", Fixed64),
+            (Self::NumberPoint, 3) => ("time_unix_nano", Fixed64),
+            (Self::NumberPoint, 4) => ("as_double", Fixed64),
+            (Self::NumberPoint, 5) => ("exemplars", Many(Self::Exemplar)),
+            (Self::NumberPoint, 6) => ("as_int", Fixed64),
+            (Self::NumberPoint, 7) => ("attributes", Many(Self::KeyValue)),
+            (Self::NumberPoint, 8) => ("flags", Varint),
+
+            (Self::HistogramPoint, 2) => ("start_time_unix_nano", Fixed64),
+            (Self::HistogramPoint, 3) => ("time_unix_nano", Fixed64),
+            (Self::HistogramPoint, 4) => ("count", Fixed64),
+            (Self::HistogramPoint, 5) => ("sum", Fixed64),
+            (Self::HistogramPoint, 6) => ("bucket_counts", Fixed64s),
+            (Self::HistogramPoint, 7) => ("explicit_bounds", Fixed64s),
+            (Self::HistogramPoint, 8) => ("exemplars", Many(Self::Exemplar)),
+            (Self::HistogramPoint, 9) => ("attributes", Many(Self::KeyValue)),
+            (Self::HistogramPoint, 10) => ("flags", Varint),
+            (Self::HistogramPoint, 11) => ("min", Fixed64),
+            (Self::HistogramPoint, 12) => ("max", Fixed64),
+
+            (Self::ExponentialPoint, 1) => ("attributes", Many(Self::KeyValue)),
+            (Self::ExponentialPoint, 2) => ("start_time_unix_nano", Fixed64),
+            (Self::ExponentialPoint, 3) => ("time_unix_nano", Fixed64),
+            (Self::ExponentialPoint, 4) => ("count", Fixed64),
+            (Self::ExponentialPoint, 5) => ("sum", Fixed64),
+            (Self::ExponentialPoint, 6) => ("scale", Varint),
+            (Self::ExponentialPoint, 7) => ("zero_count", Fixed64),
+            (Self::ExponentialPoint, 8) => ("positive", One(Self::Buckets)),
+            (Self::ExponentialPoint, 9) => ("negative", One(Self::Buckets)),
+            (Self::ExponentialPoint, 10) => ("flags", Varint),
+            (Self::ExponentialPoint, 11) => ("exemplars", Many(Self::Exemplar)),
+            (Self::ExponentialPoint, 12) => ("min", Fixed64),
+            (Self::ExponentialPoint, 13) => ("max", Fixed64),
+            (Self::ExponentialPoint, 14) => ("zero_threshold", Fixed64),
+
+            (Self::Buckets, 1) => ("offset", Varint),
+            (Self::Buckets, 2) => ("bucket_counts", Varints),
+
+            (Self::SummaryPoint, 2) => ("start_time_unix_nano", Fixed64),
+            (Self::SummaryPoint, 3) => ("time_unix_nano", Fixed64),
+            (Self::SummaryPoint, 4) => ("count", Fixed64),
+            (Self::SummaryPoint, 5) => ("sum", Fixed64),
+            (Self::SummaryPoint, 6) => ("quantile_values", Many(Self::Quantile)),
+            (Self::SummaryPoint, 7) => ("attributes", Many(Self::KeyValue)),
+            (Self::SummaryPoint, 8) => ("flags", Varint),
+
+            (Self::Quantile, 1) => ("quantile", Fixed64),
+            (Self::Quantile, 2) => ("value", Fixed64),
+
+            (Self::Exemplar, 2) => ("time_unix_nano", Fixed64),
+            (Self::Exemplar, 3) => ("as_double", Fixed64),
+            (Self::Exemplar, 4) => ("span_id", Bytes),
+            (Self::Exemplar, 5) => ("trace_id", Bytes),
+            (Self::Exemplar, 6) => ("as_int", Fixed64),
+            (Self::Exemplar, 7) => ("filtered_attributes", Many(Self::KeyValue)),
+
+            (Self::LogsRequest, 1) => ("resource_logs", Many(Self::ResourceLogs)),
+
+            (Self::ResourceLogs, 1) => ("resource", One(Self::Resource)),
+            (Self::ResourceLogs, 2) => ("scope_logs", Many(Self::ScopeLogs)),
+            (Self::ResourceLogs, 3) => ("schema_url", Text),
+
+            (Self::ScopeLogs, 1) => ("scope", One(Self::Scope)),
+            (Self::ScopeLogs, 2) => ("log_records", Many(Self::LogRecord)),
+            (Self::ScopeLogs, 3) => ("schema_url", Text),
+
+            (Self::LogRecord, 1) => ("time_unix_nano", Fixed64),
+            (Self::LogRecord, 2) => ("severity_number", Varint),
+            (Self::LogRecord, 3) => ("severity_text", Text),
+            (Self::LogRecord, 5) => ("body", One(Self::AnyValue)),
+            (Self::LogRecord, 6) => ("attributes", Many(Self::KeyValue)),
+            (Self::LogRecord, 7) => ("dropped_attributes_count", Varint),
+            (Self::LogRecord, 8) => ("flags", Fixed32),
+            (Self::LogRecord, 9) => ("trace_id", Bytes),
+            (Self::LogRecord, 10) => ("span_id", Bytes),
+            (Self::LogRecord, 11) => ("observed_time_unix_nano", Fixed64),
+            (Self::LogRecord, 12) => ("event_name", Text),
             _ => return None,
         })
     }
@@ -146,16 +305,21 @@ impl Message {
     }
 }
 
-/// Checks a whole request, down to the attribute values of spans.
+/// Checks a whole trace export, down to the attribute values of spans.
 pub fn diagnose(body: &[u8]) -> Result<(), BodyFault> {
-    Message::Request.check(body, MAX_DEPTH).map_err(|broken| locate(body, broken))
+    diagnose_as(Signal::Traces, body)
+}
+
+/// Checks a whole export of a signal, down to the values of attributes.
+pub fn diagnose_as(signal: Signal, body: &[u8]) -> Result<(), BodyFault> {
+    Message::request(signal).check(body, MAX_DEPTH).map_err(|broken| locate(signal, body, broken))
 }
 
 /// A fault with its place in the body.
 #[cold]
-pub(crate) fn locate(body: &[u8], broken: Broken) -> BodyFault {
+pub(crate) fn locate(signal: Signal, body: &[u8], broken: Broken) -> BodyFault {
     let offset = broken.offset(body);
-    BodyFault { offset, position: None, path: path(body, offset), kind: broken.kind }
+    BodyFault { offset, position: None, path: path(signal, body, offset), kind: broken.kind }
 }
 
 fn check_span(bytes: &[u8], depth: u32) -> Result<(), Broken> {
@@ -186,9 +350,9 @@ fn check_as(message: Message, bytes: &[u8], depth: u32) -> Result<(), Broken> {
             rest = wire::skip(number, wire, after, depth).map_err(broken)?;
             continue;
         };
-        if wire != kind.wire() {
+        let Some(kind) = kind.as_met(wire) else {
             return Err(broken(FaultKind::Mismatch { field: number, wire }));
-        }
+        };
         rest = match kind {
             Kind::Varint => varint(after).map_err(broken)?.1,
             Kind::Fixed64 => wire::fixed(after, 8).map_err(broken)?,
@@ -197,6 +361,20 @@ fn check_as(message: Message, bytes: &[u8], depth: u32) -> Result<(), Broken> {
             Kind::Text => {
                 let (text, tail) = length_delimited(after).map_err(broken)?;
                 check_text(text)?;
+                tail
+            }
+            Kind::Fixed64s => {
+                let (numbers, tail) = length_delimited(after).map_err(broken)?;
+                if !numbers.len().is_multiple_of(8) {
+                    return Err(broken(FaultKind::Truncated));
+                }
+                tail
+            }
+            Kind::Varints => {
+                let (mut numbers, tail) = length_delimited(after).map_err(broken)?;
+                while !numbers.is_empty() {
+                    numbers = varint(numbers).map_err(broken)?.1;
+                }
                 tail
             }
             Kind::One(child) | Kind::Many(child) => {
@@ -238,9 +416,9 @@ fn is_plain_attribute(bytes: &[u8]) -> bool {
 }
 
 /// The path of the innermost message that holds an offset.
-fn path(body: &[u8], offset: usize) -> String {
+fn path(signal: Signal, body: &[u8], offset: usize) -> String {
     let mut path = String::new();
-    let mut message = Message::Request;
+    let mut message = Message::request(signal);
     let mut rest = body;
     let mut seen: Vec<u32> = Vec::new();
     // A field that cannot be read is where the fault is: the message around it is the innermost.

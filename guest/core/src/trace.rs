@@ -1,5 +1,7 @@
-//! The walk over an ExportTraceServiceRequest: reads Resources whole and spans down to their own fields, and collects the
-//! edits that its caller's changes amount to. One pass, nothing allocated for a span.
+//! The walk over an export request: reads Resources whole and spans down to their own fields, and collects the edits that
+//! its caller's changes amount to. One pass, nothing allocated for a span.
+//!
+//! Requests of all signals have the same shape down to their scopes. Of metrics and logs nothing below that is looked at.
 //!
 //! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
@@ -14,6 +16,7 @@ use crate::guard::peers::{self, Peer};
 use crate::guard::times::{OddTimes, Times, TimesMet};
 use crate::message::{Message, locate};
 use crate::resource::Resource;
+use crate::signal::Signal;
 use crate::wire::{
     self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_RESOURCE_PARTS,
     MAX_RESOURCES, put_varint,
@@ -25,7 +28,7 @@ use span::walk_span;
 pub struct Walked {
     /// The changes; none if the body can go on as it is.
     pub edits: Edits,
-    /// ResourceSpans.
+    /// ResourceSpans, ResourceMetrics or ResourceLogs.
     pub resources: u32,
     /// Spans.
     pub spans: u32,
@@ -46,6 +49,8 @@ pub struct Walked {
 /// What a walk looks for in spans, and what it keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
+    /// What the request carries. All other checks are for spans.
+    pub signal: Signal,
     /// Span kinds that deepflow-agent aborts on become 0.
     pub clear_kinds: bool,
     /// Peer addresses of another family than the resource's get another key.
@@ -61,6 +66,7 @@ pub struct Checks {
 impl Checks {
     /// For nothing.
     pub const NONE: Self = Self {
+        signal: Signal::Traces,
         clear_kinds: false,
         peer_family: false,
         long_names: false,
@@ -103,7 +109,7 @@ pub fn walk<'a>(
         grown: 0,
         repeated: 0,
     };
-    walk.request().map_err(|broken| locate(body, broken))
+    walk.request().map_err(|broken| locate(checks.signal, body, broken))
 }
 
 struct Walk<'a, F> {
@@ -185,7 +191,9 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                     let field = Field::read(rest, number, wire, after)?;
                     rest = field.rest(rest);
                     if number == 2 {
-                        self.scope_spans(field)?;
+                        if self.checks.signal == Signal::Traces {
+                            self.scope_spans(field)?;
+                        }
                     } else if self.pieces.len() < MAX_RESOURCE_PARTS {
                         self.pieces.push(field);
                     } else {

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use podstamp_core::config::GRPC_PATH;
-use podstamp_core::exchange::{self, Encoding, Header};
+use podstamp_core::exchange::{self, Encoding, Header, Signal};
 use podstamp_core::export::answer::media_type;
 use podstamp_core::export::unreadable::Unreadable;
 
@@ -15,6 +14,8 @@ use crate::plugin::Plugin;
 /// What is known of a request before its body.
 #[derive(Debug)]
 pub(crate) struct Head {
+    /// What it carries.
+    pub(crate) signal: Signal,
     path: String,
     peer: Option<IpAddr>,
     headers: Vec<Header>,
@@ -27,15 +28,17 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head of the current stream's request; none where that is no export of traces.
+    /// The head of the current stream's request; none where that is no export of what is stamped here.
     pub(crate) fn read(plugin: &Plugin) -> Option<Self> {
         // One call for all of them: each costs about as much as checking five kilobytes of spans.
         let mut headers = host::headers(Headers::Request);
         let find = |name: &str| headers.iter().find(|header| header.name == name);
         let is_post = find(":method")?.value == b"POST";
         let path = std::str::from_utf8(&find(":path")?.value).ok()?.split('?').next()?.to_owned();
-        let grpc = path == GRPC_PATH;
-        if !is_post || !(grpc || plugin.config().receiver.takes_traces_at(&path)) {
+        let grpc = Signal::ALL.into_iter().find(|signal| path == signal.grpc_path());
+        let signal = grpc.or_else(|| plugin.config().receiver.signal_at(&path))?;
+        let grpc = grpc.is_some();
+        if !is_post || !plugin.carries(signal) {
             return None;
         }
         let content_type = headers.iter_mut().find(|header| header.name == CONTENT_TYPE);
@@ -47,6 +50,7 @@ impl Head {
         let coding = if grpc { "grpc-encoding" } else { "content-encoding" };
         let coding = headers.iter().find(|header| header.name == coding);
         Some(Self {
+            signal,
             path,
             coding: Coding::named(coding.map(|coding| coding.value.as_slice())),
             peer: origin::peer(plugin, &headers),
@@ -75,7 +79,8 @@ impl Head {
 
     /// The request with its body, and without the time, which [`Plugin::prepare`] has.
     pub(crate) fn request<'a>(&'a self, body: &'a [u8]) -> exchange::Request<'a> {
-        exchange::Request { path: &self.path, peer: self.peer, headers: &self.headers, body, now: None }
+        let Self { signal, path, peer, headers, .. } = self;
+        exchange::Request { signal: *signal, path, peer: *peer, headers, body, now: None }
     }
 }
 

@@ -80,14 +80,14 @@ impl Exchange {
     /// What the agent takes: its path, its content type, no length, since stamping changes it. Envoy chooses the route again
     /// whenever a header of the request is changed.
     fn rewrite_head(&self) {
-        let exporter = &self.plugin.config().exporter;
+        let exporter = &self.plugin.carried(self.head.signal).exporter;
         for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
             if self.head.has(name) {
                 host::remove_header(Headers::Request, name);
             }
         }
         // The client is who it says that it is.
-        let headers = self.plugin.filter().outbound_headers().iter();
+        let headers = self.plugin.filter().outbound_headers(self.head.signal).iter();
         let changes =
             headers.filter(|Header { name, value }| name != "user-agent" && !self.head.says(name, value));
         for Header { name, value } in changes {

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::net::IpAddr;
 
 use podstamp_core::Filter;
-use podstamp_core::config::{self, Config, Fault, Mode};
+use podstamp_core::config::{self, Carried, Config, Fault, Mode};
 use podstamp_core::directory::NoPods;
-use podstamp_core::exchange::{Prepared, Request};
+use podstamp_core::exchange::{Prepared, Request, Signal};
 use serde_json::Value;
 
 use crate::abi::{environment, host};
@@ -109,6 +109,16 @@ impl Plugin {
 
     pub(crate) fn config(&self) -> &Config {
         self.filter.config()
+    }
+
+    /// Whether a signal is stamped here.
+    pub(crate) fn carries(&self, signal: Signal) -> bool {
+        review::carries(self.config(), signal)
+    }
+
+    /// What becomes of a signal that is stamped here.
+    pub(crate) fn carried(&self, signal: Signal) -> &Carried {
+        self.config().carried(signal).unwrap_or(&self.config().traces)
     }
 
     pub(crate) fn filter(&self) -> &Filter {

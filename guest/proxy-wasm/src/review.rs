@@ -1,7 +1,8 @@
 //! What of a configuration is the proxy's to do, and not this module's.
 
 use podstamp_core::config::{self, Compression, Config, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry};
-use podstamp_core::exchange::Notice;
+use podstamp_core::exchange::{Notice, Signal};
+use podstamp_core::labels::Label as _;
 
 /// What a person should know, or what must not be ignored.
 pub(crate) fn review(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
@@ -13,17 +14,17 @@ fn faults(config: &Config) -> Vec<Fault> {
     let receiver = &config.receiver;
     let http = receiver.http.as_ref().is_some_and(|http| http.auth.is_some());
     let grpc = receiver.grpc.as_ref().is_some_and(|grpc| grpc.auth.is_some());
-    let exporter = format!("exporters.{}", config.exporter.id);
+    let exporter = format!("exporters.{}", config.traces.exporter.id);
     let found = [
         (http || grpc).then(|| {
             let why = "clients are the proxy's to authenticate: use its own filters, such as jwt_authn or ext_authz";
             ("receivers.otlp.protocols".to_owned(), why)
         }),
-        config.exporter.auth.is_some().then(|| {
+        config.traces.exporter.auth.is_some().then(|| {
             let why = "credentials are the proxy's to add: use its credential_injector, ahead of the router";
             (format!("{exporter}.auth"), why)
         }),
-        (!config.copies.is_empty()).then(|| {
+        (!config.traces.copies.is_empty()).then(|| {
             let why =
                 "a proxy sends a request to one upstream: name one exporter; for a second backend use `mode: tee`";
             ("service.pipelines.traces.exporters".to_owned(), why)
@@ -35,7 +36,7 @@ fn faults(config: &Config) -> Vec<Fault> {
 
 fn notices(config: &Config) -> Vec<Notice> {
     let receiver = &config.receiver;
-    let exporter = format!("exporters.{}", config.exporter.id);
+    let exporter = format!("exporters.{}", config.traces.exporter.id);
     let tls = receiver.http.as_ref().is_some_and(|http| http.tls.is_some())
         || receiver.grpc.as_ref().is_some_and(|grpc| grpc.tls.is_some());
     let cors = receiver.http.as_ref().is_some_and(|http| http.cors.is_some());
@@ -47,16 +48,17 @@ fn notices(config: &Config) -> Vec<Notice> {
         }),
         cors.then(|| ("receivers.otlp.protocols.http.cors".to_owned(), "use the proxy's own cors filter")),
         config
+            .traces
             .exporter
             .tls
             .is_some()
             .then(|| (format!("{exporter}.tls"), "TLS is the cluster's: see its transport_socket")),
-        (inline && asks_for_attempts(&config.exporter)).then(|| {
+        (inline && asks_for_attempts(&config.traces.exporter)).then(|| {
             let why =
                 "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
             (exporter.clone(), why)
         }),
-        (config.exporter.compression != Compression::None)
+        (config.traces.exporter.compression != Compression::None)
             .then(|| (format!("{exporter}.compression"), "what the module sends is not compressed")),
         proxy_protocol.then(|| {
             let why = "use the proxy's own proxy_protocol listener filter";
@@ -74,7 +76,28 @@ fn notices(config: &Config) -> Vec<Notice> {
             ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
         }),
     ];
-    found.into_iter().flatten().map(|(path, why)| config::no_effect(&path, why)).collect()
+    let notices = found.into_iter().flatten().map(|(path, why)| config::no_effect(&path, why));
+    notices.chain(config.signals().filter_map(|signal| passes(config, signal))).collect()
+}
+
+/// Whether a signal is stamped here.
+pub(crate) fn carries(config: &Config, signal: Signal) -> bool {
+    signal == Signal::Traces || config.carried(signal).is_some() && passes(config, signal).is_none()
+}
+
+/// Says why a signal that has a pipeline passes untouched, where it does.
+fn passes(config: &Config, signal: Signal) -> Option<Notice> {
+    let carried = config.carried(signal).filter(|_| signal != Signal::Traces)?;
+    let why = if config.proxy_wasm.mode != Mode::Inline {
+        "copies are made of traces alone"
+    } else if carried.exporter.auth.is_some() {
+        "its exporter has credentials, which are the proxy's to add: it passes as it is"
+    } else if !carried.copies.is_empty() {
+        "a proxy sends a request to one upstream, and it names several: it passes as it is"
+    } else {
+        return None;
+    };
+    Some(config::no_effect(&format!("service.pipelines.{}", signal.name()), why))
 }
 
 /// Whether the document says more of attempts than what holds without a word.

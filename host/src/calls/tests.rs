@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
-use podstamp_core::exchange::{Answer, Report, Verdict};
+use podstamp_core::exchange::{Answer, Report, Signal, Verdict};
 
 use super::*;
 use crate::filter::BodyFault;
@@ -30,13 +30,14 @@ impl Filter for Held {
         Err(Failure::Busy)
     }
 
-    fn diagnose(&self, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
         Err(Failure::Busy)
     }
 }
 
 fn large(peer: IpAddr) -> Incoming {
     Incoming {
+        signal: Signal::Traces,
         path: String::new(),
         peer: Some(peer),
         headers: Vec::new(),

@@ -40,7 +40,7 @@ impl Check {
         say(&format!("{}: no faults", self.config.display()));
         match self.agent {
             None => Ok(Exit::Success),
-            Some(url) => probe(url.as_deref().unwrap_or(&config.exporter.url)),
+            Some(url) => probe(url.as_deref().unwrap_or(&config.traces.exporter.url)),
         }
     }
 

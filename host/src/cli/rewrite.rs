@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 use podstamp::assembly::{Assembly, Overrides};
 use podstamp::clock;
 use podstamp::filter::{Filter, Incoming};
-use podstamp_core::exchange::{Answer, Content, Header, Outbound, Verdict};
+use podstamp_core::exchange::{Answer, Content, Header, Outbound, Signal, Verdict};
 
 use super::document;
 use super::exit::{Exit, Failed};
@@ -53,7 +53,15 @@ impl Rewrite {
         let mut headers = vec![Header::new("content-type", content_type)];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
         let path = assembly.config().receiver.traces_path().to_owned();
-        let incoming = Incoming { path, peer: self.peer, headers, body, now: clock::now(), gzip: None };
+        let incoming = Incoming {
+            signal: Signal::Traces,
+            path,
+            peer: self.peer,
+            headers,
+            body,
+            now: clock::now(),
+            gzip: None,
+        };
         let prepared = assembly
             .processor()
             .prepare(&incoming)
@@ -115,7 +123,7 @@ fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
 }
 
 fn refused(filter: &dyn Filter, body: &Bytes, answer: &Answer) -> Failed {
-    match filter.diagnose(body) {
+    match filter.diagnose(Signal::Traces, body) {
         Ok(Err(fault)) => Failed::new(Exit::Data, fault),
         Ok(Ok(())) => told(answer),
         Err(failure) => Failed::new(Exit::Internal, failure),

@@ -80,7 +80,7 @@ async fn serve(assembly: &Assembly, mut signals: Signals) -> Result<Exit, Failed
             tracing::info!("taking OTLP/gRPC at {scheme}://{address}");
         }
     }
-    tracing::info!("sending to {}", config.exporter.url);
+    tracing::info!("sending to {}", config.traces.exporter.url);
     if let Some(address) = server.admin_address() {
         tracing::info!("metrics and health at http://{address}");
     }

@@ -20,8 +20,18 @@ impl From<exchange::Attempt> for wit::Attempt {
             exchange::Encoding::Json => types::Encoding::Json,
             exchange::Encoding::Grpc => types::Encoding::Grpc,
         };
-        let exchange::Attempt { upstream, number, elapsed, random, .. } = attempt;
-        Self { upstream, encoding, number, elapsed, random }
+        let exchange::Attempt { signal, upstream, number, elapsed, random, .. } = attempt;
+        Self { signal: signal.into(), upstream, encoding, number, elapsed, random }
+    }
+}
+
+impl From<exchange::Signal> for types::Signal {
+    fn from(signal: exchange::Signal) -> Self {
+        match signal {
+            exchange::Signal::Traces => Self::Traces,
+            exchange::Signal::Metrics => Self::Metrics,
+            exchange::Signal::Logs => Self::Logs,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Attempt, Next, Prepared};
+use podstamp_core::exchange::{Attempt, Next, Prepared, Signal};
 use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;
@@ -107,6 +107,7 @@ impl Instance {
         let headers = convert::headers(&request.headers);
         let peer = request.peer.map(|peer| peer.to_string());
         let request = wit::Request {
+            signal: request.signal.into(),
             path: &request.path,
             peer: peer.as_deref(),
             headers: &headers,
@@ -134,9 +135,13 @@ impl Instance {
         self.call(|filter, store| filter.call_conclude(store, attempt.into(), outcome)).map(Into::into)
     }
 
-    pub(super) fn diagnose(&mut self, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    pub(super) fn diagnose(
+        &mut self,
+        signal: Signal,
+        body: &Bytes,
+    ) -> Result<Result<(), BodyFault>, Failure> {
         self.takes(body.len());
-        let found = self.call(|filter, store| filter.call_diagnose(store, body))?;
+        let found = self.call(|filter, store| filter.call_diagnose(store, signal.into(), body))?;
         Ok(found.map_err(|fault| BodyFault {
             offset: fault.offset,
             path: fault.path,

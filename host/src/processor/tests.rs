@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use podstamp_core::directory::{Details, Lookup, Pod, Term};
-use podstamp_core::exchange::{Header, Verdict};
+use podstamp_core::exchange::{Header, Signal, Verdict};
 use serde_json::{Value, json};
 
 use super::*;
@@ -30,6 +30,7 @@ fn processor(directory: Slow) -> Processor {
 
 fn incoming(body: impl Into<Bytes>) -> Incoming {
     Incoming {
+        signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some([10, 1, 2, 3].into()),
         headers: vec![Header::new("content-type", "application/x-protobuf")],

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use podstamp_core::address;
-use podstamp_core::exchange::{Header, Request};
+use podstamp_core::exchange::{Header, Request, Signal};
 
 use super::Shared;
 use crate::admission::{Connected, Peer};
@@ -45,7 +45,8 @@ impl Client {
         if !self.is_proxy {
             return self.peer.clone();
         }
-        let request = Request { path: "", peer: self.address, headers, body: &[], now: None };
+        let request =
+            Request { signal: Signal::Traces, path: "", peer: self.address, headers, body: &[], now: None };
         match address::connection(&request, &shared.proxies) {
             Some(address) => shared.admission.peer(Some(address)),
             None => self.peer.clone(),

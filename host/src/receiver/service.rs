@@ -117,7 +117,8 @@ async fn take(
     let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
     let (path, now) = (head.uri.path().to_owned(), clock::now());
-    let incoming = Incoming { path, peer: client.address(), headers, body, now, gzip };
+    let incoming =
+        Incoming { signal: Signal::Traces, path, peer: client.address(), headers, body, now, gzip };
     shared.relay.handle(incoming).await.map_err(Refusal::Filter)
 }
 

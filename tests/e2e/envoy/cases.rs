@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use podstamp::directory::{self, Coverage, Keep, Table};
 use podstamp_core::directory::{Field, Fields};
+use podstamp_core::exchange;
 use podstamp_pods::listing;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -93,7 +94,7 @@ impl Run<'_> {
                 assert_eq!(request.header("content-type"), Some("application/x-protobuf"));
                 assert_eq!(request.body == body, forward.unchanged, "unchanged");
                 if let Some(expected) = &forward.resources {
-                    let sent = body::decode(&request.body);
+                    let sent = body::decode(self.case.request.signal.into(), &request.body);
                     let alike = |(sent, expected): (&Resource, &Resource)| sent.is(expected);
                     assert!(
                         sent.len() == expected.len() && sent.iter().zip(expected).all(alike),
@@ -155,7 +156,8 @@ impl Run<'_> {
             return Seen::Grpc(client.call(&[("x-outcome", outcome), ("x-peer", peer)], framed(0, &body)));
         }
         headers.extend(content_type.map(|value| ("content-type", value)));
-        Seen::Http(Client::connect(self.address).send("POST", &request.path, &headers, &body))
+        let path = request.path.as_deref().unwrap_or_else(|| exchange::Signal::from(request.signal).path());
+        Seen::Http(Client::connect(self.address).send("POST", path, &headers, &body))
     }
 
     fn is_grpc(&self) -> bool {

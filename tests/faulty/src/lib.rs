@@ -25,7 +25,7 @@ use bindings::exports::podstamp::filter::filter::{
     Answer, Attempt, BodyFault, Content, Edit, Edits, Guest, Next, Outbound, Outcome, Part, Prepared, Report,
     Request, Settings, Verdict,
 };
-use bindings::podstamp::filter::types::{ConfigFault, Encoding};
+use bindings::podstamp::filter::types::{ConfigFault, Encoding, Signal};
 
 struct Faulty;
 
@@ -54,7 +54,7 @@ impl Guest for Faulty {
         Next::Answer(accepted())
     }
 
-    fn diagnose(_body: Vec<u8>) -> Result<(), BodyFault> {
+    fn diagnose(_signal: Signal, _body: Vec<u8>) -> Result<(), BodyFault> {
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::exchange::{
-    Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Verdict,
+    Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Signal, Verdict,
 };
 use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::resource::{Resource, Value};
@@ -82,13 +82,26 @@ pub fn prepare(data: &[u8]) {
     let Input { document, peer, headers, body } = Input::read(data);
     FILTERS.with(|filters| {
         let Some(Some(filter)) = filters.get(document % DOCUMENTS.len()) else { return };
-        let request =
-            |body| Request { path: "/v1/traces", peer, headers: &headers, body, now: Some(1 << 62) };
+        let request = |body| Request {
+            signal: Signal::Traces,
+            path: "/v1/traces",
+            peer,
+            headers: &headers,
+            body,
+            now: Some(1 << 62),
+        };
         let prepared = filter.prepare(&request(body), &Cluster);
         let report = prepared.report;
         let Verdict::Forward(outbound) = prepared.verdict else { return };
         check(&report);
-        let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt {
+            signal: Signal::Traces,
+            upstream: 0,
+            encoding: Encoding::Protobuf,
+            number: 1,
+            elapsed: 0,
+            random: 0,
+        };
         let next = filter.conclude(&attempt, &Outcome::Closed(body));
         match next {
             Next::Answer(answer) => assert_eq!(answer.status == 400, diagnose(body).is_err()),

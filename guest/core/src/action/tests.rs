@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::exchange::{Header, Request};
+use crate::exchange::{Header, Request, Signal};
 use crate::pipeline::fixture::{Table, pipeline};
 use crate::pipeline::{Context, Pipeline};
 use crate::resource::{Resource, Value};
@@ -22,7 +22,14 @@ fn run_from<'a>(
     peer: &str,
 ) -> Vec<(String, Value<'static>)> {
     let headers = [Header::new("x-tenant", "blue"), Header::new("x-tenant", "green")];
-    let request = Request { path: "/", peer: peer.parse().ok(), headers: &headers, body: b"", now: None };
+    let request = Request {
+        signal: Signal::Traces,
+        path: "/",
+        peer: peer.parse().ok(),
+        headers: &headers,
+        body: b"",
+        now: None,
+    };
     let table = Table::default();
     let context = Context::new(&request, request.peer, &table, true);
     let mut resource = Resource::default();

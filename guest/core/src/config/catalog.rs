@@ -24,7 +24,8 @@ impl Component<'_> {
         type_name(self.id)
     }
 
-    /// Notes that the traces pipeline refers to it.
+    /// Notes that a pipeline that runs refers to it.
+    #[cold]
     pub(crate) fn mark_used(&self) {
         self.used.set(true);
     }
@@ -43,6 +44,7 @@ pub(crate) struct Catalog<'d> {
 }
 
 impl<'d> Catalog<'d> {
+    #[cold]
     pub(crate) fn read(root: &mut Section<'d>) -> Self {
         let (mut components, mut unread) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
@@ -56,6 +58,18 @@ impl<'d> Catalog<'d> {
             }
         }
         Self { components, unread }
+    }
+
+    /// What a pipeline refers to.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Component<'d>> {
+        self.components.iter().filter(|component| component.is_used())
+    }
+
+    /// Notes that a pipeline that runs refers to a component.
+    pub(crate) fn mark_used(&self, kind: Kind, id: &str) {
+        if let Some(component) = self.find(kind, id) {
+            component.mark_used();
+        }
     }
 
     /// Whether it is known what the section of a kind defines.
@@ -80,12 +94,14 @@ impl<'d> Catalog<'d> {
         self.components.iter().filter(move |component| component.kind == kind)
     }
 
+    #[cold]
     pub(crate) fn find(&self, kind: Kind, id: &str) -> Option<&Component<'d>> {
         self.of(kind).find(|component| component.id == id)
     }
 
     /// Says of each component that has no effect why that is. Authenticators are reviewed once everything is read that
     /// may refer to them.
+    #[cold]
     pub(crate) fn review(&self) {
         for component in &self.components {
             let Component { kind, role, node, used, .. } = component;

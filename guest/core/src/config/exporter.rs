@@ -10,13 +10,15 @@ use super::retry::{self, Retry};
 use super::tls::{self, ClientTls};
 use super::url::{self, Url};
 use crate::exchange::{Header, Level};
+use crate::labels::Label as _;
+use crate::signal::Signal;
 
 /// Where podstamp sends, and how often it tries.
 #[derive(Clone, PartialEq)]
 pub struct Exporter {
     /// Its id in the document, for example `otlphttp/canary`.
     pub id: String,
-    /// Absolute URL for traces.
+    /// Absolute URL for its signal.
     pub url: String,
     /// The key to correct where that URL is wrong, for example `exporters.otlphttp.traces_endpoint`.
     pub url_key: String,
@@ -89,11 +91,25 @@ pub(crate) fn default(path: &str) -> Exporter {
 }
 
 /// Where the URL is at fault, the default one takes its place.
-pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Exporter {
+///
+/// `carried`: the signals for which the document has pipelines that run.
+pub(crate) fn read(
+    id: &str,
+    node: &Node<'_>,
+    authenticators: &Authenticators<'_, '_>,
+    signal: Signal,
+    carried: &[Signal],
+) -> Exporter {
     let mut section = node.section();
     let endpoint = section.take("endpoint");
-    let traces_endpoint = section.take("traces_endpoint");
-    let url = read_url(node, &endpoint, &traces_endpoint);
+    let endpoints = [Signal::Traces, Signal::Metrics, Signal::Logs].map(|of| (of, section.take(key(of))));
+    let url = match endpoints.iter().find(|(of, _)| *of == signal) {
+        Some((_, own)) => read_url(node, &endpoint, own, signal),
+        None => None,
+    };
+    for (_, unread) in endpoints.iter().filter(|(of, node)| !carried.contains(of) && node.is_set()) {
+        unread.no_effect(not_carried(carried));
+    }
     let timeout =
         section.take("timeout").duration().map(|timeout| if timeout == 0 { u32::MAX } else { timeout });
     let headers = read_headers(&section.take("headers"));
@@ -117,10 +133,7 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     if queue.clone().unless_disabled().is_set() {
         queue.no_effect("there is no queue: a request is acknowledged when the upstream has acknowledged it");
     }
-    section.without_effect(
-        &["metrics_endpoint", "logs_endpoint", "profiles_endpoint"],
-        "podstamp carries traces only",
-    );
+    section.without_effect(&["profiles_endpoint"], not_carried(carried));
     section.without_effect(&["cookies"], "podstamp keeps no cookies");
     section.pass(&[
         "read_buffer_size",
@@ -156,24 +169,51 @@ pub(crate) fn read(id: &str, node: &Node<'_>, authenticators: &Authenticators<'_
     }
 }
 
-/// The URL for traces, and the path of the key that it comes from.
-fn read_url(node: &Node<'_>, endpoint: &Node<'_>, traces_endpoint: &Node<'_>) -> Option<(Url, String)> {
-    if let Some(text) = traces_endpoint.filled_text() {
-        let url = Url::parse(&text).map_err(|fault| traces_endpoint.fault(fault)).ok()?;
+const fn key(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "traces_endpoint",
+        Signal::Metrics => "metrics_endpoint",
+        Signal::Logs => "logs_endpoint",
+    }
+}
+
+/// Why a key for a signal has no effect that is not among those `carried`.
+pub(crate) const fn not_carried(carried: &[Signal]) -> &'static str {
+    match carried {
+        [Signal::Traces] => "podstamp carries traces only",
+        _ => "no pipeline sends it through podstamp",
+    }
+}
+
+/// The URL for a signal, and the path of the key that it comes from. `own`: the key for that signal.
+fn read_url(node: &Node<'_>, endpoint: &Node<'_>, own: &Node<'_>, signal: Signal) -> Option<(Url, String)> {
+    if let Some(text) = own.filled_text() {
+        let url = Url::parse(&text).map_err(|fault| own.fault(fault)).ok()?;
+        if signal != Signal::Traces {
+            if url.path().contains(AGENT_PATH) {
+                own.fault("deepflow-agent takes traces at this path, and nothing else");
+                return None;
+            }
+            return Some((url, own.path().to_owned()));
+        }
         if url.path().trim_end_matches('/').ends_with("/api/v1/otel/trace/v1/traces") {
-            traces_endpoint.fault(
+            own.fault(
                 "deepflow-agent answers this path with 404 (deepflow#7121): it ends with /api/v1/otel/trace",
             );
             return None;
         }
         if url.path().ends_with("/api/v1/otel/trace/") {
-            traces_endpoint.fault("deepflow-agent answers this path with 404: remove the slash at its end");
+            own.fault("deepflow-agent answers this path with 404: remove the slash at its end");
             return None;
         }
-        return Some((url, traces_endpoint.path().to_owned()));
+        return Some((url, own.path().to_owned()));
     }
     let Some(text) = endpoint.filled_text() else {
-        traces_endpoint.fault(format!(
+        if signal != Signal::Traces {
+            own.fault(format!("is missing, and so is `endpoint`: where do {} go?", signal.name()));
+            return None;
+        }
+        own.fault(format!(
             "is missing: where do traces go? For deepflow-agent add it to {} with \
              `http://deepflow-agent.deepflow/api/v1/otel/trace`",
             node.path()
@@ -187,7 +227,7 @@ fn read_url(node: &Node<'_>, endpoint: &Node<'_>, traces_endpoint: &Node<'_>) ->
         );
         return None;
     }
-    let url = Url::traces_below(&text).map_err(|fault| endpoint.fault(fault)).ok()?;
+    let url = Url::below(&text, signal).map_err(|fault| endpoint.fault(fault)).ok()?;
     Some((url, endpoint.path().to_owned()))
 }
 

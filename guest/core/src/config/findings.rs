@@ -47,7 +47,7 @@ struct Unknown {
 }
 
 /// What one notice says of one place.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Remark {
     level: Level,
     key: &'static str,
@@ -61,6 +61,7 @@ impl Findings {
     }
 
     /// `hint` is what is to be said unless the key is known elsewhere in its component.
+    #[cold]
     pub(crate) fn unknown_key(&self, section: &str, key: &str, hint: &str) {
         let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
         let unknown =
@@ -70,22 +71,43 @@ impl Findings {
     }
 
     /// Notes which keys a section may have.
+    #[cold]
     pub(crate) fn knows(&self, section: &str, keys: Vec<&'static str>) {
         self.known.borrow_mut().push((section.to_owned(), keys));
     }
 
     /// `key` is a stable name of the kind of notice.
+    #[cold]
     pub(crate) fn notice(&self, level: Level, key: &'static str, path: &str, message: &str) {
         let remark = Remark { level, key, path: path.to_owned(), text: message.to_owned() };
         self.remarks.borrow_mut().push(remark);
     }
 
     /// Something is accepted that changes nothing.
+    #[cold]
     pub(crate) fn no_effect(&self, path: &str, why: &str) {
         self.notice(Level::Info, NO_EFFECT, path, why);
     }
 
+    /// The first fault.
+    #[cold]
+    pub(crate) fn first_fault(&self) -> Option<Fault> {
+        self.faults.borrow().first().cloned()
+    }
+
+    /// Takes over what another reading of the same document remarked.
+    #[cold]
+    pub(crate) fn absorb(&self, other: Self) {
+        let mut remarks = self.remarks.borrow_mut();
+        for remark in other.remarks.into_inner() {
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+    }
+
     /// All faults, and the notices.
+    #[cold]
     pub(crate) fn into_parts(self) -> (Vec<Fault>, Vec<Notice>) {
         let mut faults = self.faults.into_inner();
         let known = self.known.into_inner();
@@ -107,6 +129,7 @@ impl Findings {
 }
 
 /// Where in the same component a key is known that is not where it stands.
+#[cold]
 fn misplaced(section: &str, key: &str, known: &[(String, Vec<&'static str>)]) -> Option<String> {
     let above = section.rsplit_once('.').map_or("", |(above, _)| above);
     let mut places: Vec<_> = known
@@ -134,6 +157,7 @@ fn component(path: &str) -> &str {
 }
 
 /// One notice for all places of which the same is to be said, where the first of them would have it.
+#[cold]
 fn gather(remarks: Vec<Remark>) -> Vec<Notice> {
     let mut gathered: Vec<(Remark, usize)> = Vec::new();
     let mut known = BTreeMap::new();

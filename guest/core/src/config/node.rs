@@ -1,4 +1,7 @@
 //! A place in the document: what stands there, and its path.
+//!
+//! A document is read once: what is `#[cold]` here and beside is kept from being copied into each of its many callers, which
+//! would take the module for proxies over the size of a ConfigMap.
 
 use regex_lite::Regex;
 use serde_json::Value;
@@ -22,11 +25,13 @@ pub(crate) struct Node<'d> {
 }
 
 impl<'d> Node<'d> {
+    #[cold]
     pub(crate) fn root(document: &'d Value, findings: &'d Findings) -> Self {
         Self { path: String::new(), value: Some(document), default: None, findings }
     }
 
     /// What stands under `key`; `value` is none where that key is missing.
+    #[cold]
     pub(crate) fn child(&self, key: &str, value: Option<&'d Value>) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         let default = self.default.and_then(|default| default.get(key));
@@ -39,6 +44,7 @@ impl<'d> Node<'d> {
     }
 
     /// The same place, but nothing there where it is a section that says `enabled: false`.
+    #[cold]
     pub(crate) fn unless_disabled(self) -> Self {
         let disabled = self.value.is_some_and(|value| value.get(ENABLED) == Some(&Value::Bool(false)));
         Self { value: self.value.filter(|_| !disabled), ..self }
@@ -59,6 +65,7 @@ impl<'d> Node<'d> {
     }
 
     /// Whether what stands there says something: a value that is neither empty nor the Collector's default.
+    #[cold]
     pub(crate) fn is_set(&self) -> bool {
         self.value.is_some_and(|value| collector::says_something(value, self.default))
     }
@@ -69,39 +76,47 @@ impl<'d> Node<'d> {
     }
 
     /// Whether something stands there that is not empty.
+    #[cold]
     pub(crate) fn is_filled(&self) -> bool {
         self.filled().is_some()
     }
 
     /// What stands there, unless it is empty.
+    #[cold]
     fn filled(&self) -> Option<&'d Value> {
         // A document has to be one, even where it is empty.
         self.value().filter(|value| self.path.is_empty() || !is_empty(value))
     }
 
+    #[cold]
     pub(crate) fn fault(&self, message: impl Into<String>) {
         self.findings.fault(&self.path, message);
     }
 
     /// Reports a key that nobody knows here; `hint` is what is to be said unless it is known elsewhere.
+    #[cold]
     pub(crate) fn unknown_key(&self, key: &str, hint: &str) {
         self.findings.unknown_key(&self.path, key, hint);
     }
 
     /// Notes which keys are known here.
+    #[cold]
     pub(crate) fn knows(&self, keys: Vec<&'static str>) {
         self.findings.knows(&self.path, keys);
     }
 
+    #[cold]
     pub(crate) fn notice(&self, level: Level, key: &'static str, message: &str) {
         self.findings.notice(level, key, &self.path, message);
     }
 
+    #[cold]
     pub(crate) fn no_effect(&self, why: &str) {
         self.findings.no_effect(&self.path, why);
     }
 
     /// A map whose keys are known. Missing and empty: one without keys.
+    #[cold]
     pub(crate) fn section(&self) -> Section<'d> {
         let map = match self.filled() {
             None => None,
@@ -115,6 +130,7 @@ impl<'d> Node<'d> {
     }
 
     /// A map with free keys, sorted by them: not every reader of documents keeps their order. Missing and null: none.
+    #[cold]
     pub(crate) fn entries(&self) -> Vec<(&'d str, Self)> {
         match self.filled() {
             None => Vec::new(),
@@ -132,6 +148,7 @@ impl<'d> Node<'d> {
     }
 
     /// A list. Missing and null: an empty one.
+    #[cold]
     pub(crate) fn list(&self) -> Vec<Self> {
         match self.filled() {
             None => Vec::new(),
@@ -152,6 +169,7 @@ impl<'d> Node<'d> {
     }
 
     /// A text. A whole number passes too: YAML makes one of `port: 80`.
+    #[cold]
     pub(crate) fn text(&self) -> Option<String> {
         match self.value()? {
             Value::String(text) => Some(text.clone()),
@@ -164,10 +182,12 @@ impl<'d> Node<'d> {
     }
 
     /// A text with something in it.
+    #[cold]
     pub(crate) fn filled_text(&self) -> Option<String> {
         self.text().filter(|text| !text.is_empty())
     }
 
+    #[cold]
     pub(crate) fn flag(&self) -> Option<bool> {
         match self.filled()? {
             Value::Bool(flag) => Some(*flag),
@@ -179,6 +199,7 @@ impl<'d> Node<'d> {
     }
 
     /// A whole number from 0 up.
+    #[cold]
     pub(crate) fn count(&self) -> Option<u32> {
         let value = self.filled()?;
         let count = whole(value);
@@ -189,6 +210,7 @@ impl<'d> Node<'d> {
     }
 
     /// A number from 0 up.
+    #[cold]
     pub(crate) fn factor(&self) -> Option<f64> {
         let value = self.filled()?;
         let factor = value.as_f64().filter(|factor| factor.is_finite() && *factor >= 0.0);
@@ -199,6 +221,7 @@ impl<'d> Node<'d> {
     }
 
     /// A duration, in milliseconds.
+    #[cold]
     pub(crate) fn duration(&self) -> Option<u32> {
         match self.filled()? {
             Value::String(text) => self.quantity(text, quantity::duration(text)),
@@ -219,6 +242,7 @@ impl<'d> Node<'d> {
     }
 
     /// A size, in bytes.
+    #[cold]
     pub(crate) fn size(&self) -> Option<u32> {
         match self.filled()? {
             Value::String(text) => self.quantity(text, quantity::size(text)),
@@ -233,6 +257,7 @@ impl<'d> Node<'d> {
     }
 
     /// One of several words.
+    #[cold]
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
@@ -255,11 +280,13 @@ impl<'d> Node<'d> {
         Some(regex)
     }
 
+    #[cold]
     fn quantity(&self, text: &str, read: Result<u32, &'static str>) -> Option<u32> {
         read.map_err(|fault| self.fault(format!("`{text}` {fault}"))).ok()
     }
 
     /// Says kinds only, never what stands there: it may be a secret.
+    #[cold]
     fn expected(&self, what: &str, found: &Value) {
         let found = match found {
             Value::Null => "nothing",

@@ -4,12 +4,14 @@ use super::findings::Findings;
 use crate::action::Action;
 use crate::exchange::Level;
 use crate::guard::{HOST_IP, POD_IP, Rules};
+use crate::labels::Label as _;
 use crate::pipeline::{Kubernetes, Step};
+use crate::signal::Signal;
 
 /// Says where a step reads what only a later one writes, and where nobody writes it.
 ///
 /// `steps`: each with its path, for example `processors.resource/pre`.
-pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, findings: &Findings) {
+pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, signal: Signal, findings: &Findings) {
     for (index, (path, step)) in steps.iter().enumerate() {
         let Step::Resource(actions) = step else {
             continue;
@@ -25,20 +27,21 @@ pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, findings: &Findings)
             if !written && let Some(later) = writers(behind, attribute).next() {
                 let message = format!(
                     "`{attribute}` is written by `{}`, which runs after this: processors run in the order of \
-                     service.pipelines.traces.processors, so put `{}` ahead",
+                     service.pipelines.{}.processors, so put `{}` ahead",
                     id(later),
+                    signal.name(),
                     id(later)
                 );
                 findings.notice(Level::Warning, "config-order", &path, &message);
             } else if stamps_pod_ip(action) {
-                review_stamp(steps, rules, &path, findings);
+                review_stamp(steps, rules, signal, &path, findings);
             }
         }
     }
 }
 
 /// DeepFlow's simple configuration: nobody extracts what is to be stamped.
-fn review_stamp(steps: &[(&str, Step)], rules: &Rules, path: &str, findings: &Findings) {
+fn review_stamp(steps: &[(&str, Step)], rules: &Rules, signal: Signal, path: &str, findings: &Findings) {
     let mut steps = steps.iter().filter_map(|(_, step)| match step {
         Step::Kubernetes(kubernetes) => Some(kubernetes),
         Step::Resource(_) => None,
@@ -57,8 +60,11 @@ fn review_stamp(steps: &[(&str, Step)], rules: &Rules, path: &str, findings: &Fi
         );
         findings.notice(Level::Info, "config-pod-ip", path, &message);
     } else {
-        let message =
-            format!("{why}, so that nothing is inserted where a resource does not bring it (contrib#43862)");
+        let what = match signal {
+            Signal::Traces => "nothing is inserted".to_owned(),
+            Signal::Metrics | Signal::Logs => format!("nothing is inserted into {}", signal.name()),
+        };
+        let message = format!("{why}, so that {what} where a resource does not bring it (contrib#43862)");
         findings.notice(Level::Warning, "config-pod-ip", path, &message);
     }
 }

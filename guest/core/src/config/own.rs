@@ -71,6 +71,11 @@ impl Guard {
         self.enabled.unwrap_or(is_agent)
     }
 
+    /// The rules for what is no traces: of them deepflow-agent gets nothing.
+    pub(crate) fn further_rules(self) -> Rules {
+        Rules { check_full: self.check_full.unwrap_or(Rules::OTHER.check_full), ..Rules::OTHER }
+    }
+
     /// The rules for an upstream.
     pub(crate) fn rules(self, is_agent: bool) -> Rules {
         let implied = if self.is_on(is_agent) { Rules::AGENT } else { Rules::OTHER };

@@ -3,12 +3,13 @@
 use super::auth::{Authenticators, ServerAuth};
 use super::collector::ENABLED;
 use super::cors::{self, Cors};
-use super::exporter::AGENT_PATH;
+use super::exporter::{AGENT_PATH, not_carried};
 use super::node::Node;
 use super::section::Section;
 use super::tls::{self, ServerTls};
 use super::url::{BRACKETS, bracketed, is_host, is_port};
 use crate::exchange::Level;
+use crate::signal::Signal;
 
 /// Where podstamp receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct Http {
     pub endpoint: String,
     /// Path for traces, besides the one of deepflow-agent.
     pub traces_url_path: String,
+    /// Path for metrics.
+    pub metrics_url_path: String,
+    /// Path for logs.
+    pub logs_url_path: String,
     /// `max_request_body_size`, bytes.
     pub max_body: Option<u32>,
     /// None: clients speak in the clear.
@@ -78,12 +83,23 @@ pub(crate) struct Read {
 impl Receiver {
     /// The path that takes traces over HTTP, besides deepflow-agent's.
     pub fn traces_path(&self) -> &str {
-        self.http.as_ref().map_or(DEFAULT_PATH, |http| &http.traces_url_path)
+        self.path(Signal::Traces)
     }
 
-    /// Whether traces are taken at `path` over HTTP.
-    pub fn takes_traces_at(&self, path: &str) -> bool {
-        path == self.traces_path() || AGENT_PATHS.contains(&path)
+    /// The path that takes a signal over HTTP.
+    pub fn path(&self, signal: Signal) -> &str {
+        match (&self.http, signal) {
+            (None, _) => signal.path(),
+            (Some(http), Signal::Traces) => &http.traces_url_path,
+            (Some(http), Signal::Metrics) => &http.metrics_url_path,
+            (Some(http), Signal::Logs) => &http.logs_url_path,
+        }
+    }
+
+    /// What is sent to `path` over HTTP.
+    pub fn signal_at(&self, path: &str) -> Option<Signal> {
+        let known = Signal::ALL.into_iter().find(|signal| path == self.path(*signal));
+        known.or_else(|| AGENT_PATHS.contains(&path).then_some(Signal::Traces))
     }
 
     /// The largest request that a protocol says it takes, bytes.
@@ -99,6 +115,8 @@ impl Default for Read {
         let http = Http {
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             traces_url_path: DEFAULT_PATH.to_owned(),
+            metrics_url_path: Signal::Metrics.path().to_owned(),
+            logs_url_path: Signal::Logs.path().to_owned(),
             max_body: None,
             tls: None,
             auth: None,
@@ -128,7 +146,8 @@ impl Default for Keepalive {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> Read {
+/// `carried`: the signals for which the document has pipelines that run.
+pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>, carried: &[Signal]) -> Read {
     let mut section = node.section();
     let protocols_node = section.take("protocols");
     section.close();
@@ -141,7 +160,8 @@ pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>) -> 
     }
     let mut include_metadata = false;
     let grpc_node = &grpc;
-    let http = http.is_present().then(|| read_http(http.section(), authenticators, &mut include_metadata));
+    let http =
+        http.is_present().then(|| read_http(http.section(), authenticators, &mut include_metadata, carried));
     let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), authenticators, &mut include_metadata));
     if let (Some(http), Some(grpc)) = (&http, &grpc)
         && is_same_listener(&http.endpoint, &grpc.endpoint)
@@ -171,12 +191,26 @@ fn read_http(
     mut section: Section<'_>,
     authenticators: &Authenticators<'_, '_>,
     include_metadata: &mut bool,
+    carried: &[Signal],
 ) -> Http {
     let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_ENDPOINT);
-    let path = section.take("traces_url_path").filled_text().map(|path| match path.starts_with('/') {
-        true => path,
-        false => format!("/{path}"),
-    });
+    let mut path = |key, signal: Signal| {
+        let node = section.take(key);
+        if !carried.contains(&signal) {
+            if node.is_set() {
+                node.no_effect(not_carried(carried));
+            }
+            return signal.path().to_owned();
+        }
+        match node.filled_text() {
+            None => signal.path().to_owned(),
+            Some(path) if path.starts_with('/') => path,
+            Some(path) => format!("/{path}"),
+        }
+    };
+    let traces_url_path = path("traces_url_path", Signal::Traces);
+    let metrics_url_path = path("metrics_url_path", Signal::Metrics);
+    let logs_url_path = path("logs_url_path", Signal::Logs);
     *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
@@ -187,18 +221,14 @@ fn read_http(
         &["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout", "keep_alives_enabled"],
         "timeouts stand in podstamp.limits",
     );
-    section.without_effect(
-        &["metrics_url_path", "logs_url_path", "profiles_url_path"],
-        "podstamp carries traces only",
-    );
+    section.without_effect(&["profiles_url_path"], not_carried(carried));
     section
         .without_effect(&["compression_algorithms"], "podstamp receives every content coding that it knows");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
     // Where it says how to listen, TCP is the only way.
     let _ = section.take("transport").choice(TRANSPORTS);
     section.close();
-    let traces_url_path = path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    Http { endpoint, traces_url_path, max_body, tls, auth, cors }
+    Http { endpoint, traces_url_path, metrics_url_path, logs_url_path, max_body, tls, auth, cors }
 }
 
 fn read_grpc(

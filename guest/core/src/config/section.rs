@@ -21,17 +21,20 @@ impl<'d> Section<'d> {
     }
 
     /// What stands under `key`.
+    #[cold]
     pub(crate) fn take(&mut self, key: &'static str) -> Node<'d> {
         self.known.push(key);
         self.node.child(key, self.map.and_then(|map| map.get(key)))
     }
 
     /// Takes keys that the Collector knows and that change nothing worth a word.
+    #[cold]
     pub(crate) fn pass(&mut self, keys: &[&'static str]) {
         self.known.extend(keys);
     }
 
     /// Takes keys that the Collector knows and that have no effect here.
+    #[cold]
     pub(crate) fn without_effect(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
             let node = self.take(key);
@@ -42,6 +45,7 @@ impl<'d> Section<'d> {
     }
 
     /// Takes keys that the Collector knows and that must not be ignored.
+    #[cold]
     pub(crate) fn refuse(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
             let node = self.take(key);
@@ -52,6 +56,7 @@ impl<'d> Section<'d> {
     }
 
     /// Reports the keys that nobody took.
+    #[cold]
     pub(crate) fn close(self) {
         for key in self.map.into_iter().flat_map(Map::keys) {
             if !self.known.contains(&key.as_str()) {

@@ -1,4 +1,4 @@
-//! `service`: which components make up the traces pipeline, in which order.
+//! `service`: which components make up the pipelines, in which order.
 
 use super::auth::Authenticators;
 use super::catalog::{Catalog, Component};
@@ -7,21 +7,32 @@ use super::component::{Kind, Role};
 use super::nearest::hint;
 use super::node::Node;
 use crate::exchange::Level;
+use crate::labels::Label as _;
+use crate::signal::Signal;
 
-/// The traces pipeline, down to the components that podstamp has. Where it is at fault, what is to be looked at for
-/// further faults.
+/// The section, as far as it is read.
 #[derive(Debug)]
-pub(crate) struct Traces<'c, 'd> {
+pub(crate) struct Service<'c, 'd> {
+    pub(crate) authenticators: Authenticators<'c, 'd>,
+    catalog: &'c Catalog<'d>,
+    pipelines: Node<'d>,
+    traces: Vec<Node<'d>>,
+    /// Pipelines of metrics and logs, with their ids.
+    pub(crate) further: Vec<(Signal, &'d str, Node<'d>)>,
+}
+
+/// A pipeline, down to the components that podstamp has. Where it is at fault, what is to be looked at for further faults.
+#[derive(Debug)]
+pub(crate) struct Parts<'c, 'd> {
     /// None: the default one.
     pub(crate) receiver: Option<&'c Component<'d>>,
     pub(crate) processors: Vec<&'c Component<'d>>,
     /// The first one's answer is the client's. Empty: the default one.
     pub(crate) exporters: Vec<&'c Component<'d>>,
-    pub(crate) authenticators: Authenticators<'c, 'd>,
 }
 
 /// Reads `service`.
-pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Traces<'c, 'd> {
+pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Service<'c, 'd> {
     let mut section = service.section();
     let authenticators = Authenticators::read(&section.take("extensions"), catalog);
     let telemetry = section.take("telemetry").with_default(collector::telemetry());
@@ -31,44 +42,58 @@ pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Trac
     let pipelines = section.take("pipelines");
     section.close();
 
-    let mut traces = Vec::new();
+    let (mut traces, mut further) = (Vec::new(), Vec::new());
     for (id, pipeline) in pipelines.entries() {
         match id.split('/').next().unwrap_or_default() {
             "traces" => traces.push(pipeline),
-            "metrics" | "logs" | "profiles" => pipeline.no_effect("podstamp carries traces only"),
+            "metrics" => further.push((Signal::Metrics, id, pipeline)),
+            "logs" => further.push((Signal::Logs, id, pipeline)),
+            "profiles" => pipeline.no_effect("podstamp carries no profiles"),
             other => {
                 let hint = hint(other, ["traces", "metrics", "logs", "profiles"]);
                 pipeline.fault(format!("unknown kind of pipeline{hint}"));
             }
         }
     }
-    let Some((pipeline, further)) = traces.split_first() else {
-        pipelines.child("traces", None).fault(missing_pipeline(catalog));
-        return Traces {
-            receiver: catalog.supported(Kind::Receiver).next(),
-            processors: catalog.supported(Kind::Processor).collect(),
-            exporters: catalog.supported(Kind::Exporter).collect(),
-            authenticators,
-        };
-    };
-    for pipeline in further {
-        pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
-    }
-    read_pipeline(pipeline, catalog, authenticators)
+    Service { authenticators, catalog, pipelines, traces, further }
 }
 
-fn read_pipeline<'c, 'd>(
-    pipeline: &Node<'d>,
-    catalog: &'c Catalog<'d>,
-    authenticators: Authenticators<'c, 'd>,
-) -> Traces<'c, 'd> {
+impl<'c, 'd> Service<'c, 'd> {
+    /// The traces pipeline.
+    pub(crate) fn traces(&self) -> Parts<'c, 'd> {
+        let catalog = self.catalog;
+        let Some((pipeline, further)) = self.traces.split_first() else {
+            self.pipelines.child("traces", None).fault(missing_pipeline(catalog));
+            return Parts {
+                receiver: catalog.supported(Kind::Receiver).next(),
+                processors: catalog.supported(Kind::Processor).collect(),
+                exporters: catalog.supported(Kind::Exporter).collect(),
+            };
+        };
+        for pipeline in further {
+            pipeline.fault("podstamp runs one traces pipeline: merge them, or run one podstamp for each");
+        }
+        read_pipeline(pipeline, catalog, Signal::Traces)
+    }
+
+    /// The pipeline of metrics or logs with that id.
+    pub(crate) fn further(&self, id: &str) -> Option<Parts<'c, 'd>> {
+        let (signal, _, pipeline) = self.further.iter().find(|(_, known, _)| *known == id)?;
+        Some(read_pipeline(pipeline, self.catalog, *signal))
+    }
+}
+
+fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>, signal: Signal) -> Parts<'c, 'd> {
     let mut section = pipeline.section();
     let receivers = section.take("receivers");
     let processors = section.take("processors");
     let exporters = section.take("exporters");
     section.close();
 
-    Traces {
+    if signal != Signal::Traces && !exporters.is_filled() {
+        exporters.fault(format!("is missing: where do {} go?", signal.name()));
+    }
+    Parts {
         receiver: if receivers.is_filled() {
             only(&receivers, &resolve(&receivers, Kind::Receiver, catalog), "otlp")
         } else {
@@ -77,10 +102,11 @@ fn read_pipeline<'c, 'd>(
         processors: resolve(&processors, Kind::Processor, catalog).components,
         exporters: if exporters.is_filled() {
             several(&exporters, resolve(&exporters, Kind::Exporter, catalog))
+        } else if signal != Signal::Traces {
+            Vec::new()
         } else {
             implied_exporter(&exporters, catalog).into_iter().collect()
         },
-        authenticators,
     }
 }
 

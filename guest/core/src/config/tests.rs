@@ -4,11 +4,13 @@ mod auth;
 mod collector;
 mod faults;
 mod processors;
+mod signals;
 mod transport;
 
 use serde_json::json;
 
 use super::*;
+use crate::guard::Rules;
 use crate::pipeline::fixture::{Table, pod, run};
 
 fn parsed(document: &Value) -> Config {
@@ -83,10 +85,10 @@ fn balanced() -> Value {
 #[test]
 fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
     let config = parsed(&simple());
-    assert_eq!(config.exporter.url, "http://deepflow-agent.deepflow/api/v1/otel/trace");
-    assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
-    assert_eq!((config.exporter.is_agent, config.rules), (true, Rules::AGENT));
-    assert_eq!(config.exporter.retry, Retry::default());
+    assert_eq!(config.traces.exporter.url, "http://deepflow-agent.deepflow/api/v1/otel/trace");
+    assert_eq!(config.traces.exporter.url_key, "exporters.otlphttp.traces_endpoint");
+    assert_eq!((config.traces.exporter.is_agent, config.traces.rules), (true, Rules::AGENT));
+    assert_eq!(config.traces.exporter.retry, Retry::default());
     assert_eq!(config.receiver.http.as_ref().unwrap().endpoint, "127.0.0.1:4318");
     assert_eq!(keys(&config), [(Level::Info, "config-default"), (Level::Info, "config-pod-ip")]);
     let stamp = &config.notices[1].message;
@@ -95,7 +97,7 @@ fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
 
     assert_eq!(config.fields().to_string(), "namespace,uid,node,hostname,deployment,containers");
     let table = Table { pods: vec![pod("item-1", &["10.1.0.7"])], ..Table::default() };
-    let (attributes, found) = run(&config.pipeline, &table, "10.1.0.7", &[("service.name", "item")]);
+    let (attributes, found) = run(&config.traces.pipeline, &table, "10.1.0.7", &[("service.name", "item")]);
     assert_eq!(found.as_deref(), Some("item-1"));
     let expected = [
         "service.name=item",
@@ -112,15 +114,15 @@ fn the_simple_configuration_of_deepflow_runs_as_it_stands() {
 #[test]
 fn the_load_balancer_configuration_of_deepflow_runs_as_it_stands() {
     let config = parsed(&balanced());
-    assert_eq!(config.exporter.url, "http://127.0.0.1:38086/api/v1/otel/trace");
-    assert_eq!(config.exporter.url_key, "service.pipelines.traces.exporters");
-    assert!(config.exporter.is_agent);
+    assert_eq!(config.traces.exporter.url, "http://127.0.0.1:38086/api/v1/otel/trace");
+    assert_eq!(config.traces.exporter.url_key, "service.pipelines.traces.exporters");
+    assert!(config.traces.exporter.is_agent);
     assert_eq!(keys(&config), [(Level::Info, "config-default"); 2]);
 
     assert_eq!(config.fields().to_string(), "namespace,uid,hostname,containers");
     let pods = vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])];
     let table = Table { pods, ..Table::default() };
-    let (attributes, found) = run(&config.pipeline, &table, "10.2.0.1", &[("host.name", "shop-1")]);
+    let (attributes, found) = run(&config.traces.pipeline, &table, "10.2.0.1", &[("host.name", "shop-1")]);
     assert_eq!(found.as_deref(), Some("shop-1"));
     let expected = [
         "host.name=shop-1",
@@ -135,8 +137,8 @@ fn the_load_balancer_configuration_of_deepflow_runs_as_it_stands() {
 #[test]
 fn the_default_document_is_the_load_balancer_configuration() {
     let config = parsed(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap());
-    assert_eq!(config.exporter.url, DEFAULT_URL);
-    assert_eq!(config.exporter.url_key, "exporters.otlphttp.traces_endpoint");
+    assert_eq!(config.traces.exporter.url, DEFAULT_URL);
+    assert_eq!(config.traces.exporter.url_key, "exporters.otlphttp.traces_endpoint");
     assert_eq!(keys(&config), [(Level::Info, "config-default")]);
 }
 
@@ -186,7 +188,10 @@ fn a_whole_otel_agent_configuration_runs_as_it_stands() {
 fn notices_never_hold_the_value_of_a_header() {
     let document = simple_with("exporters.otlphttp.headers", json!({"Authorization": "Bearer s3cret"}));
     let config = parsed(&document);
-    assert_eq!(config.exporter.headers, [crate::exchange::Header::new("authorization", "Bearer s3cret")]);
+    assert_eq!(
+        config.traces.exporter.headers,
+        [crate::exchange::Header::new("authorization", "Bearer s3cret")]
+    );
     assert!(!format!("{config:?}").contains("s3cret"));
     let document = simple_with(
         "exporters.otlphttp.headers",

@@ -2,12 +2,16 @@
 
 use std::net::Ipv6Addr;
 
+use crate::labels::Label as _;
+use crate::signal::Signal;
+
 /// An absolute `http://` or `https://` URL, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url(String);
 
 impl Url {
     /// Reads a URL. Strict: a client that reads it otherwise than this check would send elsewhere.
+    #[cold]
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let rest =
             after_scheme(text).ok_or_else(|| "is no URL: begin it with http:// or https://".to_owned())?;
@@ -36,15 +40,18 @@ impl Url {
         Ok(Self(text.to_owned()))
     }
 
-    /// The URL for traces below an OTLP endpoint, put together as the Collector does.
-    pub(crate) fn traces_below(endpoint: &str) -> Result<Self, String> {
+    /// The URL for a signal below an OTLP endpoint, put together as the Collector does.
+    #[cold]
+    pub(crate) fn below(endpoint: &str, signal: Signal) -> Result<Self, String> {
         let base = Self::parse(endpoint)?;
+        let path = signal.path();
         if base.0.contains('?') {
-            return Err(
-                "has a query, which `/v1/traces` would be appended to: use `traces_endpoint`".to_owned()
-            );
+            return Err(format!(
+                "has a query, which `{path}` would be appended to: use `{}_endpoint`",
+                signal.name()
+            ));
         }
-        Ok(Self(format!("{}/v1/traces", base.0.trim_end_matches('/'))))
+        Ok(Self(format!("{}{path}", base.0.trim_end_matches('/'))))
     }
 
     /// The path, without the query. Empty where there is none.
@@ -197,9 +204,12 @@ mod tests {
     #[test]
     fn an_endpoint_gets_the_path_of_otlp_traces() {
         for endpoint in ["http://c:4318", "http://c:4318/"] {
-            assert_eq!(Url::traces_below(endpoint).unwrap().into_text(), "http://c:4318/v1/traces");
+            assert_eq!(Url::below(endpoint, Signal::Traces).unwrap().into_text(), "http://c:4318/v1/traces");
         }
-        assert_eq!(Url::traces_below("http://c/otlp").unwrap().into_text(), "http://c/otlp/v1/traces");
-        assert!(Url::traces_below("http://c/otlp?x=1").is_err());
+        assert_eq!(
+            Url::below("http://c/otlp", Signal::Traces).unwrap().into_text(),
+            "http://c/otlp/v1/traces"
+        );
+        assert!(Url::below("http://c/otlp?x=1", Signal::Traces).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::action::base64;
-use crate::exchange::{Answer, Encoding, Header};
+use crate::exchange::{Answer, Encoding, Header, Signal};
 use crate::resource::read::{Content, for_fields};
 use crate::wire::{self, BodyFault, put_field, put_varint};
 
@@ -97,15 +97,16 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// What an upstream did not take: `ExportTracePartialSuccess`.
+/// What an upstream did not take: `ExportTracePartialSuccess`, or the same for another signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PartialSuccess {
-    rejected_spans: i64,
+    /// Spans, data points or log records.
+    rejected: i64,
     error_message: String,
 }
 
-/// An `ExportTraceServiceResponse`. Its `partial_success` stays unset on full success, as OTLP demands.
-pub(super) fn success(encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
+/// An `ExportTraceServiceResponse`, or the same for another signal. Its `partial_success` stays unset on full success, as OTLP demands.
+pub(super) fn success(signal: Signal, encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
     let mut headers = vec![Header::new("content-type", media_type(encoding))];
     if encoding == Encoding::Grpc {
         headers.push(Header::new("grpc-status", "0"));
@@ -115,13 +116,15 @@ pub(super) fn success(encoding: Encoding, partial: Option<PartialSuccess>) -> An
         Encoding::Json => match partial {
             None => b"{}".to_vec(),
             Some(partial) => {
-                let PartialSuccess { rejected_spans, error_message } = partial;
-                json!({"partialSuccess": {
-                    "rejectedSpans": rejected_spans.to_string(),
-                    "errorMessage": error_message,
-                }})
-                .to_string()
-                .into_bytes()
+                let PartialSuccess { rejected, error_message } = partial;
+                let name = match signal {
+                    Signal::Traces => "rejectedSpans",
+                    Signal::Metrics => "rejectedDataPoints",
+                    Signal::Logs => "rejectedLogRecords",
+                };
+                json!({"partialSuccess": {name: rejected.to_string(), "errorMessage": error_message}})
+                    .to_string()
+                    .into_bytes()
             }
         },
     };
@@ -141,7 +144,7 @@ pub(super) fn partial_success(headers: &[Header], body: &[u8]) -> Option<Partial
         if let (1, Content::Bytes(bytes)) = (number, content) {
             let read = partial.get_or_insert_with(PartialSuccess::default);
             for_fields(bytes, |number, content| match (number, content) {
-                (1, Content::Number(number)) => read.rejected_spans = number.cast_signed(),
+                (1, Content::Number(number)) => read.rejected = number.cast_signed(),
                 (2, Content::Bytes(text)) => read.error_message = shortened(text),
                 _ => (),
             });
@@ -158,9 +161,9 @@ fn shortened(text: &[u8]) -> String {
 impl PartialSuccess {
     fn protobuf(&self) -> Vec<u8> {
         let mut partial = Vec::new();
-        if self.rejected_spans != 0 {
+        if self.rejected != 0 {
             partial.push(0x08);
-            put_varint(&mut partial, self.rejected_spans.cast_unsigned());
+            put_varint(&mut partial, self.rejected.cast_unsigned());
         }
         if !self.error_message.is_empty() {
             put_field(&mut partial, 2, self.error_message.as_bytes());

@@ -12,10 +12,11 @@ use super::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
 use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Mended, Next, Outbound, Outcome, Prepared, Report,
-    Request, Verdict,
+    Request, Signal, Verdict,
 };
 
 mod bounds;
+mod signals;
 
 const URL: &str = "http://agent:38086/api/v1/otel/trace";
 
@@ -40,7 +41,7 @@ fn without_retry() -> Filter {
 }
 
 fn first(encoding: Encoding) -> Attempt {
-    Attempt { upstream: 0, encoding, number: 1, elapsed: 20, random: 1 << 31 }
+    Attempt { signal: Signal::Traces, upstream: 0, encoding, number: 1, elapsed: 20, random: 1 << 31 }
 }
 
 fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'a> {
@@ -102,7 +103,14 @@ fn status(answer: &Answer) -> Status {
 
 fn prepare(filter: &Filter, path: &str, content_type: Option<&str>, body: &[u8]) -> Prepared {
     let headers: Vec<_> = content_type.iter().map(|value| Header::new("content-type", value)).collect();
-    let request = Request { path, peer: "10.1.0.9".parse().ok(), headers: &headers, body, now: None };
+    let request = Request {
+        signal: Signal::Traces,
+        path,
+        peer: "10.1.0.9".parse().ok(),
+        headers: &headers,
+        body,
+        now: None,
+    };
     filter.prepare(&request, &NoPods)
 }
 
@@ -424,7 +432,7 @@ fn a_text_that_is_not_utf8_is_mended_when_the_agent_has_closed_on_it_or_up_front
     let off = filter_with(&json!({}), &json!({"guard": {"mend_text": false}}));
     let given = answer(off.conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME)));
     assert_eq!((given.status, &*given.notice.unwrap().key), (400, "batch-refused"));
-    assert_eq!(filter().not_mended(Encoding::Protobuf, BAD_NAME).status, 400);
+    assert_eq!(filter().not_mended(Signal::Traces, Encoding::Protobuf, BAD_NAME).status, 400);
 }
 
 #[test]
@@ -469,7 +477,14 @@ fn an_upstream_that_does_not_answer_or_answers_too_much_is_told_apart() {
 /// Milliseconds that a filter waits, if it tries again.
 fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Option<&str>) -> Option<u32> {
     let headers: Vec<_> = retry_after.iter().map(|value| Header::new("retry-after", value)).collect();
-    let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number, elapsed, random };
+    let attempt = Attempt {
+        signal: Signal::Traces,
+        upstream: 0,
+        encoding: Encoding::Protobuf,
+        number,
+        elapsed,
+        random,
+    };
     match filter.conclude(&attempt, &response(503, &headers, b"")) {
         Next::Retry(wait) => Some(wait),
         _ => None,

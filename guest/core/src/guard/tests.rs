@@ -11,7 +11,7 @@ use super::{HOST_IP, POD_IP, Rules};
 use crate::association::Associated;
 use crate::claims::Claims;
 use crate::directory::Pod;
-use crate::exchange::{Report, Request};
+use crate::exchange::{Report, Request, Signal};
 use crate::pipeline::fixture::{Table, pod};
 use crate::pipeline::{Context, Run};
 use crate::resource::Value;
@@ -49,7 +49,8 @@ impl World {
             resource_spans: vec![ResourceSpans { resource, ..ResourceSpans::default() }],
         }
         .encode_to_vec();
-        let request = Request { path: "", peer: None, headers: &[], body: &body, now: None };
+        let request =
+            Request { signal: Signal::Traces, path: "", peer: None, headers: &[], body: &body, now: None };
         let context = Context::new(&request, self.peer.parse().ok(), &self.table, false);
         let mut report = Report::default();
         let walked = walk(&body, &Checks::KINDS, |resource| {

@@ -1,5 +1,8 @@
 //! The fields of each message by their names in JSON.
 
+mod logs;
+mod metrics;
+
 use super::problem::Expected;
 use crate::message::Message;
 use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT};
@@ -11,6 +14,8 @@ pub(super) struct Field {
     /// Number and wire type.
     pub(super) tag: u32,
     pub(super) kind: Kind,
+    /// Whether its default value is written as well: it is optional, or one of a oneof.
+    pub(super) is_optional: bool,
 }
 
 /// The kinds of field.
@@ -19,6 +24,8 @@ pub(super) enum Kind {
     One(Message),
     Many(Message),
     Texts,
+    /// Repeated numbers, which leave end to end.
+    Numbers(Scalar),
     Scalar(Scalar),
 }
 
@@ -34,7 +41,11 @@ pub(super) enum Scalar {
     Uint32,
     Fixed32,
     Int64,
+    Uint64,
+    /// In zigzag.
+    Sint32,
     Fixed64,
+    Sfixed64,
     Double,
 }
 
@@ -42,9 +53,9 @@ impl Scalar {
     const fn wire(self) -> u8 {
         match self {
             Self::Text | Self::Id(_) | Self::Bytes => LENGTH,
-            Self::Bool | Self::Enum | Self::Uint32 | Self::Int64 => VARINT,
+            Self::Bool | Self::Enum | Self::Uint32 | Self::Int64 | Self::Uint64 | Self::Sint32 => VARINT,
             Self::Fixed32 => FIXED32,
-            Self::Fixed64 | Self::Double => FIXED64,
+            Self::Fixed64 | Self::Sfixed64 | Self::Double => FIXED64,
         }
     }
 }
@@ -52,7 +63,7 @@ impl Scalar {
 impl Kind {
     const fn wire(self) -> u8 {
         match self {
-            Self::One(_) | Self::Many(_) | Self::Texts => LENGTH,
+            Self::One(_) | Self::Many(_) | Self::Texts | Self::Numbers(_) => LENGTH,
             Self::Scalar(scalar) => scalar.wire(),
         }
     }
@@ -63,14 +74,16 @@ impl Kind {
             Self::One(_) => Expected::Object,
             Self::Many(_) => Expected::Objects,
             Self::Texts => Expected::Texts,
+            Self::Numbers(_) => Expected::Numbers,
             Self::Scalar(Scalar::Text) => Expected::Text,
             Self::Scalar(Scalar::Id(bytes)) => Expected::Hex(bytes),
             Self::Scalar(Scalar::Bytes) => Expected::Base64,
             Self::Scalar(Scalar::Bool) => Expected::Bool,
             Self::Scalar(Scalar::Enum) => Expected::Enum,
             Self::Scalar(Scalar::Uint32 | Scalar::Fixed32) => Expected::Uint32,
-            Self::Scalar(Scalar::Int64) => Expected::Int64,
-            Self::Scalar(Scalar::Fixed64) => Expected::Uint64,
+            Self::Scalar(Scalar::Int64 | Scalar::Sfixed64) => Expected::Int64,
+            Self::Scalar(Scalar::Sint32) => Expected::Int32,
+            Self::Scalar(Scalar::Fixed64 | Scalar::Uint64) => Expected::Uint64,
             Self::Scalar(Scalar::Double) => Expected::Double,
         }
     }
@@ -94,12 +107,36 @@ impl Message {
             Self::AnyValue => &ANY_VALUE,
             Self::ArrayValue => &ARRAY_VALUE,
             Self::KeyValueList => &KEY_VALUE_LIST,
+            Self::MetricsRequest => &metrics::REQUEST,
+            Self::ResourceMetrics => &metrics::RESOURCE_METRICS,
+            Self::ScopeMetrics => &metrics::SCOPE_METRICS,
+            Self::Metric => &metrics::METRIC,
+            Self::Gauge => &metrics::GAUGE,
+            Self::Sum => &metrics::SUM,
+            Self::Histogram => &metrics::HISTOGRAM,
+            Self::ExponentialHistogram => &metrics::EXPONENTIAL_HISTOGRAM,
+            Self::Summary => &metrics::SUMMARY,
+            Self::NumberPoint => &metrics::NUMBER_POINT,
+            Self::HistogramPoint => &metrics::HISTOGRAM_POINT,
+            Self::ExponentialPoint => &metrics::EXPONENTIAL_POINT,
+            Self::Buckets => &metrics::BUCKETS,
+            Self::SummaryPoint => &metrics::SUMMARY_POINT,
+            Self::Quantile => &metrics::QUANTILE,
+            Self::Exemplar => &metrics::EXEMPLAR,
+            Self::LogsRequest => &logs::REQUEST,
+            Self::ResourceLogs => &logs::RESOURCE_LOGS,
+            Self::ScopeLogs => &logs::SCOPE_LOGS,
+            Self::LogRecord => &logs::LOG_RECORD,
         }
     }
 }
 
 const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
-    Field { name, tag: number << 3 | kind.wire() as u32, kind }
+    Field { name, tag: number << 3 | kind.wire() as u32, kind, is_optional: false }
+}
+
+const fn optional(name: &'static str, number: u32, kind: Kind) -> Field {
+    Field { is_optional: true, ..field(name, number, kind) }
 }
 
 const TEXT: Kind = Kind::Scalar(Scalar::Text);
@@ -184,13 +221,13 @@ static STATUS: [Field; 2] = [field("message", 2, TEXT), field("code", 3, Kind::S
 static KEY_VALUE: [Field; 2] = [field("key", 1, TEXT), field("value", 2, Kind::One(Message::AnyValue))];
 
 static ANY_VALUE: [Field; 7] = [
-    field("stringValue", 1, TEXT),
-    field("intValue", 3, Kind::Scalar(Scalar::Int64)),
-    field("boolValue", 2, Kind::Scalar(Scalar::Bool)),
-    field("doubleValue", 4, Kind::Scalar(Scalar::Double)),
+    optional("stringValue", 1, TEXT),
+    optional("intValue", 3, Kind::Scalar(Scalar::Int64)),
+    optional("boolValue", 2, Kind::Scalar(Scalar::Bool)),
+    optional("doubleValue", 4, Kind::Scalar(Scalar::Double)),
     field("arrayValue", 5, Kind::One(Message::ArrayValue)),
     field("kvlistValue", 6, Kind::One(Message::KeyValueList)),
-    field("bytesValue", 7, Kind::Scalar(Scalar::Bytes)),
+    optional("bytesValue", 7, Kind::Scalar(Scalar::Bytes)),
 ];
 
 static ARRAY_VALUE: [Field; 1] = [field("values", 1, Kind::Many(Message::AnyValue))];
@@ -202,7 +239,7 @@ mod tests {
     use super::*;
     use crate::message;
 
-    const MESSAGES: [Message; 14] = [
+    const MESSAGES: [Message; 34] = [
         Message::Request,
         Message::ResourceSpans,
         Message::Resource,
@@ -217,6 +254,26 @@ mod tests {
         Message::AnyValue,
         Message::ArrayValue,
         Message::KeyValueList,
+        Message::MetricsRequest,
+        Message::ResourceMetrics,
+        Message::ScopeMetrics,
+        Message::Metric,
+        Message::Gauge,
+        Message::Sum,
+        Message::Histogram,
+        Message::ExponentialHistogram,
+        Message::Summary,
+        Message::NumberPoint,
+        Message::HistogramPoint,
+        Message::ExponentialPoint,
+        Message::Buckets,
+        Message::SummaryPoint,
+        Message::Quantile,
+        Message::Exemplar,
+        Message::LogsRequest,
+        Message::ResourceLogs,
+        Message::ScopeLogs,
+        Message::LogRecord,
     ];
 
     fn lower_camel_case(name: &str) -> String {
@@ -241,6 +298,12 @@ mod tests {
                     message::Kind::Text => field.kind == TEXT || field.kind == Kind::Texts,
                     message::Kind::Bytes => {
                         matches!(field.kind, Kind::Scalar(Scalar::Id(_) | Scalar::Bytes))
+                    }
+                    message::Kind::Fixed64s => {
+                        matches!(field.kind, Kind::Numbers(scalar) if scalar.wire() == FIXED64)
+                    }
+                    message::Kind::Varints => {
+                        matches!(field.kind, Kind::Numbers(scalar) if scalar.wire() == VARINT)
                     }
                     message::Kind::Varint | message::Kind::Fixed64 | message::Kind::Fixed32 => {
                         matches!(field.kind, Kind::Scalar(_))

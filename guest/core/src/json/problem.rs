@@ -39,12 +39,14 @@ pub enum Expected {
     Objects,
     Text,
     Texts,
+    Numbers,
     /// So many bytes.
     Hex(u8),
     Base64,
     Bool,
     Enum,
     Uint32,
+    Int32,
     Int64,
     Uint64,
     Double,
@@ -101,6 +103,7 @@ impl fmt::Display for Expected {
             Self::Objects => "has to be a list of objects",
             Self::Text => "has to be a string",
             Self::Texts => "has to be a list of strings",
+            Self::Numbers => "has to be a list of numbers",
             Self::Hex(bytes) => {
                 return write!(formatter, "has to be a string of {} hexadecimal digits, or empty", 2 * bytes);
             }
@@ -108,6 +111,7 @@ impl fmt::Display for Expected {
             Self::Bool => "has to be true or false",
             Self::Enum => "has to be an integer: OTLP/JSON has numbers for enums, not names",
             Self::Uint32 => "has to be an integer from 0 to 4294967295",
+            Self::Int32 => "has to be an integer from -2147483648 to 2147483647",
             Self::Int64 => "has to be a signed 64-bit integer, as a decimal string or a number",
             Self::Uint64 => "has to be an unsigned 64-bit integer, as a decimal string or a number",
             Self::Double => "has to be a number, or one of \"NaN\", \"Infinity\" and \"-Infinity\"",

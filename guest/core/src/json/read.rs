@@ -94,22 +94,37 @@ impl<'de> Visitor<'de> for Value<'_> {
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
         let kind = match self.kind {
             Kind::Many(message) => Kind::One(message),
             Kind::Texts => Kind::Scalar(Scalar::Text),
+            Kind::Numbers(scalar) => {
+                let open = self.to.open(self.tag);
+                elements(Kind::Scalar(scalar), NO_TAG, list, self.to)?;
+                self.to.close(open);
+                return Ok(());
+            }
             Kind::One(_) | Kind::Scalar(_) => return self.fail(None),
         };
-        let mut index = 0;
-        loop {
-            let element = Value { kind, tag: self.tag, presence: Presence::Element, to: self.to };
-            match list.next_element_seed(element) {
-                Ok(Some(())) => index += 1,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    self.to.step(Step::Element(index));
-                    return Err(error);
-                }
+        elements(kind, self.tag, list, self.to)
+    }
+}
+
+/// Reads a list.
+fn elements<'de, A: SeqAccess<'de>>(
+    kind: Kind,
+    tag: u32,
+    mut list: A,
+    to: &mut Writer,
+) -> Result<(), A::Error> {
+    let mut index = 0;
+    loop {
+        match list.next_element_seed(Value { kind, tag, presence: Presence::Element, to }) {
+            Ok(Some(())) => index += 1,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                to.step(Step::Element(index));
+                return Err(error);
             }
         }
     }
@@ -126,7 +141,7 @@ fn fields<'de, A: MapAccess<'de>>(message: Message, mut map: A, to: &mut Writer)
             continue;
         };
         likely = index + 1;
-        let explicit = message == Message::AnyValue || seen >> index & 1 == 1;
+        let explicit = field.is_optional || seen >> index & 1 == 1;
         seen |= 1 << index;
         let presence = if explicit { Presence::Explicit } else { Presence::Implicit };
         let value = Value { kind: field.kind, tag: field.tag, presence, to };
@@ -187,10 +202,20 @@ impl Value<'_> {
             }
             Kind::Scalar(Scalar::Bytes) => self.bytes(text, put_base64),
             Kind::Scalar(Scalar::Double) => double(text).is_some_and(|number| self.double(number)),
-            Kind::Scalar(Scalar::Uint32 | Scalar::Fixed32 | Scalar::Int64 | Scalar::Fixed64) => {
-                Number::parse(text).is_some_and(|number| self.integer(number))
-            }
-            Kind::Scalar(Scalar::Bool | Scalar::Enum) | Kind::One(_) | Kind::Many(_) | Kind::Texts => false,
+            Kind::Scalar(
+                Scalar::Uint32
+                | Scalar::Fixed32
+                | Scalar::Int64
+                | Scalar::Uint64
+                | Scalar::Sint32
+                | Scalar::Fixed64
+                | Scalar::Sfixed64,
+            ) => Number::parse(text).is_some_and(|number| self.integer(number)),
+            Kind::Scalar(Scalar::Bool | Scalar::Enum)
+            | Kind::One(_)
+            | Kind::Many(_)
+            | Kind::Texts
+            | Kind::Numbers(_) => false,
         };
         if taken { Ok(()) } else { self.fail(address) }
     }
@@ -227,12 +252,17 @@ impl Value<'_> {
                 number.is_some_and(|number| self.varint(number.cast_unsigned()))
             }
             Scalar::Int64 => number.signed().is_some_and(|number| self.varint(number.cast_unsigned())),
+            Scalar::Uint64 => number.unsigned().is_some_and(|number| self.varint(number)),
+            Scalar::Sint32 => int32(number).is_some_and(|number| self.varint(zigzag(number))),
             Scalar::Uint32 => uint32(number).is_some_and(|number| self.varint(number.into())),
             Scalar::Fixed32 => {
                 uint32(number).is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
             }
             Scalar::Fixed64 => {
                 number.unsigned().is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
+            }
+            Scalar::Sfixed64 => {
+                number.signed().is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
             }
             Scalar::Text | Scalar::Id(_) | Scalar::Bytes | Scalar::Bool | Scalar::Double => false,
         }
@@ -244,7 +274,7 @@ impl Value<'_> {
 
     fn varint(&mut self, number: u64) -> bool {
         if !self.is_left_out(number == 0) {
-            put_varint(&mut self.to.out, u64::from(self.tag));
+            self.tag();
             put_varint(&mut self.to.out, number);
         }
         true
@@ -252,10 +282,17 @@ impl Value<'_> {
 
     fn fixed(&mut self, is_default: bool, bytes: &[u8]) -> bool {
         if !self.is_left_out(is_default) {
-            put_varint(&mut self.to.out, u64::from(self.tag));
+            self.tag();
             self.to.out.extend_from_slice(bytes);
         }
         true
+    }
+
+    /// Numbers that stand end to end have none.
+    fn tag(&mut self) {
+        if self.tag != NO_TAG {
+            put_varint(&mut self.to.out, u64::from(self.tag));
+        }
     }
 
     fn is_left_out(&self, is_default: bool) -> bool {
@@ -268,6 +305,14 @@ impl Value<'_> {
         self.to.fail(Met { problem: Problem::Expected(self.kind.expected()), address });
         Err(E::custom(""))
     }
+}
+
+fn int32(number: Number) -> Option<i32> {
+    number.signed()?.try_into().ok()
+}
+
+fn zigzag(number: i32) -> u64 {
+    (number << 1 ^ number >> 31).cast_unsigned().into()
 }
 
 fn uint32(number: Number) -> Option<u32> {

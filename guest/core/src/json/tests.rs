@@ -6,6 +6,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList}
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use prost::Message as _;
 
+mod signals;
+
 use super::transcode;
 use crate::diagnose;
 use crate::wire::{BodyFault, FaultKind, Position};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Context, Pipeline};
 use crate::directory::{Details, Directory, Lookup, Pod, Term};
-use crate::exchange::{Header, Request};
+use crate::exchange::{Header, Request, Signal};
 use crate::resource::{Resource, Value};
 
 /// Answers from a list, and writes down what it was asked.
@@ -102,8 +102,14 @@ pub(crate) fn run(
     attributes: &[(&str, &str)],
 ) -> (Vec<String>, Option<String>) {
     let headers = [Header::new("x-tenant", "blue"), Header::new("x-tenant", "green")];
-    let request =
-        Request { path: "/v1/traces", peer: peer.parse().ok(), headers: &headers, body: b"", now: None };
+    let request = Request {
+        signal: Signal::Traces,
+        path: "/v1/traces",
+        peer: peer.parse().ok(),
+        headers: &headers,
+        body: b"",
+        now: None,
+    };
     let context = Context::new(&request, request.peer, table, true);
     let mut resource = resource(attributes);
     let pod = pipeline.run(&mut resource, &context).pod().map(|pod| pod.name.clone());
@@ -122,7 +128,7 @@ pub(crate) fn pipeline(processors: &serde_json::Value, order: &[&str]) -> Pipeli
         "service": {"pipelines": {"traces": {"processors": order}}},
     });
     match crate::config::parse(&document) {
-        Ok(config) => config.pipeline,
+        Ok(config) => config.traces.pipeline,
         Err(faults) => panic!("{faults:#?}"),
     }
 }

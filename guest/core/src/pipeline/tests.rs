@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fixture::{Table, pipeline, pod, resource, run};
 use super::*;
-use crate::exchange::Request;
+use crate::exchange::{Request, Signal};
 
 #[test]
 fn attributes_are_written_only_where_they_are_missing_or_empty() {
@@ -109,7 +109,14 @@ fn each_identifier_is_looked_up_once_a_request() {
     let pipeline = pipeline(&json!({"k8sattributes": settings}), &["k8sattributes"]);
     let table =
         Table { pods: vec![pod("item-1", &["10.1.0.7"]), pod("shop-1", &["10.1.0.8"])], ..Table::default() };
-    let request = Request { path: "/", peer: "10.1.0.7".parse().ok(), headers: &[], body: b"", now: None };
+    let request = Request {
+        signal: Signal::Traces,
+        path: "/",
+        peer: "10.1.0.7".parse().ok(),
+        headers: &[],
+        body: b"",
+        now: None,
+    };
     let context = Context::new(&request, request.peer, &table, false);
     for _ in 0..100 {
         for (name, expected) in [("shop-1", "shop-1"), ("gone", ""), ("", "item-1")] {

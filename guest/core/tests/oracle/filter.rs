@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use podstamp_core::config::DEFAULT_DOCUMENT;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
-use podstamp_core::exchange::{Content, Header, Prepared, Report, Request, Verdict};
+use podstamp_core::exchange::{Content, Header, Prepared, Report, Request, Signal, Verdict};
 use podstamp_core::{Filter, address};
 use proptest::prelude::*;
 
@@ -93,7 +93,10 @@ fn surroundings(bytes: &[u8]) -> (Option<IpAddr>, Cluster) {
 fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
     let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
     let headers = [Header::new("content-type", "application/x-protobuf")];
-    filter.prepare(&Request { path: "/v1/traces", peer, headers: &headers, body, now: None }, cluster)
+    filter.prepare(
+        &Request { signal: Signal::Traces, path: "/v1/traces", peer, headers: &headers, body, now: None },
+        cluster,
+    )
 }
 
 /// The body that is sent; none if there is nothing to send.

@@ -3,6 +3,8 @@
 //! The bytes are written by hand and not by prost, which knows only the plainest way: fields come in any order, singular
 //! messages in pieces, varints padded, members of a oneof several times, unknown fields and groups anywhere.
 
+pub(crate) mod signals;
+
 use crate::choices::Choices;
 
 const VARINT: u32 = 0;
@@ -71,12 +73,17 @@ struct Generator<'a> {
 
 impl Generator<'_> {
     fn request(&mut self) -> Vec<u8> {
-        let spans = self.many(4, Self::resource_spans);
+        self.request_of(Self::scope_spans)
+    }
+
+    /// A request of any signal: down to the scopes they have the same shape.
+    fn request_of(&mut self, scope: impl Fn(&mut Self) -> Vec<u8>) -> Vec<u8> {
+        let spans = self.many(4, |generator| generator.resource_spans(&scope));
         let fields = spans.iter().map(|content| self.delimited(1, content)).collect();
         self.message(fields)
     }
 
-    fn resource_spans(&mut self) -> Vec<u8> {
+    fn resource_spans(&mut self, scope: impl Fn(&mut Self) -> Vec<u8>) -> Vec<u8> {
         let mut fields = Vec::new();
         let pieces = match self.choices.below(8) {
             0..=4 => 1,
@@ -87,7 +94,7 @@ impl Generator<'_> {
             let piece = self.resource();
             fields.push(self.delimited(1, &piece));
         }
-        for content in self.many(3, Self::scope_spans) {
+        for content in self.many(3, scope) {
             fields.push(self.delimited(2, &content));
         }
         for _ in 0..self.choices.below(6) / 4 {

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use podstamp_core::config::DEFAULT_DOCUMENT;
-use podstamp_core::exchange::{Attempt, Encoding, Next, Outcome};
+use podstamp_core::exchange::{Attempt, Encoding, Next, Outcome, Signal};
 use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::trace::{Checks, Walked, walk};
 use podstamp_core::wire::FaultKind;
@@ -237,7 +237,7 @@ proptest! {
             body[at] = byte;
         }
         let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
-        let attempt = Attempt { upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt { signal: Signal::Traces, upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
         let is_text = diagnose(&body).is_err_and(|fault| fault.kind == FaultKind::Utf8);
         match filter.conclude(&attempt, &Outcome::Closed(&body)) {
             Next::Mend(mended) => {

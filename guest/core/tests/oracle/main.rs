@@ -22,6 +22,7 @@ mod guard;
 mod json;
 mod model;
 mod rewrite;
+mod signals;
 mod skeleton;
 mod values;
 mod verdict;

@@ -72,7 +72,7 @@ impl Exchange {
     /// The time was the route's, which the core does not know.
     fn timed_out(&self) -> Answer {
         let text = "no answer from the upstream within the timeout of the proxy's route";
-        let message = format!("{}: {text}", self.plugin.config().exporter.url);
+        let message = format!("{}: {text}", self.plugin.carried(self.head.signal).exporter.url);
         let notice = Notice { level: Level::Error, key: "upstream-timeout".into(), message };
         let answer = Failure::new(504, Code::DeadlineExceeded, text).answer(self.encoding());
         Answer { notice: Some(notice), ..answer }
@@ -169,13 +169,20 @@ impl Exchange {
 
     /// What the core makes of an outcome. There is no other attempt: those are the route's to make.
     fn conclude(&self, outcome: &Outcome<'_>) -> Answer {
-        let attempt =
-            Attempt { upstream: 0, encoding: self.encoding(), number: 1, elapsed: u32::MAX, random: 0 };
+        let signal = self.head.signal;
+        let attempt = Attempt {
+            signal,
+            upstream: 0,
+            encoding: self.encoding(),
+            number: 1,
+            elapsed: u32::MAX,
+            random: 0,
+        };
         match self.plugin.filter().conclude(&attempt, outcome) {
             Next::Answer(answer) => answer,
             // The body is gone from the proxy, and its attempts are the route's.
             Next::Mend(_) => match outcome {
-                Outcome::Closed(body) => self.plugin.filter().not_mended(self.encoding(), body),
+                Outcome::Closed(body) => self.plugin.filter().not_mended(signal, self.encoding(), body),
                 _ => Failure::new(500, Code::Internal, "nothing to mend").answer(self.encoding()),
             },
             Next::Retry(wait) => {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use podstamp_core::exchange::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Verdict};
+use podstamp_core::exchange::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
 use podstamp_core::labels::{Attempted, Copied};
 
 use super::Captured;
@@ -82,13 +82,13 @@ impl Copies {
     }
 
     fn send(&self, plugin: &Plugin, cluster: &str, mut job: Job) {
-        let exporter = &plugin.config().exporter;
+        let exporter = &plugin.config().traces.exporter;
         let mut headers = vec![
             Header::new(":method", "POST"),
             Header::new(":path", exporter.target()),
             Header::new(":authority", exporter.authority()),
         ];
-        headers.extend(plugin.filter().outbound_headers().iter().cloned());
+        headers.extend(plugin.filter().outbound_headers(Signal::Traces).iter().cloned());
         job.attempts += 1;
         let elapsed = milliseconds(host::now().saturating_sub(job.begun));
         let left = exporter.timeout.saturating_sub(elapsed).clamp(1, MAX_TIMEOUT);
@@ -106,6 +106,7 @@ impl Copies {
         let now = host::now();
         plugin.metrics().attempted(attempted, Some(now.saturating_sub(job.begun.max(job.due))));
         let attempt = Attempt {
+            signal: Signal::Traces,
             upstream: 0,
             encoding: Encoding::Protobuf,
             number: job.attempts,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp_core::exchange::{
-    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Verdict,
+    Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
 
 type Prepare = dyn Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync;
@@ -71,7 +71,7 @@ impl Filter for Fake {
         (self.conclude)(attempt, ended)
     }
 
-    fn diagnose(&self, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
         Ok(Ok(()))
     }
 }

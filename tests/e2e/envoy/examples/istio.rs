@@ -107,7 +107,7 @@ fn the_filter_takes_the_plugins_configuration() {
     let extension = resource("traffic-extension.yaml", "TrafficExtension");
     let config = podstamp_core::config::parse(&extension["spec"]["wasm"]["pluginConfig"]).unwrap();
     let route = resource("service.yaml", "VirtualService")["spec"]["http"][0].clone();
-    assert_eq!(route["match"], json!([{"uri": {"exact": config.exporter.target()}}]));
+    assert_eq!(route["match"], json!([{"uri": {"exact": config.traces.exporter.target()}}]));
 }
 
 /// An Envoy with what these resources become.

@@ -19,7 +19,7 @@ fn authenticating(id: &str, extensions: Value) -> Value {
 }
 
 fn client(id: &str, extensions: Value) -> ClientAuth {
-    parsed(&authenticating(id, extensions)).exporter.auth.unwrap()
+    parsed(&authenticating(id, extensions)).traces.exporter.auth.unwrap()
 }
 
 /// What a receiver that refers to `id` demands.

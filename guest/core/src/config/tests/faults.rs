@@ -176,7 +176,7 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
     for absent in [json!(null), json!([])] {
         document["service"]["pipelines"]["traces"]["exporters"] = absent;
         assert!(
-            crate::config::parse(&document).is_ok_and(|config| config.exporter.is_agent),
+            crate::config::parse(&document).is_ok_and(|config| config.traces.exporter.is_agent),
             "the only exporter is used"
         );
     }
@@ -189,14 +189,15 @@ fn pipelines_that_podstamp_cannot_run_are_faults() {
     );
     document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp", "otlphttp/2"]);
     let config = crate::config::parse(&document).unwrap();
-    assert_eq!((config.exporter.id.as_str(), config.rules), ("otlphttp", Rules::AGENT));
-    let copies: Vec<_> = config.copies.iter().map(|copy| (copy.id.as_str(), copy.url.as_str())).collect();
+    assert_eq!((config.traces.exporter.id.as_str(), config.traces.rules), ("otlphttp", Rules::AGENT));
+    let copies: Vec<_> =
+        config.traces.copies.iter().map(|copy| (copy.id.as_str(), copy.url.as_str())).collect();
     assert_eq!(copies, [("otlphttp/2", "http://other:4318/v1/traces")]);
     assert!(config.notices.iter().any(|notice| &*notice.key == "config-copies"));
     // The agent has to be guarded wherever it stands.
     document["service"]["pipelines"]["traces"]["exporters"] = json!(["otlphttp/2", "otlphttp"]);
     let config = crate::config::parse(&document).unwrap();
-    assert_eq!((config.exporter.id.as_str(), config.rules), ("otlphttp/2", Rules::AGENT));
+    assert_eq!((config.traces.exporter.id.as_str(), config.traces.rules), ("otlphttp/2", Rules::AGENT));
     document["exporters"]["otlphttp/2"]["endpoint"] = json!("nowhere");
     document["exporters"]["otlphttp"]["timeout"] = json!("soon");
     assert_eq!(faults(&document).len(), 2, "faults of all of them are told");

@@ -153,7 +153,7 @@ fn bodies_are_limited_by_podstamps_key_or_else_by_the_receivers() {
 
 #[test]
 fn the_exporter_sends_where_it_is_told() {
-    let at = |settings: Value| parsed(&exporting(settings)).exporter;
+    let at = |settings: Value| parsed(&exporting(settings)).traces.exporter;
     let exporter =
         at(json!({"traces_endpoint": "http://c:1/x", "endpoint": "http://agent/api/v1/otel/trace"}));
     assert_eq!(
@@ -168,7 +168,7 @@ fn the_exporter_sends_where_it_is_told() {
     assert_eq!(exporter.url, "http://c:4318/v1/traces");
     assert_eq!(exporter.url_key, "exporters.otlphttp.endpoint");
     assert!(!exporter.is_agent);
-    assert_eq!(parsed(&exporting(json!({"traces_endpoint": "http://c:1/x"}))).rules, Rules::OTHER);
+    assert_eq!(parsed(&exporting(json!({"traces_endpoint": "http://c:1/x"}))).traces.rules, Rules::OTHER);
 
     let path = "exporters.otlphttp";
     for (settings, expected) in [
@@ -233,7 +233,7 @@ fn the_exporter_compresses_with_gzip_where_it_is_told_to() {
         (json!({"compression": "gzip", "compression_params": {"level": 9.0}}), gzip(9)),
     ] {
         let document = exporting(settings.clone());
-        assert_eq!(parsed(&document).exporter.compression, expected, "{settings}");
+        assert_eq!(parsed(&document).traces.exporter.compression, expected, "{settings}");
         assert_eq!(notices(&document), [""; 0], "{settings}");
     }
     for other in ["zlib", "deflate", "snappy", "x-snappy-framed", "zstd", "lz4"] {
@@ -259,6 +259,7 @@ fn the_exporters_settings_are_the_collectors() {
             "max_elapsed_time": 0,
         },
     })))
+    .traces
     .exporter;
     assert_eq!(exporter.timeout, 10_000);
     assert_eq!(exporter.headers, [crate::exchange::Header::new("x-scope-orgid", "7")]);
@@ -271,7 +272,7 @@ fn the_exporters_settings_are_the_collectors() {
         max_elapsed_time: 0,
     };
     assert_eq!(exporter.retry, expected);
-    assert_eq!(parsed(&exporting(json!({"timeout": 0}))).exporter.timeout, u32::MAX);
+    assert_eq!(parsed(&exporting(json!({"timeout": 0}))).traces.exporter.timeout, u32::MAX);
     for (settings, expected) in [
         (
             json!({"sending_queue": {"enabled": true, "queue_size": 5000}}),

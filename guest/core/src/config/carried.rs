@@ -1,0 +1,222 @@
+//! What becomes of each signal: its processors, and where it goes.
+//!
+//! Traces are what podstamp is for, and a fault in their pipeline is one of the document. A pipeline of metrics or logs runs
+//! where podstamp has all of it; otherwise a notice says why it does not, so that nobody's document is refused for it.
+
+use serde_json::Value;
+
+use super::auth::Authenticators;
+use super::catalog::{Catalog, Component};
+use super::component::Kind;
+use super::exporter::{self, Exporter};
+use super::findings::Findings;
+use super::node::Node;
+use super::service::{self, Parts, Service};
+use super::{kubernetes, order, receiver, resource};
+use crate::exchange::Level;
+use crate::guard::Rules;
+use crate::labels::Label as _;
+use crate::pipeline::{Pipeline, Step};
+use crate::signal::Signal;
+
+/// A signal's pipeline, ready to run.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// Its processors.
+    pub pipeline: Pipeline,
+    /// Where to send, and whose answer the client gets.
+    pub exporter: Exporter,
+    /// Where copies of what is sent go. Nobody waits for them.
+    pub copies: Vec<Exporter>,
+    /// The guard's rules.
+    pub rules: Rules,
+}
+
+impl Carried {
+    /// All its exporters.
+    pub(crate) fn exporters(&mut self) -> impl Iterator<Item = &mut Exporter> {
+        std::iter::once(&mut self.exporter).chain(&mut self.copies)
+    }
+}
+
+/// The pipelines of metrics and logs that run.
+#[derive(Debug, Default)]
+pub(crate) struct Further {
+    pub(crate) metrics: Option<Carried>,
+    pub(crate) logs: Option<Carried>,
+    /// Names of headers that they read.
+    pub(crate) headers: Vec<String>,
+}
+
+impl Further {
+    /// The signals that are carried, traces included.
+    pub(crate) fn signals(&self) -> Vec<Signal> {
+        let mut signals = vec![Signal::Traces];
+        signals.extend(self.metrics.as_ref().map(|_| Signal::Metrics));
+        signals.extend(self.logs.as_ref().map(|_| Signal::Logs));
+        signals
+    }
+}
+
+/// Reads the pipelines of metrics and logs. `receiver` is that of traces; what theirs use is marked in `catalog`.
+pub(crate) fn read_further(
+    document: &Value,
+    service: &Service<'_, '_>,
+    receiver: Option<&str>,
+    catalog: &Catalog<'_>,
+    findings: &Findings,
+) -> Further {
+    let mut further = Further::default();
+    for signal in [Signal::Metrics, Signal::Logs] {
+        let mut running = Vec::new();
+        for (_, id, node) in service.further.iter().filter(|(of, ..)| *of == signal) {
+            let own = Findings::default();
+            match read_one(document, id, signal, receiver, &own) {
+                Ok(read) => running.push((node, read, own)),
+                Err(Refused { why, is_wanted: false }) => {
+                    node.no_effect(&format!("podstamp does not carry it: {why}"));
+                }
+                Err(Refused { why, is_wanted: true }) => not_carried(node, &why),
+            }
+        }
+        if running.len() > 1 {
+            let why = format!("podstamp runs one pipeline of {}: merge them", signal.name());
+            running.iter().for_each(|(node, ..)| not_carried(node, &why));
+            continue;
+        }
+        let Some((_, Read { carried, headers, used }, own)) = running.pop() else { continue };
+        findings.absorb(own);
+        used.iter().for_each(|(kind, id)| catalog.mark_used(*kind, id));
+        further.headers.extend(headers);
+        match signal {
+            Signal::Traces | Signal::Metrics => further.metrics = Some(carried),
+            Signal::Logs => further.logs = Some(carried),
+        }
+    }
+    further
+}
+
+#[cold]
+fn not_carried(pipeline: &Node<'_>, why: &str) {
+    pipeline.notice(Level::Warning, "config-not-carried", &format!("is not carried: {why}"));
+}
+
+/// A pipeline that can run.
+struct Read {
+    carried: Carried,
+    headers: Vec<String>,
+    /// Its components.
+    used: Vec<(Kind, String)>,
+}
+
+/// Why a pipeline does not run.
+struct Refused {
+    why: String,
+    /// Whether it sends to where podstamp could, so that somebody may count on it.
+    is_wanted: bool,
+}
+
+/// Reads one pipeline by itself: what is wrong with it is no fault of the document.
+#[cold]
+fn read_one(
+    document: &Value,
+    id: &str,
+    signal: Signal,
+    receiver: Option<&str>,
+    findings: &Findings,
+) -> Result<Read, Refused> {
+    let mut root = Node::root(document, findings).section();
+    let catalog = Catalog::read(&mut root);
+    let service = service::read(&root.take("service"), &catalog);
+    let parts = service.further(id);
+    let is_wanted = parts.as_ref().is_some_and(|parts| !parts.exporters.is_empty());
+    let refused = |why: String| Refused { why, is_wanted };
+    let fault = || findings.first_fault().map(|fault| refused(fault.to_string()));
+    let (Some(parts), None) = (parts, fault()) else {
+        return Err(fault().unwrap_or_else(|| refused("it is not there".to_owned())));
+    };
+
+    let found = parts.receiver.map(|component| component.id);
+    if found != receiver {
+        return Err(refused(
+            "it receives elsewhere than the traces, and podstamp has one receiver".to_owned(),
+        ));
+    }
+    let authenticators = &service.authenticators;
+    let received =
+        parts.receiver.map(|component| receiver::read(&component.node, authenticators, &Signal::ALL));
+    let received = received.unwrap_or_default();
+    let path = received.receiver.path(signal);
+    if Signal::ALL.iter().any(|other| *other != signal && received.receiver.path(*other) == path) {
+        return Err(refused(format!("the receiver takes another signal at {path}")));
+    }
+    let include_metadata = received.include_metadata;
+    let Parts { processors, exporters, .. } = parts;
+    let steps = steps(processors, include_metadata);
+    let exporters = exporters_of(&exporters, authenticators, signal, &Signal::ALL);
+    order::review(&steps, &Rules::OTHER, signal, findings);
+    if let Some(refused) = fault() {
+        return Err(refused);
+    }
+    let unset = catalog.used().find_map(|component| unresolved(&component.node));
+    if let Some(path) = unset {
+        return Err(refused(format!("{path} has a variable that is not set")));
+    }
+    let headers = if include_metadata { headers(&steps) } else { Vec::new() };
+    let mut exporters = exporters.into_iter();
+    let Some(exporter) = exporters.next() else {
+        return Err(refused("it has no exporter".to_owned()));
+    };
+    let pipeline = Pipeline::new(steps.into_iter().map(|(_, step)| step).collect());
+    let carried = Carried { pipeline, exporter, copies: exporters.collect(), rules: Rules::OTHER };
+    let used = catalog.used().map(|component| (component.kind, component.id.to_owned())).collect();
+    Ok(Read { carried, headers, used })
+}
+
+/// The path of the first text in which a reference to the environment is left.
+#[cold]
+fn unresolved(node: &Node<'_>) -> Option<String> {
+    let mut rest = vec![(node.path().to_owned(), node.value()?)];
+    while let Some((path, value)) = rest.pop() {
+        match value {
+            Value::String(text) if text.contains("${") => return Some(path),
+            Value::Array(items) => {
+                rest.extend(items.iter().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item)));
+            }
+            Value::Object(map) => rest.extend(map.iter().map(|(key, item)| (format!("{path}.{key}"), item))),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A pipeline's processors, each with its path.
+pub(crate) fn steps<'c>(processors: Vec<&'c Component<'_>>, include_metadata: bool) -> Vec<(&'c str, Step)> {
+    let step = |component: &'c Component<'_>| match component.type_name() {
+        "resource" => Step::Resource(resource::read(&component.node, include_metadata)),
+        _ => Step::Kubernetes(kubernetes::read(&component.node)),
+    };
+    processors.into_iter().map(|component| (component.node.path(), step(component))).collect()
+}
+
+/// A pipeline's exporters. `carried`: the signals that have pipelines that run.
+pub(crate) fn exporters_of(
+    exporters: &[&Component<'_>],
+    authenticators: &Authenticators<'_, '_>,
+    signal: Signal,
+    carried: &[Signal],
+) -> Vec<Exporter> {
+    let read = |component: &&Component<'_>| {
+        exporter::read(component.id, &component.node, authenticators, signal, carried)
+    };
+    exporters.iter().map(read).collect()
+}
+
+/// Names of the headers that actions read.
+pub(crate) fn headers(steps: &[(&str, Step)]) -> Vec<String> {
+    let actions = steps.iter().flat_map(|(_, step)| match step {
+        Step::Resource(actions) => actions.as_slice(),
+        Step::Kubernetes(_) => &[],
+    });
+    actions.filter_map(|action| action.header().map(str::to_owned)).collect()
+}
