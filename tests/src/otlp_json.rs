@@ -1,13 +1,14 @@
 //! OTLP/JSON of a request, written without podstamp's own code.
 //!
-//! A whim picks among the ways that the specification leaves: it gets how many there are, and gives one of them; 0 is how
-//! most SDKs write.
+//! A whim picks among the ways that the specification leaves, and those that the Collector reads besides: it gets how many there
+//! are, and gives one of them; 0 is how most SDKs write.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
 /// The request as most SDKs write it.
@@ -85,6 +86,7 @@ impl Writer<'_> {
     }
 
     fn span(&mut self, span: &Span) -> String {
+        let kind = SpanKind::try_from(span.kind).ok().map(|kind| kind.as_str_name());
         let members = vec![
             ("traceId", self.id(&span.trace_id)),
             ("spanId", self.id(&span.span_id)),
@@ -92,7 +94,7 @@ impl Writer<'_> {
             ("parentSpanId", self.id(&span.parent_span_id)),
             ("flags", self.count(span.flags)),
             ("name", self.text(&span.name)),
-            ("kind", self.enumeration(span.kind)),
+            ("kind", self.enumeration(span.kind, kind)),
             ("startTimeUnixNano", self.time(span.start_time_unix_nano)),
             ("endTimeUnixNano", self.time(span.end_time_unix_nano)),
             ("attributes", self.list(&span.attributes, Self::key_value)),
@@ -108,7 +110,8 @@ impl Writer<'_> {
 
     fn status(&mut self, status: &Status) -> String {
         let Status { message, code } = status;
-        let members = vec![("message", self.text(message)), ("code", self.enumeration(*code))];
+        let name = StatusCode::try_from(*code).ok().map(|code| code.as_str_name());
+        let members = vec![("message", self.text(message)), ("code", self.enumeration(*code, name))];
         self.object(members)
     }
 
@@ -190,7 +193,8 @@ impl Writer<'_> {
                 out.push(',');
             }
             out.push_str(&self.blank());
-            out.push_str(&self.string(name));
+            let name = if (self.whim)(16) == 15 { with_underscores(name) } else { (*name).to_owned() };
+            out.push_str(&self.string(&name));
             out.push_str(&self.blank());
             out.push(':');
             out.push_str(&self.blank());
@@ -231,8 +235,13 @@ impl Writer<'_> {
         self.unless_default(number == 0, text)
     }
 
-    fn enumeration(&mut self, number: i32) -> Option<String> {
-        self.unless_default(number == 0, number.to_string())
+    /// The number of a value, or its name if it has one.
+    fn enumeration(&mut self, number: i32, name: Option<&str>) -> Option<String> {
+        let text = match name {
+            Some(name) if (self.whim)(8) == 7 => self.string(name),
+            _ => number.to_string(),
+        };
+        self.unless_default(number == 0, text)
     }
 
     fn time(&mut self, number: u64) -> Option<String> {
@@ -320,10 +329,19 @@ impl Writer<'_> {
     }
 }
 
-/// Names that no message has, and values of every kind. Names in `snake_case` are none, either.
+/// A name of OTLP/JSON as the messages themselves spell it, which the Collector reads as well.
+fn with_underscores(name: &str) -> String {
+    name.chars()
+        .flat_map(|char| {
+            char.is_ascii_uppercase().then_some('_').into_iter().chain([char.to_ascii_lowercase()])
+        })
+        .collect()
+}
+
+/// Names that no message has in either spelling, and values of every kind.
 const UNKNOWN: [(&str, &str); 8] = [
-    ("resource_spans", "[{}]"),
-    ("trace_id", "\"no id\""),
+    ("resourcespans", "[{}]"),
+    ("trace__id", "\"no id\""),
     ("Name", "17"),
     ("", "null"),
     ("stringValueStrindex", "3"),

@@ -7,16 +7,20 @@
 //! The rules are the OTLP specification's ("JSON Protobuf Encoding"): protobuf's JSON mapping, where
 //!
 //! - ids are hexadecimal, in upper or lower case; other bytes are base64;
-//! - enums are integers, never names;
-//! - names are in lowerCamelCase; unknown ones, `snake_case` among them, are ignored;
+//! - enums are integers;
+//! - names are in lowerCamelCase; unknown ones are ignored;
 //! - 64-bit integers are decimal strings or numbers.
 //!
+//! What the Collector reads besides is read as well: names as the messages spell them (`resource_spans`), enums by name
+//! (`SPAN_KIND_SERVER`), and U+FFFD in place of half a surrogate pair. What is not UTF-8 becomes U+FFFD too.
+//!
 //! From the mapping: `null` is a field that is not set, and none may stand in a list. A field that comes twice means what it
-//! means in protobuf: the last scalar counts, messages are merged, lists are joined. Any other fault is an error with its
+//! means in protobuf, under whichever names: the last scalar counts, messages are merged, lists are joined. Any other fault is an error with its
 //! place, so that a client never loses a part of a batch without a word.
 
 mod bytes;
 mod fields;
+mod mend;
 mod number;
 mod place;
 mod problem;
@@ -51,6 +55,23 @@ pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
 /// # Errors
 /// The first fault of the text, with its line and column.
 pub fn transcode_as(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
+    let fault = match read(signal, body) {
+        Err(fault) if is_mendable(fault.kind) => fault,
+        outcome => return outcome,
+    };
+    let Some(mended) = mend::mend(body) else { return Err(fault) };
+    read(signal, &mended).map_err(|other| {
+        let Place { offset, position } = Place::at(body, mend::origin(body, other.offset));
+        // What is no JSON from there on is in another encoding.
+        if offset <= fault.offset { fault } else { BodyFault { offset, position: Some(position), ..other } }
+    })
+}
+
+fn is_mendable(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Utf8 | FaultKind::Json(Problem::Escape))
+}
+
+fn read(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     let fault = |place: Place, path, problem| {
         let Place { offset, position } = place;
         BodyFault { offset, position: Some(position), path, kind: problem }

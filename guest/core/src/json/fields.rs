@@ -1,11 +1,13 @@
 //! The fields of each message by their names in JSON.
 
+mod enums;
 mod logs;
 mod metrics;
 
 use super::problem::Expected;
 use crate::message::Message;
 use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT};
+pub(super) use enums::Enum;
 
 /// One field.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,20 @@ pub(super) struct Field {
     pub(super) kind: Kind,
     /// Whether its default value is written as well: it is optional, or one of a oneof.
     pub(super) is_optional: bool,
+}
+
+impl Field {
+    /// Whether the message itself spells the field like this, with underscores. OTLP/JSON has no such names, but the Collector
+    /// reads them as well.
+    #[cold]
+    pub(super) fn is_spelled(&self, name: &str) -> bool {
+        let mut found = name.bytes();
+        let same = self.name.bytes().all(|byte| match byte.is_ascii_uppercase() {
+            true => found.next() == Some(b'_') && found.next() == Some(byte.to_ascii_lowercase()),
+            false => found.next() == Some(byte),
+        });
+        same && found.next().is_none()
+    }
 }
 
 /// The kinds of field.
@@ -37,7 +53,7 @@ pub(super) enum Scalar {
     Id(u8),
     Bytes,
     Bool,
-    Enum,
+    Enum(Enum),
     Uint32,
     Fixed32,
     Int64,
@@ -53,7 +69,7 @@ impl Scalar {
     const fn wire(self) -> u8 {
         match self {
             Self::Text | Self::Id(_) | Self::Bytes => LENGTH,
-            Self::Bool | Self::Enum | Self::Uint32 | Self::Int64 | Self::Uint64 | Self::Sint32 => VARINT,
+            Self::Bool | Self::Enum(_) | Self::Uint32 | Self::Int64 | Self::Uint64 | Self::Sint32 => VARINT,
             Self::Fixed32 => FIXED32,
             Self::Fixed64 | Self::Sfixed64 | Self::Double => FIXED64,
         }
@@ -79,7 +95,7 @@ impl Kind {
             Self::Scalar(Scalar::Id(bytes)) => Expected::Hex(bytes),
             Self::Scalar(Scalar::Bytes) => Expected::Base64,
             Self::Scalar(Scalar::Bool) => Expected::Bool,
-            Self::Scalar(Scalar::Enum) => Expected::Enum,
+            Self::Scalar(Scalar::Enum(_)) => Expected::Enum,
             Self::Scalar(Scalar::Uint32 | Scalar::Fixed32) => Expected::Uint32,
             Self::Scalar(Scalar::Int64 | Scalar::Sfixed64) => Expected::Int64,
             Self::Scalar(Scalar::Sint32) => Expected::Int32,
@@ -188,7 +204,7 @@ static SPAN: [Field; 16] = [
     field("parentSpanId", 4, SPAN_ID),
     field("flags", 16, FLAGS),
     field("name", 5, TEXT),
-    field("kind", 6, Kind::Scalar(Scalar::Enum)),
+    field("kind", 6, Kind::Scalar(Scalar::Enum(Enum::SpanKind))),
     field("startTimeUnixNano", 7, TIME),
     field("endTimeUnixNano", 8, TIME),
     field("attributes", 9, ATTRIBUTES),
@@ -216,7 +232,8 @@ static LINK: [Field; 6] = [
     field("flags", 6, FLAGS),
 ];
 
-static STATUS: [Field; 2] = [field("message", 2, TEXT), field("code", 3, Kind::Scalar(Scalar::Enum))];
+static STATUS: [Field; 2] =
+    [field("message", 2, TEXT), field("code", 3, Kind::Scalar(Scalar::Enum(Enum::StatusCode)))];
 
 static KEY_VALUE: [Field; 2] = [field("key", 1, TEXT), field("value", 2, Kind::One(Message::AnyValue))];
 

@@ -21,7 +21,7 @@ pub enum Problem {
     TrailingComma,
     /// A line break or another control character stands in a string as it is.
     ControlCharacter,
-    /// A backslash with something after it that JSON does not know, or half a surrogate pair.
+    /// A backslash with something after it that JSON does not know.
     Escape,
     /// A number that no double can hold.
     NumberRange,
@@ -88,7 +88,7 @@ impl fmt::Display for Problem {
             Self::ControlCharacter => {
                 "a control character stands in a string: write it as \\n, \\u0000 or the like"
             }
-            Self::Escape => "a backslash begins no escape that JSON has, or half a surrogate pair",
+            Self::Escape => "a backslash begins no escape that JSON has",
             Self::NumberRange => "a number is too large for a double",
             Self::Syntax => "this is not JSON",
             Self::Expected(expected) => return expected.fmt(formatter),
@@ -105,11 +105,11 @@ impl fmt::Display for Expected {
             Self::Texts => "has to be a list of strings",
             Self::Numbers => "has to be a list of numbers",
             Self::Hex(bytes) => {
-                return write!(formatter, "has to be a string of {} hexadecimal digits, or empty", 2 * bytes);
+                return write!(formatter, "has to be a string of {} hexadecimal digits, or empty; base64, as protobuf's own JSON has ids, is not OTLP's", 2 * bytes);
             }
             Self::Base64 => "has to be a string in base64",
             Self::Bool => "has to be true or false",
-            Self::Enum => "has to be an integer: OTLP/JSON has numbers for enums, not names",
+            Self::Enum => "has to be the number of a value that the enum has, or its name",
             Self::Uint32 => "has to be an integer from 0 to 4294967295",
             Self::Int32 => "has to be an integer from -2147483648 to 2147483647",
             Self::Int64 => "has to be a signed 64-bit integer, as a decimal string or a number",

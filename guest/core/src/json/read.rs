@@ -180,7 +180,11 @@ impl Visitor<'_> for Name {
     fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
         let is = |(_, field): &(usize, &'static Field)| field.name == name;
         let ahead = self.known.iter().enumerate().skip(self.likely).find(is);
-        Ok(ahead.or_else(|| self.known.iter().enumerate().take(self.likely).find(is)))
+        let found = ahead.or_else(|| self.known.iter().enumerate().take(self.likely).find(is));
+        if found.is_none() && name.contains('_') {
+            return Ok(self.known.iter().enumerate().find(|(_, field)| field.is_spelled(name)));
+        }
+        Ok(found)
     }
 }
 
@@ -211,11 +215,10 @@ impl Value<'_> {
                 | Scalar::Fixed64
                 | Scalar::Sfixed64,
             ) => Number::parse(text).is_some_and(|number| self.integer(number)),
-            Kind::Scalar(Scalar::Bool | Scalar::Enum)
-            | Kind::One(_)
-            | Kind::Many(_)
-            | Kind::Texts
-            | Kind::Numbers(_) => false,
+            Kind::Scalar(Scalar::Enum(of)) => of.number(text).is_some_and(|number| self.varint(number)),
+            Kind::Scalar(Scalar::Bool) | Kind::One(_) | Kind::Many(_) | Kind::Texts | Kind::Numbers(_) => {
+                false
+            }
         };
         if taken { Ok(()) } else { self.fail(address) }
     }
@@ -247,7 +250,7 @@ impl Value<'_> {
         };
         match scalar {
             // Negative numbers of 32 bits take ten bytes, like those of 64.
-            Scalar::Enum => {
+            Scalar::Enum(_) => {
                 let number = number.signed().filter(|number| i32::try_from(*number).is_ok());
                 number.is_some_and(|number| self.varint(number.cast_unsigned()))
             }

@@ -105,10 +105,10 @@ fn j1_ids_of_another_length_or_alphabet_are_faults() {
         "0",
         "W47/95gDgQPSabYzgT/GDA==",
     ] {
-        let expected = ".traceId: has to be a string of 32 hexadecimal digits, or empty";
+        let expected = ".traceId: has to be a string of 32 hexadecimal digits, or empty; base64, as protobuf's own JSON has ids, is not OTLP's";
         assert_eq!(span_fault(&format!(r#""traceId":"{id}""#)), expected);
     }
-    let expected = "has to be a string of 16 hexadecimal digits, or empty";
+    let expected = "has to be a string of 16 hexadecimal digits, or empty; base64, as protobuf's own JSON has ids, is not OTLP's";
     for id in [r#""eee19b7ec3c1b17g""#, r#""eee19b7ec3c1b17é""#, "1", "[1]", "{}", "true"] {
         assert_eq!(span_fault(&format!(r#""spanId":{id}"#)), format!(".spanId: {expected}"));
         assert_eq!(span_fault(&format!(r#""parentSpanId":{id}"#)), format!(".parentSpanId: {expected}"));
@@ -136,16 +136,27 @@ fn j1_other_bytes_are_base64() {
 }
 
 #[test]
-fn j2_enums_are_integers_and_never_names() {
+fn j2_enums_are_integers_or_names() {
     assert_eq!(span(r#""kind":3,"status":{"code":2}"#).kind, 3);
     assert_eq!(span(r#""status":{"code":2}"#).status.unwrap().code, 2);
     // The guard's to clear.
     for kind in [6, -1, i32::MAX, i32::MIN] {
         assert_eq!(span(&format!(r#""kind":{kind}"#)).kind, kind);
     }
-    let expected = "has to be an integer: OTLP/JSON has numbers for enums, not names";
-    for kind in [r#""SPAN_KIND_SERVER""#, r#""2""#, "2147483648", "-2147483649", "1.5", "[2]", "{}", "false"]
-    {
+    assert_eq!(span(r#""kind":"SPAN_KIND_SERVER""#).kind, 2);
+    assert_eq!(span(r#""status":{"code":"STATUS_CODE_ERROR"}"#).status.unwrap().code, 2);
+    let expected = "has to be the number of a value that the enum has, or its name";
+    for kind in [
+        r#""SPAN_KIND_NONE""#,
+        r#""server""#,
+        r#""2""#,
+        "2147483648",
+        "-2147483649",
+        "1.5",
+        "[2]",
+        "{}",
+        "false",
+    ] {
         assert_eq!(span_fault(&format!(r#""kind":{kind}"#)), format!(".kind: {expected}"));
         assert_eq!(
             span_fault(&format!(r#""status":{{"code":{kind}}}"#)),
@@ -169,12 +180,16 @@ fn j3_unknown_fields_are_ignored_whatever_they_hold() {
 }
 
 #[test]
-fn j4_names_are_in_lower_camel_case_and_others_are_unknown() {
+fn j4_names_are_in_lower_camel_case_or_as_the_messages_have_them() {
     assert_eq!(
-        span(r#""trace_id":17,"TraceId":17,"traceid":17,"start_time_unix_nano":"x""#),
+        span(r#""TraceId":17,"traceid":17,"trace__id":17,"trace_id_":17,"trace_Id":17"#),
         Span::default()
     );
-    assert_eq!(read(r#"{"resource_spans":[{}]}"#), ExportTraceServiceRequest::default());
+    let spelled = span(r#""start_time_unix_nano":"7","trace_state":"a","dropped_attributes_count":3"#);
+    assert_eq!((spelled.start_time_unix_nano, spelled.dropped_attributes_count), (7, 3));
+    assert_eq!(spelled.trace_state, "a");
+    assert_eq!(read(r#"{"resource_spans":[{}]}"#).resource_spans.len(), 1);
+    assert_eq!(value(r#"{"string_value":"a"}"#), Some(Value::StringValue("a".to_owned())));
     // An escape is another way to write the same name.
     assert_eq!(span(r#""n\u0061me":"a""#).name, "a");
 }
@@ -349,6 +364,11 @@ fn fields_that_come_twice_mean_what_they_mean_in_protobuf() {
     let status = twice(r#""status":{"code":1,"message":"a"},"status":{"code":2}"#).status.unwrap();
     assert_eq!((status.code, status.message.as_str()), (2, "a"));
     assert_eq!(twice(r#""links":[{"flags":1}],"links":[{"flags":2}]"#).links.len(), 2);
+    // Two spellings of a name are one field, as in the Collector.
+    assert_eq!(twice(r#""trace_state":"a","traceState":"b""#).trace_state, "b");
+    assert_eq!(twice(r#""traceState":"a","trace_state":"""#), Span::default());
+    let joined = r#"{"resource_spans":[{}],"resourceSpans":[{},{}]}"#;
+    assert_eq!(read(joined).resource_spans.len(), 3);
     let last = |members: &str| {
         let members = format!(r#""attributes":[{{"key":"k","value":{{{members}}}}}]"#);
         twice(&members).attributes.remove(0).value.unwrap().value
@@ -382,8 +402,8 @@ fn strings_are_unescaped() {
     assert_eq!(span(r#""name":"a\"\\\/\b\f\n\r\t\u00e9\ud83e\udd80é""#).name, "a\"\\/\u{8}\u{c}\n\r\té🦀é");
     assert_eq!(span(r#""traceId":"\u0035b8efff798038103d269b633813fc60c""#).trace_id[0], 0x5b);
     assert_eq!(span(r#""startTimeUnixNano":"\u0031""#).start_time_unix_nano, 1);
-    let escape = ": a backslash begins no escape that JSON has, or half a surrogate pair";
-    for text in [r"\x", r"\u12g4", r"\ud83e", r"\ud83e\u0041", r"\udd80"] {
+    let escape = ": a backslash begins no escape that JSON has";
+    for text in [r"\x", r"\u12g4"] {
         assert_eq!(span_fault(&format!(r#""name":"{text}""#)), format!(".name{escape}"), "{text}");
     }
     assert!(span_fault("\"name\":\"a\nb\"").starts_with(".name: a control character stands in a string"));
@@ -441,10 +461,27 @@ fn faults_of_syntax_are_where_they_are() {
 }
 
 #[test]
-fn what_is_not_utf_8_and_a_byte_order_mark_are_faults() {
-    let fault = transcode(b"{\"x\":\n \"\xc3\xa9\xff\"}").unwrap_err();
-    assert_eq!((fault.kind, fault.offset), (FaultKind::Utf8, 10));
-    assert_eq!(fault.position, Some(Position { line: 2, column: 4 }));
+fn halves_of_pairs_and_what_is_not_utf_8_cost_one_character() {
+    for (text, expected) in [
+        (&br#""name":"a\ud83e""#[..], "a\u{fffd}"),
+        (br#""name":"\ud83e\u0041\udd80""#, "\u{fffd}A\u{fffd}"),
+        (b"\"name\":\"caf\xc3\"", "caf\u{fffd}"),
+        (b"\"name\":\"\xf0\x9f\x98\\ud83e\"", "\u{fffd}\u{fffd}"),
+    ] {
+        let text = [br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"#, text, b"}]}]}]}"].concat();
+        let body = transcode(&text).unwrap();
+        assert_eq!(diagnose(&body), Ok(()));
+        let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
+        assert_eq!(request.resource_spans[0].scope_spans[0].spans[0].name, expected);
+    }
+    // What is wrong further on is told where it stands in the text that came.
+    let fault = transcode(b"{\"x\":\"\xff\xff\",\n\"resourceSpans\":7}").unwrap_err();
+    assert_eq!((fault.offset, fault.path.as_str()), (27, "resourceSpans"));
+    assert_eq!(fault.position, Some(Position { line: 2, column: 17 }));
+}
+
+#[test]
+fn another_encoding_and_a_byte_order_mark_are_faults() {
     let fault = transcode(b"\xef\xbb\xbf{}").unwrap_err();
     let expected = "the request: begins with a byte order mark, which JSON must not: encode it as UTF-8 without one \
                     (at line 1, column 1, offset 0x0)";

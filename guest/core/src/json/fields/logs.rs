@@ -1,6 +1,6 @@
 //! The messages of logs.
 
-use super::{ATTRIBUTES, COUNT, FLAGS, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field};
+use super::{ATTRIBUTES, COUNT, Enum, FLAGS, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field};
 use crate::message::Message;
 
 pub(super) static REQUEST: [Field; 1] = [field("resourceLogs", 1, Kind::Many(Message::ResourceLogs))];
@@ -20,7 +20,7 @@ pub(super) static SCOPE_LOGS: [Field; 3] = [
 pub(super) static LOG_RECORD: [Field; 11] = [
     field("timeUnixNano", 1, TIME),
     field("observedTimeUnixNano", 11, TIME),
-    field("severityNumber", 2, Kind::Scalar(Scalar::Enum)),
+    field("severityNumber", 2, Kind::Scalar(Scalar::Enum(Enum::SeverityNumber))),
     field("severityText", 3, TEXT),
     field("eventName", 12, TEXT),
     field("body", 5, Kind::One(Message::AnyValue)),

@@ -1,12 +1,12 @@
 //! The messages of metrics.
 
-use super::{ATTRIBUTES, COUNT, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field, optional};
+use super::{ATTRIBUTES, COUNT, Enum, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field, optional};
 use crate::message::Message;
 
 const DOUBLE: Kind = Kind::Scalar(Scalar::Double);
 const WHOLE: Kind = Kind::Scalar(Scalar::Sfixed64);
 const NUMBER: Kind = Kind::Scalar(Scalar::Fixed64);
-const TEMPORALITY: Kind = Kind::Scalar(Scalar::Enum);
+const TEMPORALITY: Kind = Kind::Scalar(Scalar::Enum(Enum::AggregationTemporality));
 const EXEMPLARS: Kind = Kind::Many(Message::Exemplar);
 
 pub(super) static REQUEST: [Field; 1] = [field("resourceMetrics", 1, Kind::Many(Message::ResourceMetrics))];

@@ -40,6 +40,18 @@ fn metric(name: &str, data: Data) -> Metric {
 }
 
 #[test]
+fn names_with_underscores_and_enums_by_name_are_read_as_in_traces() {
+    let sum = r#"{"resource_metrics":[{"scope_metrics":[{"metrics":[{"name":"a","sum":{"is_monotonic":true,
+        "aggregation_temporality":"AGGREGATION_TEMPORALITY_CUMULATIVE","data_points":[{"as_int":"3","time_unix_nano":"1"}]}}]}]}]}"#;
+    let usual = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","sum":{"isMonotonic":true,
+        "aggregationTemporality":2,"dataPoints":[{"asInt":"3","timeUnixNano":"1"}]}}]}]}]}"#;
+    assert_eq!(transcoded(Signal::Metrics, sum), transcoded(Signal::Metrics, usual));
+    let record = r#"{"resource_logs":[{"scope_logs":[{"log_records":[{"severity_number":"SEVERITY_NUMBER_ERROR2"}]}]}]}"#;
+    let usual = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":18}]}]}]}"#;
+    assert_eq!(transcoded(Signal::Logs, record), transcoded(Signal::Logs, usual));
+}
+
+#[test]
 fn every_field_of_metrics_is_read() {
     let text = r#"{"resourceMetrics": [{
         "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
