@@ -68,6 +68,16 @@ pub enum Value<'a> {
     Map(Cow<'a, [u8]>),
 }
 
+/// How far [`Resource::fill`] is with a key.
+enum Filling<'a> {
+    /// No attribute with the key was met.
+    Waits(Cow<'a, str>),
+    /// One was that stays.
+    Found,
+    /// One was that has the text now.
+    Set,
+}
+
 impl<'a> Value<'a> {
     /// A string value.
     pub fn string(text: impl Into<Cow<'a, str>>) -> Self {
@@ -79,6 +89,16 @@ impl<'a> Value<'a> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::String(text) => text.is_empty(),
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Array(_) | Self::Map(_) => false,
         }
     }
 
@@ -150,6 +170,41 @@ impl<'a> Resource<'a> {
         true
     }
 
+    /// Sets each key to its text where there is nothing in it yet. Of several texts for a key the first counts.
+    ///
+    /// In one pass: there may be as many texts as there are attributes.
+    pub(crate) fn fill(&mut self, mut texts: Vec<(Cow<'a, str>, Cow<'a, str>)>) {
+        texts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        texts.dedup_by(|(later, _), (first, _)| later == first);
+        let mut texts: Vec<_> = texts.into_iter().map(|(key, text)| (key, Filling::Waits(text))).collect();
+        for attribute in &mut self.attributes {
+            if attribute.state == State::Removed {
+                continue;
+            }
+            let at = texts.binary_search_by(|(key, _)| key.cmp(&attribute.key));
+            let Some((_, filling)) = at.ok().and_then(|at| texts.get_mut(at)) else { continue };
+            match std::mem::replace(filling, Filling::Found) {
+                // The first attribute with the key decides; further ones go where it is set.
+                Filling::Waits(text) if attribute.value.is_blank() => {
+                    attribute.value = Value::String(text);
+                    attribute.state = State::Written;
+                    *filling = Filling::Set;
+                    self.changed = true;
+                }
+                Filling::Set => {
+                    attribute.state = State::Removed;
+                    *filling = Filling::Set;
+                }
+                Filling::Waits(_) | Filling::Found => (),
+            }
+        }
+        for (key, filling) in texts {
+            if let Filling::Waits(text) = filling {
+                self.push(key, Value::String(text));
+            }
+        }
+    }
+
     /// Removes all attributes whose key `matches`.
     pub fn remove_where(&mut self, mut matches: impl FnMut(&str) -> bool) {
         for attribute in &mut self.attributes {
@@ -181,5 +236,56 @@ impl<'a> Resource<'a> {
     fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
         self.attributes.push(Attribute { key, value, origin: None, state: State::Written });
         self.changed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attributes that arrived, by key and value.
+    fn resource(attributes: &[(&'static str, &'static str)]) -> Resource<'static> {
+        let attribute = |(key, value): &(&'static str, &'static str)| Attribute {
+            key: Cow::Borrowed(*key),
+            value: Value::string(*value),
+            origin: Some(0..0),
+            state: State::Kept,
+        };
+        Resource { attributes: attributes.iter().map(attribute).collect(), ..Resource::default() }
+    }
+
+    #[test]
+    fn keys_are_filled_as_if_one_by_one() {
+        let texts: Vec<_> = [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]
+            .map(|(key, text)| (Cow::Borrowed(key), Cow::Borrowed(text)))
+            .into();
+        for before in [
+            &[][..],
+            &[("a", ""), ("b", "x"), ("x", "")],
+            &[("a", "x"), ("a", "")],
+            &[("a", ""), ("c", "x"), ("a", "x"), ("a", "y")],
+            &[("c", ""), ("b", ""), ("a", "")],
+        ] {
+            let (mut together, mut apart) = (resource(before), resource(before));
+            together.fill(texts.clone());
+            for (key, text) in &texts {
+                if apart.get(key).is_none_or(Value::is_blank) {
+                    apart.set(key.clone(), Value::String(text.clone()));
+                }
+            }
+            let read = |resource: &Resource<'_>| {
+                resource.attributes.iter().map(|attribute| format!("{attribute:?}")).collect::<Vec<_>>()
+            };
+            assert_eq!(read(&together), read(&apart), "{before:?}");
+            assert_eq!(together.changed, apart.changed);
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_removed_is_free() {
+        let mut resource = resource(&[("a", "x")]);
+        resource.remove_where(|key| key == "a");
+        resource.fill(vec![(Cow::Borrowed("a"), Cow::Borrowed("1"))]);
+        assert_eq!(resource.iter().collect::<Vec<_>>(), [("a", &Value::string("1"))]);
     }
 }

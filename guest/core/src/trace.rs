@@ -18,8 +18,8 @@ use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
 use crate::wire::{
-    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_RESOURCE_PARTS,
-    MAX_RESOURCES, put_varint,
+    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_INSERTED,
+    MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES, put_varint,
 };
 use span::walk_span;
 
@@ -206,6 +206,10 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         if self.walked.resources == MAX_RESOURCES {
             return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Resources)));
         }
+        if self.pieces.iter().map(|piece| piece.content.len()).sum::<usize>() > MAX_RESOURCE_BYTES {
+            let first = self.pieces.first().map_or(spans.whole, |piece| piece.whole);
+            return Err(Broken::at(first, FaultKind::TooMany(Bound::ResourceBytes)));
+        }
         self.walked.resources += 1;
         self.resource.read(self.body, &self.pieces)?;
         (self.stamp)(&mut self.resource);
@@ -250,10 +254,13 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         }
         self.grown = self.grown.wrapping_add(self.draft.growth());
         self.draft.move_to(&mut self.walked.edits);
-        if self.walked.edits.edits.len() > MAX_EDITS {
-            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Edits)));
-        }
-        Ok(())
+        let Edits { edits, inserted } = &self.walked.edits;
+        let bound = match () {
+            () if edits.len() > MAX_EDITS => Bound::Edits,
+            () if inserted.len() > MAX_INSERTED => Bound::Inserted,
+            () => return Ok(()),
+        };
+        Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
     }
 
     /// Where `part` begins in the edited body; all before it is emitted already.

@@ -107,8 +107,12 @@ pub enum Bound {
     Resources,
     /// Attributes, entity references and pieces of one Resource: [`MAX_RESOURCE_PARTS`].
     ResourceParts,
+    /// Bytes of one Resource: [`MAX_RESOURCE_BYTES`].
+    ResourceBytes,
     /// Places that rules change: [`MAX_EDITS`].
     Edits,
+    /// Bytes that rules put in: [`MAX_INSERTED`].
+    Inserted,
 }
 
 /// ResourceSpans in a request. A Collector's batches have 8,192 spans, so that many resources at most.
@@ -117,8 +121,14 @@ pub const MAX_RESOURCES: u32 = 100_000;
 /// Attributes, entity references and pieces of one Resource, which has some dozens.
 pub const MAX_RESOURCE_PARTS: usize = 1 << 16;
 
+/// Bytes of one Resource, which has some hundreds: rules copy and match them.
+pub const MAX_RESOURCE_BYTES: usize = 1 << 20;
+
 /// Places that are changed in a request: a few for each of more spans than fit into the largest body that SDKs send.
 pub const MAX_EDITS: usize = 500_000;
+
+/// Bytes that rules put into a request: two kilobytes for each of a Collector's 8,192 spans, were each a resource of its own.
+pub const MAX_INSERTED: usize = 16 << 20;
 
 impl fmt::Display for Bound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,6 +136,10 @@ impl fmt::Display for Bound {
             Self::Resources => write!(formatter, "over {MAX_RESOURCES} resource spans: send smaller batches"),
             Self::ResourceParts => {
                 write!(formatter, "a resource has over {MAX_RESOURCE_PARTS} attributes and entity references")
+            }
+            Self::ResourceBytes => write!(formatter, "a resource has over {MAX_RESOURCE_BYTES} bytes"),
+            Self::Inserted => {
+                write!(formatter, "rules put in over {MAX_INSERTED} bytes: send smaller batches")
             }
             Self::Edits => {
                 write!(formatter, "over {MAX_EDITS} places have to be changed: send smaller batches")

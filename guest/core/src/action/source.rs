@@ -36,7 +36,7 @@ impl Source {
             Origin::Nothing => None,
             Origin::Value(value) => Some(borrow(value)),
             Origin::Attribute(key) => resource.get(key).cloned(),
-            Origin::Metadata(name) => metadata(name, context),
+            Origin::Metadata(name) => context.metadata(name).map(Value::string),
             Origin::ClientAddress => Some(Value::string(context.connection_text())),
         };
         value.or_else(|| self.default.as_ref().map(borrow))
@@ -55,17 +55,6 @@ impl Source {
             Origin::Nothing | Origin::Value(_) | Origin::Attribute(_) | Origin::ClientAddress => None,
         }
     }
-}
-
-/// All values of a header, joined by `;`. None unless the receiver is to include metadata.
-fn metadata<'a>(name: &'a str, context: &'a Context<'a>) -> Option<Value<'a>> {
-    if !context.include_metadata() {
-        return None;
-    }
-    let mut values = context.request().header(name).map(String::from_utf8_lossy);
-    let first = values.next()?;
-    let joined = values.fold(first, |joined, value| Cow::Owned(format!("{joined};{value}")));
-    Some(Value::String(joined))
 }
 
 fn borrow<'a>(value: &'a Value<'static>) -> Value<'a> {

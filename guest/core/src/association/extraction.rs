@@ -145,17 +145,17 @@ impl KeyRule {
         pod: &Associated<'a>,
         pairs: fn(&Pod) -> &[(String, String)],
     ) {
-        for (index, (found, _)) in pairs(pod).iter().enumerate() {
-            let value = || pod.text(|pod| pairs(pod).get(index).map_or("", |(_, value)| value));
-            match self {
-                Self::Key { key, attribute } if key == found => {
-                    add(resource, Cow::Borrowed(attribute), value)
+        let value = |index: usize| pod.text(|pod| pairs(pod).get(index).map_or("", |(_, value)| value));
+        let found = pairs(pod).iter().map(|(key, _)| key).enumerate();
+        match self {
+            Self::Key { key, attribute } => {
+                for (index, _) in found.filter(|(_, found)| *found == key) {
+                    add(resource, Cow::Borrowed(attribute), || value(index));
                 }
-                Self::Key { .. } => {}
-                Self::Pattern { pattern, attribute, prefix } => {
-                    let Some(captures) = pattern.captures(found) else {
-                        continue;
-                    };
+            }
+            Self::Pattern { pattern, attribute, prefix } => {
+                let named = found.filter_map(|(index, found)| {
+                    let captures = pattern.captures(found)?;
                     let name = match attribute {
                         None => format!("{prefix}{found}"),
                         Some(template) => {
@@ -164,8 +164,10 @@ impl KeyRule {
                             name
                         }
                     };
-                    add(resource, Cow::Owned(name), value);
-                }
+                    let text = value(index);
+                    (!name.is_empty() && !text.is_empty()).then_some((Cow::Owned(name), text))
+                });
+                resource.fill(named.collect());
             }
         }
     }
@@ -178,13 +180,7 @@ pub(crate) fn write_address<'a>(resource: &mut Resource<'a>, address: IpAddr, co
 
 /// Adds an attribute unless there is one with something in it, or there is nothing to say.
 fn add<'a>(resource: &mut Resource<'a>, name: Cow<'a, str>, text: impl FnOnce() -> Cow<'a, str>) {
-    let is_free = match resource.get(&name) {
-        None | Some(Value::Empty) => true,
-        Some(Value::String(text)) => text.is_empty(),
-        Some(Value::Bytes(bytes)) => bytes.is_empty(),
-        Some(Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::Array(_) | Value::Map(_)) => false,
-    };
-    if !is_free || name.is_empty() {
+    if !resource.get(&name).is_none_or(Value::is_blank) || name.is_empty() {
         return;
     }
     let text = text();

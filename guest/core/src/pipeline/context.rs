@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::address;
 use crate::association::{Answer, Lookups};
 use crate::directory::{Details, Directory, Lookup, Term};
-use crate::exchange::Request;
+use crate::exchange::{Header, Request};
 
 /// One request, as the steps see it. Lives as long as the request's resources, which borrow from it.
 pub struct Context<'a> {
@@ -16,6 +16,8 @@ pub struct Context<'a> {
     connection: Option<IpAddr>,
     directory: &'a dyn Directory,
     include_metadata: bool,
+    /// Names of headers and all their values joined, sorted by name.
+    metadata: OnceCell<Vec<(String, String)>>,
     connection_text: OnceCell<String>,
     connection_lookup: OnceCell<Lookup>,
     lookups: Lookups,
@@ -35,6 +37,7 @@ impl<'a> Context<'a> {
             connection,
             directory,
             include_metadata,
+            metadata: OnceCell::new(),
             connection_text: OnceCell::new(),
             connection_lookup: OnceCell::new(),
             lookups: Lookups::default(),
@@ -97,13 +100,27 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(crate) fn request(&self) -> &'a Request<'a> {
-        self.request
+    /// All values of a header, joined by `;`. None unless the receiver is to include metadata.
+    pub(crate) fn metadata(&self, name: &str) -> Option<&str> {
+        if !self.include_metadata {
+            return None;
+        }
+        let joined = self.metadata.get_or_init(|| join(self.request.headers));
+        let at = joined.binary_search_by_key(&name, |(name, _)| name.as_str()).ok()?;
+        joined.get(at).map(|(_, values)| values.as_str())
     }
+}
 
-    pub(crate) fn include_metadata(&self) -> bool {
-        self.include_metadata
-    }
+/// Once a request: every resource may ask for them.
+fn join(headers: &[Header]) -> Vec<(String, String)> {
+    let mut sorted: Vec<_> = headers.iter().collect();
+    sorted.sort_by_key(|header| header.name.as_str());
+    let same_name = sorted.chunk_by(|one, other| one.name == other.name);
+    let joined = same_name.filter_map(|headers| {
+        let values: Vec<_> = headers.iter().map(|header| String::from_utf8_lossy(&header.value)).collect();
+        Some((headers.first()?.name.clone(), values.join(";")))
+    });
+    joined.collect()
 }
 
 impl fmt::Debug for Context<'_> {

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::*;
-use crate::wire::{MAX_EDITS, MAX_RESOURCE_PARTS, MAX_RESOURCES};
+use crate::wire::{MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES};
 
 fn request(resource_spans: Vec<ResourceSpans>) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
@@ -17,7 +17,12 @@ fn of_resource(resource: Resource) -> Vec<u8> {
 
 #[track_caller]
 fn too_large(body: &[u8]) -> String {
-    let prepared = prepare_plain(&filter(), body);
+    too_large_for(&filter(), body)
+}
+
+#[track_caller]
+fn too_large_for(filter: &Filter, body: &[u8]) -> String {
+    let prepared = prepare_plain(filter, body);
     assert_eq!(prepared.report, Report { refused: 1, ..Report::default() });
     let answer = answered(prepared);
     assert_eq!((answer.status, status(&answer).code), (413, 8));
@@ -66,6 +71,39 @@ fn changes_beyond_their_number_are_refused_for_good() {
     forwarded(prepare_plain(&filter(), &of(1_000)));
     let said = too_large(&of(MAX_EDITS + 1));
     assert!(said.contains("over 500000 places have to be changed: send smaller"), "{said}");
+}
+
+#[test]
+fn a_resource_beyond_its_bytes_is_refused_for_good() {
+    let of = |length| {
+        let value = Some(AnyValue { value: Some(Value::StringValue("x".repeat(length))) });
+        Resource { attributes: vec![KeyValue { value, ..KeyValue::default() }], ..Resource::default() }
+    };
+    forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_BYTES - 20))));
+    let said = too_large(&of_resource(of(MAX_RESOURCE_BYTES)));
+    assert!(said.contains("resource_spans[0]: a resource has over 1048576 bytes"), "{said}");
+    // In pieces, each of them within it.
+    let piece = of(MAX_RESOURCE_BYTES / 2).encode_to_vec();
+    let mut pieces = Vec::new();
+    (0..2).for_each(|_| crate::wire::put_field(&mut pieces, 1, &piece));
+    let mut body = Vec::new();
+    crate::wire::put_field(&mut body, 1, &pieces);
+    too_large(&body);
+}
+
+#[test]
+fn what_rules_put_in_beyond_its_bytes_is_refused_for_good() {
+    let value = "x".repeat(1_000);
+    let document = json!({
+        "processors": {"resource": {"attributes": [{"key": "note", "value": value, "action": "insert"}]}},
+        "exporters": {"otlphttp": {"traces_endpoint": URL}},
+        "service": {"pipelines": {"traces": {"processors": ["resource"], "exporters": ["otlphttp"]}}},
+    });
+    let filter = Filter::configure(&document).unwrap();
+    let most = MAX_INSERTED / 1_100;
+    forwarded(prepare_plain(&filter, &BODY.repeat(most)));
+    let said = too_large_for(&filter, &BODY.repeat(MAX_INSERTED / 1_000));
+    assert!(said.contains("rules put in over 16777216 bytes: send smaller batches"), "{said}");
 }
 
 #[test]
