@@ -74,7 +74,7 @@ impl Relay {
 
     /// Counts what the filter itself refuses.
     fn own(&self, answer: Answer) -> Answer {
-        if let Some(reason) = Reason::of(answer.status) {
+        if let Some(reason) = Reason::of(&answer) {
             self.metrics.refused(reason);
         }
         answer

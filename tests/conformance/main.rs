@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp::directory::{self, Coverage, Keep, Keys};
 use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
 use podstamp_core::exchange::{
@@ -164,6 +165,10 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
         Some(String::from_utf8_lossy(&header.value).into_owned())
     };
     let Status { code, message } = match header("content-type").as_deref() {
+        _ if answer.status == 200 => Status {
+            code: header("grpc-status").map_or(0, |code| code.parse().unwrap()),
+            message: warning(answer),
+        },
         Some("application/json") => {
             let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
             let code = body["code"].as_i64().unwrap_or_default() as i32;
@@ -173,7 +178,6 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
             code: header("grpc-status").unwrap().parse().unwrap(),
             message: header("grpc-message").unwrap_or_default(),
         },
-        _ if answer.status == 200 => Status::default(),
         _ => Status::decode(&answer.body[..]).unwrap(),
     };
     assert_eq!(expected.code.unwrap_or(code), code);
@@ -184,6 +188,17 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
     for (name, value) in &expected.headers {
         assert_eq!(header(name).as_ref(), Some(value), "{name}");
     }
+}
+
+/// What a success says besides.
+fn warning(answer: &exchange::Answer) -> String {
+    let json = answer.headers.iter().any(|header| header.value == b"application/json");
+    if json {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        return body["partialSuccess"]["errorMessage"].as_str().unwrap_or_default().to_owned();
+    }
+    let response = ExportTraceServiceResponse::decode(&answer.body[..]).unwrap();
+    response.partial_success.map(|partial| partial.error_message).unwrap_or_default()
 }
 
 fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclusion: &Conclusion) -> Next {

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -20,6 +23,16 @@ impl Response {
     /// The message of a `google.rpc.Status` in protobuf: field 2.
     pub(crate) fn message(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// What a success warns of.
+    pub(crate) fn warning(&self) -> String {
+        if self.header("content-type") == Some("application/json") {
+            let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+            return body["partialSuccess"]["errorMessage"].as_str().unwrap_or_default().to_owned();
+        }
+        let response = ExportTraceServiceResponse::decode(&*self.body).unwrap();
+        response.partial_success.map(|partial| partial.error_message).unwrap_or_default()
     }
 }
 

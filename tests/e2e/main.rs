@@ -34,6 +34,7 @@ mod limits;
 mod pods;
 mod ports;
 mod raw;
+mod refusals;
 mod runtime;
 mod sandbox;
 mod sdks;

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod frame;
 mod retry;
 pub mod unreadable;
+mod unrecognised;
 
 use serde_json::Value as Json;
 
@@ -23,6 +24,7 @@ use crate::pipeline::Context;
 use crate::trace::{Checks, Walked, walk};
 use crate::wire::{BodyFault, FaultKind};
 use answer::{Code, Failure, JSON, PROTOBUF, success};
+use unrecognised::unrecognised;
 
 /// A configured filter.
 #[derive(Debug)]
@@ -101,6 +103,9 @@ impl Filter {
             Ok(body) => body,
             Err(fault) => return refused(Encoding::Json, &fault, report),
         };
+        if body.is_empty() && !unrecognised::is_empty(request.signal, request.body) {
+            return Verdict::Answer(unrecognised(request.signal, Encoding::Json));
+        }
         let transcoded = Request { body: &body, ..*request };
         match self.prepare_protobuf(&transcoded, Encoding::Json, directory, report, notices) {
             Verdict::Forward(outbound) => {
@@ -129,7 +134,11 @@ impl Filter {
         };
         let (content, parts) = match rewritten {
             Ok(_) if report.resources == 0 => {
-                return Verdict::Answer(success(request.signal, encoding, None));
+                let Request { signal, body, .. } = *request;
+                return Verdict::Answer(match body {
+                    [] => success(signal, encoding, None),
+                    _ => unrecognised(signal, encoding),
+                });
             }
             Ok(rewritten) => rewritten,
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
@@ -394,7 +403,8 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
 /// For a signal without a pipeline.
 fn not_carried(signal: Signal, encoding: Encoding) -> Answer {
     let text = format!("podstamp carries no {} here: set {}=none", signal.name(), signal.variable());
-    Failure::new(404, Code::Unimplemented, &text).answer(encoding)
+    let answer = Failure::new(404, Code::Unimplemented, &text).answer(encoding);
+    noted(answer, Level::Warning, "signal-not-carried", format!("a request was refused: {text}"))
 }
 
 fn unsupported_type(encoding: Encoding) -> Answer {

@@ -1,6 +1,6 @@
 //! The labels by which hosts count, so that the same things have the same names in all of them.
 
-use crate::exchange::Report;
+use crate::exchange::{Answer, Report};
 
 /// A label whose values are known beforehand.
 pub trait Label: Copy + 'static {
@@ -105,6 +105,7 @@ label!(
         Coding => "coding",
         Frame => "frame",
         Undecodable => "undecodable",
+        Unrecognised => "unrecognised",
         Slow => "slow",
         Broken => "broken",
         Busy => "busy",
@@ -199,10 +200,10 @@ impl Fate {
 }
 
 impl Reason {
-    /// What an answer of the filter's own with that HTTP status says; none for a success.
-    pub fn of(status: u16) -> Option<Self> {
-        match status {
-            200..=299 => None,
+    /// What an answer of the filter's own says; none for a success. One that the operator should see took nothing.
+    pub fn of(answer: &Answer) -> Option<Self> {
+        match answer.status {
+            200..=299 => answer.notice.as_ref().map(|_| Self::Unrecognised),
             400 => Some(Self::Undecodable),
             404 => Some(Self::Signal),
             413 => Some(Self::TooLarge),

@@ -61,13 +61,13 @@ impl Exchange {
         exchange.rewrite_head();
         if let Err(refusal) = &exchange.head.coding {
             let (answer, reason) = (refusal.answer(exchange.head.encoding), refusal.reason());
-            let action = exchange.refuse(answer, reason);
+            let action = exchange.refuse(answer, Some(reason));
             return (exchange, action);
         }
         if end {
             match exchange.prepare(&[]) {
                 Verdict::Answer(answer) if !exchange.is_upstreams_to_say(&answer) => {
-                    let reason = Reason::of(answer.status).unwrap_or(Reason::Filter);
+                    let reason = Reason::of(&answer);
                     let action = exchange.refuse(answer, reason);
                     return (exchange, action);
                 }
@@ -124,19 +124,26 @@ impl Exchange {
         prepared.verdict
     }
 
-    /// Whether an answer is a success without a body. A proxy's own would have no content type, and be none at all to a gRPC
-    /// client; so a batch without spans goes on, and the upstream has nothing to do but to say so.
+    /// Whether an answer is a success that a proxy cannot give: one without a body would have no content type, and none of
+    /// its own is one to a gRPC client. So a batch without spans goes on, and the upstream has nothing to do but to say so.
     fn is_upstreams_to_say(&self, answer: &Answer) -> bool {
-        answer.status == 200 && answer.body.is_empty()
+        answer.status == 200 && (answer.body.is_empty() || self.encoding() == Encoding::Grpc)
+    }
+
+    /// Counts an answer of the filter's, and logs it for the operator.
+    fn told(&self, answer: &Answer, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.plugin.metrics().refused(reason);
+        }
+        self.plugin.notices().emit_with(answer, &self.head.origin());
     }
 
     /// Gives the client this answer, and the upstream nothing.
     ///
     /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
     /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
-    fn refuse(&mut self, answer: Answer, reason: Reason) -> Action {
-        self.plugin.metrics().refused(reason);
-        self.plugin.notices().emit_with(&answer, &self.head.origin());
+    fn refuse(&mut self, answer: Answer, reason: Option<Reason>) -> Action {
+        self.told(&answer, reason);
         if self.encoding() == Encoding::Grpc {
             self.stage = Stage::Refusing(answer);
             return Action::Continue;

@@ -159,6 +159,11 @@ fn shortened(text: &[u8]) -> String {
 }
 
 impl PartialSuccess {
+    /// Nothing was rejected, and there is something to tell.
+    pub(super) fn warning(error_message: String) -> Self {
+        Self { rejected: 0, error_message }
+    }
+
     fn protobuf(&self) -> Vec<u8> {
         let mut partial = Vec::new();
         if self.rejected != 0 {

@@ -14,6 +14,7 @@ use crate::exchange::{
     Answer, Attempt, Content, Encoding, Header, Level, Mended, Next, Outbound, Outcome, Prepared, Report,
     Request, Signal, Verdict,
 };
+use crate::labels::Reason;
 
 mod bounds;
 mod signals;
@@ -161,11 +162,34 @@ fn a_stamped_batch_goes_to_the_exporters_url_with_its_headers() {
 
 #[test]
 fn a_batch_without_resources_is_acknowledged_and_not_sent() {
-    for body in [&[][..], &[0x98, 0x06, 0x01]] {
-        let answer = answered(prepare_plain(&filter(), body));
-        assert_eq!((answer.status, answer.body.as_slice()), (200, &[][..]));
-        assert_eq!(header(&answer, "content-type"), Some(PROTOBUF));
-        assert_eq!(answer.notice, None);
+    let answer = answered(prepare_plain(&filter(), &[]));
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &[][..]));
+    assert_eq!(header(&answer, "content-type"), Some(PROTOBUF));
+    assert_eq!(answer.notice, None);
+    assert_eq!(Reason::of(&answer), None);
+}
+
+#[test]
+fn what_has_unknown_fields_only_is_warned_of_in_the_clients_encoding() {
+    let answer = answered(prepare_plain(&filter(), &[0x98, 0x06, 0x01]));
+    let response = ExportTraceServiceResponse::decode(&*answer.body).unwrap();
+    let partial = response.partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 0, "there were none");
+    assert!(partial.error_message.contains("no resourceSpans"), "{}", partial.error_message);
+    assert_eq!(Reason::of(&answer), Some(Reason::Unrecognised));
+
+    for (body, silent) in [
+        ("{}", true),
+        (" {\n}\t", true),
+        (r#"{"resourceSpans":[]}"#, true),
+        (r#"{ "resourceSpans" : null }"#, true),
+        (r#"{"resourceSpan":[]}"#, false),
+        (r#"{"resourceMetrics":[{}]}"#, false),
+    ] {
+        let answer = answered(prepare(&filter(), "/v1/traces", Some(JSON), body.as_bytes()));
+        assert_eq!((answer.status, answer.notice.is_none()), (200, silent), "{body}");
+        let told: Json = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(told["partialSuccess"]["errorMessage"].is_null(), silent, "{body}");
     }
 }
 

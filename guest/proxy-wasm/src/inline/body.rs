@@ -55,7 +55,8 @@ impl Exchange {
         let outbound = match self.prepare(&body) {
             Verdict::Forward(outbound) => outbound,
             Verdict::Answer(answer) if self.is_upstreams_to_say(&answer) => {
-                return self.send(size, &body, &Content::Unchanged, coded);
+                self.told(&answer, Reason::of(&answer));
+                return self.send(size, &[], &Content::Unchanged, size > 0);
             }
             Verdict::Answer(answer) => return self.refuse_body(answer, size),
         };
@@ -111,15 +112,15 @@ impl Exchange {
     }
 
     fn refuse_unreadable(&mut self, refusal: &Unreadable, size: usize) -> Action {
-        self.refuse_for(refusal.answer(self.encoding()), refusal.reason(), size)
+        self.refuse_for(refusal.answer(self.encoding()), Some(refusal.reason()), size)
     }
 
     fn refuse_body(&mut self, answer: Answer, size: usize) -> Action {
-        let reason = Reason::of(answer.status).unwrap_or(Reason::Filter);
+        let reason = Reason::of(&answer);
         self.refuse_for(answer, reason, size)
     }
 
-    fn refuse_for(&mut self, answer: Answer, reason: Reason, size: usize) -> Action {
+    fn refuse_for(&mut self, answer: Answer, reason: Option<Reason>, size: usize) -> Action {
         if self.encoding() == Encoding::Grpc {
             drop_body(size);
         }

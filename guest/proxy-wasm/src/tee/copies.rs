@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
 use podstamp_core::exchange::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
-use podstamp_core::labels::{Attempted, Copied};
+use podstamp_core::labels::{Attempted, Copied, Reason};
 
 use super::Captured;
 use crate::abi::{Buffer, Headers, host};
@@ -155,7 +155,9 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Vec<Job>> {
         Ok(body) => body,
         Err(refusal) => {
             plugin.metrics().copy_not_taken();
-            plugin.notices().warn("copy-unreadable", || format!("a request was not copied: {refusal}"));
+            plugin.notices().warn("copy-unreadable", || {
+                format!("a request was not copied: {refusal} ({})", captured.head.origin())
+            });
             return None;
         }
     };
@@ -164,8 +166,8 @@ fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Vec<Job>> {
     let outbound = match prepared.verdict {
         Verdict::Forward(outbound) => outbound,
         Verdict::Answer(answer) => {
-            plugin.notices().emit_of(&answer);
-            if answer.status != 200 {
+            plugin.notices().emit_with(&answer, &captured.head.origin());
+            if Reason::of(&answer).is_some() {
                 plugin.metrics().copy_not_taken();
             }
             return None;
