@@ -42,19 +42,29 @@ impl Calls {
         Self { filter, costly: Arc::new(Semaphore::new(costly.max(1))), peers, metrics, notices }
     }
 
-    /// Calls `prepare`. Hands the request back, since its body is what gets sent.
-    pub(crate) async fn prepare(&self, incoming: Incoming) -> Result<(Incoming, Prepared), Failure> {
+    /// Calls `prepare`; the time is `peer`'s, which may be another one than the connection's: a trusted proxy speaks for many.
+    /// Hands the request back, since its body is what gets sent.
+    pub(crate) async fn prepare(
+        &self,
+        peer: IpAddr,
+        incoming: Incoming,
+    ) -> Result<(Incoming, Prepared), Failure> {
         let size = incoming.body.len();
-        self.run(incoming.peer, size, move |filter| {
+        self.run(peer, size, move |filter| {
             let prepared = filter.prepare(&incoming)?;
             Ok((incoming, prepared))
         })
         .await
     }
 
-    /// Calls `conclude`.
-    pub(crate) async fn conclude(&self, attempt: Attempt, ended: Ended) -> Result<Next, Failure> {
-        self.run(None, ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
+    /// Calls `conclude` for a request of `peer`.
+    pub(crate) async fn conclude(
+        &self,
+        peer: IpAddr,
+        attempt: Attempt,
+        ended: Ended,
+    ) -> Result<Next, Failure> {
+        self.run(peer, ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
     }
 
     /// Counts and logs a failure that somebody else found in the filter's answer.
@@ -70,7 +80,7 @@ impl Calls {
         self.notices.warn(key, || failure.to_string());
     }
 
-    async fn run<T, F>(&self, peer: Option<IpAddr>, size: usize, call: F) -> Result<T, Failure>
+    async fn run<T, F>(&self, peer: IpAddr, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
@@ -87,21 +97,18 @@ impl Calls {
     }
 
     /// Whether a call takes so little that it costs others less to wait for it than to move it.
-    fn is_cheap(&self, peer: Option<IpAddr>, size: usize) -> bool {
-        let expected = || peer.and_then(|peer| self.peers.expected(peer, size));
+    fn is_cheap(&self, peer: IpAddr, size: usize) -> bool {
+        let expected = || self.peers.expected(peer, size);
         size <= SMALL || size <= INLINE && expected().is_some_and(|expected| expected <= MOMENT)
     }
 
     /// Off the async workers, which other requests need meanwhile.
-    async fn offload<T, F>(&self, peer: Option<IpAddr>, size: usize, call: F) -> Result<T, Failure>
+    async fn offload<T, F>(&self, peer: IpAddr, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
     {
-        let turn = match peer {
-            Some(peer) => Some(self.peers.turns(peer).acquire_owned().await.map_err(|_| Failure::Busy)?),
-            None => None,
-        };
+        let turn = self.peers.turns(peer).acquire_owned().await.map_err(|_| Failure::Busy)?;
         let permit = Arc::clone(&self.costly).acquire_owned().await.map_err(|_| Failure::Busy)?;
         let filter = Arc::clone(&self.filter);
         let (metrics, peers) = (Arc::clone(&self.metrics), Arc::clone(&self.peers));
@@ -116,18 +123,12 @@ impl Calls {
 
 /// Makes a call, and takes note of how long it took. What a peer's bytes cost is the processor's time, and not what others on
 /// it took meanwhile; for small bodies nobody asks.
-fn timed<T>(
-    metrics: &Metrics,
-    peers: &Peers,
-    peer: Option<IpAddr>,
-    size: usize,
-    call: impl FnOnce() -> T,
-) -> T {
-    let learning = peer.filter(|_| size > SMALL).map(|peer| (peer, processor_time()));
+fn timed<T>(metrics: &Metrics, peers: &Peers, peer: IpAddr, size: usize, call: impl FnOnce() -> T) -> T {
+    let learning = (size > SMALL).then(processor_time);
     let begun = Instant::now();
     let result = call();
     metrics.called(begun.elapsed());
-    if let Some((peer, begun)) = learning {
+    if let Some(begun) = learning {
         peers.learn(peer, size, processor_time().saturating_sub(begun));
     }
     result

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Answer, Attempt, Encoding, Mended, Next, Signal};
+use podstamp_core::exchange::{self, Answer, Attempt, Mended, Next, Signal};
 use tokio::time::Instant;
 
 use crate::calls::Calls;
@@ -103,7 +103,7 @@ impl Exporter {
                 return Err(self.unusable("a body without parts".to_owned()));
             };
             let sending = Arc::new(self.sending(batch, part, &head).await);
-            let sent = self.send_part(&sending, batch.encoding, (begun, deadline)).await?;
+            let sent = self.send_part(&sending, batch, (begun, deadline)).await?;
             number += 1;
             if number == batch.parts() || !matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
                 return Ok(sent);
@@ -115,11 +115,12 @@ impl Exporter {
     async fn send_part(
         &self,
         sending: &Arc<Sending>,
-        encoding: Encoding,
+        batch: &Batch,
         times: (Instant, Instant),
     ) -> Result<Sent, Failure> {
         let Instruments { calls, metrics, lanes, .. } = &self.instruments;
         let (upstream, (begun, deadline)) = (self.number, times);
+        let Batch { peer, encoding, .. } = *batch;
         let lane = lanes.lane(&sending.uri, self.connections);
         let mut number = 1;
         loop {
@@ -134,7 +135,7 @@ impl Exporter {
                 elapsed,
                 random: fastrand::u32(..),
             };
-            match calls.conclude(attempt, ended).await? {
+            match calls.conclude(peer, attempt, ended).await? {
                 Next::Answer(answer) => return Ok(Sent::Answer(answer)),
                 Next::Mend(mended) => return Ok(Sent::Mended(mended)),
                 Next::Retry(_) if late => {

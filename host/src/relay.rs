@@ -1,5 +1,6 @@
 //! The way of one request, whatever it came in by: prepare, send, conclude.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use podstamp_core::config::Fault;
@@ -56,14 +57,15 @@ impl Relay {
     }
 
     /// What to answer a request, its notice included. It returns once the upstream has acknowledged, or will not.
-    pub(crate) async fn handle(&self, incoming: Incoming) -> Result<Answer, Failure> {
-        let (incoming, prepared) = self.calls.prepare(incoming).await?;
+    /// The filter's time is `peer`'s.
+    pub(crate) async fn handle(&self, peer: IpAddr, incoming: Incoming) -> Result<Answer, Failure> {
+        let (incoming, prepared) = self.calls.prepare(peer, incoming).await?;
         self.metrics.met(&prepared.report);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(self.own(answer)),
-            Verdict::Forward(outbound) => self.forward(incoming, outbound, prepared.report.spans).await,
+            Verdict::Forward(outbound) => self.forward(peer, incoming, outbound, prepared.report.spans).await,
         };
         tally.end(match &answered {
             Ok(answer) => Fate::of(answer.status),
@@ -80,20 +82,26 @@ impl Relay {
         answer
     }
 
-    async fn forward(&self, incoming: Incoming, outbound: Outbound, spans: u32) -> Result<Answer, Failure> {
-        let Mended { body, texts } = match self.send(&incoming, outbound, spans).await? {
+    async fn forward(
+        &self,
+        peer: IpAddr,
+        incoming: Incoming,
+        outbound: Outbound,
+        spans: u32,
+    ) -> Result<Answer, Failure> {
+        let Mended { body, texts } = match self.send(peer, &incoming, outbound, spans).await? {
             Sent::Answer(answer) => return Ok(answer),
             Sent::Mended(mended) => mended,
         };
         self.metrics.met(&Report { texts_mended: texts, ..Report::default() });
         let mended = Incoming { body: body.into(), gzip: None, ..incoming };
-        let (mended, prepared) = self.calls.prepare(mended).await?;
+        let (mended, prepared) = self.calls.prepare(peer, mended).await?;
         let outbound = match prepared.verdict {
             Verdict::Answer(answer) => return Ok(self.own(answer)),
             // Those who get copies have got theirs.
             Verdict::Forward(outbound) => Outbound { copies: Vec::new(), ..outbound },
         };
-        match self.send(&mended, outbound, spans).await? {
+        match self.send(peer, &mended, outbound, spans).await? {
             Sent::Answer(answer) => Ok(answer),
             Sent::Mended(_) => {
                 let failure = Failure::InvalidAnswer("mending what is mended already".to_owned());
@@ -103,10 +111,16 @@ impl Relay {
         }
     }
 
-    async fn send(&self, incoming: &Incoming, outbound: Outbound, spans: u32) -> Result<Sent, Failure> {
+    async fn send(
+        &self,
+        peer: IpAddr,
+        incoming: &Incoming,
+        outbound: Outbound,
+        spans: u32,
+    ) -> Result<Sent, Failure> {
         let Incoming { body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
-        let batch = Batch::new(body, gzip, content, parts, encoding, spans)
+        let batch = Batch::new(peer, body, gzip, content, parts, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;
         if batch.len() > self.body_limit {

@@ -86,6 +86,11 @@ impl Peer {
         self.0.connections.take(1).then(|| Connected(self.clone()))
     }
 
+    /// The address that it counts by.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
     pub(super) fn budgets(&self) -> &Budgets {
         &self.0.budgets
     }

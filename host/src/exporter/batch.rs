@@ -1,5 +1,6 @@
 //! What is sent, to however many upstreams.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +11,8 @@ use super::gather::{self, Pieces};
 /// A body that the filter has decided about. Cloning it copies none of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
+    /// Whose it is: what the filter makes of its outcome takes that one's time.
+    pub(super) peer: IpAddr,
     /// As it came.
     pub(super) original: Bytes,
     /// As it goes.
@@ -36,6 +39,7 @@ impl Batch {
     /// Makes of `original` what `content` says. `gzip` is how the client sent it. The error says what is wrong with the
     /// edits or the parts.
     pub(crate) fn new(
+        peer: IpAddr,
         original: Bytes,
         gzip: Option<Bytes>,
         content: Content,
@@ -49,7 +53,7 @@ impl Batch {
         if !in_order || parts.last().is_none_or(|last| u64::from(last.end) != pieces.len()) {
             return Err("parts that are out of order, or do not end where the body does".to_owned());
         }
-        Ok(Self { original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
+        Ok(Self { peer, original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
     }
 
     /// How many requests it goes in.

@@ -97,7 +97,8 @@ async fn take(
         shown.map_err(|error| Refusal::Unauthenticated(error, gate.challenge()))?;
     }
     let headers = headers(shared, head);
-    let mut slot = shared.admission.arrive(&client.speaking_for(shared, &headers)).map_err(Refusal::Full)?;
+    let peer = client.speaking_for(shared, &headers);
+    let mut slot = shared.admission.arrive(&peer).map_err(Refusal::Full)?;
     let wire = match framing {
         Framing::None { limit, .. } => collect(body, limit, &mut slot, limits, |_| None).await?,
         Framing::Grpc { limit } => {
@@ -119,7 +120,7 @@ async fn take(
     let (path, now) = (head.uri.path().to_owned(), clock::now());
     let incoming =
         Incoming { signal: Signal::Traces, path, peer: client.address(), headers, body, now, gzip };
-    shared.relay.handle(incoming).await.map_err(Refusal::Filter)
+    shared.relay.handle(peer.address(), incoming).await.map_err(Refusal::Filter)
 }
 
 /// What lies around the request in a body, and how long it may be without that.

@@ -1,5 +1,8 @@
 //! That no peer takes what all have a right to.
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
 use bytes::Bytes;
 use http::{Request, Version};
 use podstamp::settings::{Limits, Settings};
@@ -7,6 +10,7 @@ use podstamp_agent::Gate;
 use podstamp_core::config::GRPC_PATH;
 use podstamp_core::exchange::Verdict;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{Client, Fake, Setup, Upstream, answer, framed, post};
 
@@ -100,6 +104,37 @@ async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speak
     assert_eq!(setup.client().await.ask(post_for("10.1.0.3")).await.status, 503);
     setup.shows(r#"podstamp_limited_total{limit="in_flight"} 1"#).await;
     gate.open();
+    for client in &mut held {
+        assert_eq!(client.response().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_filters_time_is_shared_among_those_whom_a_proxy_speaks_for() {
+    let ((begun, mut order), (release, go)) = (unbounded_channel(), channel());
+    let go = Mutex::new(go);
+    let filter = Fake::answering(move |incoming| {
+        let speaks_for = incoming.headers.iter().find(|header| header.name == "x-forwarded-for").unwrap();
+        begun.send(String::from_utf8(speaks_for.value.clone()).unwrap()).unwrap();
+        go.lock().unwrap().recv().unwrap();
+        Ok(Verdict::Answer(answer(200, "")))
+    });
+    // Each of them may have one costly call at a time.
+    let setup = Setup::with(filter, |settings| {
+        behind_a_balancer(settings);
+        settings.limits.large_calls = 2;
+        settings.limits.body = 4 << 20;
+    })
+    .await;
+    let mut held = Vec::new();
+    for (number, peer) in ["10.1.0.1", "10.1.0.1", "10.1.0.2"].into_iter().enumerate() {
+        let mut client = setup.client().await;
+        client.send(post("/v1/traces", &format!("x-forwarded-for: {peer}\r\n"), &[0; 2 << 20])).await;
+        setup.shows(&format!("podstamp_requests_in_flight {}", number + 1)).await;
+        held.push(client);
+    }
+    assert_eq!([order.recv().await.unwrap(), order.recv().await.unwrap()], ["10.1.0.1", "10.1.0.2"]);
+    (0..3).for_each(|_| release.send(()).unwrap());
     for client in &mut held {
         assert_eq!(client.response().await.status, 200);
     }
