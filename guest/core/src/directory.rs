@@ -81,8 +81,9 @@ pub struct Pod {
     pub ips: Vec<IpAddr>,
     /// `spec.hostNetwork`: the addresses are the node's.
     pub host_network: bool,
-    /// It has run to its end, and another pod has one of its addresses now.
-    pub released: bool,
+    /// It has run to its end, and another pod has one of its addresses now, since then at the earliest: nanoseconds since
+    /// 1970, 0 where that is not known.
+    pub released: Option<u64>,
     /// `spec.nodeName`.
     pub node: String,
     /// `spec.hostname`, or the pod's name as [`cut_hostname`] has it.
@@ -100,6 +101,12 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// Whether its addresses are its own, or were when spans ended the last of which `latest_end` tells, in nanoseconds since
+    /// 1970. That is asked only of a pod whose addresses another one has by now.
+    pub(crate) fn has_addresses(&self, latest_end: impl FnOnce() -> Option<u64>) -> bool {
+        self.released.is_none_or(|since| latest_end().is_some_and(|end| end < since))
+    }
+
     /// Whether that may be meant by this pod's name: the name, its host name, or the name as Linux has it for a host name.
     pub fn is_called(&self, text: &str) -> bool {
         self.name == text || self.hostname == text || self.cut_name() == text

@@ -9,12 +9,16 @@ pub(crate) mod write;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::trace::latest_end;
+
 /// The attributes of one resource, in their order.
 #[derive(Debug, Default)]
 pub struct Resource<'a> {
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) entity_refs: Vec<EntityRef<'a>>,
     pub(crate) changed: bool,
+    /// The content of the ResourceSpans that it stands in; nothing where that is not known, and for other signals.
+    pub(crate) spans: &'a [u8],
 }
 
 /// A reference to an entity, which names attributes of the resource.
@@ -118,6 +122,12 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Resource<'a> {
+    /// When the last of its spans ended, in nanoseconds since 1970: they are all looked at each time. None where it has no
+    /// spans, or one without an end.
+    pub(crate) fn latest_end(&self) -> Option<u64> {
+        latest_end(self.spans)
+    }
+
     /// The value of the first attribute with that key, as the Collector reads duplicates.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         self.live().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)

@@ -5,6 +5,7 @@
 //!
 //! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
+mod ends;
 mod span;
 mod split;
 
@@ -21,6 +22,7 @@ use crate::wire::{
     self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_INSERTED,
     MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES, put_varint,
 };
+pub(crate) use ends::latest_end;
 use span::walk_span;
 
 /// What a walk found and made.
@@ -212,6 +214,9 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         }
         self.walked.resources += 1;
         self.resource.read(self.body, &self.pieces)?;
+        if self.checks.signal == Signal::Traces {
+            self.resource.spans = spans.content;
+        }
         (self.stamp)(&mut self.resource);
         self.walked.spans += self.met.spans;
         self.walked.kinds_cleared += self.met.kinds.len() as u32;

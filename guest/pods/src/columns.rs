@@ -132,7 +132,7 @@ impl Columns {
             uid: record.uid.text(&self.strings),
             ips: self.addresses(record).to_vec(),
             host_network: record.host_network,
-            released: false,
+            released: None,
             node: text(record.node),
             hostname: text(record.hostname),
             start_time: text(record.created),

@@ -10,7 +10,7 @@ use crate::columns::{Field, Record};
 use crate::containers::{Containers, Id};
 use crate::index::Entries;
 use crate::table::{Coverage, Table};
-use crate::uid;
+use crate::{time, uid};
 
 impl Directory for Table {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
@@ -38,7 +38,7 @@ impl Directory for Table {
             Some(_) if pick.tied => Lookup::Ambiguous,
             Some((_, record, _)) if record.ignored => Lookup::Ignored,
             Some((pod, record, _)) => {
-                let released = self.is_released(pod, record);
+                let released = self.released(pod, record);
                 Lookup::Found(Box::new(Pod { released, ..self.columns.pod(pod, record, want) }))
             }
             None if pick.ignored => Lookup::Ignored,
@@ -94,13 +94,18 @@ impl Table {
         }
     }
 
-    /// Whether a pod has run to its end and another one has an address of it.
-    fn is_released(&self, pod: u32, record: &Record) -> bool {
-        let others = |address: &IpAddr| {
-            let mut owners = self.candidates(Key::Ip(*address)).filter(|owner| *owner != pod);
-            owners.any(|owner| self.columns.record(owner).is_some_and(Record::owns_addresses))
-        };
-        record.finished && !record.host_network && self.columns.addresses(record).iter().any(others)
+    /// Since when other pods have addresses of one that has run to its end: the earliest start, 0 where one is not known.
+    fn released(&self, pod: u32, record: &Record) -> Option<u64> {
+        if !record.finished || record.host_network {
+            return None;
+        }
+        let addresses = self.columns.addresses(record).iter();
+        let others = addresses.flat_map(|address| self.candidates(Key::Ip(*address)));
+        let owners = others.filter(|owner| *owner != pod).filter_map(|owner| self.columns.record(owner));
+        let starts = owners
+            .filter(|owner| owner.owns_addresses())
+            .map(|owner| time::nanoseconds(self.columns.strings.text(owner.started)).unwrap_or_default());
+        starts.min()
     }
 
     /// What it means that no pod meets the terms.

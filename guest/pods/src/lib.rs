@@ -39,6 +39,7 @@ pub mod listing;
 mod parts;
 mod strings;
 mod table;
+mod time;
 mod uid;
 
 pub use assembly::Assembly;

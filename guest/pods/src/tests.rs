@@ -132,9 +132,36 @@ fn an_ended_pod_gives_its_address_to_the_next_one() {
         let Lookup::Found(pod) = shop().find(&[Term::Name(name)], Details::default()) else { panic!() };
         pod.released
     };
-    assert!(released("report-28934220-b7k2p"));
-    assert!(!released("stock-5f9c8d7b66-m4n5b"), "it has it now");
-    assert!(!released("kube-proxy-4hxkq"));
+    // When the other one started.
+    assert_eq!(released("report-28934220-b7k2p"), Some(1_795_169_100_000_000_000));
+    assert_eq!(released("stock-5f9c8d7b66-m4n5b"), None, "it has it now");
+    assert_eq!(released("kube-proxy-4hxkq"), None);
+}
+
+#[test]
+fn an_ended_pod_has_given_its_address_away_when_the_first_other_one_started() {
+    let pod = |name: &'static str, ips: &[&str], started: &'static str, finished| PodParts {
+        name: name.into(),
+        ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+        started: started.into(),
+        finished,
+        ..PodParts::default()
+    };
+    let released = |others: &[PodParts<'static>]| {
+        let ended = pod("ended", &["10.0.0.1", "fd00::1"], "2026-01-01T00:00:00Z", true);
+        let table = table(&[&[ended], others].concat());
+        let Lookup::Found(pod) = table.find(&[Term::Name("ended")], Details::default()) else { panic!() };
+        pod.released
+    };
+    let second = pod("second", &["10.0.0.1"], "1970-01-01T00:00:02Z", false);
+    let first = pod("first", &["fd00::1"], "1970-01-01T00:00:01Z", false);
+    let unknown = pod("unknown", &["10.0.0.1"], "", false);
+    let other = pod("other", &["10.0.0.2"], "1970-01-01T00:00:01Z", false);
+    let ended_too = pod("ended-too", &["10.0.0.1"], "1970-01-01T00:00:01Z", true);
+    assert_eq!(released(&[other, ended_too]), None);
+    assert_eq!(released(&[second.clone()]), Some(2_000_000_000));
+    assert_eq!(released(&[second.clone(), first]), Some(1_000_000_000));
+    assert_eq!(released(&[second, unknown]), Some(0), "nobody knows");
 }
 
 #[test]

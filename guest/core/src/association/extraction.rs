@@ -122,7 +122,7 @@ impl Extraction {
         let Found { pod, address } = found;
         // Of several addresses the one that it speaks from, else the primary one.
         if self.ip
-            && let Some(address) = address.or_else(|| pod.ips.first().copied().filter(|_| !pod.released))
+            && let Some(address) = address.or_else(|| own_address(pod, resource))
         {
             write_address(resource, address, context);
         }
@@ -171,6 +171,11 @@ impl KeyRule {
             }
         }
     }
+}
+
+/// The primary address of a pod, unless another pod has it by now.
+fn own_address(pod: &Pod, resource: &Resource<'_>) -> Option<IpAddr> {
+    pod.ips.first().copied().filter(|_| pod.has_addresses(|| resource.latest_end()))
 }
 
 /// Writes `k8s.pod.ip`.

@@ -25,7 +25,7 @@ impl Rules {
         let judge = Judge { run, is_excluded, context };
         // What the client says of itself is kept: on the host's network a node's address is the right one. What the
         // pipeline wrote came from a guess at the sender.
-        if let Some(address) = current.filter(|address| kept || judge.accepts(*address)) {
+        if let Some(address) = current.filter(|address| kept || judge.accepts(*address, resource)) {
             if kept {
                 report.address_kept += 1;
             } else {
@@ -104,9 +104,10 @@ struct Judge<'r> {
 
 impl Judge<'_> {
     /// Whether an address can be the one. That of the connection has to be a pod's; others came with the resource.
-    fn accepts(&self, address: IpAddr) -> bool {
+    fn accepts(&self, address: IpAddr, resource: &Resource<'_>) -> bool {
         let Run { claims, pod } = self.run;
-        if pod.as_deref().is_some_and(|pod| pod.ips.contains(&address) && !pod.released) {
+        let has_it = |pod: &Pod| pod.ips.contains(&address) && pod.has_addresses(|| resource.latest_end());
+        if pod.as_deref().is_some_and(has_it) {
             return true;
         }
         let lookup = self.context.find_address(address);
@@ -134,34 +135,32 @@ impl Judge<'_> {
         let by_attribute = || {
             let address = resource.text(POD_IP).and_then(address::first_candidate)?;
             let count: Count = |report| &mut report.address_pod_ip;
-            self.accepts(address).then_some((address, count))
+            self.accepts(address, resource).then_some((address, count))
         };
         let by_pod = || {
             let count: Count = |report| &mut report.address_pod;
             let Run { claims, pod } = self.run;
             let address = match pod {
-                Some(pod) => address_of(pod),
+                Some(pod) => address_of(pod, resource),
                 None => claims
                     .pod(self.context)
                     .filter(|pod| !(self.is_excluded)(pod))
-                    .and_then(|pod| address_of(&pod)),
+                    .and_then(|pod| address_of(&pod, resource)),
             };
             address.map(|address| (address, count))
         };
         let by_connection = || {
             let address = self.context.connection().filter(|address| address::is_candidate(*address))?;
             let count: Count = |report| &mut report.address_connection;
-            self.accepts(address).then_some((address, count))
+            self.accepts(address, resource).then_some((address, count))
         };
         by_attribute().or_else(by_pod).or_else(by_connection)
     }
 }
 
 /// The address of a pod by which DeepFlow knows it: on its node's network that of the node, which its spans have. None that
-/// another pod has by now.
-fn address_of(pod: &Pod) -> Option<IpAddr> {
-    if pod.released {
-        return None;
-    }
-    pod.ips.iter().copied().find(|address| address::is_candidate(*address))
+/// another pod has by now, unless the spans of `resource` are from before.
+fn address_of(pod: &Pod, resource: &Resource<'_>) -> Option<IpAddr> {
+    let address = pod.ips.iter().copied().find(|address| address::is_candidate(*address))?;
+    pod.has_addresses(|| resource.latest_end()).then_some(address)
 }

@@ -410,7 +410,7 @@ fn without_rules_for_addresses_they_are_counted_and_nothing_else() {
 
 #[test]
 fn a_pod_that_has_ended_leaves_its_address_to_the_next() {
-    let ended = Pod { released: true, ..pod("job-1", &[PEER]) };
+    let ended = Pod { released: Some(u64::MAX), ..pod("job-1", &[PEER]) };
     let contradicted = Report { address_contradicted: 1, ..Report::default() };
     let world = World {
         pod: Some(ended),
