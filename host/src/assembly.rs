@@ -18,10 +18,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use podstamp_core::Directory;
-use podstamp_core::config::{self, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
+use podstamp_core::config::{self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
 use podstamp_core::directory::NoPods;
 use podstamp_core::exchange::Notice;
 use podstamp_core::guard::Rules;
+use podstamp_core::signal::Signal;
 use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
@@ -29,7 +30,7 @@ use crate::exporter::Exporter;
 use crate::processor::{self, Guest, Processor};
 use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Copy, Grpc, Http, Limits, Listener, Settings, Upstream, milliseconds, workers};
+use crate::settings::{Copy, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers};
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,10 +88,9 @@ impl From<BindError> for Error {
 /// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
 /// read.
 pub fn review(config: &Config) -> Vec<Fault> {
-    let Settings { upstream, copies, listeners, .. } = settings(config);
-    let upstreams = copies.iter().map(|copy| &copy.upstream).chain([&upstream]);
-    let mut faults: Vec<_> = upstreams.flat_map(Exporter::review).collect();
-    faults.extend(listeners.into_iter().flat_map(|listener| Door::review(&listener)));
+    let settings = settings(config);
+    let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::review).collect();
+    faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::review(&listener)));
     faults
 }
 
@@ -217,18 +217,29 @@ fn settings(config: &Config) -> Settings {
         admin: config.admin.clone(),
         limits: Limits::from(limits),
         upstream: upstream(&config.traces.exporter, config.traces.rules),
-        copies: config
-            .traces
-            .copies
-            .iter()
-            .map(|exporter| Copy {
-                name: exporter.id.clone(),
-                upstream: upstream(exporter, config.traces.rules),
-            })
-            .collect(),
+        copies: copies(&config.traces),
+        metrics: route(config, Signal::Metrics),
+        logs: route(config, Signal::Logs),
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
+}
+
+fn route(config: &Config, signal: Signal) -> Option<Route> {
+    let carried = config.carried(signal)?;
+    Some(Route {
+        path: config.receiver.path(signal).to_owned(),
+        upstream: upstream(&carried.exporter, carried.rules),
+        copies: copies(carried),
+    })
+}
+
+fn copies(carried: &Carried) -> Vec<Copy> {
+    let copy = |exporter: &config::Exporter| Copy {
+        name: exporter.id.clone(),
+        upstream: upstream(exporter, carried.rules),
+    };
+    carried.copies.iter().map(copy).collect()
 }
 
 fn upstream(exporter: &config::Exporter, rules: Rules) -> Upstream {

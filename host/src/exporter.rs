@@ -37,7 +37,9 @@ pub(crate) use lane::Lanes;
 
 /// Sends to one upstream, and asks the filter what the outcome means.
 pub(crate) struct Exporter {
-    /// What the filter knows the upstream by.
+    /// What goes there.
+    signal: Signal,
+    /// What the filter knows the upstream by: 0, or which of the signal's copies it gets.
     number: u32,
     /// At a time; none: any number.
     connections: Option<usize>,
@@ -68,8 +70,13 @@ pub(crate) struct Instruments {
 
 impl Exporter {
     /// Loads what `upstream` names, and follows its changes. The error says what of that is of no use. `number`: 0, or
-    /// which of the copies this one sends.
-    pub(crate) fn new(number: u32, upstream: &Upstream, instruments: Instruments) -> Result<Self, Fault> {
+    /// which of the copies of a signal this one sends.
+    pub(crate) fn new(
+        signal: Signal,
+        number: u32,
+        upstream: &Upstream,
+        instruments: Instruments,
+    ) -> Result<Self, Fault> {
         let metrics = &instruments.metrics;
         let tls = upstream.tls.as_ref().map(tls::Client::new).transpose()?;
         let tls = tls.map(|tls| Arc::new(tls.follow(metrics)));
@@ -80,7 +87,7 @@ impl Exporter {
         let way = Arc::new(Way { connector, tls, most });
         let compressor = Compressor::new(upstream.compression, instruments.large);
         let connections = upstream.connections;
-        Ok(Self { number, connections, way, credentials, compressor, instruments })
+        Ok(Self { signal, number, connections, way, credentials, compressor, instruments })
     }
 
     /// What is wrong with the files that `upstream` names. Blocks while they are read.
@@ -128,7 +135,7 @@ impl Exporter {
             let late = matches!(ended, Ended::TimedOut);
             let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
             let attempt = Attempt {
-                signal: Signal::Traces,
+                signal: self.signal,
                 upstream,
                 encoding,
                 number,
@@ -158,7 +165,9 @@ impl Exporter {
         let BatchPart { pieces, gzip, spans, memory } = part;
         let load = Load::new(pieces.len(), spans, memory);
         let body = self.compressor.code(pieces, gzip).await;
-        Sending::new(self.number, head, body, load, batch.original.clone(), Arc::clone(&self.way))
+        // Only what has the same one goes together.
+        let exporter = 3 * self.number + self.signal as u32;
+        Sending::new(exporter, head, body, load, batch.original.clone(), Arc::clone(&self.way))
     }
 
     fn unusable(&self, reason: String) -> Failure {

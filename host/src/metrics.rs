@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use podstamp_core::exchange::Report;
 use podstamp_core::labels::{Found, Label as _, Repair};
+use podstamp_core::signal::Signal;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -30,6 +31,7 @@ pub struct Metrics {
     accepted: Counter,
     cancelled: Counter,
     refused: Counters<Reason>,
+    signals: Family<SignalLabels, Counter>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
     received: Counter,
@@ -44,6 +46,7 @@ pub struct Metrics {
     limited: Counters<Limited>,
     reloads: Counters<Reloaded>,
     copied: Family<CopyLabels, Counter>,
+    copied_requests: Family<CopiedLabels, Counter>,
     request_duration: Histogram,
     filter_duration: Histogram,
     upstream_duration: Histogram,
@@ -52,14 +55,22 @@ pub struct Metrics {
 /// `upstream` and `outcome` of `podstamp_copied_spans_total`.
 type CopyLabels = [(&'static str, String); 2];
 
+/// `signal`, `upstream` and `outcome` of `podstamp_copied_requests_total`.
+type CopiedLabels = [(&'static str, String); 3];
+
+/// `signal` and `outcome` of `podstamp_signal_requests_total`.
+type SignalLabels = [(&'static str, &'static str); 2];
+
 /// What became of the copies for one upstream.
 #[derive(Clone, Debug)]
-pub(crate) struct CopyCounters(Arc<Counters<Copied>>);
+pub(crate) struct CopyCounters(Arc<[Counters<Copied>; 2]>);
 
 impl CopyCounters {
-    /// So many spans came to that.
+    /// A request came to that, and so many spans in it.
     pub(crate) fn add(&self, copied: Copied, spans: u64) {
-        self.0.add(copied, spans);
+        let [of_spans, of_requests] = &*self.0;
+        of_spans.add(copied, spans);
+        of_requests.add(copied, 1);
     }
 }
 
@@ -84,6 +95,18 @@ impl Default for Metrics {
             "Spans for further exporters by what became of them",
             copied.clone(),
         );
+        let copied_requests = Family::<CopiedLabels, Counter>::default();
+        registry.register(
+            "copied_requests",
+            "Requests for further exporters by their signal and what became of them",
+            copied_requests.clone(),
+        );
+        let signals = Family::<SignalLabels, Counter>::default();
+        registry.register(
+            "signal_requests",
+            "Export requests that the filter took, by their signal and what became of them",
+            signals.clone(),
+        );
         let accepted =
             requests.get_or_create_owned(&[("outcome", "accepted".into()), ("code", "200".into())]);
         let cancelled =
@@ -97,7 +120,11 @@ impl Default for Metrics {
                 "refused_requests",
                 "Export requests that were not taken, by reason",
             ),
-            resources: Counters::register(registry, "resources", "ResourceSpans by what became of them"),
+            resources: Counters::register(
+                registry,
+                "resources",
+                "Resources of all signals by what became of them",
+            ),
             spans: Counters::register(registry, "spans", "Spans by what became of them"),
             received: bytes(registry, "received", "Bytes of bodies as they came in"),
             decoded: bytes(registry, "decoded", "Bytes of bodies, their content coding undone"),
@@ -139,6 +166,8 @@ impl Default for Metrics {
                 "Changed files with certificates, tokens or passwords by what became of them",
             ),
             copied,
+            copied_requests,
+            signals,
             request_duration: seconds(
                 registry,
                 "request_duration",
@@ -180,13 +209,20 @@ impl Metrics {
         registry.register_collector(Box::new(Watched::counter(name, help, read)));
     }
 
-    /// Counters for copies that go to `upstream`.
-    pub(crate) fn copies(&self, upstream: &str) -> CopyCounters {
-        let cell = |outcome: &str| {
+    /// Counters for copies of a signal that go to `upstream`.
+    pub(crate) fn copies(&self, signal: Signal, upstream: &str) -> CopyCounters {
+        let spans = |outcome: &str| {
             self.copied
                 .get_or_create_owned(&[("upstream", upstream.to_owned()), ("outcome", outcome.to_owned())])
         };
-        CopyCounters(Arc::new(Counters::of(cell)))
+        let requests = |outcome: &str| {
+            self.copied_requests.get_or_create_owned(&[
+                (Signal::KEY, signal.name().to_owned()),
+                ("upstream", upstream.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ])
+        };
+        CopyCounters(Arc::new([Counters::of(spans), Counters::of(requests)]))
     }
 
     /// All metrics as OpenMetrics text.
@@ -249,8 +285,9 @@ impl Metrics {
         report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
     }
 
-    /// What became of a request's resources and spans.
-    pub(crate) fn ended(&self, fate: Fate, report: &Report) {
+    /// What became of a request, its resources and spans.
+    pub(crate) fn ended(&self, signal: Signal, fate: Fate, report: &Report) {
+        self.signals.get_or_create(&[(Signal::KEY, signal.name()), (Fate::KEY, fate.name())]).inc();
         self.resources.add(fate, report.resources.into());
         self.spans.add(fate, report.spans.into());
     }
@@ -320,7 +357,7 @@ mod tests {
         metrics.failed(GuestFailure::MemoryLimit);
         let report = Report { resources: 2, spans: 7, address_pod: 2, kinds_cleared: 1, ..Report::default() };
         metrics.met(&report);
-        metrics.ended(Fate::Accepted, &report);
+        metrics.ended(Signal::Traces, Fate::Accepted, &report);
         metrics.attempted(Attempted::NotConnected, Duration::from_millis(3));
         metrics.retried();
         metrics.merged(1);
@@ -342,6 +379,7 @@ mod tests {
             "podstamp_upstream_retries_total 1",
             "podstamp_upstream_merged_total 3",
             "podstamp_upstream_duration_seconds_count 1",
+            r#"podstamp_signal_requests_total{signal="traces",outcome="accepted"} 1"#,
             "podstamp_pods 42",
             "podstamp_pods_reloads_total 7",
         ] {

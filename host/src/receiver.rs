@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
-use podstamp_core::config::Compression;
+use podstamp_core::config::{AGENT_PATHS, Compression};
+use podstamp_core::signal::Signal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -39,13 +40,15 @@ use coding::Undoing;
 use connections::Connections;
 pub(crate) use door::Door;
 use health::Health;
+use refusal::Refusal;
 
 /// What all connections of all listeners share.
 pub(crate) struct Shared {
     relay: Arc<Relay>,
     admission: Arc<Admission>,
     limits: Limits,
-    traces_path: String,
+    /// Paths over HTTP by signal; none: it is not taken.
+    paths: [Option<String>; 3],
     headers: Vec<HeaderName>,
     undoing: Undoing,
     connections: Arc<Connections>,
@@ -65,10 +68,13 @@ impl Shared {
     ) -> Self {
         // A name that is no header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
-        let traces_path = settings.traces_path.clone();
+        let paths = Signal::ALL.map(|signal| settings.path(signal).map(str::to_owned));
         let limits = settings.limits.clone();
         // Without compression nobody sends on what came.
-        let undoing = Undoing::new(limits.large_calls, settings.upstream.compression != Compression::None);
+        let undoing = Undoing::new(
+            limits.large_calls,
+            settings.all_upstreams().any(|upstream| upstream.compression != Compression::None),
+        );
         let connections = Arc::new(Connections::new(limits.connections, Arc::clone(&metrics)));
         let open = Arc::clone(&connections);
         metrics.watch("connections", "Connections of clients at this moment", move || open.count() as u64);
@@ -77,7 +83,7 @@ impl Shared {
             relay,
             admission,
             limits,
-            traces_path,
+            paths,
             headers,
             undoing,
             connections,
@@ -86,6 +92,25 @@ impl Shared {
             metrics,
             notices,
         }
+    }
+
+    /// Whether a signal is taken.
+    fn takes(&self, signal: Signal) -> bool {
+        self.paths.get(signal as usize).is_some_and(Option::is_some)
+    }
+
+    /// What is sent to a path over HTTP.
+    fn signal_at(&self, path: &str) -> Option<Signal> {
+        let is_at = |signal: &Signal| {
+            self.paths.get(*signal as usize).and_then(Option::as_deref).is_some_and(|known| known == path)
+        };
+        let known = Signal::ALL.into_iter().find(is_at);
+        known.or_else(|| AGENT_PATHS.contains(&path).then_some(Signal::Traces))
+    }
+
+    /// For a signal that is not taken.
+    fn not_carried(&self, signal: Signal) -> Refusal {
+        Refusal::NotCarried { signal, others: self.paths.iter().flatten().count() > 1 }
     }
 
     /// Tells gRPC's health service what is ready, for ever.

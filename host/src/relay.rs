@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Answer, Encoding, Mended, Outbound, Report, Upstream, Verdict};
+use podstamp_core::exchange::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use podstamp_core::export::answer::{self, Code};
+use podstamp_core::labels::Label as _;
 
 use crate::calls::Calls;
 use crate::drain::Drain;
@@ -18,13 +19,19 @@ use crate::settings::Settings;
 /// Takes requests to the filter and on to the upstream.
 pub(crate) struct Relay {
     calls: Arc<Calls>,
-    exporter: Exporter,
-    copies: Copies,
+    /// Where each signal goes; none: it is not carried.
+    routes: [Option<Route>; 3],
     filter: Arc<dyn Filter>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
     /// Bytes that may be sent in one piece, as OTLP asks of clients.
     body_limit: u64,
+}
+
+/// Where a signal goes.
+struct Route {
+    exporter: Exporter,
+    copies: Copies,
 }
 
 impl Relay {
@@ -45,10 +52,17 @@ impl Relay {
             lanes: Arc::new(Lanes::new(Arc::clone(&metrics), Arc::clone(&notices))),
             large,
         };
-        let (copies, copying) = Copies::new(&settings.copies, &instruments)?;
-        let exporter = Exporter::new(0, &settings.upstream, instruments)?;
+        let (copying, draining) = Drain::new();
+        let mut routes = [None, None, None];
+        for (signal, route) in Signal::ALL.into_iter().zip(&mut routes) {
+            if let Some((upstream, copies)) = settings.upstreams(signal) {
+                let copies = Copies::new(signal, copies, &instruments, &draining)?;
+                let exporter = Exporter::new(signal, 0, upstream, instruments.clone())?;
+                *route = Some(Route { exporter, copies });
+            }
+        }
         let body_limit = settings.limits.body as u64;
-        Ok((Self { calls, exporter, copies, filter, metrics, notices, body_limit }, copying))
+        Ok((Self { calls, routes, filter, metrics, notices, body_limit }, copying))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -62,7 +76,8 @@ impl Relay {
         let (incoming, prepared) = self.calls.prepare(peer, incoming).await?;
         self.metrics.met(&prepared.report);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
-        let tally = Tally { metrics: &self.metrics, report: prepared.report, fate: Fate::Cancelled };
+        let signal = incoming.signal;
+        let tally = Tally { metrics: &self.metrics, signal, report: prepared.report, fate: Fate::Cancelled };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(self.own(answer)),
             Verdict::Forward(outbound) => self.forward(peer, incoming, outbound, prepared.report.spans).await,
@@ -118,8 +133,13 @@ impl Relay {
         outbound: Outbound,
         spans: u32,
     ) -> Result<Sent, Failure> {
-        let Incoming { body, gzip, .. } = incoming.clone();
+        let Incoming { signal, body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
+        let Some(Some(Route { exporter, copies: queues })) = self.routes.get(signal as usize) else {
+            let failure = Failure::InvalidAnswer(format!("sending {} somewhere", signal.name()));
+            self.calls.failed(&failure);
+            return Err(failure);
+        };
         let batch = Batch::new(peer, body, gzip, content, parts, encoding, spans)
             .map_err(Failure::InvalidAnswer)
             .inspect_err(|failure| self.calls.failed(failure))?;
@@ -127,9 +147,9 @@ impl Relay {
             return Ok(Sent::Answer(self.too_large(encoding)));
         }
         if !copies.is_empty() {
-            self.copies.offer(&batch, copies);
+            queues.offer(&batch, copies);
         }
-        let sent = self.exporter.send(&batch, Upstream { url, headers, timeout }).await?;
+        let sent = exporter.send(&batch, Upstream { url, headers, timeout }).await?;
         if let Sent::Answer(answer) = &sent
             && answer.status != 200
         {
@@ -151,6 +171,7 @@ impl Relay {
 /// Counts what became of a request's spans, also where its client goes away meanwhile and this is simply dropped.
 struct Tally<'a> {
     metrics: &'a Metrics,
+    signal: Signal,
     report: Report,
     fate: Fate,
 }
@@ -163,6 +184,6 @@ impl Tally<'_> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        self.metrics.ended(self.fate, &self.report);
+        self.metrics.ended(self.signal, self.fate, &self.report);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 use podstamp_core::guard::Rules;
+use podstamp_core::signal::Signal;
 
 use crate::descriptors;
 
@@ -25,10 +26,25 @@ pub struct Settings {
     pub upstream: Upstream,
     /// Who gets copies, in the order in which the filter names them.
     pub copies: Vec<Copy>,
+    /// The same for metrics; none: they are not taken.
+    pub metrics: Option<Route>,
+    /// The same for logs.
+    pub logs: Option<Route>,
     /// How long requests are taken on after the order to stop, as the system learns only by and by that it came.
     pub drain_delay: Duration,
     /// How long requests in flight may go on after the order to stop, the delay included.
     pub drain_timeout: Duration,
+}
+
+/// Where a signal besides traces is taken, and how to meet those whom it goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Path that takes it over HTTP.
+    pub path: String,
+    /// How to meet the upstream.
+    pub upstream: Upstream,
+    /// Who gets copies, in the order in which the filter names them.
+    pub copies: Vec<Copy>,
 }
 
 /// Somebody who gets a copy of everything.
@@ -73,6 +89,35 @@ impl Default for Upstream {
     }
 }
 
+impl Settings {
+    /// The path that takes a signal over HTTP; none: it is not taken.
+    pub(crate) fn path(&self, signal: Signal) -> Option<&str> {
+        match signal {
+            Signal::Traces => Some(&self.traces_path),
+            Signal::Metrics => self.metrics.as_ref().map(|route| route.path.as_str()),
+            Signal::Logs => self.logs.as_ref().map(|route| route.path.as_str()),
+        }
+    }
+
+    /// The upstream of a signal, and who gets copies; none: it is not taken.
+    pub(crate) fn upstreams(&self, signal: Signal) -> Option<(&Upstream, &[Copy])> {
+        let route = match signal {
+            Signal::Traces => return Some((&self.upstream, &self.copies)),
+            Signal::Metrics => self.metrics.as_ref()?,
+            Signal::Logs => self.logs.as_ref()?,
+        };
+        Some((&route.upstream, &route.copies))
+    }
+
+    /// All that is sent to.
+    pub(crate) fn all_upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        let all = Signal::ALL.into_iter().filter_map(|signal| self.upstreams(signal));
+        all.flat_map(|(upstream, copies)| {
+            std::iter::once(upstream).chain(copies.iter().map(|copy| &copy.upstream))
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -86,6 +131,8 @@ impl Default for Settings {
             limits: Limits::default(),
             upstream: Upstream::default(),
             copies: Vec::new(),
+            metrics: None,
+            logs: None,
             drain_delay: milliseconds(config::DEFAULT_DRAIN_DELAY),
             drain_timeout: milliseconds(config::Limits::default().drain_timeout),
         }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use podstamp_core::signal::Signal;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -64,21 +65,28 @@ impl Grpc {
         self.call(&[], framed(0, message))
     }
 
+    /// Exports a message of a signal, uncompressed.
+    pub(crate) fn export_to(&self, signal: Signal, message: &[u8]) -> Called {
+        self.calls_to(signal, &[&[]], framed(0, message)).pop().unwrap()
+    }
+
     pub(crate) fn call(&self, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
         self.call_all(&[headers], frame).pop().unwrap()
     }
 
     /// As many calls at a time as there are sets of headers.
     pub(crate) fn call_all(&self, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
+        self.calls_to(Signal::Traces, each, frame)
+    }
+
+    fn calls_to(&self, signal: Signal, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
         let frame = Bytes::from(frame);
         let calls: Vec<_> = each
             .iter()
             .map(|headers| {
-                let mut request = Request::post(
-                    "http://podstamp/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-                )
-                .header("content-type", "application/grpc")
-                .header("te", "trailers");
+                let mut request = Request::post(format!("http://podstamp{}", signal.grpc_path()))
+                    .header("content-type", "application/grpc")
+                    .header("te", "trailers");
                 for (name, value) in *headers {
                     request = request.header(*name, *value);
                 }

@@ -40,6 +40,7 @@ mod sandbox;
 mod sdks;
 mod sent;
 mod served;
+mod signals;
 mod spans;
 mod status;
 mod tee;

@@ -83,7 +83,7 @@ impl Filter {
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
             Ok(encoding) if self.upstreams(request.signal).is_none() => {
-                Verdict::Answer(not_carried(request.signal, encoding))
+                Verdict::Answer(self.not_carried(request.signal, encoding))
             }
             Ok(Encoding::Json) => self.prepare_json(request, directory, &mut report, &mut notices),
             Ok(encoding) => self.prepare_protobuf(request, encoding, directory, &mut report, &mut notices),
@@ -155,7 +155,7 @@ impl Filter {
             Err(fault) => return refused(encoding, &fault, report),
         };
         let Some(Upstreams { first, copies }) = self.upstreams(request.signal).cloned() else {
-            return Verdict::Answer(not_carried(request.signal, encoding));
+            return Verdict::Answer(self.not_carried(request.signal, encoding));
         };
         let Upstream { url, headers, timeout } = first;
         Verdict::Forward(Outbound { url, headers, timeout, copies, content, parts, encoding })
@@ -327,6 +327,17 @@ impl Filter {
         }
     }
 
+    /// For a signal without a pipeline.
+    fn not_carried(&self, signal: Signal, encoding: Encoding) -> Answer {
+        let text = signal.not_carried(self.config.signals().count() > 1);
+        let answer = Failure::new(404, Code::Unimplemented, &text).answer(encoding);
+        let key = match signal {
+            Signal::Logs => "logs-not-carried",
+            Signal::Metrics | Signal::Traces => "metrics-not-carried",
+        };
+        noted(answer, Level::Warning, key, format!("a request was refused: {text}"))
+    }
+
     fn upstreams(&self, signal: Signal) -> Option<&Upstreams> {
         self.upstreams.get(signal as usize)?.as_ref()
     }
@@ -398,13 +409,6 @@ fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
     } else {
         Err(Encoding::Protobuf)
     }
-}
-
-/// For a signal without a pipeline.
-fn not_carried(signal: Signal, encoding: Encoding) -> Answer {
-    let text = format!("podstamp carries no {} here: set {}=none", signal.name(), signal.variable());
-    let answer = Failure::new(404, Code::Unimplemented, &text).answer(encoding);
-    noted(answer, Level::Warning, "signal-not-carried", format!("a request was refused: {text}"))
 }
 
 fn unsupported_type(encoding: Encoding) -> Answer {

@@ -54,6 +54,12 @@ impl Signal {
         }
     }
 
+    /// What to tell who sends it where it is not carried. `others`: whether another one is, besides traces.
+    pub fn not_carried(self, others: bool) -> String {
+        let carries = if others { format!("no {} here", self.name()) } else { "traces only".to_owned() };
+        format!("podstamp carries {carries}: set {}=none", self.variable())
+    }
+
     /// The signal whose default path or method is `path`.
     pub fn at(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|signal| path == signal.path() || path == signal.grpc_path())

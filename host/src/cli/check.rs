@@ -10,6 +10,7 @@ use podstamp::assembly;
 use podstamp::config::{self, LoadError};
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::labels::Label as _;
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
@@ -38,6 +39,10 @@ impl Check {
             return print(&faults);
         }
         say(&format!("{}: no faults", self.config.display()));
+        for (signal, carried) in config.signals().filter_map(|signal| Some((signal, config.carried(signal)?)))
+        {
+            say(&format!("{} go to {}", signal.name(), carried.exporter.url));
+        }
         match self.agent {
             None => Ok(Exit::Success),
             Some(url) => probe(url.as_deref().unwrap_or(&config.traces.exporter.url)),

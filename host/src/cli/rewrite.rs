@@ -13,6 +13,7 @@ use podstamp::assembly::{Assembly, Overrides};
 use podstamp::clock;
 use podstamp::filter::{Filter, Incoming};
 use podstamp_core::exchange::{Answer, Content, Header, Outbound, Signal, Verdict};
+use podstamp_core::labels::Label as _;
 
 use super::document;
 use super::exit::{Exit, Failed};
@@ -31,6 +32,9 @@ pub(crate) struct Rewrite {
     /// Another WebAssembly component than the one inside this binary.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
+    /// What the request carries.
+    #[arg(long, value_name = "SIGNAL", default_value = "traces", value_parser = signal)]
+    signal: Signal,
     /// Address of the client, or of the last proxy, as the request would have come from.
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
@@ -52,16 +56,10 @@ impl Rewrite {
         let content_type = if json { "application/json" } else { "application/x-protobuf" };
         let mut headers = vec![Header::new("content-type", content_type)];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
-        let path = assembly.config().receiver.traces_path().to_owned();
-        let incoming = Incoming {
-            signal: Signal::Traces,
-            path,
-            peer: self.peer,
-            headers,
-            body,
-            now: clock::now(),
-            gzip: None,
-        };
+        let signal = self.signal;
+        let path = assembly.config().receiver.path(signal).to_owned();
+        let incoming =
+            Incoming { signal, path, peer: self.peer, headers, body, now: clock::now(), gzip: None };
         let prepared = assembly
             .processor()
             .prepare(&incoming)
@@ -74,14 +72,19 @@ impl Rewrite {
             Verdict::Answer(Answer { status: 200..=299, .. }) => incoming.body,
             Verdict::Answer(answer) if json => return Err(told(&answer)),
             Verdict::Answer(answer) => {
-                return Err(refused(assembly.processor().as_ref(), &incoming.body, &answer));
+                return Err(refused(assembly.processor().as_ref(), &incoming, &answer));
             }
         };
         let mut out = output::stdout();
         out.write_all(&body).and_then(|()| out.flush()).map_err(|error| Failed::new(Exit::Output, error))?;
-        report::show(&prepared.report, &body);
+        report::show(signal, &prepared.report, &body);
         Ok(Exit::Success)
     }
+}
+
+fn signal(name: &str) -> Result<Signal, String> {
+    let known = Signal::ALL.into_iter().find(|signal| signal.name() == name);
+    known.ok_or_else(|| format!("one of {}", Signal::NAMES.join(", ")))
 }
 
 /// All of stdin, inflated if it is gzip.
@@ -122,8 +125,8 @@ fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
     }
 }
 
-fn refused(filter: &dyn Filter, body: &Bytes, answer: &Answer) -> Failed {
-    match filter.diagnose(Signal::Traces, body) {
+fn refused(filter: &dyn Filter, incoming: &Incoming, answer: &Answer) -> Failed {
+    match filter.diagnose(incoming.signal, &incoming.body) {
         Ok(Err(fault)) => Failed::new(Exit::Data, fault),
         Ok(Ok(())) => told(answer),
         Err(failure) => Failed::new(Exit::Internal, failure),

@@ -73,14 +73,17 @@ async fn serve(assembly: &Assembly, mut signals: Signals) -> Result<Exit, Failed
         let Receiver { http: over_http, grpc: over_grpc } = &config.receiver;
         if *http {
             let scheme = scheme(over_http.as_ref().and_then(|http| http.tls.as_ref()));
-            tracing::info!("taking OTLP/HTTP at {scheme}://{address}{}", config.receiver.traces_path());
+            let paths: Vec<_> = config.signals().map(|signal| config.receiver.path(signal)).collect();
+            tracing::info!("taking OTLP/HTTP at {scheme}://{address}{}", paths.join(", "));
         }
         if *grpc {
             let scheme = scheme(over_grpc.as_ref().and_then(|grpc| grpc.tls.as_ref()));
             tracing::info!("taking OTLP/gRPC at {scheme}://{address}");
         }
     }
-    tracing::info!("sending to {}", config.traces.exporter.url);
+    for carried in config.signals().filter_map(|signal| config.carried(signal)) {
+        tracing::info!("sending to {}", carried.exporter.url);
+    }
     if let Some(address) = server.admin_address() {
         tracing::info!("metrics and health at http://{address}");
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use podstamp_core::config::Fault;
 use podstamp_core::exchange;
+use podstamp_core::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{Batch, Exporter, Instruments, Sent};
-use crate::drain::{Drain, Draining};
+use crate::drain::Draining;
 use crate::metrics::{Copied, CopyCounters};
 use crate::settings::Copy;
 
@@ -40,12 +41,16 @@ impl Drop for Job {
 }
 
 impl Copies {
-    /// Starts the consumers, which send what is queued when they are told to stop, and then do. The error says what of the
-    /// files that a copy names is of no use.
-    pub(crate) fn new(copies: &[Copy], instruments: &Instruments) -> Result<(Self, Drain), Fault> {
-        let (drain, draining) = Drain::new();
-        let queues = (1..).zip(copies).map(|(number, copy)| Queue::new(number, copy, instruments, &draining));
-        Ok((Self { queues: queues.collect::<Result<_, _>>()? }, drain))
+    /// Starts the consumers of a signal's copies, which send what is queued when they are told to stop, and then do. The
+    /// error says what of the files that a copy names is of no use.
+    pub(crate) fn new(
+        signal: Signal,
+        copies: &[Copy],
+        instruments: &Instruments,
+        draining: &Draining,
+    ) -> Result<Self, Fault> {
+        let queue = |(number, copy)| Queue::new(signal, number, copy, instruments, draining);
+        Ok(Self { queues: (1..).zip(copies).map(queue).collect::<Result<_, _>>()? })
     }
 
     /// Queues `batch` for each of `upstreams`, in the order of the exporters. Never waits.
@@ -57,9 +62,15 @@ impl Copies {
 }
 
 impl Queue {
-    fn new(number: u32, copy: &Copy, instruments: &Instruments, draining: &Draining) -> Result<Self, Fault> {
-        let exporter = Arc::new(Exporter::new(number, &copy.upstream, instruments.clone())?);
-        let counters = instruments.metrics.copies(&copy.name);
+    fn new(
+        signal: Signal,
+        number: u32,
+        copy: &Copy,
+        instruments: &Instruments,
+        draining: &Draining,
+    ) -> Result<Self, Fault> {
+        let exporter = Arc::new(Exporter::new(signal, number, &copy.upstream, instruments.clone())?);
+        let counters = instruments.metrics.copies(signal, &copy.name);
         let (jobs, queued) = mpsc::channel(LENGTH);
         let queued = Arc::new(Mutex::new(queued));
         for _ in 0..CONSUMERS {

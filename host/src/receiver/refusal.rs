@@ -19,8 +19,12 @@ use crate::metrics::Limited;
 pub(super) enum Refusal {
     #[error("nothing is here; traces go to {0}")]
     NoSuchPath(String),
-    #[error("podstamp carries traces only: set {}=none", .0.variable())]
-    NotCarried(Signal),
+    #[error("{}", .signal.not_carried(*.others))]
+    NotCarried {
+        signal: Signal,
+        /// Whether another one is carried besides traces.
+        others: bool,
+    },
     #[error("there is no such method; podstamp takes traces, with {}", podstamp_core::config::GRPC_PATH)]
     NoSuchService,
     #[error("this address takes no {0}: {1}")]
@@ -66,7 +70,7 @@ impl Refusal {
     pub(super) fn answer(&self, encoding: Encoding) -> Answer {
         let (status, code) = match self {
             Self::Body(unreadable) => return unreadable.answer(encoding),
-            Self::NoSuchPath(_) | Self::NotCarried(_) | Self::NoSuchService | Self::NotHere(..) => {
+            Self::NoSuchPath(_) | Self::NotCarried { .. } | Self::NoSuchService | Self::NotHere(..) => {
                 (404, Code::Unimplemented)
             }
             Self::Unauthenticated(..) => (401, Code::Unauthenticated),
@@ -109,7 +113,7 @@ impl Refusal {
             Self::SlowBody(_) => Some(Limited::ReadTimeout),
             Self::TrickledBody(_) => Some(Limited::BodyRate),
             Self::NoSuchPath(_)
-            | Self::NotCarried(_)
+            | Self::NotCarried { .. }
             | Self::NoSuchService
             | Self::NotHere(..)
             | Self::OldHttp
@@ -125,7 +129,7 @@ impl Refusal {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::NoSuchPath(_) | Self::NoSuchService => Reason::Path,
-            Self::NotCarried(_) => Reason::Signal,
+            Self::NotCarried { .. } => Reason::Signal,
             Self::NotHere(..) | Self::OldHttp => Reason::Protocol,
             Self::Method => Reason::Method,
             Self::Body(unreadable) => unreadable.reason(),
@@ -145,8 +149,10 @@ impl Refusal {
                 "correct the client's OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, or receivers.otlp.protocols.http.traces_url_path",
             ),
             Self::NoSuchService => ("no-such-service", "correct the client, or send this elsewhere"),
-            Self::NotCarried(Signal::Logs) => ("logs-not-carried", "or send the logs elsewhere"),
-            Self::NotCarried(_) => ("metrics-not-carried", "or send the metrics elsewhere"),
+            Self::NotCarried { signal: Signal::Logs, .. } => {
+                ("logs-not-carried", "or send the logs elsewhere")
+            }
+            Self::NotCarried { .. } => ("metrics-not-carried", "or send the metrics elsewhere"),
             Self::NotHere(..) => {
                 ("wrong-protocol", "correct the client's port, or turn podstamp.strict_ports off")
             }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body;
-use podstamp_core::config::AGENT_PATHS;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::frame;
 use podstamp_core::signal::Signal;
@@ -90,7 +89,7 @@ async fn take(
 ) -> Result<Answer, Refusal> {
     let Receiver { shared, .. } = receiver;
     let limits = &shared.limits;
-    let framing = Framing::of(receiver, head, encoding)?;
+    let (signal, framing) = Framing::of(receiver, head, encoding)?;
     let gate = if encoding == Encoding::Grpc { &receiver.door.grpc } else { &receiver.door.http };
     if let Some(gate) = gate {
         let shown = gate.check(&head.headers).await;
@@ -118,8 +117,7 @@ async fn take(
     let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
     let (path, now) = (head.uri.path().to_owned(), clock::now());
-    let incoming =
-        Incoming { signal: Signal::Traces, path, peer: client.address(), headers, body, now, gzip };
+    let incoming = Incoming { signal, path, peer: client.address(), headers, body, now, gzip };
     shared.relay.handle(peer.address(), incoming).await.map_err(Refusal::Filter)
 }
 
@@ -131,17 +129,17 @@ enum Framing {
 }
 
 impl Framing {
-    fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<Self, Refusal> {
+    fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<(Signal, Self), Refusal> {
         let Receiver { shared, listener, .. } = receiver;
         let limit = |own: Option<usize>| own.unwrap_or(usize::MAX).min(shared.limits.body);
         if encoding == Encoding::Grpc {
             let here = "use OTLP/HTTP, or receivers.otlp.protocols.grpc's endpoint";
             let terms = listener.over_grpc().ok_or(Refusal::NotHere(Protocol::Grpc, here))?;
             return match Signal::ALL.into_iter().find(|signal| head.uri.path() == signal.grpc_path()) {
-                Some(Signal::Traces) if head.method == Method::POST => {
-                    Ok(Self::Grpc { limit: limit(terms.body) })
+                Some(signal) if !shared.takes(signal) => Err(shared.not_carried(signal)),
+                Some(signal) if head.method == Method::POST => {
+                    Ok((signal, Self::Grpc { limit: limit(terms.body) }))
                 }
-                Some(signal @ (Signal::Metrics | Signal::Logs)) => Err(Refusal::NotCarried(signal)),
                 _ => Err(Refusal::NoSuchService),
             };
         }
@@ -150,17 +148,17 @@ impl Framing {
         }
         let here = "use OTLP/gRPC, or receivers.otlp.protocols.http's endpoint";
         let terms = listener.over_http().ok_or(Refusal::NotHere(Protocol::Http, here))?;
-        let (path, asked) = (&shared.traces_path, head.uri.path());
-        if asked != path && !AGENT_PATHS.contains(&asked) {
+        let asked = head.uri.path();
+        let Some(signal) = shared.signal_at(asked) else {
             return Err(match Signal::at(asked) {
-                Some(signal @ (Signal::Metrics | Signal::Logs)) => Refusal::NotCarried(signal),
-                _ => Refusal::NoSuchPath(path.clone()),
+                Some(signal) if !shared.takes(signal) => shared.not_carried(signal),
+                _ => Refusal::NoSuchPath(shared.paths.iter().flatten().next().cloned().unwrap_or_default()),
             });
-        }
+        };
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
-        Ok(Self::None { coding: Coding::of(&head.headers)?, limit: limit(terms.body) })
+        Ok((signal, Self::None { coding: Coding::of(&head.headers)?, limit: limit(terms.body) }))
     }
 }
 

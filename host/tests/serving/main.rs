@@ -15,5 +15,6 @@ mod limits;
 mod peers;
 mod receiving;
 mod sending;
+mod signals;
 mod support;
 mod tls;

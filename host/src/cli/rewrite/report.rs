@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use podstamp_core::exchange::{Level, Notice, Report};
+use podstamp_core::exchange::{Level, Notice, Report, Signal};
+use podstamp_core::labels::Label as _;
 use prost::Message;
 
 /// Tells what the configuration gives cause to tell.
@@ -18,9 +19,14 @@ pub(super) fn notice(notice: &Notice) {
     say(&format!("{level}: {}", notice.message));
 }
 
-/// Tells what was met, and where each resource of `body` is now.
-pub(super) fn show(report: &Report, body: &[u8]) {
-    say(&format!("{} resources, {} spans", report.resources, report.spans));
+/// Tells what was met, and of traces where each resource of `body` is now.
+pub(super) fn show(signal: Signal, report: &Report, body: &[u8]) {
+    match signal {
+        Signal::Traces => say(&format!("{} resources, {} spans", report.resources, report.spans)),
+        Signal::Metrics | Signal::Logs => {
+            say(&format!("{} resources of {}", report.resources, signal.name()))
+        }
+    }
     let counts = [
         (report.address_kept, "app.host.ip kept"),
         (report.address_pipeline, "app.host.ip from the pipeline"),
@@ -44,6 +50,9 @@ pub(super) fn show(report: &Report, body: &[u8]) {
         if count > 0 {
             say(&format!("  {count:>5} {what}"));
         }
+    }
+    if signal != Signal::Traces {
+        return;
     }
     // What the guard lets pass need not be what this crate decodes: then there is no list.
     let request = ExportTraceServiceRequest::decode(body).unwrap_or_default();
