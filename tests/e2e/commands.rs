@@ -31,6 +31,43 @@ fn rewrite_gives_nothing_for_a_body_at_fault() {
 }
 
 #[test]
+fn check_says_where_each_signal_goes_and_rewrite_takes_each() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let config = folder.path().join("config.yaml");
+    let text = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/cases/shared/all-signals.yaml"
+    ));
+    let text = text.unwrap();
+    std::fs::write(&config, &text).unwrap();
+    let config = config.to_str().unwrap();
+    let said = |text: &str| {
+        std::fs::write(config, text).unwrap();
+        let output = run(["check", "--config", config], b"");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let all = said(&text);
+    assert!(all.contains("metrics go to http://prometheus:9090/api/v1/otlp/v1/metrics\n"), "{all}");
+    assert!(all.contains("logs go to http://loki:3100/otlp/v1/logs\n"), "{all}");
+    // ResourceLogs without anything.
+    let output = run(["rewrite", "--config", config, "--signal", "logs"], &[0x0a, 0x00]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.windows(6).any(|part| part == b"tenant"), "{:?}", output.stdout);
+
+    let fewer = said(&text.replace("exporters: [otlphttp/logs]", "exporters: [debug]"));
+    assert!(fewer.contains("metrics go to ") && !fewer.contains("logs go to "), "{fewer}");
+    assert!(
+        fewer.contains("service.pipelines.logs/app: has no effect here: podstamp does not carry it"),
+        "{fewer}"
+    );
+    let output = run(["rewrite", "--config", config, "--signal", "logs"], &[0x0a, 0x00]);
+    assert_eq!(output.status.code(), Some(65));
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(report.contains("OTEL_LOGS_EXPORTER=none"), "{report}");
+}
+
+#[test]
 fn the_stand_in_agent_dies_of_an_unknown_span_kind_as_the_real_one() {
     let folder = tempfile::TempDir::new().unwrap();
     let record = folder.path().join("record.jsonl");
