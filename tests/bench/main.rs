@@ -2,8 +2,8 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding`, `host` or `pods` runs one part. `collector` and `envoy` run only where they are asked for: they fetch
-//! an OpenTelemetry Collector and an Envoy.
+//! `codec`, `coding`, `host`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
+//! `collector` and `envoy` run only where they are asked for: they fetch an OpenTelemetry Collector and an Envoy.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,20 +28,24 @@ mod pods;
 #[path = "../e2e/runtime.rs"]
 mod runtime;
 mod sample;
+mod shapes;
+
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some("--upstream" | "--serve") = arguments.first().map(String::as_str) {
-        return host::child(&arguments);
+        host::child(&arguments);
+        return ExitCode::SUCCESS;
     }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let named =
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "collector", "envoy", "host", "pods"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "envoy", "host", "pods", "shapes"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -55,6 +59,10 @@ fn main() {
     if all || has("pods") {
         results["pods"] = pods::run(quick);
     }
+    let mut sound = true;
+    if all || has("shapes") {
+        (results["shapes"], sound) = shapes::run(quick);
+    }
     if has("envoy") {
         results["envoy"] = envoy::run(quick);
     }
@@ -63,6 +71,7 @@ fn main() {
     }
     std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
     println!("\nresults also in {file}");
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn machine() -> Value {

@@ -4,3 +4,4 @@
 
 pub mod bodies;
 pub mod otlp_json;
+pub mod shapes;
