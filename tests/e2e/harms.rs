@@ -61,7 +61,7 @@ fn a_peer_of_another_family_leaves_the_agent_alive_and_the_span_its_pod() {
     let peers = ["2001:db8::7", "fe80::1", "::1", "::ffff:10.9.9.9", "10.9.9.9"];
     // The last pod is nobody's, so that its address is unknown, in either family.
     for (pod, expected) in [("web-1", "10.1.1.1"), ("web-6", "fd00:10:244:1::6"), ("web-0", "0.0.0.0")] {
-        for key in ["net.peer.ip", "network.peer.address"] {
+        for key in ["net.peer.ip", "network.peer.address", "net.sock.peer.addr"] {
             agent.agent().forget_records();
             for peer in peers {
                 let batch = spans::export_spans("shop", pod, vec![spans::span(now(), &[(key, peer)])]);

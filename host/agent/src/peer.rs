@@ -1,7 +1,7 @@
 //! The other end of a span, as the span's own attributes tell it to deepflow-agent and to DeepFlow's server.
 //!
 //! The two do not read it alike: the agent knows `net.peer.ip` only and turns addresses into IPv4 where it can, the server
-//! knows `network.peer.address` too and takes them as they are.
+//! knows `network.peer.address` and `net.sock.peer.addr` (on its branch v6.6) too and takes them as they are.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ pub(crate) fn agent_peer(span: &[KeyValue]) -> Option<IpAddr> {
 pub(crate) fn is_ipv6_at_the_server(span: &[KeyValue]) -> bool {
     for attribute in span {
         let newer = attribute.key == NETWORK_PEER_ADDRESS;
-        if !newer && attribute.key != NET_PEER_IP {
+        if !newer && attribute.key != NET_PEER_IP && attribute.key != NET_SOCK_PEER_ADDR {
             continue;
         }
         match text(attribute).and_then(parse_as_go) {
@@ -52,6 +52,7 @@ fn text(attribute: &KeyValue) -> Option<&str> {
 
 const NET_PEER_IP: &str = "net.peer.ip";
 const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+const NET_SOCK_PEER_ADDR: &str = "net.sock.peer.addr";
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +84,8 @@ mod tests {
         };
         assert!(!ipv6(&[]));
         assert!(!ipv6(&[(NET_PEER_IP, "10.0.0.1"), (NETWORK_PEER_ADDRESS, "::ffff:10.0.0.1")]));
-        assert!(!ipv6(&[(NET_PEER_IP, "fe80::1%eth0"), ("net.sock.peer.addr", "::1")]));
+        assert!(!ipv6(&[(NET_PEER_IP, "fe80::1%eth0"), ("net.sock.host.addr", "::1")]));
+        assert!(ipv6(&[(NET_PEER_IP, "10.9.9.9"), (NET_SOCK_PEER_ADDR, "::1")]));
         assert!(ipv6(&[(NET_PEER_IP, "::1")]));
         assert!(ipv6(&[(NETWORK_PEER_ADDRESS, "2001:db8::7")]));
         // An IPv6 address makes the row one for good; after a usable newer key nothing else is read.

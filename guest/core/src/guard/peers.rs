@@ -4,8 +4,8 @@
 //! process (`generate_mask_ip`, from v7.0.8 on). Of several the last one that is an address decides, and it is brought to IPv4
 //! where `to_ipv4` can, so that `::1` is IPv4 to the agent.
 //!
-//! DeepFlow's server reads `net.peer.ip` and `network.peer.address`, each that is there: one in IPv6, `::1` too, makes the whole
-//! row IPv6, and an IPv4 pod is gone from it.
+//! DeepFlow's server reads `net.peer.ip`, `network.peer.address` and, on its branch v6.6 since June 2026,
+//! `net.sock.peer.addr`, each that is there: one in IPv6, `::1` too, makes the whole row IPv6, and an IPv4 pod is gone from it.
 //!
 //! Such an attribute keeps its value under another key of the same length, so that no length around it changes.
 
@@ -56,7 +56,7 @@ impl<'a> Peer<'a> {
             return None;
         }
         let (key, value) = read_attribute(attribute).ok()?;
-        if key != NET_PEER_IP && key != NETWORK_PEER_ADDRESS {
+        if !KEYS.contains(&key) {
             return None;
         }
         // As both parse it: the agent with this very function, the server with Go's, which takes the same texts.
@@ -69,16 +69,26 @@ impl<'a> Peer<'a> {
     }
 }
 
-/// Whether this is `network.peer.address` in the form that encoders write, and no IPv6: most are IPv4, which harms nobody.
+/// Whether this is an attribute in the form that encoders write that only the server reads, and no IPv6: most are IPv4, which
+/// harms nobody. Or it has another key that is as long and begins like one of those that are looked for.
 #[inline(never)]
 pub(crate) fn is_plainly_harmless(attribute: &[u8]) -> bool {
-    let [0x0a, 20, rest @ ..] = attribute else { return false };
-    let Some([0x12, length, 0x0a, text_length, text @ ..]) = rest.get(20..) else { return false };
-    // A group of IPv6 has four digits at most.
-    text.len() == usize::from(*text_length)
-        && text.len() + 2 == usize::from(*length)
-        && *length < 0x80
+    let [0x0a, key @ 0..0x80, rest @ ..] = attribute else { return false };
+    let Some((key, [0x12, length @ 0..0x80, value @ ..])) = rest.split_at_checked(usize::from(*key)) else {
+        return false;
+    };
+    if value.len() != usize::from(*length) {
+        return false;
+    }
+    if let [0x0a, text_length, text @ ..] = value
+        && text.len() == usize::from(*text_length)
+        && key.len() != NET_PEER_IP.len()
+        // A group of IPv6 has four digits at most.
         && !text.iter().take(5).any(|byte| *byte == b':')
+    {
+        return true;
+    }
+    !KEYS.iter().any(|known| known.as_bytes() == key)
 }
 
 /// Drafts the new keys for those `peers` that do not go with the address of `resource`; gives how many. They are of one
@@ -101,8 +111,8 @@ pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], d
         };
         if misleads_server || kills_agent() {
             let at = wire::offset_in(body, peer.key);
-            let key = if peer.is_agents() { RENAMED_NET_PEER_IP } else { RENAMED_NETWORK_PEER_ADDRESS };
-            draft.edit(at, key.len(), |out| out.extend_from_slice(key.as_bytes()));
+            let renamed_byte = |byte: &u8| if *byte == b'.' { b'_' } else { *byte };
+            draft.edit(at, peer.key.len(), |out| out.extend(peer.key.iter().map(renamed_byte)));
             renamed += 1;
         } else if peer.is_agents() {
             settled = Some(peer.span);
@@ -118,9 +128,7 @@ fn host(resource: &Resource<'_>) -> Option<IpAddr> {
 }
 
 const NET_PEER_IP: &str = "net.peer.ip";
-const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
-const RENAMED_NET_PEER_IP: &str = "net_peer_ip";
-const RENAMED_NETWORK_PEER_ADDRESS: &str = "network_peer_address";
 
-/// The keys that are looked for, none of them over 127 bytes.
-pub(crate) const KEYS: [&str; 2] = [NET_PEER_IP, NETWORK_PEER_ADDRESS];
+/// The keys that are looked for, none of them over 127 bytes, each of another length. Such an attribute keeps its value under the
+/// same key with `_` for each dot.
+pub(crate) const KEYS: [&str; 3] = [NET_PEER_IP, "network.peer.address", "net.sock.peer.addr"];

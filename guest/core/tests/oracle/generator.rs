@@ -28,11 +28,13 @@ pub(crate) const KEYS: [&str; 9] = [
 ];
 
 /// Keys in spans, half of which are about the peer.
-const SPAN_KEYS: [&str; 8] = [
+const SPAN_KEYS: [&str; 10] = [
     "net.peer.ip",
     "net.peer.ip",
     "network.peer.address",
     "network.peer.address",
+    "net.sock.peer.addr",
+    "net.sock.host.addr",
     "app.host.ip",
     "net.host.ip",
     "net_peer_ip",

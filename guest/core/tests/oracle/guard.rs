@@ -96,7 +96,8 @@ fn misleading(span: &Span, host: Option<IpAddr>) -> Option<usize> {
         return None;
     }
     span.attributes.iter().position(|attribute| {
-        let is_read = ["net.peer.ip", "network.peer.address"].contains(&&*attribute.key);
+        let is_read =
+            ["net.peer.ip", "network.peer.address", "net.sock.peer.addr"].contains(&&*attribute.key);
         is_read && address(attribute).is_some_and(|peer| peer.to_canonical().is_ipv6())
     })
 }
@@ -268,7 +269,7 @@ fn request(resource: Vec<KeyValue>, spans: Vec<Span>) -> ExportTraceServiceReque
     }
 }
 
-/// All pairs of a host's address and peers' addresses, up to two of them, under either key.
+/// All pairs of a host's address and peers' addresses, up to two of them, under each key.
 #[test]
 fn no_pair_of_addresses_kills_the_agent_or_misleads_the_server() {
     const ADDRESSES: [&str; 9] = [
@@ -288,6 +289,10 @@ fn no_pair_of_addresses_kills_the_agent_or_misleads_the_server() {
             ("net.peer.ip", "net.peer.ip"),
             ("net.peer.ip", "network.peer.address"),
             ("network.peer.address", "net.peer.ip"),
+            ("net.peer.ip", "net.sock.peer.addr"),
+            ("net.sock.peer.addr", "network.peer.address"),
+            // As long, and read by nobody.
+            ("net.sock.peer.port", "net.host.ip"),
         ] {
             for (first, second) in ADDRESSES.iter().flat_map(|first| ADDRESSES.map(|second| (*first, second)))
             {

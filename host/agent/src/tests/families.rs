@@ -81,6 +81,8 @@ async fn an_ipv6_peer_takes_the_pod_off_an_ipv4_span() {
         ("10.1.2.3", "net.peer.ip", "::1", "::"),
         ("10.1.2.3", "network.peer.address", "::ffff:10.9.9.9", "10.1.2.3"),
         ("10.1.2.3", "network.peer.address", "fe80::1%eth0", "10.1.2.3"),
+        ("10.1.2.3", "net.sock.peer.addr", "2001:db8::7", "::"),
+        ("10.1.2.3", "net_sock_peer_addr", "2001:db8::7", "10.1.2.3"),
         ("10.1.2.3", "network_peer_address", "2001:db8::7", "10.1.2.3"),
         ("2001:db8::7", "network.peer.address", "10.9.9.9", "2001:db8::7"),
     ] {
