@@ -111,16 +111,27 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 }
 
 /// Reads an address as [`parse`] does, and as proxies also write it: `1.2.3.4:5678`, `[2001:db8::1]` and
-/// `[2001:db8::1]:5678`.
+/// `[2001:db8::1]:5678`. What stands where a port belongs and is none makes it no address.
 pub fn parse_with_port(entry: &str) -> Option<IpAddr> {
     if let Some(rest) = entry.strip_prefix('[') {
-        let (inner, port) = rest.split_once(']')?;
-        return if port.is_empty() || port.starts_with(':') { parse(inner) } else { None };
+        let (inner, after) = rest.split_once(']')?;
+        let whole = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
+        return parse(inner).filter(|_| whole);
     }
     match entry.split_once(':') {
-        Some((v4, port)) if !port.contains(':') => parse(v4),
+        Some((v4, port)) if !port.contains(':') => parse(v4).filter(|_| is_port(port)),
         _ => parse(entry),
     }
+}
+
+/// Whether that is a `node-port` of RFC 7239, section 6: at most 65,535, or hidden by the proxy behind a name with `_`.
+fn is_port(text: &str) -> bool {
+    let hidden = |name: &str| {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        !name.is_empty() && name.bytes().all(legal)
+    };
+    let decimal = || text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    text.strip_prefix('_').map_or_else(decimal, hidden)
 }
 
 #[cfg(test)]
@@ -217,6 +228,34 @@ mod tests {
         assert_eq!(both("10.1.2.3", "for=10.1.2.4"), None);
         assert_eq!(both("10.1.2.3", "for=unknown"), None);
         assert_eq!(both("unknown", "for=unknown"), None);
+    }
+
+    #[test]
+    fn what_stands_for_a_port_and_is_none_makes_it_no_address() {
+        for good in
+            ["10.1.2.3:0", "10.1.2.3:65535", "10.1.2.3:_x-1", "[2001:db8::7]:65535", "[2001:db8::7]:_x"]
+        {
+            assert!(parse_with_port(good).is_some(), "{good}");
+        }
+        for bad in [
+            "10.1.2.3:65536",
+            "10.1.2.3:99999999999",
+            "10.1.2.3:",
+            "10.1.2.3:-1",
+            "10.1.2.3:+80",
+            "10.1.2.3:http",
+            "10.1.2.3:8 0",
+            "10.1.2.3:_",
+            "10.1.2.3:_a b",
+            "[2001:db8::7]:",
+            "[2001:db8::7]:65536",
+            "[2001:db8::7]:8x",
+            "[2001:db8::7]x",
+            "[2001:db8::7",
+        ] {
+            assert_eq!(parse_with_port(bad), None, "{bad}");
+        }
+        assert_eq!(from("10.2.0.1", &["10.1.2.3:70000"], &["10.2.0.0/16"]), None);
     }
 
     #[test]

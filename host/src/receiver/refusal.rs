@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     OldHttp,
     #[error("only POST is possible here")]
     Method,
+    #[error("the request has more than one Host")]
+    Hosts,
     #[error("{0}")]
     Body(#[from] Unreadable),
     #[error("the body did not come within {} s", .0.as_secs_f32())]
@@ -77,7 +79,7 @@ impl Refusal {
             Self::OldHttp => (505, Code::Unimplemented),
             Self::Method => (405, Code::Unimplemented),
             Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
-            Self::BrokenBody(_) => (400, Code::InvalidArgument),
+            Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
             Self::Full(_) => (503, Code::Unavailable),
             Self::Filter(Failure::Busy) => (503, Code::Unavailable),
             // The limit counts the processor's time: the same body would run out of it again.
@@ -119,6 +121,7 @@ impl Refusal {
             | Self::OldHttp
             | Self::Unauthenticated(..)
             | Self::Method
+            | Self::Hosts
             | Self::Body(_)
             | Self::BrokenBody(_)
             | Self::Filter(_) => None,
@@ -130,7 +133,7 @@ impl Refusal {
         match self {
             Self::NoSuchPath(_) | Self::NoSuchService => Reason::Path,
             Self::NotCarried { .. } => Reason::Signal,
-            Self::NotHere(..) | Self::OldHttp => Reason::Protocol,
+            Self::NotHere(..) | Self::OldHttp | Self::Hosts => Reason::Protocol,
             Self::Method => Reason::Method,
             Self::Body(unreadable) => unreadable.reason(),
             Self::SlowBody(_) | Self::TrickledBody(_) => Reason::Slow,
@@ -158,6 +161,7 @@ impl Refusal {
             }
             Self::OldHttp => ("old-http", "a proxy on the way turns HTTP/2 into HTTP/1.1"),
             Self::Method => ("wrong-method", "exports are POST; for probes there is podstamp.admin"),
+            Self::Hosts => ("two-hosts", "a proxy on the way adds one, or somebody tries to get past it"),
             Self::Body(unreadable) => unreadable.advice(),
             Self::Full(Full { of_peer: true, .. }) => {
                 ("too-much-of-one-peer", "see podstamp.limits.per_peer")

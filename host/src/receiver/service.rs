@@ -131,6 +131,10 @@ enum Framing {
 impl Framing {
     fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<(Signal, Self), Refusal> {
         let Receiver { shared, listener, .. } = receiver;
+        // RFC 9112, section 3.2: a proxy may have gone by the one, and who reads it here by the other.
+        if head.headers.get_all(http::header::HOST).iter().nth(1).is_some() {
+            return Err(Refusal::Hosts);
+        }
         let limit = |own: Option<usize>| own.unwrap_or(usize::MAX).min(shared.limits.body);
         if encoding == Encoding::Grpc {
             let here = "use OTLP/HTTP, or receivers.otlp.protocols.grpc's endpoint";

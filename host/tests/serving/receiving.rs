@@ -140,6 +140,40 @@ async fn a_small_body_that_is_large_inside_is_undone_too() {
 }
 
 #[tokio::test]
+async fn more_than_one_host_is_refused() {
+    let (setup, seen) = watching().await;
+    let mut client = setup.client().await;
+    let response = client.ask(post("/v1/traces", "host: y\r\n", b"body")).await;
+    assert_eq!(response.status, 400);
+    assert!(response.text().ends_with("the request has more than one Host"), "{}", response.text());
+    assert!(seen.lock().unwrap().is_empty());
+    setup.shows("podstamp_refused_requests_total{reason=\"protocol\"} 1").await;
+    assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
+}
+
+/// RFC 9112, section 6.1: with both, Transfer-Encoding counts and the connection ends, so that no proxy on the way that
+/// went by the other can be made to hand on a request that it has not seen.
+#[tokio::test]
+async fn nothing_hides_behind_a_length_beside_chunks() {
+    for [first, second] in [
+        ["content-length: 4", "transfer-encoding: chunked"],
+        ["transfer-encoding: chunked", "content-length: 4"],
+    ] {
+        let (setup, seen) = watching().await;
+        let mut client = setup.client().await;
+        let hidden = post("/v1/traces", "", b"hidden");
+        let both = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\n{first}\r\n{second}\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+        );
+        let response = client.ask([both.as_bytes(), &hidden].concat()).await;
+        assert_eq!((response.status, response.header("connection")), (200, Some("close")), "{first}");
+        assert!(client.is_closed().await, "{first}");
+        let bodies: Vec<_> = seen.lock().unwrap().iter().map(|incoming| incoming.body.clone()).collect();
+        assert_eq!(bodies, [&b"body"[..]], "{first}");
+    }
+}
+
+#[tokio::test]
 async fn other_paths_and_methods_get_a_status_in_the_clients_encoding() {
     let (setup, _) = watching().await;
     let mut client = setup.client().await;
