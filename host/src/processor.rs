@@ -10,6 +10,7 @@ mod limits;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Processor {
     plan: Plan,
     pool: Mutex<Pool>,
     returned: Condvar,
+    /// What the last call took, where that is counted.
+    fuel: AtomicU64,
     request_headers: Vec<String>,
     notices: Vec<Notice>,
 }
@@ -82,6 +85,7 @@ impl Processor {
             plan,
             pool: Mutex::new(Pool { idle: vec![first], alive: 1 }),
             returned: Condvar::new(),
+            fuel: AtomicU64::new(0),
             request_headers: configured.request_headers,
             notices,
         })
@@ -90,6 +94,12 @@ impl Processor {
     /// What the guest has to say about its configuration.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// What the last call that ended took, in wasm's own measure of work, which is the same on every machine: about one for each
+    /// instruction. 0 unless the guest was compiled for it.
+    pub fn fuel(&self) -> u64 {
+        self.fuel.load(Ordering::Relaxed)
     }
 
     /// Calls with an instance. `size` is what the call takes into its memory, bytes.
@@ -110,6 +120,9 @@ impl Processor {
         if used && matches!(result, Err(Failure::MemoryLimit(_))) {
             instance = self.replace(instance)?;
             result = call(&mut instance);
+        }
+        if let Some(fuel) = instance.fuel() {
+            self.fuel.store(fuel, Ordering::Relaxed);
         }
         let keep = result.is_ok() && instance.is_worth_keeping();
         self.give_back(keep.then_some(instance));

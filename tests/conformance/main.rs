@@ -13,6 +13,13 @@
 mod body;
 mod case;
 mod flavour;
+#[allow(dead_code, reason = "the core's own test replays the other targets")]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+mod fuzzed;
+#[expect(clippy::expect_used, reason = "a panic is a finding")]
+#[path = "../fuzz/src/guest.rs"]
+mod guest;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

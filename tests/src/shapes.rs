@@ -157,7 +157,7 @@ pub fn pieces(count: usize) -> Vec<u8> {
     body
 }
 
-/// A rule of each kind, for the attributes of the shapes, and all labels of the pod.
+/// A rule of each kind, for the attributes of the shapes, and all labels of the pod. Bodies of all sizes leave in parts.
 pub const DOCUMENT: &str = r#"{
     "receivers": {"otlp": {"protocols": {"http": {"include_metadata": true}}}},
     "processors": {
@@ -181,7 +181,8 @@ pub const DOCUMENT: &str = r#"{
     "exporters": {"otlphttp": {"traces_endpoint": "http://127.0.0.1:1/api/v1/otel/trace"}},
     "service": {"pipelines": {"traces": {
         "receivers": ["otlp"], "processors": ["resource", "k8sattributes"], "exporters": ["otlphttp"]
-    }}}
+    }}},
+    "podstamp": {"guard": {"spans_per_request": 1000}}
 }"#;
 
 /// What `kubectl get pods -A -o json` would print for one pod at [`PEER`] with so many labels.

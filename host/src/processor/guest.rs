@@ -16,19 +16,32 @@ use super::{Error, Settings};
 pub struct Guest {
     pub(super) pre: PodstampPre<State>,
     pub(super) settings: Settings,
+    /// Whether calls are counted in fuel.
+    pub(super) metered: bool,
     _ticker: Arc<Ticker>,
 }
 
 impl Guest {
     /// Compiles a component; takes some tenths of a second.
     pub fn compile(component: &[u8], settings: Settings) -> Result<Self, Error> {
-        let engine = Engine::new(&engine_config(settings)).map_err(Error::Engine)?;
+        Self::compile_with(component, settings, false)
+    }
+
+    /// The same with an account of what calls take: [`Processor::fuel`](super::Processor::fuel). Calls are slower for it.
+    pub fn compile_metered(component: &[u8], settings: Settings) -> Result<Self, Error> {
+        Self::compile_with(component, settings, true)
+    }
+
+    fn compile_with(component: &[u8], settings: Settings, metered: bool) -> Result<Self, Error> {
+        let mut config = engine_config(settings);
+        config.consume_fuel(metered);
+        let engine = Engine::new(&config).map_err(Error::Engine)?;
         let component = compile(&engine, component).map_err(Error::Component)?;
         let mut linker = Linker::new(&engine);
         podstamp::filter::pods::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(Error::Component)?;
         let pre = linker.instantiate_pre(&component).and_then(PodstampPre::new).map_err(Error::Component)?;
-        Ok(Self { pre, settings, _ticker: Arc::new(Ticker::start(&engine)) })
+        Ok(Self { pre, settings, metered, _ticker: Arc::new(Ticker::start(&engine)) })
     }
 
     /// The component that the binary carries inside.

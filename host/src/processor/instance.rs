@@ -36,6 +36,8 @@ pub(super) struct Instance {
     settings: Settings,
     /// What the largest call took into its memory, bytes; none before the first one.
     largest: Option<usize>,
+    /// What the last call took, where that is counted.
+    fuel: Option<u64>,
     /// Calls in a row that would have done with little memory.
     small_calls: u32,
 }
@@ -58,13 +60,17 @@ impl Plan {
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.look()));
         // What a guest hands over in one call: a whole new body at most, with as much again for the rest.
         store.set_hostcall_fuel(settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
+        let fuel = self.guest.metered.then_some(0);
+        if fuel.is_some() {
+            refuel(&mut store);
+        }
         // One generous limit for starting, since nobody waits for a particular request yet.
         begin(&mut store, settings.timeout * 4);
         let bindings = match self.guest.pre.instantiate(&mut store) {
             Ok(bindings) => bindings,
             Err(error) => return Err(Error::Start(failure(&error, &store, &settings))),
         };
-        let mut instance = Instance { store, bindings, settings, largest: None, small_calls: 0 };
+        let mut instance = Instance { store, bindings, settings, largest: None, fuel, small_calls: 0 };
         let configured = instance
             .call(|filter, store| filter.call_configure(store, &self.document))
             .map_err(Error::Start)?;
@@ -81,6 +87,11 @@ impl Instance {
     /// Bytes of memory that it has.
     pub(super) fn memory(&self) -> usize {
         self.store.data().memory.used()
+    }
+
+    /// What the last call took, where that is counted.
+    pub(super) fn fuel(&self) -> Option<u64> {
+        self.fuel
     }
 
     /// Whether it has served a call.
@@ -160,8 +171,14 @@ impl Instance {
     ) -> Result<T, Failure> {
         // A deadline counts from now on, so it has to be set before each call.
         begin(&mut self.store, self.settings.timeout);
-        call(self.bindings.podstamp_filter_filter(), &mut self.store)
-            .map_err(|error| failure(&error, &self.store, &self.settings))
+        if self.fuel.is_some() {
+            refuel(&mut self.store);
+        }
+        let result = call(self.bindings.podstamp_filter_filter(), &mut self.store);
+        if let Some(fuel) = &mut self.fuel {
+            *fuel = FUEL.saturating_sub(self.store.get_fuel().unwrap_or_default());
+        }
+        result.map_err(|error| failure(&error, &self.store, &self.settings))
     }
 }
 
@@ -169,6 +186,12 @@ impl Instance {
 fn begin(store: &mut Store<State>, limit: Duration) {
     let look = store.data_mut().time.begin(limit);
     store.set_epoch_deadline(look);
+}
+
+/// As much fuel as no call takes: it is counted, and limits nothing.
+fn refuel(store: &mut Store<State>) {
+    // It fails where fuel is off, and then nobody counts.
+    store.set_fuel(FUEL).ok();
 }
 
 /// Why a call failed: each reason is counted on its own.
@@ -181,6 +204,9 @@ fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -
         Failure::Trap(error.root_cause().to_string())
     }
 }
+
+/// What a call has of it.
+const FUEL: u64 = u64::MAX;
 
 /// Memory that an instance may keep for good: a body of some MiB and what belongs to it.
 const HIGH_WATER: usize = 16 << 20;

@@ -141,15 +141,20 @@ fn sent(outbound: &Outbound, body: &[u8]) -> Vec<u8> {
 }
 
 /// A request, read from any bytes: document, peer, headers as index and length and value, up to one without a name; body.
-struct Input<'a> {
-    document: usize,
-    peer: Option<IpAddr>,
-    headers: Vec<Header>,
-    body: &'a [u8],
+pub struct Input<'a> {
+    /// Which of [`DOCUMENTS`], modulo their number.
+    pub document: usize,
+    /// Who sends it.
+    pub peer: Option<IpAddr>,
+    /// The content type first.
+    pub headers: Vec<Header>,
+    /// What is left.
+    pub body: &'a [u8],
 }
 
 impl<'a> Input<'a> {
-    fn read(data: &'a [u8]) -> Self {
+    /// Reads any bytes.
+    pub fn read(data: &'a [u8]) -> Self {
         let mut rest = data;
         let document = usize::from(byte(&mut rest));
         let peer = match byte(&mut rest) % 3 {
@@ -193,7 +198,7 @@ thread_local! {
 }
 
 /// DeepFlow's load-balancer pipeline, one with every action, and one that takes all it can get of a pod.
-const DOCUMENTS: [&str; 3] = [podstamp_core::config::DEFAULT_DOCUMENT, ACTIONS, PODS];
+pub const DOCUMENTS: [&str; 3] = [podstamp_core::config::DEFAULT_DOCUMENT, ACTIONS, PODS];
 
 const ACTIONS: &str = r#"{
     "receivers": {"otlp": {"protocols": {"http": {"include_metadata": true}}}},
@@ -237,7 +242,7 @@ const PODS: &str = r#"{
 }"#;
 
 /// One pod, one node, and nothing else.
-struct Cluster;
+pub struct Cluster;
 
 impl Directory for Cluster {
     fn find(&self, terms: &[Term<'_>], _: Details) -> Lookup {

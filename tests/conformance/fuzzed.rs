@@ -1,0 +1,101 @@
+//! What the fuzz target of the guest looks for, over its corpus, and what bodies that grow in one way take of the guest: counted in
+//! wasm's fuel, which is the same on every machine.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use podstamp::directory::{self, Coverage, Keep};
+use podstamp::filter::{Ended, Filter as _, Incoming};
+use podstamp::processor::{Guest, Processor, Settings};
+use podstamp_core::exchange::{Attempt, Encoding, Header, Signal, Verdict};
+use podstamp_tests::otlp_json;
+use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
+use prost::Message as _;
+
+use crate::guest::guest;
+
+#[test]
+fn the_corpus_of_the_guest_holds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/guest");
+    let mut replayed = 0;
+    for file in fs::read_dir(&corpus).unwrap() {
+        let path = file.unwrap().path();
+        // So that the file of a failure stands in the test's output.
+        println!("{}", path.display());
+        guest(&fs::read(&path).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= 20, "{replayed} files in {}", corpus.display());
+}
+
+#[test]
+fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
+    let settings =
+        Settings { memory: 256 << 20, timeout: Duration::from_secs(3_600), instances: 8, body: 64 << 20 };
+    let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
+    let with = |labels: usize| {
+        let table = directory::read(pods(labels).to_string().as_bytes(), Keep::default(), Coverage::Cluster);
+        Processor::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
+    };
+    let plain = with(0);
+    let protobuf =
+        |processor: &Processor, body: Vec<u8>| prepare(processor, "application/x-protobuf", 0, body);
+    for shape in SHAPES {
+        let (few, many) = (shape.most >> 4, shape.most >> 2);
+        let of = |count| (shape.make)(count).encode_to_vec();
+        in_proportion(shape.name, [few, many].map(|count| protobuf(&plain, of(count))));
+        let text = |count| otlp_json::plain(&(shape.make)(count)).into_bytes();
+        let taken = [few, many].map(|count| prepare(&plain, "application/json", 0, text(count)));
+        in_proportion(&format!("{} in JSON", shape.name), taken);
+        in_proportion(
+            &format!("{}, diagnosed", shape.name),
+            [few, many].map(|count| conclude(&plain, of(count))),
+        );
+    }
+    in_proportion("pieces of a resource", [1 << 10, 1 << 12].map(|count| protobuf(&plain, pieces(count))));
+    let taken = [1 << 8, 1 << 10].map(|values| prepare(&plain, "application/x-protobuf", values, pieces(1)));
+    in_proportion("values of a header", taken);
+    let both = |count: usize| protobuf(&with(count), pieces(4 * count));
+    in_proportion("attributes and labels", [1 << 8, 1 << 10].map(both));
+}
+
+/// n log n comes to 5 at these sizes, n² to 16.
+fn in_proportion(what: &str, [few, many]: [u64; 2]) {
+    let times = many as f64 / few as f64;
+    assert!(times < 6.0, "four times as many {what} take {times:.1} times as much: {few} and {many}");
+}
+
+/// What it takes to prepare a body that goes on.
+fn prepare(processor: &Processor, content_type: &str, values: usize, body: Vec<u8>) -> u64 {
+    let mut headers = vec![Header::new("content-type", content_type)];
+    headers.extend((0..values).map(|_| Header::new("x-tenant", "blue")));
+    let incoming = Incoming {
+        signal: Signal::Traces,
+        path: "/v1/traces".to_owned(),
+        peer: Some(PEER),
+        headers,
+        body: body.into(),
+        now: Some(NOW),
+        gzip: None,
+    };
+    let prepared = processor.prepare(&incoming).unwrap();
+    assert!(matches!(prepared.verdict, Verdict::Forward(_)), "{:?}", prepared.verdict);
+    processor.fuel()
+}
+
+/// What it takes to find that nothing is wrong with it.
+fn conclude(processor: &Processor, body: Vec<u8>) -> u64 {
+    let attempt = Attempt {
+        signal: Signal::Traces,
+        upstream: 0,
+        encoding: Encoding::Protobuf,
+        number: 1,
+        elapsed: 0,
+        random: 0,
+    };
+    processor.conclude(attempt, &Ended::Closed(Bytes::from(body))).unwrap();
+    processor.fuel()
+}
