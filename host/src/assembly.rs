@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
 use crate::exporter::Exporter;
+use crate::files;
 use crate::processor::{self, Guest, Processor};
 use crate::receiver::Door;
 use crate::server::{BindError, Instruments, Server};
@@ -130,8 +131,9 @@ impl Assembly {
         let guest = match &overrides.guest {
             None => Guest::embedded(),
             Some(path) => {
-                read =
-                    std::fs::read(path).map_err(|source| Error::ReadGuest { path: path.clone(), source })?;
+                let fail = |source| Error::ReadGuest { path: path.clone(), source };
+                let bytes = files::read(path, MAX_GUEST_BYTES).map_err(fail)?;
+                read = bytes.ok_or_else(|| fail(io::ErrorKind::FileTooLarge.into()))?;
                 &read
             }
         };
@@ -323,6 +325,9 @@ fn as_section(value: &mut Value) -> Option<&mut Map<String, Value>> {
 fn listed(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
+
+/// Several times the one inside this binary.
+const MAX_GUEST_BYTES: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {

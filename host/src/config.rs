@@ -19,7 +19,6 @@
 
 mod document;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +26,7 @@ use podstamp_core::config::{self, Fault};
 use podstamp_core::exchange::Notice;
 use serde_json::Value;
 
+use crate::files;
 use crate::yaml::Document;
 
 pub use podstamp_core::config::{Environment, Unresolved};
@@ -67,14 +67,18 @@ pub enum LoadError {
     Faults(Vec<Fault>),
 }
 
-/// Reads a file. Blocks meanwhile.
+/// Reads a regular file. Blocks meanwhile.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
-    let fail = |source| LoadError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(fail)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
-    }
+    let file = files::open(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    load_from(file, path, environment)
+}
+
+/// Reads all that comes from `input`, which people know by the name `path`. Blocks until it ends, or is larger than any
+/// configuration.
+pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
+    let bytes = files::up_to(input, MAX_FILE_BYTES)
+        .map_err(|source| LoadError::Read { path: path.to_owned(), source })?
+        .ok_or_else(|| LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| LoadError::Faults(vec![fault("is not UTF-8 text: save it with that encoding")]))?;
     parse(&text, environment).map_err(LoadError::Faults)

@@ -1,9 +1,7 @@
 //! Values that are made of files and follow their changes: certificates, tokens, passwords.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::directory::stamp::Stamp;
+use crate::files;
 use crate::metrics::{Metrics, Reloaded};
 
 /// A value, and what it is made of. A change that makes no usable value leaves it as it is.
@@ -150,14 +149,9 @@ pub(crate) fn read(source: &Source) -> Result<Vec<u8>, Fault> {
         Place::Inline(text) => return Ok(text.expose().as_bytes().to_vec()),
         Place::File(name) => name,
     };
-    let mut bytes = Vec::new();
-    File::open(name)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| fault(source, format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(fault(source, format!("has more than {MAX_BYTES} bytes")));
-    }
-    Ok(bytes)
+    files::read(Path::new(name), MAX_BYTES)
+        .map_err(|error| fault(source, format!("cannot be read: {error}")))?
+        .ok_or_else(|| fault(source, format!("has more than {MAX_BYTES} bytes")))
 }
 
 /// What is wrong with a source.
@@ -176,7 +170,7 @@ const MAX_BYTES: u64 = 1 << 20;
 mod tests {
     use super::*;
 
-    fn source(path: &std::path::Path) -> Source {
+    fn source(path: &Path) -> Source {
         Source { path: "key_file".to_owned(), place: Place::File(path.to_str().unwrap().to_owned()) }
     }
 
@@ -237,7 +231,7 @@ mod tests {
         let told = followed(&missing, Duration::from_secs(1)).unwrap_err().to_string();
         assert!(told.starts_with("key_file: ") && told.contains("missing cannot be read: No such"), "{told}");
         let large = dir.path().join("large");
-        File::create(&large).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        std::fs::File::create(&large).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(read(&source(&large)).unwrap_err().message.contains("has more than"));
     }
 }

@@ -11,6 +11,7 @@ mod descriptors;
 pub mod directory;
 mod drain;
 mod exporter;
+mod files;
 pub mod filter;
 mod followed;
 pub mod listings;

@@ -106,6 +106,51 @@ fn check_lists_every_fault_on_stdout_and_exits_64() {
     assert!(text(&output.stdout).starts_with("127.0.0.1:9 refuses the connection."));
 }
 
+/// A test that waits here for ever has failed: nobody writes into the pipe.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_in_place_of_a_file_is_told_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let files = Files::new();
+    let pipe = files.0.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    let pipeline = "exporters: {otlphttp: {traces_endpoint: 'http://127.0.0.1:9/api/v1/otel/trace'}}\n\
+                    service: {pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}\n";
+    let receivers = "receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:0'}}}}\n";
+    let tls = format!(
+        "{pipeline}receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0', tls: {{cert_file: {pipe}, key_file: {pipe}}}}}}}}}}}"
+    );
+    let tls = files.write("tls.yaml", &tls);
+    let pods =
+        files.write("pods.yaml", &format!("{pipeline}{receivers}podstamp: {{pods: {{file: {pipe}}}}}"));
+    for (arguments, code) in [
+        (&["check", "--config", pipe][..], 66),
+        (&["serve", "--config", pipe], 66),
+        (&["serve", "--pods", pipe], 66),
+        (&["serve", "--guest", pipe], 66),
+        (&["serve", "--config", pods.to_str().unwrap()], 66),
+        (&["serve", "--config", tls.to_str().unwrap()], 64),
+        (&["rewrite", "--config", pipe], 66),
+    ] {
+        let output = run(arguments, b"");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains("it is a pipe, and only regular files are read"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_configuration_comes_on_standard_input_as_well() {
+    let output = run(&["check", "--config", "-"], b"processors: {resource: {attributez: []}}");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stdout).contains("processors.resource.attributez: "), "{}", text(&output.stdout));
+    let output = run(&["rewrite", "--config", "-"], b"");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("standard input has the request"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn an_unset_variable_is_a_warning_where_it_is_checked_and_a_fault_where_it_is_served() {
     let files = Files::new();

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use podstamp::assembly;
-use podstamp::config::{self, LoadError};
+use podstamp::config::LoadError;
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::exchange::{Level, Notice};
 use podstamp_core::labels::Label as _;
 use tokio::runtime::Runtime;
 
+use super::document;
 use super::exit::{Exit, Failed};
 use super::output;
 use probe::Finding;
@@ -20,7 +21,7 @@ use probe::Finding;
 /// Check a configuration: every fault on a line of its own, on stdout. Exit code 64 if there is any.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it.
+    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Also see whether a deepflow-agent is there and takes traces, and if not, why. Without a value: at the URL that
@@ -51,7 +52,7 @@ impl Check {
 
     /// All that the document says and all that is wrong with it; else why it is none.
     fn read(&self) -> Result<Result<Reading, Vec<Fault>>, Failed> {
-        let loaded = match config::load(&self.config, &config::process_environment) {
+        let loaded = match document::read(&self.config) {
             Err(LoadError::Faults(faults)) => return Ok(Err(faults)),
             loaded => loaded?,
         };

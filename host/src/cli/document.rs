@@ -1,5 +1,6 @@
 //! The configuration document that a command works with.
 
+use std::io;
 use std::path::Path;
 
 use podstamp::assembly;
@@ -7,11 +8,20 @@ use podstamp::config::{self, LoadError, Loaded, Unresolved};
 
 use super::exit::Failed;
 
+/// What the file says, whatever is wrong with it; `-` is standard input.
+pub(crate) fn read(file: &Path) -> Result<Loaded, LoadError> {
+    if file == Path::new("-") {
+        config::load_from(io::stdin().lock(), Path::new("on standard input"), &config::process_environment)
+    } else {
+        config::load(file, &config::process_environment)
+    }
+}
+
 /// The file's, or the one that runs without a file.
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
     match file {
         Some(file) => {
-            let mut loaded = config::load(file, &config::process_environment)?;
+            let mut loaded = read(file)?;
             let unresolved = std::mem::take(&mut loaded.unresolved);
             unresolved.refuse(&loaded.document).map_err(LoadError::Faults)?;
             Ok(loaded)

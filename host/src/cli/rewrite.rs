@@ -4,7 +4,7 @@ mod report;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::Args;
@@ -45,6 +45,10 @@ pub(crate) struct Rewrite {
 
 impl Rewrite {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
+        if self.config.as_deref() == Some(Path::new("-")) {
+            let why = "--config -: standard input has the request: give the configuration as a file";
+            return Err(Failed::message(Exit::Usage, why));
+        }
         let loaded = document::load(self.config.as_deref())?;
         let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
         let assembly = Assembly::new(loaded.document, &overrides)?;

@@ -18,7 +18,7 @@ use super::exit::{Exit, Failed};
 /// (OTLP/HTTP) and 127.0.0.1:4317 (OTLP/gRPC) to an agent on this host.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it.
+    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What `kubectl get pods -A -o json` prints. Read again when it changes.

@@ -1,6 +1,5 @@
 //! Pods from a file that somebody rewrites now and then: `kubectl get pods -A -o json`, or a mounted ConfigMap.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 use super::stamp::Stamp;
 use super::{Coverage, Keep, Pods, ReadError, Table, read};
+use crate::files;
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
@@ -196,7 +196,7 @@ impl Directory for PodsFile {
 
 fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {
     let open = |source| PodsFileError::Open { path: path.to_owned(), source };
-    let file = File::open(path).map_err(open)?;
+    let file = files::open(path).map_err(open)?;
     if file.metadata().map_err(open)?.len() > MAX_FILE_BYTES {
         return Err(PodsFileError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
     }
@@ -344,7 +344,7 @@ mod tests {
         let expected =
             "line 3, column 13: expected value; expected is what `kubectl get pods -A -o json` prints";
         assert_eq!(source.to_string(), expected);
-        File::create(dir.path()).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        std::fs::File::create(dir.path()).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         assert!(matches!(dir.open(), Err(PodsFileError::TooLarge { .. })));
     }
 }
