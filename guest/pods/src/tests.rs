@@ -159,7 +159,7 @@ fn an_ended_pod_has_given_its_address_away_when_the_first_other_one_started() {
     let other = pod("other", &["10.0.0.2"], "1970-01-01T00:00:01Z", false);
     let ended_too = pod("ended-too", &["10.0.0.1"], "1970-01-01T00:00:01Z", true);
     assert_eq!(released(&[other, ended_too]), None);
-    assert_eq!(released(&[second.clone()]), Some(2_000_000_000));
+    assert_eq!(released(std::slice::from_ref(&second)), Some(2_000_000_000));
     assert_eq!(released(&[second.clone(), first]), Some(1_000_000_000));
     assert_eq!(released(&[second, unknown]), Some(0), "nobody knows");
 }
