@@ -67,11 +67,15 @@ impl Grpc {
 
     /// Exports a message of a signal, uncompressed.
     pub(crate) fn export_to(&self, signal: Signal, message: &[u8]) -> Called {
-        self.calls_to(signal, &[&[]], framed(0, message)).pop().unwrap()
+        self.call_to(signal, &[], framed(0, message))
     }
 
     pub(crate) fn call(&self, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
-        self.call_all(&[headers], frame).pop().unwrap()
+        self.call_to(Signal::Traces, headers, frame)
+    }
+
+    pub(crate) fn call_to(&self, signal: Signal, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
+        self.calls_to(signal, &[headers], frame).pop().unwrap()
     }
 
     /// As many calls at a time as there are sets of headers.

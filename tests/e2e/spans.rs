@@ -53,6 +53,12 @@ pub(crate) fn many() -> Vec<u8> {
     export(&resources)
 }
 
+/// A batch of at least so many bytes of the pod `pod`, no resource of which is too large by itself.
+pub(crate) fn large(size: usize, pod: &str) -> Vec<u8> {
+    let service = "s".repeat(512 << 10);
+    export(&vec![(&*service, pod); size.div_ceil(service.len())])
+}
+
 /// A request whose last span has an attribute of which the type is wrong: the walk does not see it, the agent does.
 pub(crate) fn broken_deep_in_a_span() -> Vec<u8> {
     let mut resource = resource("shop", "shop-1");

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use podstamp_core::exchange::{self, Encoding, Header, Signal};
 use podstamp_core::export::answer::media_type;
 use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::labels::Label as _;
 
 use crate::abi::{Headers, host};
 use crate::coding::Coding;
@@ -43,6 +44,14 @@ impl Head {
         }
         let content_type = headers.iter_mut().find(|header| header.name == CONTENT_TYPE);
         let framed = content_type.as_ref().is_some_and(|header| header.value.starts_with(GRPC));
+        if framed && signal != Signal::Traces {
+            // Their routes may be set up for that, as they had to be before they were stamped.
+            plugin.notices().warn("bridge-missing", || {
+                let name = signal.name();
+                format!("{name} over gRPC pass as they are: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp, with a content type on their routes")
+            });
+            return None;
+        }
         if let (true, false, Some(header)) = (grpc, framed, content_type) {
             // The bridge ahead of us has put the upstream's type there.
             header.value = media_type(Encoding::Grpc).as_bytes().to_vec();

@@ -178,7 +178,9 @@ fn parse(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
         b"" => config::DEFAULT_DOCUMENT.as_bytes(),
         text => text,
     };
-    let read = serde_json::from_slice(text);
+    // As a text, like all JSON here: a second reader, of bytes, would be 25 kB of the module.
+    let text = std::str::from_utf8(text).map_err(|error| error.to_string());
+    let read = text.and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()));
     read.or_else(|error| config::from_struct(bytes).ok_or(error)).map_err(|error| {
         let message = format!(
             "is no JSON ({error}): give the document as a google.protobuf.Struct, or as a google.protobuf.StringValue with JSON"

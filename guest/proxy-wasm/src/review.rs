@@ -36,30 +36,15 @@ fn faults(config: &Config) -> Vec<Fault> {
 
 fn notices(config: &Config) -> Vec<Notice> {
     let receiver = &config.receiver;
-    let exporter = format!("exporters.{}", config.traces.exporter.id);
     let tls = receiver.http.as_ref().is_some_and(|http| http.tls.is_some())
         || receiver.grpc.as_ref().is_some_and(|grpc| grpc.tls.is_some());
     let cors = receiver.http.as_ref().is_some_and(|http| http.cors.is_some());
-    let inline = config.proxy_wasm.mode == Mode::Inline;
     let proxy_protocol = config.proxy_protocol.http || config.proxy_protocol.grpc;
     let found = [
         tls.then(|| {
             ("receivers.otlp.protocols".to_owned(), "TLS is the listener's: see its transport_socket")
         }),
         cors.then(|| ("receivers.otlp.protocols.http.cors".to_owned(), "use the proxy's own cors filter")),
-        config
-            .traces
-            .exporter
-            .tls
-            .is_some()
-            .then(|| (format!("{exporter}.tls"), "TLS is the cluster's: see its transport_socket")),
-        (inline && asks_for_attempts(&config.traces.exporter)).then(|| {
-            let why =
-                "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
-            (exporter.clone(), why)
-        }),
-        (config.traces.exporter.compression != Compression::None)
-            .then(|| (format!("{exporter}.compression"), "what the module sends is not compressed")),
         proxy_protocol.then(|| {
             let why = "use the proxy's own proxy_protocol listener filter";
             ("podstamp.proxy_protocol".to_owned(), why)
@@ -76,8 +61,39 @@ fn notices(config: &Config) -> Vec<Notice> {
             ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
         }),
     ];
-    let notices = found.into_iter().flatten().map(|(path, why)| config::no_effect(&path, why));
+    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    for signal in config.signals().filter(|signal| carries(config, *signal)) {
+        let exporter = config.carried(signal).map(|carried| &carried.exporter);
+        let of_exporter = exporter.into_iter().flat_map(|exporter| of_exporter(config, exporter));
+        // Several signals may have the same one.
+        of_exporter.for_each(|one| {
+            if !found.contains(&one) {
+                found.push(one)
+            }
+        });
+    }
+    let notices = found.into_iter().map(|(path, why)| config::no_effect(&path, why));
     notices.chain(config.signals().filter_map(|signal| passes(config, signal))).collect()
+}
+
+/// What of an exporter is the cluster's or the route's.
+fn of_exporter(config: &Config, exporter: &Exporter) -> impl Iterator<Item = (String, &'static str)> {
+    let path = format!("exporters.{}", exporter.id);
+    let attempts = config.proxy_wasm.mode == Mode::Inline && asks_for_attempts(exporter);
+    let found = [
+        exporter
+            .tls
+            .is_some()
+            .then(|| (format!("{path}.tls"), "TLS is the cluster's: see its transport_socket")),
+        attempts.then(|| {
+            let why =
+                "timeout, retries and the host to send to are the route's (timeout, retry_policy, cluster)";
+            (path.clone(), why)
+        }),
+        (exporter.compression != Compression::None)
+            .then(|| (format!("{path}.compression"), "what the module sends is not compressed")),
+    ];
+    found.into_iter().flatten()
 }
 
 /// Whether a signal is stamped here.

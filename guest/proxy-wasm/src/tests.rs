@@ -1,5 +1,7 @@
 //! The module on a proxy that is only memory: what a host calls, and what it is asked.
 
+mod signals;
+
 use podstamp_core::exchange::Header;
 use serde_json::{Value, json};
 

@@ -168,7 +168,7 @@ fn a_large_body_arrives_where_envoy_may_buffer_it() {
     let mut setup = Setup::to(&agent);
     setup.virtual_host = json!({"request_body_buffer_limit": 16 << 20});
     let Some(envoy) = setup.start() else { return };
-    let batch = spans::export(&[(&"s".repeat(6 << 20), "web-1"), ("shop", "web-1")]);
+    let batch = spans::large(6 << 20, "web-1");
     let mut client = Client::connect(envoy.address);
     assert_eq!(client.export(&batch).status, 200);
     assert!(agent.take_message() == stamped(&batch, POD));

@@ -153,7 +153,11 @@ impl Run<'_> {
         let content_type = request.content_type.as_deref();
         if self.is_grpc() {
             let client = Grpc::connect(self.address);
-            return Seen::Grpc(client.call(&[("x-outcome", outcome), ("x-peer", peer)], framed(0, &body)));
+            return Seen::Grpc(client.call_to(
+                request.signal.into(),
+                &[("x-outcome", outcome), ("x-peer", peer)],
+                framed(0, &body),
+            ));
         }
         headers.extend(content_type.map(|value| ("content-type", value)));
         let path = request.path.as_deref().unwrap_or_else(|| exchange::Signal::from(request.signal).path());

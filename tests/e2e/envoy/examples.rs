@@ -144,8 +144,7 @@ fn exports_everywhere(example: &Example, batch: &[u8]) {
 
 /// What is over 1 MiB is taken, and what is over podstamp's limit refused by podstamp.
 fn takes_large_bodies(example: &Example, limit: usize) {
-    let large = |size: usize| spans::export(&[(&"x".repeat(size), "nobody")]);
-    let (fits, does_not) = (large(5 << 20), large(limit + 1));
+    let (fits, does_not) = (spans::large(5 << 20, "nobody"), spans::large(limit + 1, "nobody"));
     assert_eq!(export(example.http, &fits).status, 200);
     assert_eq!(Grpc::connect(example.grpc).export(&fits).code(), 0);
     let answer = export(example.http, &does_not);

@@ -257,13 +257,18 @@ impl<'d> Node<'d> {
     }
 
     /// One of several words.
-    #[cold]
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        self.word(&words).and_then(|index| choices.get(index)).map(|(_, choice)| *choice)
+    }
+
+    /// Which of several words it is.
+    #[cold]
+    fn word(&self, words: &[&str]) -> Option<usize> {
         let text = self.text()?;
-        let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+        let chosen = words.iter().position(|word| *word == text);
         if chosen.is_none() && !text.is_empty() {
-            let words: Vec<_> =
-                choices.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
+            let words: Vec<_> = words.iter().copied().filter(|word| !word.is_empty()).collect();
             let hint = hint(&text, words.iter().copied());
             self.fault(format!("`{text}` is none of {}{hint}", words.join(", ")));
         }
