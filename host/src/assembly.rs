@@ -218,8 +218,8 @@ fn settings(config: &Config) -> Settings {
         trusted_proxies: config.trusted_proxies.clone(),
         admin: config.admin.clone(),
         limits: Limits::from(limits),
-        upstream: upstream(&config.traces.exporter, config.traces.rules),
-        copies: copies(&config.traces),
+        upstream: upstream(&config.traces.exporter, config, config.traces.rules),
+        copies: copies(config, &config.traces),
         metrics: route(config, Signal::Metrics),
         logs: route(config, Signal::Logs),
         drain_delay: milliseconds(config.drain_delay),
@@ -231,24 +231,28 @@ fn route(config: &Config, signal: Signal) -> Option<Route> {
     let carried = config.carried(signal)?;
     Some(Route {
         path: config.receiver.path(signal).to_owned(),
-        upstream: upstream(&carried.exporter, carried.rules),
-        copies: copies(carried),
+        upstream: upstream(&carried.exporter, config, carried.rules),
+        copies: copies(config, carried),
     })
 }
 
-fn copies(carried: &Carried) -> Vec<Copy> {
+fn copies(config: &Config, carried: &Carried) -> Vec<Copy> {
     let copy = |exporter: &config::Exporter| Copy {
         name: exporter.id.clone(),
-        upstream: upstream(exporter, carried.rules),
+        upstream: upstream(exporter, config, carried.rules),
     };
     carried.copies.iter().map(copy).collect()
 }
 
-fn upstream(exporter: &config::Exporter, rules: Rules) -> Upstream {
-    let config::Exporter { tls, auth, compression, connections, .. } = exporter.clone();
+fn upstream(exporter: &config::Exporter, config: &Config, rules: Rules) -> Upstream {
+    let config::Exporter { tls, auth, compression, connections, timeout, .. } = exporter.clone();
     let connections = (connections > 0).then_some(connections as usize);
+    let patience = match config.upstream.patience {
+        0 => milliseconds(timeout),
+        patience => milliseconds(patience.min(timeout)),
+    };
     let Rules { spans_per_request, agent_memory, .. } = rules;
-    Upstream { tls, auth, compression, connections, spans_per_request, agent_memory }
+    Upstream { tls, auth, compression, connections, patience, spans_per_request, agent_memory }
 }
 
 /// One listener for each protocol, or one for both where they have the same address.

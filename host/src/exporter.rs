@@ -13,11 +13,12 @@ mod sending;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
 use podstamp_core::exchange::{self, Answer, Attempt, Mended, Next, Signal};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::calls::Calls;
 use crate::filter::{Ended, Failure};
@@ -57,6 +58,23 @@ pub(crate) enum Sent {
     Mended(Mended),
 }
 
+/// Who waits for a batch to be sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Waiting<'a> {
+    /// Until when; none: as long as the upstream may take.
+    pub(crate) until: Option<Instant>,
+    /// Counts the spans that the upstream has acknowledged.
+    pub(crate) delivered: &'a AtomicU32,
+}
+
+/// When the first attempt of all began, when the last one has to end, and until when the client waits.
+#[derive(Clone, Copy)]
+struct Times {
+    begun: Instant,
+    deadline: Instant,
+    until: Instant,
+}
+
 /// What all exporters share.
 #[derive(Clone)]
 pub(crate) struct Instruments {
@@ -84,7 +102,7 @@ impl Exporter {
         let credentials = credentials.map(|credentials| credentials.follow(metrics));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
         let most = Most::new(upstream.spans_per_request, upstream.agent_memory);
-        let way = Arc::new(Way { connector, tls, most });
+        let way = Arc::new(Way { connector, tls, most, has_client: number == 0 });
         let compressor = Compressor::new(upstream.compression, instruments.large);
         let connections = upstream.connections;
         Ok(Self { signal, number, connections, way, credentials, compressor, instruments })
@@ -100,46 +118,64 @@ impl Exporter {
     /// Sends `batch` until the filter has an answer for the client: its parts one after the other, each until it is
     /// acknowledged. The first one that is not decides. The upstream has those ahead of it then, and a client that is
     /// told to come again sends them a second time.
-    pub(crate) async fn send(&self, batch: &Batch, to: exchange::Upstream) -> Result<Sent, Failure> {
+    pub(crate) async fn send(
+        &self,
+        batch: &Batch,
+        to: exchange::Upstream,
+        waiting: Waiting<'_>,
+    ) -> Result<Sent, Failure> {
         let begun = Instant::now();
         let deadline = begun + Duration::from_millis(to.timeout.into());
+        let until = waiting.until.map_or(deadline, |until| until.min(deadline));
+        let times = Times { begun, deadline, until };
         let head = Head::new(to).map_err(|reason| self.unusable(reason))?;
         let mut number = 0;
         loop {
             let Some(part) = batch.part(number) else {
                 return Err(self.unusable("a body without parts".to_owned()));
             };
+            let spans = part.spans;
             let sending = Arc::new(self.sending(batch, part, &head).await);
-            let sent = self.send_part(&sending, batch, (begun, deadline)).await?;
+            let delivered = waiting.delivered.load(Ordering::Relaxed);
+            let sent = self.send_part(&sending, batch, times, delivered).await?;
             number += 1;
-            if number == batch.parts() || !matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
+            if !matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
+                return Ok(sent);
+            }
+            waiting.delivered.fetch_add(spans, Ordering::Relaxed);
+            if number == batch.parts() {
                 return Ok(sent);
             }
         }
     }
 
-    /// `times`: when the first attempt of all began, and when the last one has to end.
+    /// `delivered`: spans that the upstream has already.
     async fn send_part(
         &self,
         sending: &Arc<Sending>,
         batch: &Batch,
-        times: (Instant, Instant),
+        times: Times,
+        delivered: u32,
     ) -> Result<Sent, Failure> {
         let Instruments { calls, metrics, lanes, .. } = &self.instruments;
-        let (upstream, (begun, deadline)) = (self.number, times);
+        let Times { begun, deadline, until } = times;
+        let (upstream, patience) = (self.number, milliseconds(until.saturating_duration_since(begun)));
         let Batch { peer, encoding, .. } = *batch;
         let lane = lanes.lane(&sending.uri, self.connections);
         let mut number = 1;
         loop {
-            let ended = lane.send(sending, deadline).await;
-            let late = matches!(ended, Ended::TimedOut);
-            let elapsed = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+            let ended = lane.send(sending, deadline, until).await;
+            let late = matches!(ended, Ended::TimedOut | Ended::Waited);
+            let is_away = matches!(ended, Ended::Away { .. });
+            let elapsed = milliseconds(begun.elapsed());
             let attempt = Attempt {
                 signal: self.signal,
                 upstream,
                 encoding,
                 number,
                 elapsed,
+                patience,
+                delivered,
                 random: fastrand::u32(..),
             };
             match calls.conclude(peer, attempt, ended).await? {
@@ -148,7 +184,9 @@ impl Exporter {
                 Next::Retry(_) if late => {
                     return Err(self.unusable("another attempt after its own timeout".to_owned()));
                 }
-                Next::Retry(wait) => tokio::time::sleep(Duration::from_millis(wait.into())).await,
+                // Whoever knows that it is away, and waits all the same, is to wait.
+                Next::Retry(wait) if is_away => sleep(Duration::from_millis(wait.into())).await,
+                Next::Retry(wait) => lane.pause(sending, Duration::from_millis(wait.into())).await,
             }
             number += 1;
             if self.number == 0 {
@@ -175,6 +213,10 @@ impl Exporter {
         self.instruments.calls.failed(&failure);
         failure
     }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// A pod on the same network answers in milliseconds; who does not in this time is not there.

@@ -54,11 +54,20 @@ pub enum Ended {
     },
     /// No connection could be made; the reason, for people.
     NotConnected(String),
+    /// Nothing was tried, since nobody has reached the upstream for a while.
+    Away {
+        /// Why, for people.
+        reason: String,
+        /// Milliseconds until it is tried again.
+        after: u32,
+    },
+    /// It was not this request's turn within the client's patience. Nothing was sent.
+    Waited,
     /// The connection ended before a response came. Carries the body as `prepare` got it.
     Closed(Bytes),
-    /// No response within the time.
+    /// No response within the client's patience. The upstream may take it all the same.
     TimedOut,
-    /// The response was over the limit.
+    /// The response was over the limit, or its headers over theirs.
     Oversized,
 }
 
@@ -67,7 +76,9 @@ impl Ended {
     pub fn body(&self) -> &[u8] {
         match self {
             Self::Response { body, .. } | Self::Closed(body) => body,
-            Self::NotConnected(_) | Self::TimedOut | Self::Oversized => &[],
+            Self::NotConnected(_) | Self::Away { .. } | Self::Waited | Self::TimedOut | Self::Oversized => {
+                &[]
+            }
         }
     }
 }

@@ -21,7 +21,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use podstamp_core::labels::{Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded};
+pub(crate) use podstamp_core::labels::{
+    Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent,
+};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub struct Metrics {
     attempts: Counters<Attempted>,
     retries: Counter,
     merged: Counter,
+    unsent: Counters<Unsent>,
+    unheard: Counter,
     addresses: Counters<Found>,
     repairs: Counters<Repair>,
     failures: Counters<GuestFailure>,
@@ -66,10 +70,12 @@ type SignalLabels = [(&'static str, &'static str); 2];
 pub(crate) struct CopyCounters(Arc<[Counters<Copied>; 2]>);
 
 impl CopyCounters {
-    /// A request came to that, and so many spans in it.
-    pub(crate) fn add(&self, copied: Copied, spans: u64) {
+    /// A request came to that, and so many spans in it but for those that were `delivered`.
+    pub(crate) fn add(&self, copied: Copied, spans: u64, delivered: u64) {
         let [of_spans, of_requests] = &*self.0;
-        of_spans.add(copied, spans);
+        let delivered = delivered.min(spans);
+        of_spans.add(Copied::Delivered, delivered);
+        of_spans.add(copied, spans - delivered);
         of_requests.add(copied, 1);
     }
 }
@@ -140,6 +146,16 @@ impl Default for Metrics {
             ),
             retries: counter(registry, "upstream_retries", "Requests that were sent upstream once more"),
             merged: counter(registry, "upstream_merged", "Requests that went upstream together with others"),
+            unsent: Counters::register(
+                registry,
+                "upstream_unsent",
+                "Attempts that were given up before anything was sent, by why",
+            ),
+            unheard: counter(
+                registry,
+                "upstream_unheard",
+                "Requests that the upstream acknowledged when their clients had gone or been told to come again",
+            ),
             addresses: Counters::register(
                 registry,
                 "addresses",
@@ -285,11 +301,13 @@ impl Metrics {
         report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
     }
 
-    /// What became of a request, its resources and spans.
-    pub(crate) fn ended(&self, signal: Signal, fate: Fate, report: &Report) {
+    /// What became of a request, its resources and spans. `delivered`: spans that were acknowledged, whatever became of the others.
+    pub(crate) fn ended(&self, signal: Signal, fate: Fate, report: &Report, delivered: u32) {
         self.signals.get_or_create(&[(Signal::KEY, signal.name()), (Fate::KEY, fate.name())]).inc();
         self.resources.add(fate, report.resources.into());
-        self.spans.add(fate, report.spans.into());
+        let delivered = delivered.min(report.spans);
+        self.spans.add(Fate::Accepted, delivered.into());
+        self.spans.add(fate, (report.spans - delivered).into());
     }
 
     /// An attempt to send upstream ended.
@@ -308,6 +326,16 @@ impl Metrics {
         if requests > 1 {
             self.merged.inc_by(requests as u64);
         }
+    }
+
+    /// A request was not sent.
+    pub(crate) fn unsent(&self, why: Unsent) {
+        self.unsent.add(why, 1);
+    }
+
+    /// So many requests were acknowledged when nobody waited for that any more.
+    pub(crate) fn unheard(&self, requests: usize) {
+        self.unheard.inc_by(requests as u64);
     }
 
     /// Bytes were handed to the connection upstream.
@@ -357,11 +385,14 @@ mod tests {
         metrics.failed(GuestFailure::MemoryLimit);
         let report = Report { resources: 2, spans: 7, address_pod: 2, kinds_cleared: 1, ..Report::default() };
         metrics.met(&report);
-        metrics.ended(Signal::Traces, Fate::Accepted, &report);
+        metrics.ended(Signal::Traces, Fate::Accepted, &report, 0);
         metrics.attempted(Attempted::NotConnected, Duration::from_millis(3));
         metrics.retried();
         metrics.merged(1);
         metrics.merged(3);
+        metrics.unsent(Unsent::Waited);
+        metrics.unheard(2);
+        metrics.ended(Signal::Traces, Fate::Failed, &report, 5);
         metrics.watch("pods", "Pods in the directory", || 42);
         metrics.watch_total("pods_reloads", "Reloads", || 7);
         for line in [
@@ -371,13 +402,15 @@ mod tests {
             "podstamp_received_bytes_total 10",
             "podstamp_decoded_bytes_total 300",
             r#"podstamp_filter_failures_total{kind="memory_limit"} 1"#,
-            r#"podstamp_spans_total{outcome="accepted"} 7"#,
-            r#"podstamp_spans_total{outcome="failed"} 0"#,
+            r#"podstamp_spans_total{outcome="accepted"} 12"#,
+            r#"podstamp_spans_total{outcome="failed"} 2"#,
             r#"podstamp_addresses_total{from="pod"} 2"#,
             r#"podstamp_guard_repairs_total{rule="kind_cleared"} 1"#,
             r#"podstamp_upstream_attempts_total{outcome="not_connected"} 1"#,
             "podstamp_upstream_retries_total 1",
             "podstamp_upstream_merged_total 3",
+            r#"podstamp_upstream_unsent_total{reason="waited"} 1"#,
+            "podstamp_upstream_unheard_total 2",
             "podstamp_upstream_duration_seconds_count 1",
             r#"podstamp_signal_requests_total{signal="traces",outcome="accepted"} 1"#,
             "podstamp_pods 42",

@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use podstamp_core::config::Fault;
 use podstamp_core::exchange::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use podstamp_core::export::answer::{self, Code};
 use podstamp_core::labels::Label as _;
+use tokio::time::Instant;
 
 use crate::calls::Calls;
 use crate::drain::Drain;
-use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent};
+use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent, Waiting};
 use crate::filter::{Failure, Filter, Incoming};
 use crate::metrics::{Fate, Metrics, Reason};
 use crate::notices::Notices;
@@ -24,6 +27,8 @@ pub(crate) struct Relay {
     filter: Arc<dyn Filter>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
+    /// How long a client waits.
+    patience: Duration,
     /// Bytes that may be sent in one piece, as OTLP asks of clients.
     body_limit: u64,
 }
@@ -42,14 +47,14 @@ impl Relay {
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Result<(Self, Drain), Fault> {
-        let large = settings.limits.large_calls;
+        let (large, patience) = (settings.limits.large_calls, settings.upstream.patience);
         let calls =
             Arc::new(Calls::new(Arc::clone(&filter), large, Arc::clone(&metrics), Arc::clone(&notices)));
         let instruments = Instruments {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
-            lanes: Arc::new(Lanes::new(Arc::clone(&metrics), Arc::clone(&notices))),
+            lanes: Arc::new(Lanes::new(patience, Arc::clone(&metrics), Arc::clone(&notices))),
             large,
         };
         let (copying, draining) = Drain::new();
@@ -62,7 +67,7 @@ impl Relay {
             }
         }
         let body_limit = settings.limits.body as u64;
-        Ok((Self { calls, routes, filter, metrics, notices, body_limit }, copying))
+        Ok((Self { calls, routes, filter, metrics, notices, patience, body_limit }, copying))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -71,16 +76,33 @@ impl Relay {
     }
 
     /// What to answer a request, its notice included. It returns once the upstream has acknowledged, or will not.
-    /// The filter's time is `peer`'s.
-    pub(crate) async fn handle(&self, peer: IpAddr, incoming: Incoming) -> Result<Answer, Failure> {
+    /// The filter's time is `peer`'s. `until`: how long the client waits, where it says so.
+    pub(crate) async fn handle(
+        &self,
+        peer: IpAddr,
+        incoming: Incoming,
+        until: Option<Instant>,
+    ) -> Result<Answer, Failure> {
+        let patience = Instant::now() + self.patience;
+        let until = until.map_or(patience, |until| until.min(patience));
         let (incoming, prepared) = self.calls.prepare(peer, incoming).await?;
         self.metrics.met(&prepared.report);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         let signal = incoming.signal;
-        let tally = Tally { metrics: &self.metrics, signal, report: prepared.report, fate: Fate::Cancelled };
+        let delivered = AtomicU32::new(0);
+        let waiting = Waiting { until: Some(until), delivered: &delivered };
+        let tally = Tally {
+            metrics: &self.metrics,
+            signal,
+            report: prepared.report,
+            fate: Fate::Cancelled,
+            delivered: &delivered,
+        };
         let answered = match prepared.verdict {
             Verdict::Answer(answer) => Ok(self.own(answer)),
-            Verdict::Forward(outbound) => self.forward(peer, incoming, outbound, prepared.report.spans).await,
+            Verdict::Forward(outbound) => {
+                self.forward(peer, incoming, outbound, prepared.report.spans, waiting).await
+            }
         };
         tally.end(match &answered {
             Ok(answer) => Fate::of(answer.status),
@@ -103,8 +125,9 @@ impl Relay {
         incoming: Incoming,
         outbound: Outbound,
         spans: u32,
+        waiting: Waiting<'_>,
     ) -> Result<Answer, Failure> {
-        let Mended { body, texts } = match self.send(peer, &incoming, outbound, spans).await? {
+        let Mended { body, texts } = match self.send(peer, &incoming, outbound, spans, waiting).await? {
             Sent::Answer(answer) => return Ok(answer),
             Sent::Mended(mended) => mended,
         };
@@ -116,7 +139,7 @@ impl Relay {
             // Those who get copies have got theirs.
             Verdict::Forward(outbound) => Outbound { copies: Vec::new(), ..outbound },
         };
-        match self.send(peer, &mended, outbound, spans).await? {
+        match self.send(peer, &mended, outbound, spans, waiting).await? {
             Sent::Answer(answer) => Ok(answer),
             Sent::Mended(_) => {
                 let failure = Failure::InvalidAnswer("mending what is mended already".to_owned());
@@ -132,6 +155,7 @@ impl Relay {
         incoming: &Incoming,
         outbound: Outbound,
         spans: u32,
+        waiting: Waiting<'_>,
     ) -> Result<Sent, Failure> {
         let Incoming { signal, body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
@@ -147,9 +171,9 @@ impl Relay {
             return Ok(Sent::Answer(self.too_large(encoding)));
         }
         if !copies.is_empty() {
-            queues.offer(&batch, copies);
+            queues.offer(&batch, incoming, copies);
         }
-        let sent = exporter.send(&batch, Upstream { url, headers, timeout }).await?;
+        let sent = exporter.send(&batch, Upstream { url, headers, timeout }, waiting).await?;
         if let Sent::Answer(answer) = &sent
             && answer.status != 200
         {
@@ -173,7 +197,10 @@ struct Tally<'a> {
     metrics: &'a Metrics,
     signal: Signal,
     report: Report,
+    /// Of those that the upstream has not acknowledged.
     fate: Fate,
+    /// Spans that it has.
+    delivered: &'a AtomicU32,
 }
 
 impl Tally<'_> {
@@ -184,6 +211,6 @@ impl Tally<'_> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        self.metrics.ended(self.signal, self.fate, &self.report);
+        self.metrics.ended(self.signal, self.fate, &self.report, self.delivered.load(Ordering::Relaxed));
     }
 }

@@ -68,6 +68,8 @@ pub struct Upstream {
     /// Connections at a time, with one request at a time each, so that what waits meanwhile goes together; none: any
     /// number.
     pub connections: Option<usize>,
+    /// How long a client waits for its answer, whatever the upstream does. Where nobody reaches it for that long, it is away.
+    pub patience: Duration,
     /// Spans that one request of several clients may have; 0: any number.
     pub spans_per_request: u32,
     /// Bytes that it may take in deepflow-agent's memory; 0: any number.
@@ -83,6 +85,7 @@ impl Default for Upstream {
             auth: None,
             compression: Compression::None,
             connections: Some(1),
+            patience: milliseconds(config::DEFAULT_PATIENCE),
             spans_per_request,
             agent_memory,
         }

@@ -60,6 +60,50 @@ pub(crate) fn run(quick: bool) -> Value {
     json!(rows)
 }
 
+/// One connection with one request at a time, as deepflow-agent needs it, beside as many as there are requests.
+pub(crate) fn lane(quick: bool) -> Value {
+    println!(
+        "\nThe host towards an upstream that takes one request at a time, or any number: they take turns.\n"
+    );
+    let sink = Process::start(&["--upstream"]);
+    let [one, any] =
+        ["one", "any"].map(|count| Process::start(&["--serve", "on", &sink.address.to_string(), count]));
+    println!(
+        "{:>22} {:>8} {:>10} {:>10} {:>6} {:>17} {:>17}",
+        "body", "clients", "req/s one", "any", "ratio", "p50 ms one/any", "p99 ms one/any"
+    );
+    let (rounds, time) =
+        if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
+    let mut rows = Vec::new();
+    for (label, spans) in [("5 KiB, 10 spans", 10), ("64 KiB, 130 spans", 130)] {
+        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        for clients in [1, 16, 256] {
+            let mut sides = [Vec::new(), Vec::new()];
+            for _ in 0..rounds {
+                for (side, process) in sides.iter_mut().zip([&one, &any]) {
+                    side.push(load::run(process.address, &request, clients, time));
+                }
+            }
+            let of = |read: &dyn Fn(&Round) -> f64| {
+                sides.each_ref().map(|side| median(side.iter().map(read).collect()))
+            };
+            let rates = of(&Round::rate);
+            let (p50, p99) =
+                (of(&|round| round.quantile(0.5) * 1e3), of(&|round| round.quantile(0.99) * 1e3));
+            let ratio = rates[0] / rates[1];
+            println!(
+                "{label:>22} {clients:>8} {:>10.0} {:>10.0} {ratio:>6.2} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3}",
+                rates[0], rates[1], p50[0], p50[1], p99[0], p99[1],
+            );
+            rows.push(json!({
+                "label": label, "clients": clients, "requests_per_second": {"one": rates[0], "any": rates[1]},
+                "ratio": ratio, "p50_ms": p50, "p99_ms": p99,
+            }));
+        }
+    }
+    json!(rows)
+}
+
 fn row(
     on: &Process,
     off: &Process,
@@ -172,10 +216,15 @@ pub(crate) fn child(arguments: &[String]) {
         if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let settings = podstamp::settings::Settings {
+        let mut settings = podstamp::settings::Settings {
             listeners: vec![podstamp::settings::Listener::http("127.0.0.1:0")],
             ..podstamp::settings::Settings::default()
         };
+        if arguments.get(3).is_some_and(|count| count == "any") {
+            settings.upstream.connections = None;
+        }
+        // All clients come from one address here.
+        settings.limits.per_peer = 1_000;
         let server = Server::bind(&settings, filter, &Instruments::default()).await.unwrap();
         println!("{}", server.http_address().unwrap());
         std::future::pending::<()>().await;

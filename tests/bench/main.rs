@@ -2,7 +2,7 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding`, `host`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
+//! `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
 //! `collector` and `envoy` run only where they are asked for: they fetch an OpenTelemetry Collector and an Envoy.
 
 #![allow(
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "collector", "envoy", "host", "pods", "shapes"].into_iter().any(has);
+    let all =
+        !["codec", "coding", "collector", "envoy", "host", "lane", "pods", "shapes"].into_iter().any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
     }
     if all || has("host") {
         results["host"] = host::run(quick);
+    }
+    if all || has("lane") {
+        results["lane"] = host::lane(quick);
     }
     if all || has("pods") {
         results["pods"] = pods::run(quick);

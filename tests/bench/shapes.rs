@@ -172,6 +172,8 @@ fn call(processor: &Processor, incoming: Incoming) -> impl FnMut() {
 /// The agent has closed the connection.
 fn conclude(processor: &Processor, body: &Bytes) -> impl FnMut() {
     let attempt = Attempt {
+        patience: u32::MAX,
+        delivered: 0,
         signal: Signal::Traces,
         upstream: 0,
         encoding: Encoding::Protobuf,

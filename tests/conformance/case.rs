@@ -206,6 +206,9 @@ pub(crate) struct Answer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Conclusion {
     pub(crate) outcome: Outcome,
+    /// Spans that have arrived in parts ahead.
+    #[serde(default)]
+    pub(crate) delivered: u32,
     #[serde(default)]
     pub(crate) answer: Option<Answer>,
     /// Milliseconds to wait.
@@ -221,6 +224,8 @@ pub(crate) struct Conclusion {
 pub(crate) enum Outcome {
     Status(u16),
     NotConnected,
+    Away,
+    Waited,
     Closed,
     TimedOut,
     Oversized,

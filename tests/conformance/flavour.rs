@@ -62,6 +62,8 @@ impl Filter for Native {
                     Outcome::Response { status: *status, headers, body }
                 }
                 Ended::NotConnected(reason) => Outcome::NotConnected(reason),
+                Ended::Away { reason, after } => Outcome::Away { reason, after: *after },
+                Ended::Waited => Outcome::Waited,
                 Ended::Closed(body) => Outcome::Closed(body),
                 Ended::TimedOut => Outcome::TimedOut,
                 Ended::Oversized => Outcome::Oversized,

@@ -89,6 +89,8 @@ fn prepare(processor: &Processor, content_type: &str, values: usize, body: Vec<u
 /// What it takes to find that nothing is wrong with it.
 fn conclude(processor: &Processor, body: Vec<u8>) -> u64 {
     let attempt = Attempt {
+        patience: u32::MAX,
+        delivered: 0,
         signal: Signal::Traces,
         upstream: 0,
         encoding: Encoding::Protobuf,

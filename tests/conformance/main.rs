@@ -214,10 +214,21 @@ fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclus
         Verdict::Answer(_) => Encoding::Protobuf,
     };
     let signal = incoming.signal;
-    let attempt = Attempt { signal, upstream: 0, encoding, number: 1, elapsed: 10, random: u32::MAX / 2 };
+    let attempt = Attempt {
+        signal,
+        upstream: 0,
+        encoding,
+        number: 1,
+        elapsed: 10,
+        patience: 8_000,
+        delivered: conclusion.delivered,
+        random: u32::MAX / 2,
+    };
     let ended = match conclusion.outcome {
         Outcome::Status(status) => Ended::Response { status, headers: vec![], body: Bytes::new() },
         Outcome::NotConnected => Ended::NotConnected("connection refused".to_owned()),
+        Outcome::Away => Ended::Away { reason: "connection refused".to_owned(), after: 2_500 },
+        Outcome::Waited => Ended::Waited,
         Outcome::Closed => Ended::Closed(incoming.body.clone()),
         Outcome::TimedOut => Ended::TimedOut,
         Outcome::Oversized => Ended::Oversized,

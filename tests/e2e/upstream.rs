@@ -22,6 +22,32 @@ fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request(
 }
 
 #[test]
+fn an_agent_that_stays_away_gives_503_at_once_until_it_is_back() {
+    let address = closed_port();
+    let url = format!("http://{address}/api/v1/otel/trace");
+    let served = Setup::load_balancer(&url).own("  upstream:\n    patience: 200ms\n").serve();
+    let body = spans::export(&[("shop", "web-1")]);
+    let away = || served.metric("podstamp_upstream_away", &[]);
+    wait_until("it is known to be away", || {
+        assert_eq!(export(served.address, &body).status, 503);
+        away() == 1.0
+    });
+    served.wait_for_log("is away");
+    wait_until("a request is not even tried", || {
+        let answer = export(served.address, &body);
+        assert!(answer.header("retry-after").is_some());
+        assert!(answer.message().contains("the upstream cannot be reached"), "{}", answer.message());
+        served.metric("podstamp_upstream_unsent_total", &["away"]) > 0.0
+    });
+    let agent = StandIn::with(|builder| builder.listen(address));
+    wait_until("a request gets through", || export(served.address, &body).status == 200);
+    served.wait_for_log("is back");
+    assert_eq!(away(), 0.0);
+    assert_eq!(export(served.address, &body).status, 200);
+    assert_eq!(agent.agent().totals().spans, 2);
+}
+
+#[test]
 fn an_agent_that_closes_on_a_sound_batch_gives_503() {
     let agent = StandIn::with(|builder| builder.play(1, Script::Close));
     let served = Setup::load_balancer(&agent.url()).serve();

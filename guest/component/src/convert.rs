@@ -46,8 +46,8 @@ impl From<wit::Attempt> for exchange::Attempt {
             types::Encoding::Grpc => exchange::Encoding::Grpc,
         };
         let signal = signal(attempt.signal);
-        let wit::Attempt { upstream, number, elapsed, random, .. } = attempt;
-        Self { signal, upstream, encoding, number, elapsed, random }
+        let wit::Attempt { upstream, number, elapsed, patience, delivered, random, .. } = attempt;
+        Self { signal, upstream, encoding, number, elapsed, patience, delivered, random }
     }
 }
 

@@ -17,7 +17,7 @@ mod convert;
 
 use allocator::ALLOCATOR;
 use bindings::exports::podstamp::filter::filter::{
-    Attempt, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
+    Attempt, Away, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
 };
 use bindings::podstamp::filter::pods;
 use bindings::podstamp::filter::types::{ConfigFault, Signal};
@@ -77,6 +77,10 @@ impl Guest for Component {
                 Outcome::NotConnected(reason) => {
                     filter.conclude(&attempt, &exchange::Outcome::NotConnected(reason))
                 }
+                Outcome::Away(Away { reason, after }) => {
+                    filter.conclude(&attempt, &exchange::Outcome::Away { reason, after: *after })
+                }
+                Outcome::Waited => filter.conclude(&attempt, &exchange::Outcome::Waited),
                 Outcome::Closed(body) => filter.conclude(&attempt, &exchange::Outcome::Closed(body)),
                 Outcome::TimedOut => filter.conclude(&attempt, &exchange::Outcome::TimedOut),
                 Outcome::Oversized => filter.conclude(&attempt, &exchange::Outcome::Oversized),

@@ -75,7 +75,7 @@ pub use structure::from_struct;
 pub use tls::{
     CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
 };
-pub use upstream::Upstream;
+pub use upstream::{DEFAULT_PATIENCE, Upstream};
 pub use url::{BRACKETS, bracketed};
 
 /// A configuration, ready to run.

@@ -238,6 +238,10 @@ pub struct Attempt {
     pub number: u32,
     /// Milliseconds since the first attempt began.
     pub elapsed: u32,
+    /// Milliseconds from then on in which the client has to have its answer; `u32::MAX`: any.
+    pub patience: u32,
+    /// Spans of the request that the upstream has acknowledged already, in parts ahead of this one.
+    pub delivered: u32,
     /// An even random number, for jitter.
     pub random: u32,
 }
@@ -256,11 +260,20 @@ pub enum Outcome<'a> {
     },
     /// No connection could be made; the reason, for people. Nothing was sent.
     NotConnected(&'a str),
+    /// Nothing was tried, since nobody has reached the upstream for a while.
+    Away {
+        /// Why, for people.
+        reason: &'a str,
+        /// Milliseconds until it is tried again.
+        after: u32,
+    },
+    /// It was not this request's turn within [`Attempt::patience`]. Nothing was sent.
+    Waited,
     /// The connection ended before a response came. Carries the body as `prepare` got it.
     Closed(&'a [u8]),
-    /// No response within the time.
+    /// No response within [`Attempt::patience`]. The upstream may take the batch all the same.
     TimedOut,
-    /// The response was over the limit.
+    /// The response was over the limit, or its headers over theirs.
     Oversized,
 }
 

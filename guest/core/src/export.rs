@@ -6,6 +6,8 @@ mod retry;
 pub mod unreadable;
 mod unrecognised;
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use crate::address;
@@ -227,7 +229,9 @@ impl Filter {
         let Attempt { signal, encoding, .. } = *attempt;
         let exporter = self.exporter(attempt);
         let Exporter { url, url_key: fix, .. } = exporter;
-        let failed = |status, code, text: &str| Failure::new(status, code, text).answer(encoding);
+        let failed =
+            |status, code, text: &str| Failure::new(status, code, &attempt.told(text)).answer(encoding);
+        let later = |status, text: &str, asked| later(exporter, encoding, status, &attempt.told(text), asked);
         let answer = match outcome {
             Outcome::Response { status: 200..=299, headers, body } => {
                 success(signal, encoding, answer::partial_success(headers, body))
@@ -238,7 +242,7 @@ impl Filter {
                     return Next::Retry(wait);
                 }
                 let text = format!("the upstream answered {status} to {} attempts", attempt.number);
-                let answer = later(exporter, encoding, *status, &text, asked);
+                let answer = later(*status, &text, asked);
                 noted(answer, Level::Warning, "upstream-busy", format!("{url}: {text}"))
             }
             Outcome::Response { status: 404 | 405, .. } => {
@@ -264,7 +268,7 @@ impl Filter {
                 if let Some(wait) = retry::wait(exporter, attempt, None) {
                     return Next::Retry(wait);
                 }
-                let answer = later(exporter, encoding, 503, "the upstream cannot be reached", None);
+                let answer = later(503, "the upstream cannot be reached", None);
                 let tries = attempt.number;
                 // deepflow-agent itself has no TLS: who answers by it is somebody else, or stands ahead of it.
                 let text = match &exporter.tls {
@@ -276,14 +280,40 @@ impl Filter {
                 };
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
+            Outcome::Away { reason, after } => {
+                // A copy has nobody who could come again.
+                if attempt.upstream > 0
+                    && let Some(wait) = retry::wait(exporter, attempt, Some(*after))
+                {
+                    return Next::Retry(wait);
+                }
+                // The host tells once that it is away, and not for each request.
+                later(503, &format!("the upstream cannot be reached: {reason}"), Some(*after))
+            }
+            Outcome::Waited => {
+                let text = format!(
+                    "the upstream was busy with others for {} ms",
+                    attempt.patience(exporter.timeout)
+                );
+                let message = format!("{url}: {text}, so that a client was told to come again");
+                noted(later(503, &text, None), Level::Warning, "upstream-slow", message)
+            }
             Outcome::Closed(body) => return self.closed(exporter, attempt, body),
             Outcome::TimedOut => {
-                let text = format!("no answer from the upstream within {} ms", exporter.timeout);
+                let time = attempt.patience(exporter.timeout);
+                let text = format!(
+                    "no answer from the upstream within {time} ms; it may take the batch all the same"
+                );
+                let text = attempt.told(&text);
+                let failure = Failure {
+                    retry_after: Some(exporter.retry.initial_interval),
+                    ..Failure::new(504, Code::DeadlineExceeded, &text)
+                };
                 let message = format!("{url}: {text}");
-                noted(failed(504, Code::DeadlineExceeded, &text), Level::Error, "upstream-timeout", message)
+                noted(failure.answer(encoding), Level::Error, "upstream-timeout", message)
             }
             Outcome::Oversized => {
-                let text = "the upstream's answer is over 4 MiB";
+                let text = "the upstream's answer is over 4 MiB, or has over 100 headers or 400 KiB of them";
                 let message = format!("{url}: {text}; is it an agent? See {fix}");
                 noted(failed(500, Code::Internal, text), Level::Error, "upstream-oversized", message)
             }
@@ -311,7 +341,7 @@ impl Filter {
             return Next::Answer(undecodable(encoding, &fault));
         }
         let text = "the upstream closed the connection without an answer, and the batch is sound";
-        let answer = later(exporter, encoding, 503, text, None);
+        let answer = later(exporter, encoding, 503, &attempt.told(text), None);
         let answer = noted(answer, Level::Error, "upstream-closed", format!("{}: {text}", exporter.url));
         Next::Answer(of_signal(signal, answer))
     }
@@ -367,6 +397,25 @@ impl Upstreams {
             timeout: exporter.timeout,
         };
         Self { first: upstream(&carried.exporter), copies: carried.copies.iter().map(upstream).collect() }
+    }
+}
+
+impl Attempt {
+    /// Milliseconds in which the client has to have its answer.
+    fn patience(&self, timeout: u32) -> u32 {
+        self.patience.min(timeout)
+    }
+
+    /// Why a batch was not accepted, and how much of it was.
+    fn told<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.delivered {
+            0 => text.into(),
+            spans => format!(
+                "{text}; {spans} of its spans went ahead in another request and have arrived: whoever sends the batch again \
+                 sends those twice"
+            )
+            .into(),
+        }
     }
 }
 

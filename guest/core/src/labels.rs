@@ -63,6 +63,14 @@ label!(
 );
 
 label!(
+    /// Why a request was answered without having been sent.
+    Unsent, "reason", {
+        Away => "away",
+        Waited => "waited",
+    }
+);
+
+label!(
     /// Where a resource's `app.host.ip` came from.
     Found, "from", {
         Kept => "kept",

@@ -1,6 +1,8 @@
 //! What of a configuration is the proxy's to do, and not this module's.
 
-use podstamp_core::config::{self, Compression, Config, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry};
+use podstamp_core::config::{
+    self, Compression, Config, DEFAULT_PATIENCE, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry,
+};
 use podstamp_core::exchange::{Notice, Signal};
 use podstamp_core::labels::Label as _;
 
@@ -52,6 +54,11 @@ fn notices(config: &Config) -> Vec<Notice> {
         config.upstream.connections.is_some().then(|| {
             let why = "connections are the cluster's: see its circuit_breakers";
             ("podstamp.upstream.connections".to_owned(), why)
+        }),
+        (config.upstream.patience != DEFAULT_PATIENCE).then(|| {
+            let why =
+                "how long a client waits is the route's timeout, and which hosts are away the cluster's outlier_detection";
+            ("podstamp.upstream.patience".to_owned(), why)
         }),
         config.strict_ports.then(|| {
             let why = "which protocol comes in where is the proxy's to say, by its listeners";

@@ -66,6 +66,8 @@ async fn prepare(calls: &Calls, peer: IpAddr, first: u8) {
 
 async fn conclude(calls: &Calls, peer: IpAddr, first: u8) {
     let attempt = Attempt {
+        patience: u32::MAX,
+        delivered: 0,
         signal: Signal::Traces,
         upstream: 0,
         encoding: Encoding::Protobuf,

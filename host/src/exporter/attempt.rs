@@ -65,6 +65,11 @@ impl Broken {
         }
     }
 
+    /// Whether there is a response whose headers are too many or too long: over hyper's 100, or over its buffer of 408 KiB.
+    pub(super) fn is_oversized(&self) -> bool {
+        matches!(self, Self::Send(error) | Self::Receive(error) if error.is_parse_too_large())
+    }
+
     /// Why the upstream's TLS refused the connection, though the request was on its way already.
     fn refused_by_tls(&self, tls: &tls::Client) -> Option<String> {
         match self {

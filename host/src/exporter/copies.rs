@@ -2,15 +2,17 @@
 //! counted.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange;
+use podstamp_core::exchange::{self, Mended, Outbound, Report, Verdict};
 use podstamp_core::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-use super::{Batch, Exporter, Instruments, Sent};
+use super::{Batch, Exporter, Instruments, Sent, Waiting};
 use crate::drain::Draining;
+use crate::filter::{Failure, Incoming};
 use crate::metrics::{Copied, CopyCounters};
 use crate::settings::Copy;
 
@@ -28,15 +30,19 @@ struct Queue {
 /// Dropped without having been delivered, it counts as lost.
 struct Job {
     batch: Batch,
+    /// What it was made of.
+    incoming: Incoming,
     to: exchange::Upstream,
     counters: CopyCounters,
+    /// Of its spans that were not delivered.
     outcome: Copied,
+    delivered: AtomicU32,
     _room: OwnedSemaphorePermit,
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.counters.add(self.outcome, self.batch.spans);
+        self.counters.add(self.outcome, self.batch.spans, (*self.delivered.get_mut()).into());
     }
 }
 
@@ -53,10 +59,11 @@ impl Copies {
         Ok(Self { queues: (1..).zip(copies).map(queue).collect::<Result<_, _>>()? })
     }
 
-    /// Queues `batch` for each of `upstreams`, in the order of the exporters. Never waits.
-    pub(crate) fn offer(&self, batch: &Batch, upstreams: Vec<exchange::Upstream>) {
+    /// Queues `batch`, made of `incoming`, for each of `upstreams`, in the order of the exporters. Never waits.
+    pub(crate) fn offer(&self, batch: &Batch, incoming: &Incoming, upstreams: Vec<exchange::Upstream>) {
         for (queue, to) in self.queues.iter().zip(upstreams) {
-            queue.offer(batch.clone(), to);
+            let incoming = Incoming { gzip: None, ..incoming.clone() };
+            queue.offer(batch.clone(), incoming, to);
         }
     }
 }
@@ -79,15 +86,16 @@ impl Queue {
         Ok(Self { jobs, room: Arc::new(Semaphore::new(ROOM)), counters })
     }
 
-    fn offer(&self, batch: Batch, to: exchange::Upstream) {
+    fn offer(&self, batch: Batch, incoming: Incoming, to: exchange::Upstream) {
         let bytes = batch.original.len() as u64 + batch.pieces.len();
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let spans = batch.spans;
         let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(blocks) else {
-            return self.counters.add(Copied::Dropped, spans);
+            return self.counters.add(Copied::Dropped, spans, 0);
         };
         let counters = self.counters.clone();
-        let job = Job { batch, to, counters, outcome: Copied::Dropped, _room: room };
+        let (outcome, delivered) = (Copied::Dropped, AtomicU32::new(0));
+        let job = Job { batch, incoming, to, counters, outcome, delivered, _room: room };
         // A job that does not fit is dropped here, and counts itself.
         drop(self.jobs.try_send(job));
     }
@@ -114,14 +122,14 @@ async fn next(queued: &Mutex<Receiver<Job>>, draining: &Draining) -> Option<Job>
 }
 
 async fn deliver(exporter: &Exporter, job: &mut Job) {
-    let to = std::mem::take(&mut job.to);
     job.outcome = Copied::Failed;
-    let sent = exporter.send(&job.batch, to).await;
-    if let Ok(Sent::Mended(_)) = sent {
-        exporter.instruments.notices.warn("copy-not-mended", || {
-            "a copy has text that is not UTF-8, on which its upstream closes: podstamp.guard.check: full mends it beforehand".to_owned()
-        });
-    }
+    let sent = match send(exporter, job).await {
+        Ok(Sent::Mended(mended)) => match mend(exporter, job, mended).await {
+            Ok(()) => send(exporter, job).await,
+            Err(failure) => Err(failure),
+        },
+        sent => sent,
+    };
     if let Ok(Sent::Answer(answer)) = sent {
         if let Some(mut notice) = answer.notice {
             // Its own rate limit: the same fault of another upstream is another fault.
@@ -132,6 +140,27 @@ async fn deliver(exporter: &Exporter, job: &mut Job) {
             job.outcome = Copied::Delivered;
         }
     }
+}
+
+async fn send(exporter: &Exporter, job: &Job) -> Result<Sent, Failure> {
+    let waiting = Waiting { until: None, delivered: &job.delivered };
+    exporter.send(&job.batch, job.to.clone(), waiting).await
+}
+
+/// Puts what is prepared of `mended` in the place of the batch on which the upstream has closed.
+async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), Failure> {
+    let Instruments { calls, metrics, .. } = &exporter.instruments;
+    let Mended { body, texts } = mended;
+    metrics.met(&Report { texts_mended: texts, ..Report::default() });
+    let incoming = Incoming { body: body.into(), gzip: None, ..job.incoming.clone() };
+    let (incoming, prepared) = calls.prepare(job.batch.peer, incoming).await?;
+    if let Verdict::Forward(Outbound { content, parts, encoding, .. }) = prepared.verdict {
+        let spans = prepared.report.spans;
+        job.batch = Batch::new(job.batch.peer, incoming.body, None, content, parts, encoding, spans)
+            .map_err(Failure::InvalidAnswer)
+            .inspect_err(|failure| calls.failed(failure))?;
+    }
+    Ok(())
 }
 
 /// Requests, as in the Collector's `sending_queue`.

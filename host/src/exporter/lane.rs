@@ -3,6 +3,7 @@
 //! deepflow-agent gets one connection. What waits while a request is on its way goes in the next one together: export
 //! requests concatenate.
 
+mod breaker;
 mod driver;
 mod group;
 mod job;
@@ -10,16 +11,19 @@ mod lanes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, timeout_at};
+use podstamp_core::exchange::{Level, Notice};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::Broken;
 use super::load::MAX_MEMORY_IN_FLIGHT;
 use super::sending::Sending;
 use crate::filter::Ended;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Unsent};
 use crate::notices::Notices;
+use breaker::{Breaker, Refused};
 use driver::Driver;
 use group::Group;
 use job::Job;
@@ -30,13 +34,17 @@ pub(crate) use lanes::Lanes;
 pub(super) struct Lane {
     /// Connections at a time; none: any number, and nothing is merged.
     limit: Option<usize>,
+    /// How long clients wait.
+    patience: Duration,
     state: Mutex<State>,
+    /// Whether the upstream is known to be away, for those who wait for another attempt.
+    away: watch::Sender<bool>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
-#[derive(Default)]
 struct State {
+    breaker: Breaker,
     /// By the order in which they came.
     waiting: BTreeMap<u64, Job>,
     next: u64,
@@ -47,6 +55,8 @@ struct State {
     /// Requests on their way, and what they take of the upstream's memory.
     sending: usize,
     memory: u64,
+    /// Those of them that have taken longer than clients wait.
+    silent: usize,
     /// Nobody can send here any more.
     is_closed: bool,
 }
@@ -62,24 +72,96 @@ enum Turn {
 }
 
 impl Lane {
-    fn new(limit: Option<usize>, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
-        Self { limit, state: Mutex::default(), metrics, notices }
+    fn new(limit: Option<usize>, patience: Duration, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
+        let state = Mutex::new(State::new(patience));
+        Self { limit, patience, state, away: watch::Sender::new(false), metrics, notices }
     }
 
-    /// Sends once, and says how that ended. `deadline`: until when a response may come, and the client waits. One that
-    /// goes away takes its request out of the queue.
-    pub(super) async fn send(self: &Arc<Self>, sending: &Arc<Sending>, deadline: Instant) -> Ended {
-        let begun = Instant::now();
+    /// Sends once, and says how that ended. `deadline`: until when a response may come; `until`: until when the client
+    /// waits. One that goes away takes its request out of the queue.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        sending: &Arc<Sending>,
+        deadline: Instant,
+        until: Instant,
+    ) -> Ended {
+        if sending.has_client()
+            && let Some(Refused { reason, after }) = self.refuse()
+        {
+            self.metrics.unsent(Unsent::Away);
+            return Ended::Away { reason, after: u32::try_from(after.as_millis()).unwrap_or(u32::MAX) };
+        }
         let (reply, ended) = oneshot::channel();
         let ticket = self.enter(Job::new(Arc::clone(sending), deadline, reply));
         let place = Place { lane: self, ticket };
-        match timeout_at(deadline, ended).await {
+        match timeout_at(until, ended).await {
             Ok(ended) => ended.unwrap_or_else(|_| Ended::Closed(sending.original.clone())),
             Err(_) if place.leave() => {
-                Ended::NotConnected(format!("not within {} ms", (deadline - begun).as_millis()))
+                if sending.has_client() {
+                    self.metrics.unsent(Unsent::Waited);
+                }
+                Ended::Waited
             }
             Err(_) => Ended::TimedOut,
         }
+    }
+
+    /// Waits for the time of another attempt, or until there is no use in one.
+    pub(super) async fn pause(&self, sending: &Sending, wait: Duration) {
+        let mut away = self.away.subscribe();
+        tokio::select! {
+            () = sleep(wait) => (),
+            // The lane lasts as long as this.
+            _ = away.wait_for(|away| *away), if sending.has_client() => (),
+        }
+    }
+
+    /// Whether the upstream is known to be away.
+    fn is_away(&self) -> bool {
+        self.lock().breaker.is_open()
+    }
+
+    /// Whether there is no use in sending now.
+    fn refuse(&self) -> Option<Refused> {
+        let mut state = self.lock();
+        let is_stuck = self.limit.is_some_and(|limit| state.silent >= limit);
+        state.breaker.refuse(Instant::now(), is_stuck)
+    }
+
+    /// An attempt that `begun` has not reached the upstream, for that reason.
+    fn failed(&self, sending: &Sending, begun: Instant, reason: &str) {
+        let opens = self.lock().breaker.failed(begun, Instant::now(), reason, fastrand::f64());
+        if opens {
+            self.away.send_replace(true);
+            self.notices.warn("upstream-away", || {
+                format!(
+                    "{} is away: nobody has reached it for {} ms ({reason}). Until it is back, requests get 503 at once, but for \
+                     one every few seconds that tries it",
+                    sending.uri,
+                    self.patience.as_millis(),
+                )
+            });
+        }
+    }
+
+    /// The upstream gave a sign of life.
+    fn reached(&self, sending: &Sending) {
+        let closes = self.lock().breaker.reached(Instant::now());
+        if closes {
+            self.away.send_replace(false);
+            let message = format!("{} is back", sending.uri);
+            self.notices.emit(&Notice { level: Level::Info, key: "upstream-back".into(), message });
+        }
+    }
+
+    /// A request on its way takes longer than clients wait.
+    fn fell_silent(&self) {
+        self.lock().silent += 1;
+    }
+
+    /// It does not any more.
+    fn is_heard(&self) {
+        self.lock().silent -= 1;
     }
 
     /// Requests that wait.
@@ -188,6 +270,20 @@ impl Lane {
 }
 
 impl State {
+    fn new(patience: Duration) -> Self {
+        Self {
+            breaker: Breaker::new(patience),
+            waiting: BTreeMap::new(),
+            next: 0,
+            drivers: 0,
+            parked: Vec::new(),
+            sending: 0,
+            memory: 0,
+            silent: 0,
+            is_closed: false,
+        }
+    }
+
     /// Whether the upstream has memory for one more.
     fn has_room(&self, sending: &Sending) -> bool {
         self.sending == 0 || self.memory.saturating_add(sending.load.memory()) <= MAX_MEMORY_IN_FLIGHT

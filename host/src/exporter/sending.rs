@@ -33,6 +33,8 @@ pub(super) struct Way {
     pub(super) tls: Option<Arc<tls::Client>>,
     /// How much of it goes in one request.
     pub(super) most: Most,
+    /// Whether what it sends is no copy.
+    pub(super) has_client: bool,
 }
 
 /// Where to, and with which headers.
@@ -77,6 +79,11 @@ impl Sending {
 
     pub(super) fn is_https(&self) -> bool {
         self.uri.scheme_str() == Some("https")
+    }
+
+    /// Whether somebody waits for its answer: nobody does for a copy's.
+    pub(super) fn has_client(&self) -> bool {
+        self.way.has_client
     }
 
     /// Whether the bodies of both may go in one request.

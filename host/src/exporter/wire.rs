@@ -98,7 +98,11 @@ impl Wire {
         let exchange = async { read(response.await.map_err(Broken::Send)?).await };
         let exchanged = timeout_at(deadline, drive(connection, exchange)).await;
         self.used = true;
-        exchanged.unwrap_or_else(|_| Err(Broken::Late(deadline - begun)))
+        match exchanged {
+            Ok(Err(broken)) if broken.is_oversized() => Ok(Ended::Oversized),
+            Ok(exchanged) => exchanged,
+            Err(_) => Err(Broken::Late(deadline - begun)),
+        }
     }
 
     /// Ends it while a request may still be worked on, and returns once the other side has ended it too: then it does

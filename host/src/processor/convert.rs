@@ -20,8 +20,9 @@ impl From<exchange::Attempt> for wit::Attempt {
             exchange::Encoding::Json => types::Encoding::Json,
             exchange::Encoding::Grpc => types::Encoding::Grpc,
         };
-        let exchange::Attempt { signal, upstream, number, elapsed, random, .. } = attempt;
-        Self { signal: signal.into(), upstream, encoding, number, elapsed, random }
+        let exchange::Attempt { signal, upstream, number, elapsed, patience, delivered, random, .. } =
+            attempt;
+        Self { signal: signal.into(), upstream, encoding, number, elapsed, patience, delivered, random }
     }
 }
 

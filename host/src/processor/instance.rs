@@ -139,6 +139,8 @@ impl Instance {
                 wit::Outcome::Response(wit::Response { status: *status, headers: &headers, body })
             }
             Ended::NotConnected(reason) => wit::Outcome::NotConnected(reason),
+            Ended::Away { reason, after } => wit::Outcome::Away(wit::Away { reason, after: *after }),
+            Ended::Waited => wit::Outcome::Waited,
             Ended::Closed(body) => wit::Outcome::Closed(body),
             Ended::TimedOut => wit::Outcome::TimedOut,
             Ended::Oversized => wit::Outcome::Oversized,

@@ -3,6 +3,8 @@
 //! The frame is read here rather than by tonic, whose decoder inflates on the async workers, holds no room for what comes
 //! out, knows no snappy, and copies the message once more than the filter needs.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -42,6 +44,25 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Unreadable> {
     }
 }
 
+/// How long the client waits (gRPC's PROTOCOL-HTTP2, Timeout): up to eight digits and a unit. One that makes no sense is none.
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(3600 * count)),
+        "M" => Some(Duration::from_secs(60 * count)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
 /// The filter's answer on the wire: a message and trailers, or trailers only where it failed.
 pub(super) fn respond(answer: Answer) -> Response<Body> {
     let mut headers = response::headers(answer.headers);
@@ -74,6 +95,7 @@ fn framed(message: &[u8]) -> Bytes {
 
 const TYPE: &str = "application/grpc";
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -95,6 +117,32 @@ mod tests {
             assert!(!is_grpc(&headers(CONTENT_TYPE, no)), "{no}");
         }
         assert!(!is_grpc(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_client_says_how_long_it_waits() {
+        for (text, expected) in [
+            ("10S", Some(Duration::from_secs(10))),
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("100m", Some(Duration::from_millis(100))),
+            ("100000u", Some(Duration::from_millis(100))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("100000000n", None),
+            ("10", None),
+            ("S", None),
+            ("", None),
+            ("+1S", None),
+            ("1.5S", None),
+            ("1s", None),
+            ("1 S", None),
+        ] {
+            assert_eq!(timeout(&headers(TIMEOUT, text)), expected, "{text}");
+        }
+        assert_eq!(timeout(&HeaderMap::new()), None);
+        let bytes = HeaderValue::from_bytes(b"1\xff").unwrap();
+        assert_eq!(timeout(&HeaderMap::from_iter([(TIMEOUT, bytes)])), None);
     }
 
     #[test]

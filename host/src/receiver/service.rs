@@ -9,6 +9,7 @@ use hyper::body;
 use podstamp_core::exchange::{Answer, Encoding, Header};
 use podstamp_core::export::frame;
 use podstamp_core::signal::Signal;
+use tokio::time;
 
 use super::body::collect;
 use super::client::Client;
@@ -87,6 +88,9 @@ async fn take(
     client: &Client,
     encoding: Encoding,
 ) -> Result<Answer, Refusal> {
+    // Whoever sends by gRPC says how long it waits; the answer takes some time as well.
+    let patience = (encoding == Encoding::Grpc).then(|| grpc::timeout(&head.headers)).flatten();
+    let until = patience.map(|patience| time::Instant::now() + patience.mul_f64(0.9));
     let Receiver { shared, .. } = receiver;
     let limits = &shared.limits;
     let (signal, framing) = Framing::of(receiver, head, encoding)?;
@@ -118,7 +122,7 @@ async fn take(
     shared.metrics.received(received, body.len());
     let (path, now) = (head.uri.path().to_owned(), clock::now());
     let incoming = Incoming { signal, path, peer: client.address(), headers, body, now, gzip };
-    shared.relay.handle(peer.address(), incoming).await.map_err(Refusal::Filter)
+    shared.relay.handle(peer.address(), incoming, until).await.map_err(Refusal::Filter)
 }
 
 /// What lies around the request in a body, and how long it may be without that.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use podstamp::filter::Ended;
 use podstamp::settings::Copy;
 use podstamp_agent::Gate;
-use podstamp_core::exchange::{Content, Next, Outbound, Upstream as To, Verdict};
+use podstamp_core::exchange::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
 use tokio::time::timeout;
 
 use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, outbound, post};
@@ -70,6 +71,61 @@ async fn the_filter_is_told_whose_attempt_it_was() {
     assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"x")).await.status, 200);
     setup.shows(r#"podstamp_copied_spans_total{upstream="busy",outcome="delivered"} 3"#).await;
     assert_eq!(busy.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_copy_on_which_its_upstream_closes_is_mended_like_the_first_exporters() {
+    let first = Upstream::accepting().await;
+    let strict = Upstream::new(|_, request| match &request.body[..] {
+        b"bad\xff" => Reaction::Close,
+        _ => Reaction::answer(200, ""),
+    })
+    .await;
+    let (url, copy) = (first.url(), To { url: strict.url(), headers: Vec::new(), timeout: 60_000 });
+    let fake = Fake::answering(move |incoming| {
+        // What is prepared anew is the same request, but for its body.
+        assert!(incoming.headers.iter().any(|header| header.name == "x-forwarded-for"), "{incoming:?}");
+        let outbound = outbound(&url, Content::Unchanged);
+        Ok(Verdict::Forward(Outbound { copies: vec![copy.clone()], ..outbound }))
+    })
+    .concluding(|attempt, ended| match ended {
+        Ended::Closed(body) => {
+            assert_eq!(attempt.upstream, 1);
+            let body = body.iter().map(|byte| if *byte == 0xff { b'?' } else { *byte }).collect();
+            Ok(Next::Mend(Mended { body, texts: 1 }))
+        }
+        Ended::Response { status, .. } => Ok(Next::Answer(answer(*status, ""))),
+        other => panic!("{other:?}"),
+    });
+    let setup = with_copies(fake, &["strict"]).await;
+    let request = post("/v1/traces", "x-forwarded-for: 10.1.2.3\r\n", b"bad\xff");
+    assert_eq!(setup.client().await.ask(request).await.status, 200);
+    setup.shows(r#"podstamp_copied_spans_total{upstream="strict",outcome="delivered"} 3"#).await;
+    setup.shows(r#"podstamp_guard_repairs_total{rule="text_mended"} 1"#).await;
+    let bodies = |upstream: &Upstream| -> Vec<_> {
+        upstream.requests().into_iter().map(|request| request.body).collect()
+    };
+    assert_eq!(bodies(&first), [b"bad\xff"]);
+    assert_eq!(bodies(&strict), [b"bad\xff", b"bad?"]);
+}
+
+#[tokio::test]
+async fn of_a_copy_in_parts_what_arrived_counts_as_delivered() {
+    let first = Upstream::accepting().await;
+    let busy =
+        Upstream::new(|_, request| Reaction::answer(if request.body == b"two" { 503 } else { 200 }, ""))
+            .await;
+    let (url, copy) = (first.url(), To { url: busy.url(), headers: Vec::new(), timeout: 60_000 });
+    let fake = Fake::answering(move |_| {
+        let part = |end, spans| Part { end, spans, memory: 1 };
+        let parts = vec![part(3, 1), part(6, 2)];
+        let outbound = outbound(&url, Content::Unchanged);
+        Ok(Verdict::Forward(Outbound { copies: vec![copy.clone()], parts, ..outbound }))
+    });
+    let setup = with_copies(fake, &["busy"]).await;
+    assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"onetwo")).await.status, 200);
+    setup.shows(r#"podstamp_copied_spans_total{upstream="busy",outcome="failed"} 2"#).await;
+    setup.shows(r#"podstamp_copied_spans_total{upstream="busy",outcome="delivered"} 1"#).await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod draining;
 mod grpc;
 mod lane;
 mod limits;
+mod patience;
 mod peers;
 mod receiving;
 mod sending;

@@ -189,6 +189,19 @@ async fn a_response_over_4_mib_is_not_read() {
 }
 
 #[tokio::test]
+async fn a_response_with_too_many_or_too_long_headers_is_told_as_too_large() {
+    for headers in ["x: y\r\n".repeat(101), format!("x: {}\r\n", "y".repeat(1_000_000))] {
+        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{headers}\r\n");
+        let upstream =
+            Upstream::new(move |_, _| Reaction::WriteAndClose(response.clone().into_bytes())).await;
+        let setup = Setup::new(Fake::forwarding(upstream.url())).await;
+        let response = setup.client().await.ask(post("/v1/traces", "", b"body")).await;
+        assert_eq!((response.status, response.text()), (500, "oversized"), "{} bytes", headers.len());
+        setup.shows("podstamp_upstream_attempts_total{outcome=\"oversized\"} 1").await;
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_comes_before_the_body_is_read_counts() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -189,8 +189,9 @@ fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the
     }
     let silent = StandIn::silent();
     for (upstream, answered) in [(silent.url(), 504), (absent_agent(), 503)] {
-        let served = Setup::load_balancer(&upstream).unretried().impatient().serve();
         for encoding in Encoding::BOTH {
+            // One each: whoever comes after an upstream was silent for so long is told at once.
+            let served = Setup::load_balancer(&upstream).unretried().impatient().serve();
             let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
             is_status(&answer, answered, encoding);
         }

@@ -81,8 +81,16 @@ impl Pair {
         self.account("prepare", given);
 
         let encoding = if is_json { Encoding::Json } else { Encoding::Protobuf };
-        let attempt =
-            Attempt { signal: Signal::Traces, upstream: 0, encoding, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt {
+            patience: u32::MAX,
+            delivered: 0,
+            signal: Signal::Traces,
+            upstream: 0,
+            encoding,
+            number: 1,
+            elapsed: 0,
+            random: 0,
+        };
         let expected = self.native.conclude(&attempt, &Outcome::Closed(body));
         let next = self.guest.conclude(attempt, &Ended::Closed(body.clone())).expect("the guest answers");
         assert!(next == expected, "{next:#?}\ninstead of {expected:#?}");

@@ -100,6 +100,8 @@ pub fn prepare(data: &[u8]) {
             encoding: Encoding::Protobuf,
             number: 1,
             elapsed: 0,
+            patience: u32::MAX,
+            delivered: 0,
             random: 0,
         };
         let next = filter.conclude(&attempt, &Outcome::Closed(body));

@@ -3,10 +3,19 @@
 use super::node::Node;
 
 /// What holds for all upstreams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Connections at a time to each upstream; 0: any number. None: as its kind of upstream needs it.
     pub connections: Option<u32>,
+    /// Milliseconds in which a client gets its answer, whatever the upstream does, and after which an upstream that nobody
+    /// reaches is away; 0: as long as the exporter's timeout.
+    pub patience: u32,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self { connections: None, patience: DEFAULT_PATIENCE }
+    }
 }
 
 impl Upstream {
@@ -20,10 +29,16 @@ impl Upstream {
 
 pub(crate) fn read(node: &Node<'_>) -> Upstream {
     let mut section = node.section();
-    let upstream = Upstream { connections: section.take("connections").count() };
+    let upstream = Upstream {
+        connections: section.take("connections").count(),
+        patience: section.take("patience").duration().unwrap_or(DEFAULT_PATIENCE),
+    };
     section.close();
     upstream
 }
+
+/// SDKs wait for 10 s, and who has gone hears of no other try.
+pub const DEFAULT_PATIENCE: u32 = 8_000;
 
 #[cfg(test)]
 mod tests {
@@ -45,14 +60,19 @@ mod tests {
             let read = read(&Node::root(&document, &findings));
             assert_eq!(read.connections(guarded), expected, "{document}");
         }
+        let patience = |document| read(&Node::root(&document, &findings)).patience;
+        assert_eq!(patience(json!(null)), DEFAULT_PATIENCE);
+        assert_eq!(patience(json!({"patience": null})), DEFAULT_PATIENCE);
+        assert_eq!(patience(json!({"patience": "0s"})), 0);
+        assert_eq!(patience(json!({"patience": "20s"})), 20_000);
         assert_eq!(findings.conclude(), Ok(vec![]));
     }
 
     #[test]
     fn what_is_no_number_or_no_key_is_a_fault() {
         let findings = Findings::default();
-        read(&Node::root(&json!({"connections": "many", "connection": 1}), &findings));
+        read(&Node::root(&json!({"connections": "many", "patience": 8, "connection": 1}), &findings));
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
-        assert_eq!(paths, ["connections", "connection"]);
+        assert_eq!(paths, ["connections", "patience", "connection"]);
     }
 }

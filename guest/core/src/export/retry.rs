@@ -6,7 +6,7 @@ use crate::exchange::{Attempt, Header};
 /// How many milliseconds to wait before the next attempt; none if there is to be none.
 ///
 /// The wait is the longer of the back-off and of what the upstream asked for, and the next attempt has to begin within
-/// the exporter's timeout: the client waits for its answer meanwhile.
+/// the exporter's timeout and the client's patience: it waits for its answer meanwhile.
 pub(super) fn wait(exporter: &Exporter, attempt: &Attempt, asked: Option<u32>) -> Option<u32> {
     let retry = &exporter.retry;
     if !retry.enabled {
@@ -20,7 +20,7 @@ pub(super) fn wait(exporter: &Exporter, attempt: &Attempt, asked: Option<u32>) -
     let wait = ((interval * jitter).max(0.0) as u32).max(asked.unwrap_or(0));
     let then = attempt.elapsed.saturating_add(wait);
     let patient = retry.max_elapsed_time == 0 || then <= retry.max_elapsed_time;
-    (patient && then < exporter.timeout).then_some(wait)
+    (patient && then < exporter.timeout.min(attempt.patience)).then_some(wait)
 }
 
 /// Milliseconds that a response's Retry-After asks to wait: seconds, or a date, which is read against the response's own

@@ -42,7 +42,16 @@ fn without_retry() -> Filter {
 }
 
 fn first(encoding: Encoding) -> Attempt {
-    Attempt { signal: Signal::Traces, upstream: 0, encoding, number: 1, elapsed: 20, random: 1 << 31 }
+    Attempt {
+        signal: Signal::Traces,
+        upstream: 0,
+        encoding,
+        number: 1,
+        elapsed: 20,
+        patience: u32::MAX,
+        delivered: 0,
+        random: 1 << 31,
+    }
 }
 
 fn response<'a>(status: u16, headers: &'a [Header], body: &'a [u8]) -> Outcome<'a> {
@@ -498,17 +507,63 @@ fn an_upstream_that_does_not_answer_or_answers_too_much_is_told_apart() {
     assert_eq!(&*given.notice.unwrap().key, "upstream-oversized");
 }
 
+#[test]
+fn an_upstream_that_is_away_is_told_to_the_client_at_once_and_a_copy_waits_for_it() {
+    let away = Outcome::Away { reason: "connection refused", after: 1_500 };
+    let given = answer(filter().conclude(&first(Encoding::Protobuf), &away));
+    assert_eq!((given.status, status(&given).code, header(&given, "retry-after")), (503, 14, Some("2")));
+    assert_eq!(given.notice, None, "one line for all of them is the host's");
+    let document = json!({
+        "exporters": {
+            "otlphttp": {"traces_endpoint": URL},
+            "otlphttp/copy": {"endpoint": "http://copy", "retry_on_failure": {"initial_interval": "1ms"}},
+        },
+        "service": {"pipelines": {"traces": {"exporters": ["otlphttp", "otlphttp/copy"]}}},
+    });
+    let copy = Attempt { upstream: 1, ..first(Encoding::Protobuf) };
+    assert_eq!(Filter::configure(&document).unwrap().conclude(&copy, &away), Next::Retry(1_500));
+}
+
+#[test]
+fn nothing_is_tried_again_beyond_the_clients_patience() {
+    let filter = filter_with(
+        &json!({"retry_on_failure": {"initial_interval": "2s", "randomization_factor": 0}}),
+        &json!({}),
+    );
+    let refused = Outcome::NotConnected("refused");
+    let after = |elapsed, patience| {
+        filter.conclude(&Attempt { elapsed, patience, ..first(Encoding::Protobuf) }, &refused)
+    };
+    assert_eq!(after(1_000, 3_001), Next::Retry(2_000));
+    assert_eq!(answer(after(1_000, 3_000)).status, 503);
+}
+
+#[test]
+fn what_was_delivered_ahead_is_told_with_what_the_upstream_did_not_take() {
+    let attempt = Attempt { delivered: 12, ..first(Encoding::Protobuf) };
+    let filter = without_retry();
+    for outcome in [
+        response(503, &[], b""),
+        response(400, &[], b""),
+        response(404, &[], b""),
+        response(401, &[], b""),
+        Outcome::NotConnected("refused"),
+        Outcome::Away { reason: "refused", after: 1 },
+        Outcome::Waited,
+        Outcome::Closed(BODY),
+        Outcome::TimedOut,
+        Outcome::Oversized,
+    ] {
+        let given = answer(filter.conclude(&attempt, &outcome));
+        let message = status(&given).message;
+        assert!(message.contains("12 of its spans went ahead"), "{outcome:?}: {message}");
+    }
+}
+
 /// Milliseconds that a filter waits, if it tries again.
 fn wait(filter: &Filter, number: u32, elapsed: u32, random: u32, retry_after: Option<&str>) -> Option<u32> {
     let headers: Vec<_> = retry_after.iter().map(|value| Header::new("retry-after", value)).collect();
-    let attempt = Attempt {
-        signal: Signal::Traces,
-        upstream: 0,
-        encoding: Encoding::Protobuf,
-        number,
-        elapsed,
-        random,
-    };
+    let attempt = Attempt { number, elapsed, random, ..first(Encoding::Protobuf) };
     match filter.conclude(&attempt, &response(503, &headers, b"")) {
         Next::Retry(wait) => Some(wait),
         _ => None,
@@ -643,7 +698,7 @@ fn g2_only_what_may_succeed_later_has_a_code_that_clients_try_again() {
         let retry =
             details.iter().flat_map(|status| &status.details).any(|any| any.type_url.ends_with("RetryInfo"));
         // RESOURCE_EXHAUSTED with it would be tried again.
-        assert_eq!(retry, expected == "14", "{outcome:?}");
+        assert_eq!(retry, ["4", "14"].contains(&expected), "{outcome:?}");
         assert!(given.body.is_empty());
     }
 }

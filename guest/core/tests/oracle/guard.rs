@@ -238,7 +238,16 @@ proptest! {
             body[at] = byte;
         }
         let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
-        let attempt = Attempt { signal: Signal::Traces, upstream: 0, encoding: Encoding::Protobuf, number: 1, elapsed: 0, random: 0 };
+        let attempt = Attempt {
+            signal: Signal::Traces,
+            upstream: 0,
+            encoding: Encoding::Protobuf,
+            number: 1,
+            elapsed: 0,
+            patience: u32::MAX,
+            delivered: 0,
+            random: 0,
+        };
         let is_text = diagnose(&body).is_err_and(|fault| fault.kind == FaultKind::Utf8);
         match filter.conclude(&attempt, &Outcome::Closed(&body)) {
             Next::Mend(mended) => {

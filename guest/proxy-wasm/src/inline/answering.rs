@@ -176,6 +176,8 @@ impl Exchange {
             encoding: self.encoding(),
             number: 1,
             elapsed: u32::MAX,
+            patience: u32::MAX,
+            delivered: 0,
             random: 0,
         };
         match self.plugin.filter().conclude(&attempt, outcome) {

@@ -111,6 +111,8 @@ impl Copies {
             encoding: Encoding::Protobuf,
             number: job.attempts,
             elapsed: milliseconds(now.saturating_sub(job.begun)),
+            patience: u32::MAX,
+            delivered: 0,
             random: self.random(now),
         };
         match plugin.filter().conclude(&attempt, outcome) {

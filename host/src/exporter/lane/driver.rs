@@ -1,5 +1,6 @@
 //! What takes requests from the queue to one connection.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Driver {
     wire: Option<Wire>,
     /// What the request on its way takes of the upstream's memory.
     on_its_way: Option<u64>,
+    /// Whether it has taken longer than clients wait.
+    is_silent: bool,
     has_left: bool,
 }
 
@@ -36,7 +39,7 @@ struct Exchanged {
 
 impl Driver {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, wire: None, on_its_way: None, has_left: false }
+        Self { lane, wire: None, on_its_way: None, is_silent: false, has_left: false }
     }
 
     /// Sends until there has been nothing to send for a while.
@@ -83,6 +86,7 @@ impl Driver {
         if is_late && let Some(wire) = self.wire.take() {
             wire.close().await;
         }
+        self.speak();
     }
 
     /// Whether it was broken off because it took too long.
@@ -101,7 +105,12 @@ impl Driver {
         }
         match result {
             Ok(ended) => {
-                group.tell(|_| ended.clone());
+                let counts = group.sending().has_client()
+                    && matches!(ended, Ended::Response { status: 200..=299, .. });
+                let unheard = group.tell(|_| ended.clone());
+                if counts {
+                    self.lane.metrics.unheard(unheard);
+                }
                 false
             }
             Err(broken) => {
@@ -127,6 +136,10 @@ impl Driver {
             Err(broken) => {
                 tracing::debug!(url = %sending.uri, error = %broken, "no connection");
                 self.attempted(sending, Attempted::NotConnected, begun);
+                // A copy's TLS is its own, and so is what is wrong with it.
+                if sending.has_client() {
+                    self.lane.failed(sending, begun, &broken.to_string());
+                }
                 return Err(broken);
             }
         }
@@ -143,7 +156,27 @@ impl Driver {
         let body = OutboundBody::new(pieces.clone());
         let started = body.started();
         let was_used = wire.is_used();
-        let result = wire.exchange(sending, body, group.deadline()).await;
+        let result = {
+            let mut exchange = pin!(wire.exchange(sending, body, group.deadline()));
+            match timeout(self.lane.patience, &mut exchange).await {
+                Ok(result) => result,
+                Err(_) => {
+                    // It is waited for all the same: the agent may work on it, and another one beside it may end the agent.
+                    if !std::mem::replace(&mut self.is_silent, true) {
+                        self.lane.fell_silent();
+                    }
+                    let reason = format!("no answer for {} ms", self.lane.patience.as_millis());
+                    self.lane.failed(sending, begun, &reason);
+                    exchange.await
+                }
+            }
+        };
+        match &result {
+            Err(broken @ Broken::Late(_)) => {
+                self.lane.failed(sending, begun, &format!("no answer: {broken}"))
+            }
+            _ => self.lane.reached(sending),
+        }
         let is_stale = was_used && !wire.has_heard() && matches!(result, Err(Broken::Send(_)));
         let keeps = matches!(result, Ok(Ended::Response { .. }) | Err(Broken::Late(_)));
         if !keeps {
@@ -151,7 +184,7 @@ impl Driver {
         }
         let started = started.is_set();
         let Lane { metrics, notices, .. } = &*self.lane;
-        if started && sending.exporter == 0 {
+        if started && sending.has_client() {
             metrics.sent(pieces.len());
             metrics.merged(group.len());
         }
@@ -174,8 +207,15 @@ impl Driver {
 
     /// Copies are counted apart: what they meet is no fault of the upstream that clients wait for.
     fn attempted(&self, sending: &Sending, attempted: Attempted, begun: Instant) {
-        if sending.exporter == 0 {
+        if sending.has_client() {
             self.lane.metrics.attempted(attempted, begun.elapsed());
+        }
+    }
+
+    /// No request keeps the connection without an answer any more.
+    fn speak(&mut self) {
+        if std::mem::take(&mut self.is_silent) {
+            self.lane.is_heard();
         }
     }
 
@@ -190,6 +230,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.arrive();
+        self.speak();
         if !self.has_left {
             self.lane.lost();
         }
@@ -209,7 +250,7 @@ fn is_refused(result: &Result<Ended, Broken>) -> bool {
 fn label(ended: &Ended) -> Attempted {
     match ended {
         Ended::Response { status, .. } => Attempted::with(*status),
-        Ended::NotConnected(_) => Attempted::NotConnected,
+        Ended::NotConnected(_) | Ended::Away { .. } | Ended::Waited => Attempted::NotConnected,
         Ended::Closed(_) => Attempted::Closed,
         Ended::TimedOut => Attempted::TimedOut,
         Ended::Oversized => Attempted::Oversized,

@@ -66,12 +66,14 @@ impl Group {
         self.jobs.iter().map(|(_, job)| job.deadline).max().unwrap_or_else(Instant::now)
     }
 
-    /// Tells each client how it ended. `ended` makes that of the body as it came.
-    pub(super) fn tell(self, ended: impl Fn(&Bytes) -> Ended) {
+    /// Tells each client how it ended. `ended` makes that of the body as it came. How many did not hear it any more.
+    pub(super) fn tell(self, ended: impl Fn(&Bytes) -> Ended) -> usize {
+        let mut unheard = 0;
         for (_, job) in self.jobs {
             let ended = ended(&job.sending.original);
-            job.tell(ended);
+            unheard += usize::from(!job.tell(ended));
         }
+        unheard
     }
 
     /// Its requests, each to go by itself. Those that nobody waits for any more are left out.

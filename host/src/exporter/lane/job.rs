@@ -33,8 +33,8 @@ impl Job {
         self.reply.is_closed()
     }
 
-    /// Whoever has gone away need not know.
-    pub(super) fn tell(self, ended: Ended) {
-        drop(self.reply.send(ended));
+    /// Whether anybody heard it: whoever has gone away need not know.
+    pub(super) fn tell(self, ended: Ended) -> bool {
+        self.reply.send(ended).is_ok()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Uri;
 
@@ -12,22 +13,33 @@ use crate::notices::Notices;
 /// Every lane there is. Dropping it ends their idle connections.
 pub(crate) struct Lanes {
     lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>,
+    /// How long clients wait.
+    patience: Duration,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Lanes {
-    pub(crate) fn new(metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
+    pub(crate) fn new(patience: Duration, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
         let lanes = Arc::<Mutex<HashMap<String, Arc<Lane>>>>::default();
-        let shown = Arc::downgrade(&lanes);
-        metrics.watch("upstream_waiting", "Requests that wait for a connection upstream", move || {
-            let sum = |lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>| {
-                let lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
-                lanes.values().map(|lane| lane.waiting() as u64).sum()
-            };
-            shown.upgrade().map(sum).unwrap_or_default()
-        });
-        Self { lanes, metrics, notices }
+        let summed = |each: fn(&Lane) -> usize| {
+            let shown = Arc::downgrade(&lanes);
+            move || {
+                let sum = |lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>| {
+                    let lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
+                    lanes.values().map(|lane| each(lane) as u64).sum()
+                };
+                shown.upgrade().map(sum).unwrap_or_default()
+            }
+        };
+        metrics.watch(
+            "upstream_waiting",
+            "Requests that wait for a connection upstream",
+            summed(Lane::waiting),
+        );
+        let away = summed(|lane| usize::from(lane.is_away()));
+        metrics.watch("upstream_away", "Upstreams that nobody has reached for a while", away);
+        Self { lanes, patience, metrics, notices }
     }
 
     /// The lane to `uri`. `limit`: connections at a time, for whoever asks first; none: any number.
@@ -36,7 +48,10 @@ impl Lanes {
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
         let key = format!("{host}:{port}");
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Lane::new(limit, Arc::clone(&self.metrics), Arc::clone(&self.notices)));
+        let new = || {
+            let (metrics, notices) = (Arc::clone(&self.metrics), Arc::clone(&self.notices));
+            Arc::new(Lane::new(limit, self.patience, metrics, notices))
+        };
         Arc::clone(lanes.entry(key).or_insert_with(new))
     }
 }

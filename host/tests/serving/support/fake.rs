@@ -103,6 +103,8 @@ fn told(ended: &Ended) -> Answer {
     match ended {
         Ended::Response { status, body, .. } => answer(*status, &String::from_utf8_lossy(body)),
         Ended::NotConnected(_) => answer(503, "not connected"),
+        Ended::Away { .. } => answer(503, "away"),
+        Ended::Waited => answer(503, "waited"),
         Ended::Closed(body) => answer(400, &format!("closed on {} bytes", body.len())),
         Ended::TimedOut => answer(504, "timed out"),
         Ended::Oversized => answer(500, "oversized"),
