@@ -25,7 +25,7 @@ fn retrying(url: String, wait: u32) -> Fake {
             Ended::Waited => Next::Answer(answer(503, "waited")),
             Ended::Away { reason, .. } => Next::Answer(answer(503, &format!("away: {reason}"))),
             Ended::Response { status, .. } => Next::Answer(answer(*status, "")),
-            other => panic!("{other:?}"),
+            other => Next::Answer(answer(500, &format!("{other:?}"))),
         })
     })
 }
@@ -176,7 +176,7 @@ fn told(ended: &Ended) -> Answer {
         Ended::Response { .. } => return told_as("0", ""),
         Ended::Waited => "waited",
         Ended::TimedOut => "timed out",
-        other => panic!("{other:?}"),
+        other => return told_as("13", &format!("{other:?}")),
     };
     told_as("14", message)
 }
