@@ -228,7 +228,11 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
     fn scope_spans(&mut self, scope_spans: Field<'a>) -> Result<(), Broken> {
         let mut rest = scope_spans.content;
         while !rest.is_empty() {
-            let (number, wire, after) = tag(rest)?;
+            // As all spans are written.
+            let (number, wire, after) = match rest {
+                [SPAN, after @ ..] => (2, LENGTH, after),
+                _ => tag(rest)?,
+            };
             if number == 2 && wire == LENGTH {
                 let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(rest, kind))?;
                 self.met.spans += 1;
@@ -345,6 +349,9 @@ impl<'a> Field<'a> {
         self.content.as_ptr().addr() - self.length.as_ptr().addr()
     }
 }
+
+/// The tag of a span in ScopeSpans.
+const SPAN: u8 = 2 << 3 | LENGTH;
 
 #[inline]
 fn tag(start: &[u8]) -> Result<(u32, u8, &[u8]), Broken> {

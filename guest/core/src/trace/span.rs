@@ -8,7 +8,7 @@ use crate::wire::{self, Bound, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, MA
 /// Walks a span, and notes what rules are about.
 ///
 /// Fields as encoders write them are stepped over; all other ways to write a field take [`walk_field`].
-#[inline]
+#[inline(always)]
 pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<(), Broken> {
     let mut times = Stand { start: None, end: None };
     // How nearly all spans begin: trace_id and span_id.
