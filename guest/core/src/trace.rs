@@ -19,7 +19,7 @@ use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
 use crate::wire::{
-    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, MAX_INSERTED,
+    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_ATTRIBUTES, MAX_DEPTH, MAX_EDITS, MAX_INSERTED,
     MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES, put_varint,
 };
 pub(crate) use ends::latest_end;
@@ -110,6 +110,7 @@ pub fn walk<'a>(
         packing: Packing::new(checks.limits),
         grown: 0,
         repeated: 0,
+        attributes: 0,
     };
     walk.request().map_err(|broken| locate(checks.signal, body, broken))
 }
@@ -129,6 +130,8 @@ struct Walk<'a, F> {
     grown: usize,
     /// Bytes that were repeated for splitting.
     repeated: usize,
+    /// Attributes and entity references of the Resources so far.
+    attributes: usize,
 }
 
 /// What rules are about in the spans of one ResourceSpans.
@@ -214,6 +217,10 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         }
         self.walked.resources += 1;
         self.resource.read(self.body, &self.pieces)?;
+        self.attributes += self.resource.attributes.len() + self.resource.entity_refs.len();
+        if self.attributes > MAX_ATTRIBUTES {
+            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Attributes)));
+        }
         if self.checks.signal == Signal::Traces {
             self.resource.spans = spans.content;
         }

@@ -107,6 +107,8 @@ pub enum Bound {
     Resources,
     /// Attributes, entity references and pieces of one Resource: [`MAX_RESOURCE_PARTS`].
     ResourceParts,
+    /// Attributes and entity references of all Resources: [`MAX_ATTRIBUTES`].
+    Attributes,
     /// Bytes of one Resource: [`MAX_RESOURCE_BYTES`].
     ResourceBytes,
     /// Places that rules change: [`MAX_EDITS`].
@@ -120,6 +122,9 @@ pub const MAX_RESOURCES: u32 = 100_000;
 
 /// Attributes, entity references and pieces of one Resource, which has some dozens.
 pub const MAX_RESOURCE_PARTS: usize = 1 << 16;
+
+/// Attributes and entity references of all Resources of a request: 20 for each of as many as there may be. Rules look at each.
+pub const MAX_ATTRIBUTES: usize = 2_000_000;
 
 /// Bytes of one Resource, which has some hundreds: rules copy and match them.
 pub const MAX_RESOURCE_BYTES: usize = 1 << 20;
@@ -136,6 +141,9 @@ impl fmt::Display for Bound {
             Self::Resources => write!(formatter, "over {MAX_RESOURCES} resource spans: send smaller batches"),
             Self::ResourceParts => {
                 write!(formatter, "a resource has over {MAX_RESOURCE_PARTS} attributes and entity references")
+            }
+            Self::Attributes => {
+                write!(formatter, "over {MAX_ATTRIBUTES} attributes of resources: send smaller batches")
             }
             Self::ResourceBytes => write!(formatter, "a resource has over {MAX_RESOURCE_BYTES} bytes"),
             Self::Inserted => {

@@ -5,7 +5,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::*;
-use crate::wire::{MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES};
+use crate::wire::{
+    MAX_ATTRIBUTES, MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES,
+};
 
 fn request(resource_spans: Vec<ResourceSpans>) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
@@ -71,6 +73,15 @@ fn changes_beyond_their_number_are_refused_for_good() {
     forwarded(prepare_plain(&filter(), &of(1_000)));
     let said = too_large(&of(MAX_EDITS + 1));
     assert!(said.contains("over 500000 places have to be changed: send smaller"), "{said}");
+}
+
+#[test]
+fn attributes_of_all_resources_beyond_their_number_are_refused_for_good() {
+    let attributes = vec![KeyValue::default(); MAX_ATTRIBUTES / 40];
+    let resource = of_resource(Resource { attributes, ..Resource::default() });
+    forwarded(prepare_plain(&filter(), &resource.repeat(40)));
+    let said = too_large(&resource.repeat(41));
+    assert!(said.contains("over 2000000 attributes of resources: send smaller batches"), "{said}");
 }
 
 #[test]
