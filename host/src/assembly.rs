@@ -25,6 +25,7 @@ use podstamp_core::guard::Rules;
 use podstamp_core::signal::Signal;
 use serde_json::{Map, Value};
 
+use crate::budget::Budget;
 use crate::directory::{self, Coverage, PodsFile, PodsFileError};
 use crate::exporter::Exporter;
 use crate::files;
@@ -47,6 +48,8 @@ pub struct Overrides {
 /// All that serving needs, put together.
 pub struct Assembly {
     config: Config,
+    large_calls: usize,
+    notices: Vec<Notice>,
     processor: Arc<Processor>,
     pods: Option<Arc<PodsFile>>,
 }
@@ -91,6 +94,7 @@ impl From<BindError> for Error {
 pub fn review(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::review).collect();
+    faults.extend(Budget::new(config).fault());
     faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::review(&listener)));
     faults
 }
@@ -114,10 +118,12 @@ impl Assembly {
         }
         let mut reading = config::read_all(&document, Unresolved::default(), Unset::Refused);
         reading.add(review(&reading.config));
-        let Reading { config, faults, .. } = reading;
+        let Reading { mut config, faults, .. } = reading;
         if !faults.is_empty() {
             return Err(Error::Faults(faults));
         }
+        let budget = Budget::new(&config);
+        config.limits = budget.limits;
         let pods = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
         let pods = pods
             .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
@@ -143,7 +149,10 @@ impl Assembly {
             processor::Error::Config(faults) => Error::Faults(faults),
             error => Error::Guest(error),
         })?;
-        Ok(Self { config, processor: Arc::new(processor), pods })
+        let mut notices = processor.notices().to_vec();
+        notices.extend(budget.warning());
+        let large_calls = budget.large_calls;
+        Ok(Self { config, large_calls, notices, processor: Arc::new(processor), pods })
     }
 
     /// The compiled configuration.
@@ -151,9 +160,9 @@ impl Assembly {
         &self.config
     }
 
-    /// What the guest has to say about the configuration.
+    /// What there is to say about the configuration.
     pub fn notices(&self) -> &[Notice] {
-        self.processor.notices()
+        &self.notices
     }
 
     /// The filter.
@@ -164,7 +173,9 @@ impl Assembly {
     /// Serves, until the server is told to stop.
     pub async fn serve(&self, instruments: &Instruments) -> Result<Server, Error> {
         let processor = Arc::<Processor>::clone(&self.processor);
-        let mut server = Server::bind(&settings(&self.config), processor, instruments).await?;
+        let mut settings = settings(&self.config);
+        settings.limits.large_calls = self.large_calls;
+        let mut server = Server::bind(&settings, processor, instruments).await?;
         if let Some(pods) = &self.pods {
             watch(pods, instruments);
             server.accompany(tokio::spawn(Arc::clone(pods).watch()));

@@ -33,7 +33,7 @@ use load::{Load, Most};
 use sending::{Head, Sending, Way};
 
 pub(crate) use batch::Batch;
-pub(crate) use copies::Copies;
+pub(crate) use copies::{Copies, QUEUE_BYTES};
 pub(crate) use lane::Lanes;
 
 /// Sends to one upstream, and asks the filter what the outcome means.

@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 pub mod assembly;
+pub mod budget;
 mod calls;
 pub mod clock;
 pub mod config;

@@ -225,3 +225,21 @@ fn watch(metrics: &Metrics, admission: &Arc<Admission>) {
 
 /// A scrape takes no longer.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody accepts here: the system takes as many as the backlog holds, and leaves the others without an answer.
+    #[tokio::test]
+    async fn the_clients_of_a_node_may_all_come_at_once() {
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+        let most = most.and_then(|text| text.trim().parse().ok()).unwrap_or(128);
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..400.min(most) {
+            clients.push(tokio::net::TcpStream::connect(address).await.unwrap());
+        }
+    }
+}

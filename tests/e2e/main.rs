@@ -30,6 +30,7 @@ mod grpc;
 mod harms;
 mod http;
 mod http2;
+mod lifecycle;
 mod limits;
 mod pods;
 mod ports;

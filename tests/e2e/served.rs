@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
+    /// How many files it may have open, where that is not the usual.
+    pub(crate) descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -94,8 +96,16 @@ impl Setup {
             "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n{delay}  admin:\n    endpoint: 127.0.0.1:0\n{own}"
         );
         fs::write(&config, text).unwrap();
-        let mut command = podstamp(["serve", "--config"]);
-        command.arg(&config).stderr(Stdio::piped());
+        let mut command = match self.descriptors {
+            None => podstamp([]),
+            Some(most) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+                command.arg(env!("CARGO_BIN_EXE_podstamp")).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
+                command
+            }
+        };
+        command.args(["serve", "--config"]).arg(&config).stderr(Stdio::piped());
         if let Some(level) = self.log {
             command.env("PODSTAMP_LOG", level);
         }

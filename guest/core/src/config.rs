@@ -62,7 +62,7 @@ pub use cors::Cors;
 pub use environment::{Environment, ReadScalar, Unresolved, resolve};
 pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
 pub use findings::{Fault, no_effect};
-pub use limits::Limits;
+pub use limits::{Limits, Stated};
 pub use own::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, Pods, ProxyProtocol};
 pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
 pub use receiver::{

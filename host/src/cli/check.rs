@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use podstamp::assembly;
+use podstamp::budget::Budget;
 use podstamp::config::LoadError;
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::exchange::{Level, Notice};
@@ -40,6 +41,9 @@ impl Check {
             return print(&faults);
         }
         say(&format!("{}: no faults", self.config.display()));
+        let budget = Budget::new(&config);
+        budget.warning().iter().for_each(tell);
+        say(&format!("memory: {budget}"));
         for (signal, carried) in config.signals().filter_map(|signal| Some((signal, config.carried(signal)?)))
         {
             say(&format!("{} go to {}", signal.name(), carried.exporter.url));

@@ -172,5 +172,8 @@ const CONSUMERS: usize = 4;
 /// Bytes by which room is counted.
 const BLOCK: u64 = 1024;
 
-/// Blocks that the bodies in a queue may take: 64 MiB.
+/// Blocks that the bodies in a queue may take.
 const ROOM: usize = 64 << 10;
+
+/// The same in bytes.
+pub(crate) const QUEUE_BYTES: u64 = ROOM as u64 * BLOCK;

@@ -30,7 +30,8 @@ pub(super) async fn collect(
     let Some(first) = next(body, &pace, 0).await? else {
         return Ok(Bytes::new());
     };
-    admit(first.len(), 0, limit, slot)?;
+    let mut held = 0;
+    admit(first.len(), first.len(), &mut held, limit, slot)?;
     if body.is_end_stream() {
         return Ok(first);
     }
@@ -42,8 +43,11 @@ pub(super) async fn collect(
     whole.extend_from_slice(&first);
     drop(first);
     while let Some(data) = next(body, &pace, whole.len()).await? {
-        admit(data.len(), whole.len(), limit, slot)?;
-        if whole.capacity() - whole.len() < data.len() {
+        let have = whole.len() + data.len();
+        // Of many large bodies some get their room to the end, rather than all of them half of it.
+        let meant = declared.filter(|_| have >= EAGER).unwrap_or(have).max(have);
+        admit(have, meant, &mut held, limit, slot)?;
+        if whole.capacity() < have {
             whole.reserve(room(whole.len(), data.len(), declared));
         }
         whole.extend_from_slice(&data);
@@ -55,11 +59,10 @@ pub(super) async fn collect(
     Ok(whole.freeze())
 }
 
-/// How much to make room for. What a client declares is believed as far as it has shown to mean it.
+/// How much to make room for. What a client declares is believed once it has shown to mean it.
 fn room(have: usize, more: usize, declared: Option<usize>) -> usize {
-    let generous = have.saturating_mul(7).max(more);
     match declared {
-        Some(declared) => declared.saturating_sub(have).clamp(more, generous),
+        Some(declared) => declared.saturating_sub(have).max(more),
         None => have.max(more),
     }
 }
@@ -111,14 +114,17 @@ impl Pace {
     }
 }
 
-fn admit(more: usize, have: usize, limit: usize, slot: &mut Slot) -> Result<(), Refusal> {
-    if have + more > limit {
-        Err(Unreadable::TooLarge(limit).into())
-    } else if !slot.hold(more) {
-        Err(Refusal::Full(slot.full()))
-    } else {
-        Ok(())
+/// Holds room for `meant` bytes of a body of which `have` have come; `held` have room.
+fn admit(have: usize, meant: usize, held: &mut usize, limit: usize, slot: &mut Slot) -> Result<(), Refusal> {
+    if have > limit {
+        return Err(Unreadable::TooLarge(limit).into());
     }
+    let more = meant.saturating_sub(*held);
+    if !slot.hold(more) {
+        return Err(Refusal::Full(slot.full()));
+    }
+    *held += more;
+    Ok(())
 }
 
 /// How much room a declared length gets before its bytes have come.

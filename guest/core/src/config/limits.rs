@@ -1,10 +1,17 @@
 //! `podstamp.limits`.
 
+use serde_json::Value;
+
 use super::node::Node;
+use super::quantity;
 
 /// Limits that the host keeps. Sizes are bytes, times milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// All bodies, heads and guests together; 0: what the system leaves this process.
+    pub memory: u64,
+    /// Which of the sizes the document states, so that they are not made to fit `memory`.
+    pub stated: Stated,
     /// A request's body, before and after decompression.
     pub body: u32,
     /// Requests at a time.
@@ -35,9 +42,22 @@ pub struct Limits {
     pub instances: u32,
 }
 
+/// Which sizes the document states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// [`Limits::body`], here or in the receiver's section.
+    pub body: bool,
+    /// [`Limits::in_flight_bytes`].
+    pub in_flight_bytes: bool,
+    /// [`Limits::guest_memory`].
+    pub guest_memory: bool,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            memory: 0,
+            stated: Stated::default(),
             body: DEFAULT_BODY,
             in_flight: DEFAULT_IN_FLIGHT,
             in_flight_bytes: DEFAULT_IN_FLIGHT_BYTES,
@@ -62,8 +82,15 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
     let mut section = node.section();
     let guest_memory = section.take("guest_memory");
     let in_flight_bytes = section.take("in_flight_bytes");
+    let own_body = section.take("body").positive(Node::size);
     let limits = Limits {
-        body: section.take("body").positive(Node::size).or(body).unwrap_or(default.body),
+        memory: section.take("memory").memory().unwrap_or(default.memory),
+        stated: Stated {
+            body: own_body.or(body).is_some(),
+            in_flight_bytes: in_flight_bytes.filled().is_some(),
+            guest_memory: guest_memory.filled().is_some(),
+        },
+        body: own_body.or(body).unwrap_or(default.body),
         in_flight: section.take("in_flight").positive(Node::count).unwrap_or(default.in_flight),
         in_flight_bytes: in_flight_bytes.size().unwrap_or(default.in_flight_bytes),
         per_peer: section.take("per_peer").share().unwrap_or(default.per_peer),
@@ -111,6 +138,22 @@ impl Node<'_> {
         number
     }
 
+    /// Memory of a process; 0: none is stated.
+    fn memory(&self) -> Option<u64> {
+        let memory = match self.filled()? {
+            Value::String(text) => self.quantity(text, quantity::bytes(text)),
+            value => value.as_u64().or_else(|| {
+                self.expected("a size: bytes, or a text such as `1GiB`", value);
+                None
+            }),
+        }?;
+        if (1..LEAST_MEMORY).contains(&memory) {
+            self.fault(format!("is {memory} bytes, and {LEAST_MEMORY} are the least that is of use"));
+            return None;
+        }
+        Some(memory)
+    }
+
     /// A part of a whole, in thousandths of it.
     fn share(&self) -> Option<u32> {
         let share = self.factor()?;
@@ -131,6 +174,9 @@ impl Node<'_> {
         Some(number)
     }
 }
+
+/// Bodies of 4 MiB, two of them worked on.
+const LEAST_MEMORY: u64 = 32 << 20;
 
 /// What the OTLP specification recommends.
 const DEFAULT_BODY: u32 = 64 << 20;
@@ -182,10 +228,12 @@ mod tests {
     fn limits_are_texts_or_numbers_and_have_defaults() {
         let findings = Findings::default();
         let document = json!({
-            "body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4, "per_peer": 0.25, "body_rate": 0,
+            "memory": "6GiB", "body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4, "per_peer": 0.25, "body_rate": 0,
         });
         let limits = read(&Node::root(&document, &findings), Some(1));
         let expected = Limits {
+            memory: 6 << 30,
+            stated: Stated { body: true, ..Stated::default() },
             body: 32 << 20,
             in_flight: 8,
             header_timeout: 5_000,
@@ -204,13 +252,14 @@ mod tests {
         let findings = Findings::default();
         let document = json!({
             "body": "200MiB", "in_flight": 0, "in_flight_bytes": "100MiB", "guest_timeout": "0s", "bodies": 1,
-            "per_peer": 0, "instances": 1_000_000,
+            "per_peer": 0, "instances": 1_000_000, "memory": "31MiB",
         });
         read(&Node::root(&document, &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(
             paths,
             [
+                "memory",
                 "in_flight",
                 "per_peer",
                 "guest_timeout",

@@ -83,7 +83,7 @@ impl<'d> Node<'d> {
 
     /// What stands there, unless it is empty.
     #[cold]
-    fn filled(&self) -> Option<&'d Value> {
+    pub(crate) fn filled(&self) -> Option<&'d Value> {
         // A document has to be one, even where it is empty.
         self.value().filter(|value| self.path.is_empty() || !is_empty(value))
     }
@@ -286,13 +286,13 @@ impl<'d> Node<'d> {
     }
 
     #[cold]
-    fn quantity(&self, text: &str, read: Result<u32, &'static str>) -> Option<u32> {
+    pub(crate) fn quantity<T>(&self, text: &str, read: Result<T, &'static str>) -> Option<T> {
         read.map_err(|fault| self.fault(format!("`{text}` {fault}"))).ok()
     }
 
     /// Says kinds only, never what stands there: it may be a secret.
     #[cold]
-    fn expected(&self, what: &str, found: &Value) {
+    pub(crate) fn expected(&self, what: &str, found: &Value) {
         let found = match found {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",

@@ -30,8 +30,14 @@ pub(crate) fn nanoseconds(number: &Number) -> Option<u32> {
     is_plausible.then_some(milliseconds as u32)
 }
 
-/// Bytes from a size with a unit: `64MiB`, `64Mi`, `64M`, `64MB`, `512`.
+/// Bytes from a size with a unit, as [`bytes`] reads it, of something in the guest.
 pub(crate) fn size(text: &str) -> Result<u32, &'static str> {
+    // The guest is a 32-bit machine: nothing in it is larger.
+    bytes(text)?.try_into().map_err(|_| "is over 4 GiB")
+}
+
+/// Bytes from a size with a unit: `64MiB`, `64Mi`, `64M`, `64MB`, `512`.
+pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
     let (number, unit) = leading_number(text).ok_or(NO_SIZE)?;
     let factor = match unit.trim_start() {
         "" | "B" => 1.0,
@@ -43,11 +49,8 @@ pub(crate) fn size(text: &str) -> Result<u32, &'static str> {
         "Gi" | "GiB" => 1024.0 * 1024.0 * 1024.0,
         _ => return Err(NO_SIZE),
     };
-    match number * factor {
-        bytes if bytes <= f64::from(u32::MAX) => Ok(bytes as u32),
-        // The guest is a 32-bit machine: nothing in it is larger.
-        _ => Err("is over 4 GiB"),
-    }
+    // What is too much for it becomes the largest number there is.
+    Ok((number * factor) as u64)
 }
 
 fn leading_number(text: &str) -> Option<(f64, &str)> {

@@ -1,0 +1,244 @@
+//! What bodies, heads and guests may take of memory together: from the document's limits and the system's.
+
+mod cgroup;
+
+use std::fmt;
+
+use podstamp_core::config::{Config, Fault, Limits};
+use podstamp_core::exchange::{Level, Notice};
+
+use crate::descriptors;
+use crate::exporter::QUEUE_BYTES;
+use crate::settings::workers;
+
+/// How much memory there is, and what each part of the process may take of it. The rest of the process, its code, tables of pods
+/// and what the allocator keeps, is not in it: some 60 MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes for all parts, and who says so; none: nobody.
+    total: Option<(u64, Origin)>,
+    /// The limits, those that the document leaves open made to fit.
+    pub(crate) limits: Limits,
+    /// Costly calls of the filter at a time.
+    pub(crate) large_calls: usize,
+    /// Exporters that get copies.
+    copies: usize,
+}
+
+/// Who says how much memory there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Document,
+    System,
+}
+
+impl Budget {
+    /// Of a document, in this process.
+    pub fn new(config: &Config) -> Self {
+        let carried = config.signals().filter_map(|signal| config.carried(signal));
+        let copies = carried.map(|carried| carried.copies.len()).sum();
+        let room = Room {
+            container: cgroup::limit(),
+            connections: descriptors::connections(),
+            calls: workers().saturating_sub(1).max(1),
+        };
+        Self::within(config.limits, copies, &room)
+    }
+
+    fn within(limits: Limits, copies: usize, room: &Room) -> Self {
+        let Room { container, connections, calls } = *room;
+        let total = match limits.memory {
+            0 => container.map(|bytes| (bytes / 4 * 3, Origin::System)),
+            memory => Some((memory, Origin::Document)),
+        };
+        let mut fitted = limits;
+        if limits.connections == 0 {
+            fitted.connections = connections.and_then(|most| u32::try_from(most).ok()).unwrap_or_default();
+        }
+        let mut large_calls = calls;
+        if let Some((total, _)) = total {
+            let left = total.saturating_sub(queues(copies));
+            let part = |share: u64| u32::try_from(left / share).unwrap_or(u32::MAX);
+            // Half for bodies, a quarter for what the filter makes of them, a quarter for heads.
+            if !limits.stated.body {
+                fitted.body = limits.body.min(part(8));
+            }
+            if !limits.stated.in_flight_bytes {
+                fitted.in_flight_bytes = limits.in_flight_bytes.min(part(2)).max(fitted.body);
+            }
+            if !limits.stated.guest_memory {
+                let least = fitted.body.saturating_mul(2);
+                fitted.guest_memory = limits.guest_memory.min(part(4)).max(least);
+            }
+            if limits.connections == 0 {
+                let most = (part(4) / HEAD).max(LEAST_CONNECTIONS);
+                fitted.connections =
+                    if fitted.connections == 0 { most } else { fitted.connections.min(most) };
+            }
+            large_calls = large_calls.min((part(4) / fitted.guest_memory.max(1)) as usize).max(1);
+        }
+        Self { total, limits: fitted, large_calls, copies }
+    }
+
+    /// Each part, as the document names it, with its bytes.
+    fn parts(&self) -> Vec<(String, u64)> {
+        let Limits { in_flight_bytes, guest_memory, connections, .. } = self.limits;
+        let (calls, copies) = (self.large_calls, self.copies);
+        let mut parts = vec![
+            ("bodies (in_flight_bytes)".to_owned(), in_flight_bytes.into()),
+            (
+                format!("the filter ({calls} x guest_memory)"),
+                u64::from(guest_memory).saturating_mul(calls as u64),
+            ),
+            (
+                format!("heads ({connections} connections x {})", Bytes(HEAD.into())),
+                u64::from(connections) * u64::from(HEAD),
+            ),
+        ];
+        if copies > 0 {
+            parts.push((format!("copies ({copies} x {})", Bytes(QUEUE_BYTES)), queues(copies)));
+        }
+        parts
+    }
+
+    fn sum(&self) -> u64 {
+        self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What the document states and `podstamp.limits.memory` does not hold.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::Document)?;
+        let message = format!("is {}, and {self}: raise it, or lower a part", Bytes(total));
+        (self.sum() > total).then(|| Fault { path: PATH.to_owned(), message })
+    }
+
+    /// The same where it is the system that holds less.
+    pub fn warning(&self) -> Option<Notice> {
+        let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::System)?;
+        let advice = "under load the system would end this process: lower a part, or give it more";
+        let message = format!("{PATH}: the container leaves {}, and {self}: {advice}", Bytes(total));
+        (self.sum() > total).then(|| Notice { level: Level::Warning, key: "memory".into(), message })
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (part, bytes)) in self.parts().iter().enumerate() {
+            let joint = if index == 0 { "" } else { " + " };
+            write!(formatter, "{joint}{part} {}", Bytes(*bytes))?;
+        }
+        write!(formatter, " = {}", Bytes(self.sum()))?;
+        match self.total {
+            Some((total, Origin::Document)) => write!(formatter, " of {} ({PATH})", Bytes(total)),
+            Some((total, Origin::System)) => {
+                write!(formatter, " of {} (from the container's limit)", Bytes(total))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the system has for this process.
+struct Room {
+    /// Its limit of memory, bytes; none: there is no such limit.
+    container: Option<u64>,
+    /// What the limit of open files leaves for connections; none: nobody says.
+    connections: Option<usize>,
+    /// Costly calls that the processors allow at a time.
+    calls: usize,
+}
+
+/// What waits for exporters that get copies, bytes.
+fn queues(copies: usize) -> u64 {
+    QUEUE_BYTES.saturating_mul(copies as u64)
+}
+
+/// A number of bytes, for people.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes < 1 << 20 => write!(formatter, "{} KiB", bytes >> 10),
+            bytes => write!(formatter, "{} MiB", bytes >> 20),
+        }
+    }
+}
+
+/// Where the document says how much there is.
+const PATH: &str = "podstamp.limits.memory";
+
+/// What a connection may keep of heads, as the receiver has it.
+const HEAD: u32 = 64 << 10;
+
+/// So many there are even in a small container: most clients have no head in the process at a time.
+const LEAST_CONNECTIONS: u32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use podstamp_core::config::Stated;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn within(limits: Limits, container: Option<u64>) -> Budget {
+        Budget::within(limits, 0, &Room { container, connections: Some(16_384), calls: 3 })
+    }
+
+    #[test]
+    fn without_a_limit_of_memory_the_defaults_stay() {
+        let budget = within(Limits::default(), None);
+        assert_eq!(budget.limits, Limits { connections: 16_384, ..Limits::default() });
+        assert_eq!((budget.large_calls, budget.fault(), budget.warning()), (3, None, None));
+        let told = "bodies (in_flight_bytes) 256 MiB + the filter (3 x guest_memory) 768 MiB + heads (16384 connections x \
+                    64 KiB) 1024 MiB = 2048 MiB";
+        assert_eq!(budget.to_string(), told);
+    }
+
+    #[test]
+    fn what_the_document_leaves_open_fits_into_the_container() {
+        for container in [64 * MIB, 128 * MIB, 512 * MIB, 1024 * MIB, 4096 * MIB, 64_000 * MIB] {
+            let budget = within(Limits::default(), Some(container));
+            let Limits { body, in_flight_bytes, guest_memory, .. } = budget.limits;
+            assert!(budget.sum() <= container / 4 * 3, "{budget}");
+            assert!(
+                body <= in_flight_bytes && body <= guest_memory / 2 && budget.large_calls > 0,
+                "{budget}"
+            );
+            assert_eq!(budget.warning(), None);
+        }
+        let large = within(Limits::default(), Some(64_000 * MIB));
+        assert_eq!(large, Budget { total: large.total, ..within(Limits::default(), None) });
+    }
+
+    #[test]
+    fn copies_have_their_queues() {
+        let room = Room { container: Some(512 * MIB), connections: Some(16_384), calls: 3 };
+        let budget = Budget::within(Limits::default(), 2, &room);
+        assert!(
+            budget.sum() <= 384 * MIB && budget.to_string().contains("copies (2 x 64 MiB) 128 MiB"),
+            "{budget}"
+        );
+    }
+
+    #[test]
+    fn what_the_document_states_is_kept_and_told_where_it_is_too_much() {
+        let stated = Stated { body: true, in_flight_bytes: true, guest_memory: true };
+        let limits = Limits { stated, ..Limits::default() };
+        let budget = within(Limits { connections: 1024, ..limits }, Some(512 * MIB));
+        assert_eq!(budget.limits, Limits { connections: 1024, ..limits });
+        assert_eq!((budget.large_calls, budget.fault()), (1, None));
+        let told = budget.warning().unwrap().message;
+        assert!(
+            told.starts_with("podstamp.limits.memory: the container leaves 384 MiB, and bodies"),
+            "{told}"
+        );
+
+        let budget = within(Limits { connections: 1024, memory: 512 * MIB, ..limits }, Some(64 * MIB));
+        let fault = budget.fault().unwrap();
+        assert_eq!((fault.path.as_str(), budget.warning()), ("podstamp.limits.memory", None));
+        assert!(fault.message.contains("= 576 MiB of 512 MiB (podstamp.limits.memory)"), "{fault}");
+        assert_eq!(within(Limits { memory: 2048 * MIB, ..limits }, None).fault(), None);
+    }
+}
