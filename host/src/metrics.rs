@@ -22,7 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use counters::Counters;
 use gauge::Watched;
 pub(crate) use podstamp_core::labels::{
-    Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent,
+    Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,
 };
 
 /// All metrics of a process.
@@ -34,6 +34,7 @@ pub struct Metrics {
     cancelled: Counter,
     refused: Counters<Reason>,
     signals: Family<SignalLabels, Counter>,
+    unserved: Counters<Unserved>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
     received: Counter,
@@ -125,6 +126,11 @@ impl Default for Metrics {
                 registry,
                 "refused_requests",
                 "Export requests that were not taken, by reason",
+            ),
+            unserved: Counters::register(
+                registry,
+                "refused_connections",
+                "Connections of clients that were closed without being of use, by reason",
             ),
             resources: Counters::register(
                 registry,
@@ -262,6 +268,11 @@ impl Metrics {
     /// A request was not taken.
     pub(crate) fn refused(&self, reason: Reason) {
         self.refused.add(reason, 1);
+    }
+
+    /// A connection was of no use.
+    pub(crate) fn unserved(&self, unserved: Unserved) {
+        self.unserved.add(unserved, 1);
     }
 
     /// The client went away before it had its answer.

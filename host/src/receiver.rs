@@ -1,6 +1,7 @@
 //! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
 mod activity;
+mod astray;
 mod auth;
 mod body;
 mod client;
@@ -12,6 +13,7 @@ mod discard;
 mod door;
 mod grpc;
 mod health;
+mod opening;
 mod origin;
 mod proxy;
 mod refusal;

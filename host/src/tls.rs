@@ -11,5 +11,5 @@ mod tests;
 
 pub(crate) use client::Client;
 pub(crate) use connector::{BoxError, Connector, Stream};
-pub(crate) use reason::refusal;
+pub(crate) use reason::{NoHandshake, of_client, refusal};
 pub(crate) use server::Acceptor;

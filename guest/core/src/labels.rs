@@ -109,6 +109,7 @@ label!(
         Signal => "signal",
         ContentType => "content_type",
         Credentials => "credentials",
+        Cors => "cors",
         TooLarge => "too_large",
         Coding => "coding",
         Frame => "frame",
@@ -119,6 +120,23 @@ label!(
         Busy => "busy",
         Filter => "filter",
         Upstream => "upstream",
+    }
+);
+
+label!(
+    /// Why a connection was closed that brought no request.
+    Unserved, "reason", {
+        Tls => "tls",
+        NoTls => "no_tls",
+        Handshake => "handshake",
+        ProxyHeader => "proxy_header",
+        NoProxyHeader => "no_proxy_header",
+        Thrift => "thrift",
+        Other => "other",
+        Malformed => "malformed",
+        LargeHead => "large_head",
+        SlowHead => "slow_head",
+        PerPeer => "per_peer",
     }
 );
 

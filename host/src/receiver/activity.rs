@@ -3,12 +3,13 @@
 //! hyper's own header timeout also runs while a kept-alive connection is idle, so that one number would have to serve
 //! for both; and it sets a timer for each request.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::opening::Opening;
 use crate::observed::Observer;
 
 /// Shared between a connection's bytes, its requests and its watchdog.
@@ -21,6 +22,8 @@ pub(super) struct Activity {
     /// comes in. Without meaning while there are requests.
     since: AtomicU64,
     has_begun: AtomicBool,
+    /// What came first.
+    opening: OnceLock<Opening>,
     /// The first request has begun.
     begun: Notify,
     /// Somebody else needs the place.
@@ -56,6 +59,7 @@ impl Activity {
             requests: AtomicU32::new(0),
             since: AtomicU64::new(0),
             has_begun: AtomicBool::new(false),
+            opening: OnceLock::new(),
             begun: Notify::new(),
             asked_to_go: Notify::new(),
         }
@@ -72,6 +76,11 @@ impl Activity {
     /// Whether there has ever been a request.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// What came first, as long as no request did.
+    pub(super) fn opening(&self) -> Option<Opening> {
+        self.opening.get().copied().filter(|_| !self.has_begun())
     }
 
     /// Waits for the first request.
@@ -169,6 +178,7 @@ impl Observer for Noting {
         let Some(awaited) = self.awaited else {
             return self.activity.bytes_came();
         };
+        self.activity.opening.get_or_init(|| Opening::new(bytes));
         let common = awaited.len().min(bytes.len());
         if awaited.get(..common) != bytes.get(..common) {
             self.awaited = None;

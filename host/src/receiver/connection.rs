@@ -1,6 +1,8 @@
 //! One connection of a client.
 
 use std::convert::Infallible;
+use std::fmt::Display;
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,13 +18,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::activity::{Activity, Advice, MOMENT, Noting, Patience};
+use super::astray::Astray;
 use super::client::Client;
 use super::{Receiver, proxy, service};
 use crate::drain::{Draining, Phase};
 use crate::metrics::Limited;
 use crate::observed::Observed;
 use crate::settings::Grpc;
-use crate::tls::Acceptor;
+use crate::tls;
 
 /// Serves a connection to its end.
 pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, draining: Draining) {
@@ -48,7 +51,11 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
             None => return,
         },
         Ok(None) => return,
-        Err(_) => return tracing::debug!(?peer, "a connection did not begin in time"),
+        Err(_) => {
+            let limit = receiver.shared.limits.header_timeout.as_secs_f32();
+            let late = io::Error::new(io::ErrorKind::TimedOut, format!("no PROXY header within {limit} s"));
+            return complain(&receiver, peer, Astray::unintroduced(&late), &late);
+        }
     };
     let Some(tls) = &receiver.door.tls else {
         return serve(receiver, stream, client, draining).await;
@@ -60,7 +67,10 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
     };
     match accepted {
         Ok(stream) => serve(receiver, stream, client, draining).await,
-        Err(error) => Acceptor::complain(&receiver.shared.notices, client.address(), &error),
+        Err(error) => {
+            let astray = tls::of_client(&error).map(Astray::without_tls);
+            complain(&receiver, client.address(), astray, &error);
+        }
     }
 }
 
@@ -74,12 +84,7 @@ fn admit(receiver: &Receiver, peer: Option<IpAddr>, draining: &Draining) -> Opti
     let client = Client::new(shared, peer);
     if client.is_none() {
         shared.metrics.limited(Limited::PerPeer);
-        shared.notices.warn("too-many-connections-of-one-peer", || {
-            let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
-            format!(
-                "a connection was closed: {peer} has as many as one peer may; see podstamp.limits.per_peer"
-            )
-        });
+        receiver.turned_away(peer, &Astray::too_many());
     }
     client
 }
@@ -97,18 +102,13 @@ async fn introduce(
     peer: Option<IpAddr>,
 ) -> Option<Option<IpAddr>> {
     let is_proxy = |peer| receiver.listener.proxies.iter().any(|proxies| proxies.contains(&peer));
-    let Some(proxy) = peer.filter(|peer| is_proxy(*peer)) else {
+    if !peer.is_some_and(is_proxy) {
         return Some(peer);
-    };
+    }
     match proxy::read(stream).await {
         Ok(client) => Some(client.map(|client| client.to_canonical()).or(peer)),
         Err(error) => {
-            receiver.shared.notices.warn("proxy-protocol", || {
-                format!(
-                    "a connection from {proxy} was closed: {error}; it is one of podstamp.trusted_proxies, and \
-                     podstamp.proxy_protocol expects a header from those: turn it on there, or off here"
-                )
-            });
+            complain(receiver, peer, Astray::unintroduced(&error), &error);
             None
         }
     }
@@ -151,7 +151,8 @@ where
             biased;
             served = connection.as_mut() => {
                 if let Err(error) = served {
-                    tracing::debug!(peer = ?client.address(), %error, "a connection broke");
+                    let astray = Astray::of(&*error, activity.opening());
+                    complain(&receiver, client.address(), astray, &error);
                 }
                 return;
             }
@@ -186,7 +187,11 @@ where
                     watchdog.as_mut().reset(Instant::now() + FOREVER);
                 }
                 Advice::Idle => return,
-                Advice::SlowHead => return receiver.shared.metrics.limited(Limited::HeaderTimeout),
+                Advice::SlowHead => {
+                    receiver.shared.metrics.limited(Limited::HeaderTimeout);
+                    let astray = Astray::slow_head(patience.head, activity.opening());
+                    return receiver.turned_away(client.address(), &astray);
+                }
             },
             () = activity.asked_to_go() => match activity.idle() {
                 None => (),
@@ -198,6 +203,14 @@ where
                 Some(_) => return,
             },
         }
+    }
+}
+
+/// Tells the operator of a connection that was of no use. None: there is nothing to be done about it.
+fn complain(receiver: &Receiver, peer: Option<IpAddr>, astray: Option<Astray>, error: &dyn Display) {
+    match astray {
+        Some(astray) => receiver.turned_away(peer, &astray),
+        None => tracing::debug!(?peer, %error, "a connection broke"),
     }
 }
 

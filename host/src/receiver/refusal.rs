@@ -25,6 +25,8 @@ pub(super) enum Refusal {
         /// Whether another one is carried besides traces.
         others: bool,
     },
+    #[error("pages in browsers may not send here")]
+    Page,
     #[error("there is no such method; podstamp takes traces, with {}", podstamp_core::config::GRPC_PATH)]
     NoSuchService,
     #[error("this address takes no {0}: {1}")]
@@ -77,7 +79,7 @@ impl Refusal {
             }
             Self::Unauthenticated(..) => (401, Code::Unauthenticated),
             Self::OldHttp => (505, Code::Unimplemented),
-            Self::Method => (405, Code::Unimplemented),
+            Self::Method | Self::Page => (405, Code::Unimplemented),
             Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
             Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
             Self::Full(_) => (503, Code::Unavailable),
@@ -92,7 +94,7 @@ impl Refusal {
         let failure = answer::Failure { retry_after, ..answer::Failure::new(status, code, &message) };
         let mut answer = failure.answer(encoding);
         match self {
-            Self::Method => answer.headers.push(Header::new("allow", "POST")),
+            Self::Method | Self::Page => answer.headers.push(Header::new("allow", "POST")),
             Self::Unauthenticated(_, challenge) => {
                 let (name, value) = ("www-authenticate".to_owned(), challenge.as_bytes().to_vec());
                 answer.headers.push(Header { name, value });
@@ -116,6 +118,7 @@ impl Refusal {
             Self::TrickledBody(_) => Some(Limited::BodyRate),
             Self::NoSuchPath(_)
             | Self::NotCarried { .. }
+            | Self::Page
             | Self::NoSuchService
             | Self::NotHere(..)
             | Self::OldHttp
@@ -135,6 +138,7 @@ impl Refusal {
             Self::NotCarried { .. } => Reason::Signal,
             Self::NotHere(..) | Self::OldHttp | Self::Hosts => Reason::Protocol,
             Self::Method => Reason::Method,
+            Self::Page => Reason::Cors,
             Self::Body(unreadable) => unreadable.reason(),
             Self::SlowBody(_) | Self::TrickledBody(_) => Reason::Slow,
             Self::BrokenBody(_) => Reason::Broken,
@@ -162,6 +166,10 @@ impl Refusal {
             Self::OldHttp => ("old-http", "a proxy on the way turns HTTP/2 into HTTP/1.1"),
             Self::Method => ("wrong-method", "exports are POST; for probes there is podstamp.admin"),
             Self::Hosts => ("two-hosts", "a proxy on the way adds one, or somebody tries to get past it"),
+            Self::Page => (
+                "cors-refused",
+                "see allowed_origins and allowed_headers of cors in receivers.otlp.protocols.http",
+            ),
             Self::Body(unreadable) => unreadable.advice(),
             Self::Full(Full { of_peer: true, .. }) => {
                 ("too-much-of-one-peer", "see podstamp.limits.per_peer")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body;
@@ -36,7 +37,13 @@ pub(super) async fn handle(
     if let Some(cors) = cors
         && Cors::is_preflight(request.method(), request.headers())
     {
-        return cors.preflight(request.headers()).map(Body::Left);
+        let (head, _) = request.into_parts();
+        let response = cors.preflight(&head.headers);
+        if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            let origin = Origin::new(encoding, client.address(), &receiver.listener.address, &head);
+            refused(shared, &Refusal::Page, &origin);
+        }
+        return response.map(Body::Left);
     }
     if encoding == Encoding::Grpc && request.uri().path().starts_with(health::PATH) {
         return shared.health.answer(request).await.map(Body::Right);
@@ -56,14 +63,7 @@ pub(super) async fn handle(
             (answer, true)
         }
         Err(refusal) => {
-            shared.metrics.refused(refusal.reason());
-            if let Some(limited) = refusal.limited() {
-                shared.metrics.limited(limited);
-            }
-            if let Some((key, advice)) = refusal.advice() {
-                let message = || format!("a request was refused: {refusal} ({origin}); {advice}");
-                shared.notices.warn(key, message);
-            }
+            refused(shared, &refusal, &origin);
             // Over HTTP/2 the stream ends, and with it the body.
             let whole = head.version == Version::HTTP_2 || refusal.leaves_body();
             // Who waits for `100 Continue` has not sent the body yet and will not.
@@ -79,6 +79,17 @@ pub(super) async fn handle(
         cors.decorate(&head.headers, response.headers_mut());
     }
     if done { response } else { response::closing(response) }
+}
+
+/// Counts a refusal, and tells the operator.
+fn refused(shared: &Shared, refusal: &Refusal, origin: &Origin<'_>) {
+    shared.metrics.refused(refusal.reason());
+    if let Some(limited) = refusal.limited() {
+        shared.metrics.limited(limited);
+    }
+    if let Some((key, advice)) = refusal.advice() {
+        shared.notices.warn(key, || format!("a request was refused: {refusal} ({origin}); {advice}"));
+    }
 }
 
 async fn take(
@@ -164,7 +175,8 @@ impl Framing {
             });
         };
         if head.method != Method::POST {
-            return Err(Refusal::Method);
+            let is_page = Cors::is_preflight(&head.method, &head.headers);
+            return Err(if is_page { Refusal::Page } else { Refusal::Method });
         }
         Ok((signal, Self::None { coding: Coding::of(&head.headers)?, limit: limit(terms.body) }))
     }

@@ -64,15 +64,29 @@ pub(super) fn of_alert(alert: AlertDescription, path: &str) -> String {
     }
 }
 
-/// Why no TLS came about with a client. None: it went away, as probes of ports do.
-pub(super) fn of_client(error: &io::Error) -> Option<String> {
+/// Why no TLS came about with a client.
+#[derive(Debug)]
+pub(crate) struct NoHandshake {
+    /// The client did not try.
+    pub(crate) in_the_clear: bool,
+    /// For people.
+    pub(crate) why: String,
+}
+
+/// Why [`Acceptor::accept`](super::Acceptor::accept) failed. None: the client went away, as probes of ports do.
+pub(crate) fn of_client(error: &io::Error) -> Option<NoHandshake> {
     let Some(error) = rustls_error(error) else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => None,
-            _ => Some(error.to_string()),
+            _ => Some(NoHandshake { in_the_clear: false, why: error.to_string() }),
         };
     };
-    Some(match error {
+    let invalid = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+    Some(NoHandshake { in_the_clear: *error == invalid, why: of_handshake(error) })
+}
+
+fn of_handshake(error: &rustls::Error) -> String {
+    match error {
         rustls::Error::NoCertificatesPresented => {
             "it shows no certificate, which client_ca_file demands".to_owned()
         }
@@ -86,7 +100,7 @@ pub(super) fn of_client(error: &io::Error) -> Option<String> {
             | AlertDescription::CertificateUnknown),
         ) => format!("it does not trust our certificate ({alert:?})"),
         error => error.to_string(),
-    })
+    }
 }
 
 /// Why the other side refused our certificate, or that we have none, where that is why something failed. In TLS 1.3 a

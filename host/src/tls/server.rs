@@ -1,7 +1,6 @@
 //! TLS towards clients.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +14,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::parameters::{provider, unusable, versions};
-use super::{pem, reason};
+use super::pem;
 use crate::followed::Followed;
 use crate::metrics::Metrics;
-use crate::notices::Notices;
 
 /// Speaks TLS with those who connect, with the certificate that is there at that moment.
 #[derive(Debug)]
@@ -54,17 +52,6 @@ impl Acceptor {
             let message = format!("no handshake within {} s", self.handshake_timeout.as_secs_f32());
             Err(io::Error::new(io::ErrorKind::TimedOut, message))
         })
-    }
-
-    /// Logs why [`Acceptor::accept`] failed, unless the client only looked whether the port is open.
-    pub(crate) fn complain(notices: &Notices, peer: Option<IpAddr>, error: &io::Error) {
-        match reason::of_client(error) {
-            None => tracing::debug!(?peer, %error, "a client went away during the TLS handshake"),
-            Some(reason) => notices.warn("tls-handshake", || match peer {
-                Some(peer) => format!("no TLS with the client at {peer}: {reason}"),
-                None => format!("no TLS with a client: {reason}"),
-            }),
-        }
     }
 }
 

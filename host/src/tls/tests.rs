@@ -18,7 +18,6 @@ use tokio_rustls::{client, server};
 use super::client::NoTls;
 use super::*;
 use crate::metrics::Metrics;
-use crate::notices::Notices;
 use authority::{Authority, Certified};
 
 fn file(path: &str, file: &Path) -> Source {
@@ -121,10 +120,10 @@ async fn a_server_with_an_authority_for_clients_demands_a_certificate() {
     assert!(meet(&acceptor, &with(&authority)).await.0.is_ok());
 
     let error = meet(&acceptor, &client(&authority)).await.0.unwrap_err();
-    let told = reason::of_client(&error).unwrap();
+    let told = of_client(&error).unwrap().why;
     assert_eq!(told, "it shows no certificate, which client_ca_file demands");
     let error = meet(&acceptor, &with(&other)).await.0.unwrap_err();
-    assert!(reason::of_client(&error).unwrap().contains("UnknownIssuer"));
+    assert!(of_client(&error).unwrap().why.contains("UnknownIssuer"));
 
     // In TLS 1.2 the client knows at once, in 1.3 once it reads.
     let old = Parameters { max_version: Version::Tls12, ..Parameters::default() };
@@ -200,16 +199,17 @@ async fn a_client_that_speaks_no_tls_is_told_and_one_that_only_looks_is_not() {
     let (mut near, far) = tokio::io::duplex(1 << 16);
     near.write_all(b"POST /v1/traces HTTP/1.1\r\n\r\n").await.unwrap();
     let error = accepting.accept(far).await.unwrap_err();
-    assert!(reason::of_client(&error).unwrap().contains("https://"));
-    Acceptor::complain(&Notices::default(), None, &error);
+    assert!(of_client(&error).unwrap().why.contains("https://"));
+    assert!(of_client(&error).unwrap().in_the_clear);
     let (near, far) = tokio::io::duplex(1 << 16);
     drop(near);
-    assert_eq!(reason::of_client(&accepting.accept(far).await.unwrap_err()), None);
+    assert!(of_client(&accepting.accept(far).await.unwrap_err()).is_none());
 
     let silent = Acceptor::new(&server(&authority.certify("server", "localhost")), Duration::ZERO).unwrap();
     let (_near, far) = tokio::io::duplex(1 << 16);
     let error = silent.accept(far).await.unwrap_err();
-    assert_eq!(reason::of_client(&error).unwrap(), "no handshake within 0 s");
+    let NoHandshake { in_the_clear, why } = of_client(&error).unwrap();
+    assert_eq!((in_the_clear, why.as_str()), (false, "no handshake within 0 s"));
 }
 
 #[test]

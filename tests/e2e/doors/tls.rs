@@ -104,7 +104,9 @@ fn who_speaks_no_tls_gets_nothing_and_the_log_says_why() {
     let mut answer = Vec::new();
     drop(plain.read_to_end(&mut answer));
     assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
-    assert!(served.wait_for_log("no TLS with the client at 127.0.0.1").contains("http"));
+    let line = served.wait_for_log("no TLS with it");
+    assert!(line.contains("from 127.0.0.1 to ") && line.contains("https://"), "{line}");
+    assert_eq!(served.metric("podstamp_refused_connections_total", &["no_tls"]), 1.0);
     assert_eq!(http(&config, served.address).export(&batch()).status, 200);
     assert_eq!(agent.records().len(), 1);
 }
@@ -131,7 +133,7 @@ fn clients_without_the_certificate_that_is_demanded_are_logged_once_and_disturb_
     }
     assert_eq!((http.export(&batch()).status, grpc.export(&batch()).code()), (200, 0));
     assert_eq!(agent.agent().totals().spans, 4);
-    let line = served.wait_for_log("no TLS with the client at 127.0.0.1");
+    let line = served.wait_for_log("no TLS with it");
     assert!(line.contains("client_ca_file demands"), "{line}");
     let log = served.whole_log();
     assert_eq!(log.matches("no TLS with").count(), 1, "{log}");
