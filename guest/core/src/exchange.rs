@@ -267,11 +267,11 @@ pub enum Outcome<'a> {
         /// Milliseconds until it is tried again.
         after: u32,
     },
-    /// It was not this request's turn within [`Attempt::patience`]. Nothing was sent.
+    /// It was not this request's turn within the patience for its attempt. Nothing was sent.
     Waited,
     /// The connection ended before a response came. Carries the body as `prepare` got it.
     Closed(&'a [u8]),
-    /// No response within [`Attempt::patience`]. The upstream may take the batch all the same.
+    /// No response within the patience for its attempt. The upstream may take the batch all the same.
     TimedOut,
     /// The response was over the limit, or its headers over theirs.
     Oversized,
