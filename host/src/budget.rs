@@ -108,7 +108,7 @@ impl Budget {
     /// What the document states and `podstamp.limits.memory` does not hold.
     pub(crate) fn fault(&self) -> Option<Fault> {
         let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::Document)?;
-        let message = format!("is {}, and {self}: raise it, or lower a part", Bytes(total));
+        let message = format!("is too little: {self}: raise it, or lower a part");
         (self.sum() > total).then(|| Fault { path: PATH.to_owned(), message })
     }
 
@@ -116,7 +116,7 @@ impl Budget {
     pub fn warning(&self) -> Option<Notice> {
         let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::System)?;
         let advice = "under load the system would end this process: lower a part, or give it more";
-        let message = format!("{PATH}: the container leaves {}, and {self}: {advice}", Bytes(total));
+        let message = format!("{PATH}: the container has too little: {self}: {advice}");
         (self.sum() > total).then(|| Notice { level: Level::Warning, key: "memory".into(), message })
     }
 }
@@ -129,9 +129,9 @@ impl fmt::Display for Budget {
         }
         write!(formatter, " = {}", Bytes(self.sum()))?;
         match self.total {
-            Some((total, Origin::Document)) => write!(formatter, " of {} ({PATH})", Bytes(total)),
+            Some((total, Origin::Document)) => write!(formatter, " of {}", Bytes(total)),
             Some((total, Origin::System)) => {
-                write!(formatter, " of {} (from the container's limit)", Bytes(total))
+                write!(formatter, " of {}, three quarters of the container's limit", Bytes(total))
             }
             None => Ok(()),
         }
@@ -230,15 +230,12 @@ mod tests {
         assert_eq!(budget.limits, Limits { connections: 1024, ..limits });
         assert_eq!((budget.large_calls, budget.fault()), (1, None));
         let told = budget.warning().unwrap().message;
-        assert!(
-            told.starts_with("podstamp.limits.memory: the container leaves 384 MiB, and bodies"),
-            "{told}"
-        );
+        assert!(told.starts_with("podstamp.limits.memory: the container has too little: bodies"), "{told}");
 
         let budget = within(Limits { connections: 1024, memory: 512 * MIB, ..limits }, Some(64 * MIB));
         let fault = budget.fault().unwrap();
         assert_eq!((fault.path.as_str(), budget.warning()), ("podstamp.limits.memory", None));
-        assert!(fault.message.contains("= 576 MiB of 512 MiB (podstamp.limits.memory)"), "{fault}");
+        assert!(fault.message.contains("= 576 MiB of 512 MiB"), "{fault}");
         assert_eq!(within(Limits { memory: 2048 * MIB, ..limits }, None).fault(), None);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     if kind.is_file() {
         return Ok(file);
     }
-    let message = format!("it is {}, and only regular files are read", name(kind));
+    let message = format!("it is {}, and only regular files are read: give the name of one", name(kind));
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
@@ -78,7 +78,7 @@ mod tests {
             [(&*pipe, "a pipe"), (Path::new("/dev/zero"), "a device"), (dir.path(), "a directory")]
         {
             let told = read(path, 1 << 20).unwrap_err().to_string();
-            assert_eq!(told, format!("it is {kind}, and only regular files are read"));
+            assert_eq!(told, format!("it is {kind}, and only regular files are read: give the name of one"));
         }
     }
 }

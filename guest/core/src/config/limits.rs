@@ -148,7 +148,7 @@ impl Node<'_> {
             }),
         }?;
         if (1..LEAST_MEMORY).contains(&memory) {
-            self.fault(format!("is {memory} bytes, and {LEAST_MEMORY} are the least that is of use"));
+            self.fault("is under 32 MiB, the least that is of use");
             return None;
         }
         Some(memory)
