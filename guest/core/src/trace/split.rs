@@ -133,6 +133,10 @@ impl<'a> Splitting<'_, 'a> {
             spans += u32::from(number == SPANS);
             Ok(())
         })?;
+        if spans == 0 {
+            // Without spans there is nothing to share out: in pieces it would only be written anew as it is.
+            return self.keep(field);
+        }
         let end = wire::offset_in(self.body, field.content) + field.content.len();
         let body = self.body;
         let within = self.names.iter().take_while(|name| wire::offset_in(body, name.span()) < end).count();
