@@ -20,8 +20,8 @@ use std::sync::Arc;
 use podstamp_core::Directory;
 use podstamp_core::config::{self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
 use podstamp_core::directory::NoPods;
-use podstamp_core::exchange::Notice;
 use podstamp_core::guard::Rules;
+use podstamp_core::interface::Notice;
 use podstamp_core::signal::Signal;
 use serde_json::{Map, Value};
 

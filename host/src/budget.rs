@@ -5,7 +5,7 @@ mod cgroup;
 use std::fmt;
 
 use podstamp_core::config::{Config, Fault, Limits};
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::interface::{Level, Notice};
 
 use crate::descriptors;
 use crate::exporter::QUEUE_BYTES;

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use podstamp_core::exchange::{Attempt, Next, Prepared};
+use podstamp_core::interface::{Attempt, Next, Prepared};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

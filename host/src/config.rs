@@ -23,7 +23,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use podstamp_core::config::{self, Fault};
-use podstamp_core::exchange::Notice;
+use podstamp_core::interface::Notice;
 use serde_json::Value;
 
 use crate::files;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Answer, Attempt, Mended, Next, Signal};
+use podstamp_core::interface::{self, Answer, Attempt, Mended, Next, Signal};
 use tokio::time::{Instant, sleep};
 
 use crate::calls::Calls;
@@ -121,7 +121,7 @@ impl Exporter {
     pub(crate) async fn send(
         &self,
         batch: &Batch,
-        to: exchange::Upstream,
+        to: interface::Upstream,
         waiting: Waiting<'_>,
     ) -> Result<Sent, Failure> {
         let begun = Instant::now();

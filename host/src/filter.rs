@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use podstamp_core::exchange::{Attempt, Header, Next, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Header, Next, Prepared, Signal};
 
 /// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
 /// the async workers.
@@ -40,7 +40,7 @@ pub struct Incoming {
     pub gzip: Option<Bytes>,
 }
 
-/// How an attempt to send ended: [`podstamp_core::exchange::Outcome`] with its data owned.
+/// How an attempt to send ended: [`podstamp_core::interface::Outcome`] with its data owned.
 #[derive(Clone, Debug)]
 pub enum Ended {
     /// A response came.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use podstamp_core::exchange::Report;
+use podstamp_core::interface::Report;
 use podstamp_core::labels::{Found, Label as _, Repair};
 use podstamp_core::signal::Signal;
 use prometheus_client::encoding::text;

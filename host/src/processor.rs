@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::Directory;
-use podstamp_core::exchange::{Attempt, Next, Notice, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Next, Notice, Prepared, Signal};
 
 use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use instance::{Instance, Plan};

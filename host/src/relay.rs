@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use podstamp_core::export::answer::{self, Code};
+use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use podstamp_core::labels::Label as _;
 use tokio::time::Instant;
 

@@ -11,7 +11,7 @@ use podstamp::directory::{self, Coverage, Keep};
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{self, Guest, Processor};
 use podstamp::server::{Instruments, Server};
-use podstamp_core::exchange::{
+use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
 use podstamp_tests::bodies;

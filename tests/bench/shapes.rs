@@ -9,7 +9,7 @@ use bytes::Bytes;
 use podstamp::directory::{self, Coverage, Keep};
 use podstamp::filter::{Ended, Filter as _, Incoming};
 use podstamp::processor::{self, Guest, Processor};
-use podstamp_core::exchange::{Attempt, Encoding, Header, Next, Signal, Verdict};
+use podstamp_core::interface::{Attempt, Encoding, Header, Next, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
 use prost::Message as _;

@@ -6,7 +6,7 @@ use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
 
-use podstamp_core::exchange;
+use podstamp_core::interface;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -74,7 +74,7 @@ pub(crate) enum Signal {
     Logs,
 }
 
-impl From<Signal> for exchange::Signal {
+impl From<Signal> for interface::Signal {
     fn from(signal: Signal) -> Self {
         match signal {
             Signal::Traces => Self::Traces,
@@ -305,6 +305,5 @@ fn read<T: de::DeserializeOwned>(path: &Path) -> T {
 }
 
 fn directory() -> PathBuf {
-    // Wherever in the workspace these are read.
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::Directory;
-use podstamp_core::exchange::{Attempt, Next, Outcome, Prepared, Request, Signal};
+use podstamp_core::interface::{Attempt, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;
 
 /// The pods that a filter asks.

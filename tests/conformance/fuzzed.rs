@@ -10,7 +10,7 @@ use bytes::Bytes;
 use podstamp::directory::{self, Coverage, Keep};
 use podstamp::filter::{Ended, Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
-use podstamp_core::exchange::{Attempt, Encoding, Header, Signal, Verdict};
+use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
 use prost::Message as _;

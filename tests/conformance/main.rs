@@ -29,7 +29,7 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp::directory::{self, Coverage, Keep, Keys};
 use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
-use podstamp_core::exchange::{
+use podstamp_core::interface::{
     self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
 };
 use prost::Message;
@@ -132,7 +132,7 @@ fn run(case: &Case, make: Flavour) -> Decisions {
     }
 }
 
-fn check_forward(outbound: &exchange::Outbound, expected: &Forward, incoming: &Incoming) {
+fn check_forward(outbound: &interface::Outbound, expected: &Forward, incoming: &Incoming) {
     let body = &incoming.body;
     if let Some(url) = &expected.url {
         assert_eq!(outbound.url, *url);
@@ -165,7 +165,7 @@ struct Status {
     message: String,
 }
 
-fn check_answer(answer: &exchange::Answer, expected: &Answer) {
+fn check_answer(answer: &interface::Answer, expected: &Answer) {
     assert_eq!(answer.status, expected.status);
     let header = |name: &str| {
         let header = answer.headers.iter().find(|header| header.name == name)?;
@@ -198,7 +198,7 @@ fn check_answer(answer: &exchange::Answer, expected: &Answer) {
 }
 
 /// What a success says besides.
-fn warning(answer: &exchange::Answer) -> String {
+fn warning(answer: &interface::Answer) -> String {
     let json = answer.headers.iter().any(|header| header.value == b"application/json");
     if json {
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();

@@ -10,7 +10,7 @@ mod json;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use podstamp_agent::{Answer, Script};
+use podstamp_fake_agent::{Answer, Script};
 use prost::Message;
 
 /// Import, and tell of spans that were not.

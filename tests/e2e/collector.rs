@@ -90,7 +90,7 @@ fn print_configs_output_is_what_the_fixtures_have() {
         ("deepflow-load-balancer", "yaml", "print-config-load-balancer.yaml"),
         ("deepflow-load-balancer", "json", "print-config-load-balancer.json"),
     ] {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let plain = std::fs::read_to_string(tests.join(format!("cases/shared/{document}.yaml"))).unwrap();
         let whole = receivers.to_owned()
             + &plain.replace("      processors: [", "      receivers: [otlp]\n      processors: [");
@@ -114,7 +114,7 @@ fn print_configs_output_is_what_the_fixtures_have() {
 /// Whoever changes the manifest has to generate anew.
 #[test]
 fn the_collectors_module_has_what_its_manifest_names() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e/collector/otelcol");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/collector/otelcol");
     let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
     let (manifest, module) = (read("builder.yaml"), read("go.mod"));
     let named: Vec<_> = manifest.lines().filter_map(|line| line.trim().strip_prefix("- gomod: ")).collect();

@@ -34,10 +34,7 @@ fn rewrite_gives_nothing_for_a_body_at_fault() {
 fn check_says_where_each_signal_goes_and_rewrite_takes_each() {
     let folder = tempfile::TempDir::new().unwrap();
     let config = folder.path().join("config.yaml");
-    let text = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/cases/shared/all-signals.yaml"
-    ));
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/cases/shared/all-signals.yaml"));
     let text = text.unwrap();
     std::fs::write(&config, &text).unwrap();
     let config = config.to_str().unwrap();
@@ -72,7 +69,7 @@ fn the_stand_in_agent_dies_of_an_unknown_span_kind_as_the_real_one() {
     let folder = tempfile::TempDir::new().unwrap();
     let record = folder.path().join("record.jsonl");
     let listen = closed_port();
-    let mut child = podstamp(["agent", "--listen", &listen.to_string(), "--record"])
+    let mut child = podstamp(["fake-agent", "--listen", &listen.to_string(), "--record"])
         .arg(&record)
         .stderr(Stdio::piped())
         .stdout(Stdio::null())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use podstamp_agent::{Gate, Script};
+use podstamp_fake_agent::{Gate, Script};
 
 use crate::http::{Client, export};
 use crate::served::{Setup, StandIn, wait_until};

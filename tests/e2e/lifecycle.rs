@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use podstamp_agent::Gate;
+use podstamp_fake_agent::Gate;
 
 use crate::http::{Client, PROTOBUF, get};
 use crate::served::{Setup, StandIn, podstamp, wait};

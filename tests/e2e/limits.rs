@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use podstamp_agent::Gate;
+use podstamp_fake_agent::Gate;
 
 use crate::http::{Client, PROTOBUF, export, get, gzipped};
 use crate::served::{Served, Setup, StandIn};
@@ -93,7 +93,7 @@ fn gzip_is_understood_and_what_is_not_gzip_refused() {
 
 #[test]
 fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_not_change() {
-    let agent = StandIn::with(podstamp_agent::Builder::keep_bodies);
+    let agent = StandIn::with(podstamp_fake_agent::Builder::keep_bodies);
     let mut setup = Setup::load_balancer(&agent.url());
     setup.config.push_str("    compression: gzip\n    compression_params:\n      level: 1\n");
     let served = setup.pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use podstamp_agent::TRACE_PATH;
+use podstamp_fake_agent::TRACE_PATH;
 
 /// An address where nobody listens, and nobody will but the test that got it: none that the system gives to whoever asks for
 /// any port. One that was only free a moment ago may be the next test's listener.

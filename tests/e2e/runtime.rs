@@ -53,7 +53,7 @@ impl Project {
 
     /// Its folder in the sources.
     pub(crate) fn sources(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/e2e").join(self.folder)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(self.folder)
     }
 
     /// The versions found, or why one of them does not do.

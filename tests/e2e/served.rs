@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_agent::{Agent, Builder, Gate, Record, Script};
+use podstamp_fake_agent::{Agent, Builder, Gate, Record, Script};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -101,7 +101,10 @@ impl Setup {
             Some(most) => {
                 let mut command = Command::new("sh");
                 command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
-                command.arg(env!("CARGO_BIN_EXE_podstamp")).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
+                command
+                    .arg(env!("CARGO_BIN_EXE_podstamp-under-test"))
+                    .env_remove("PODSTAMP_LOG")
+                    .env("NO_COLOR", "1");
                 command
             }
         };
@@ -217,7 +220,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 
 /// The binary with arguments, and without this process's log level.
 pub(crate) fn podstamp<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp-under-test"));
     command.args(arguments).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
     command
 }
@@ -251,7 +254,7 @@ impl StandIn {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let builder =
-            Agent::builder().listen(([127, 0, 0, 1], 0).into()).on_abort(podstamp_agent::Abort::Record);
+            Agent::builder().listen(([127, 0, 0, 1], 0).into()).on_abort(podstamp_fake_agent::Abort::Record);
         let agent = runtime.block_on(configure(builder).start()).unwrap();
         Self { runtime, agent: Some(agent) }
     }
@@ -350,7 +353,7 @@ pub(crate) fn fixture(name: &str) -> String {
 }
 
 pub(crate) fn fixture_path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
 /// Long enough for a slow machine; nothing waits that long unless something is wrong.

@@ -173,7 +173,7 @@ fn what_cannot_be_read_of_a_signal_is_refused_in_every_protocol() {
 #[test]
 fn python_sdk_sends_metrics_and_logs() {
     let Some(mut program) = PYTHON.program() else { return };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/e2e/sdks/python/telemetry.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sdks/python/telemetry.py");
     let python = program.get_program().to_owned();
     for protocol in ["grpc", "http/protobuf"] {
         let (agent, backend) = (StandIn::start(), backend());

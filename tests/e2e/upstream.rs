@@ -1,6 +1,6 @@
 //! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
 
-use podstamp_agent::{Answer, Gate, Script};
+use podstamp_fake_agent::{Answer, Gate, Script};
 
 use crate::http::{Client, export};
 use crate::ports::closed_port;

@@ -103,7 +103,7 @@ fn set_up() -> Result<(), Failure> {
 
 fn demo(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
-    run(cargo().args(["run", "--release", "--package", "podstamp", "--", "demo"]).args(arguments))
+    run(cargo().args(["run", "--release", "--package", "podstamp-cli", "--", "demo"]).args(arguments))
 }
 
 fn test(arguments: &[OsString]) -> Result<(), Failure> {
@@ -116,7 +116,7 @@ fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
     // What is held against a Collector is the program that people run.
     if arguments.iter().any(|argument| argument == "collector") {
-        run(cargo().args(["build", "--release", "--package", "podstamp"]))?;
+        run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
     }
     run(cargo()
         .args(["run", "--release", "--package", "podstamp-tests", "--bin", "bench", "--"])

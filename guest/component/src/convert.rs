@@ -1,49 +1,49 @@
 //! Turns the core's shapes into those of `wit/`, and back.
 
 use podstamp_core::directory::{self, Term};
-use podstamp_core::exchange;
+use podstamp_core::interface;
 
 use crate::addresses;
 use crate::bindings::exports::podstamp::filter::filter as wit;
 use crate::bindings::podstamp::filter::{pods, types};
 
-impl From<types::Header> for exchange::Header {
+impl From<types::Header> for interface::Header {
     fn from(header: types::Header) -> Self {
         Self { name: header.name, value: header.value }
     }
 }
 
-impl From<exchange::Header> for types::Header {
-    fn from(header: exchange::Header) -> Self {
+impl From<interface::Header> for types::Header {
+    fn from(header: interface::Header) -> Self {
         Self { name: header.name, value: header.value }
     }
 }
 
-impl From<exchange::Notice> for types::Notice {
-    fn from(notice: exchange::Notice) -> Self {
+impl From<interface::Notice> for types::Notice {
+    fn from(notice: interface::Notice) -> Self {
         let level = match notice.level {
-            exchange::Level::Info => types::Level::Info,
-            exchange::Level::Warning => types::Level::Warning,
-            exchange::Level::Error => types::Level::Error,
+            interface::Level::Info => types::Level::Info,
+            interface::Level::Warning => types::Level::Warning,
+            interface::Level::Error => types::Level::Error,
         };
         Self { level, key: notice.key.into_owned(), message: notice.message }
     }
 }
 
-pub(crate) fn signal(signal: types::Signal) -> exchange::Signal {
+pub(crate) fn signal(signal: types::Signal) -> interface::Signal {
     match signal {
-        types::Signal::Traces => exchange::Signal::Traces,
-        types::Signal::Metrics => exchange::Signal::Metrics,
-        types::Signal::Logs => exchange::Signal::Logs,
+        types::Signal::Traces => interface::Signal::Traces,
+        types::Signal::Metrics => interface::Signal::Metrics,
+        types::Signal::Logs => interface::Signal::Logs,
     }
 }
 
-impl From<wit::Attempt> for exchange::Attempt {
+impl From<wit::Attempt> for interface::Attempt {
     fn from(attempt: wit::Attempt) -> Self {
         let encoding = match attempt.encoding {
-            types::Encoding::Protobuf => exchange::Encoding::Protobuf,
-            types::Encoding::Json => exchange::Encoding::Json,
-            types::Encoding::Grpc => exchange::Encoding::Grpc,
+            types::Encoding::Protobuf => interface::Encoding::Protobuf,
+            types::Encoding::Json => interface::Encoding::Json,
+            types::Encoding::Grpc => interface::Encoding::Grpc,
         };
         let signal = signal(attempt.signal);
         let wit::Attempt { upstream, number, elapsed, patience, delivered, random, .. } = attempt;
@@ -51,27 +51,27 @@ impl From<wit::Attempt> for exchange::Attempt {
     }
 }
 
-impl From<exchange::Prepared> for wit::Prepared {
-    fn from(prepared: exchange::Prepared) -> Self {
+impl From<interface::Prepared> for wit::Prepared {
+    fn from(prepared: interface::Prepared) -> Self {
         let verdict = match prepared.verdict {
-            exchange::Verdict::Forward(outbound) => wit::Verdict::Forward(outbound.into()),
-            exchange::Verdict::Answer(answer) => wit::Verdict::Answer(answer.into()),
+            interface::Verdict::Forward(outbound) => wit::Verdict::Forward(outbound.into()),
+            interface::Verdict::Answer(answer) => wit::Verdict::Answer(answer.into()),
         };
         let notices = prepared.notices.into_iter().map(Into::into).collect();
         Self { verdict, report: prepared.report.into(), notices }
     }
 }
 
-impl From<exchange::Outbound> for wit::Outbound {
-    fn from(outbound: exchange::Outbound) -> Self {
+impl From<interface::Outbound> for wit::Outbound {
+    fn from(outbound: interface::Outbound) -> Self {
         let encoding = match outbound.encoding {
-            exchange::Encoding::Protobuf => types::Encoding::Protobuf,
-            exchange::Encoding::Json => types::Encoding::Json,
-            exchange::Encoding::Grpc => types::Encoding::Grpc,
+            interface::Encoding::Protobuf => types::Encoding::Protobuf,
+            interface::Encoding::Json => types::Encoding::Json,
+            interface::Encoding::Grpc => types::Encoding::Grpc,
         };
         let content = match outbound.content {
-            exchange::Content::Unchanged => wit::Content::Unchanged,
-            exchange::Content::Edited(edits) => wit::Content::Edited(wit::Edits {
+            interface::Content::Unchanged => wit::Content::Unchanged,
+            interface::Content::Edited(edits) => wit::Content::Edited(wit::Edits {
                 edits: edits
                     .edits
                     .iter()
@@ -79,25 +79,26 @@ impl From<exchange::Outbound> for wit::Outbound {
                     .collect(),
                 inserted: edits.inserted,
             }),
-            exchange::Content::Replaced(body) => wit::Content::Replaced(body),
+            interface::Content::Replaced(body) => wit::Content::Replaced(body),
         };
         let headers = outbound.headers.into_iter().map(Into::into).collect();
         let copies = outbound.copies.into_iter().map(Into::into).collect();
-        let part = |part: exchange::Part| wit::Part { end: part.end, spans: part.spans, memory: part.memory };
+        let part =
+            |part: interface::Part| wit::Part { end: part.end, spans: part.spans, memory: part.memory };
         let parts = outbound.parts.into_iter().map(part).collect();
         Self { url: outbound.url, headers, timeout: outbound.timeout, copies, content, parts, encoding }
     }
 }
 
-impl From<exchange::Upstream> for wit::Upstream {
-    fn from(upstream: exchange::Upstream) -> Self {
+impl From<interface::Upstream> for wit::Upstream {
+    fn from(upstream: interface::Upstream) -> Self {
         let headers = upstream.headers.into_iter().map(Into::into).collect();
         Self { url: upstream.url, headers, timeout: upstream.timeout }
     }
 }
 
-impl From<exchange::Answer> for wit::Answer {
-    fn from(answer: exchange::Answer) -> Self {
+impl From<interface::Answer> for wit::Answer {
+    fn from(answer: interface::Answer) -> Self {
         Self {
             status: answer.status,
             headers: answer.headers.into_iter().map(Into::into).collect(),
@@ -107,8 +108,8 @@ impl From<exchange::Answer> for wit::Answer {
     }
 }
 
-impl From<exchange::Report> for wit::Report {
-    fn from(report: exchange::Report) -> Self {
+impl From<interface::Report> for wit::Report {
+    fn from(report: interface::Report) -> Self {
         Self {
             resources: report.resources,
             spans: report.spans,
@@ -134,12 +135,12 @@ impl From<exchange::Report> for wit::Report {
     }
 }
 
-impl From<exchange::Next> for wit::Next {
-    fn from(next: exchange::Next) -> Self {
+impl From<interface::Next> for wit::Next {
+    fn from(next: interface::Next) -> Self {
         match next {
-            exchange::Next::Answer(answer) => Self::Answer(answer.into()),
-            exchange::Next::Retry(wait) => Self::Retry(wait),
-            exchange::Next::Mend(mended) => {
+            interface::Next::Answer(answer) => Self::Answer(answer.into()),
+            interface::Next::Retry(wait) => Self::Retry(wait),
+            interface::Next::Mend(mended) => {
                 Self::Mend(wit::Mended { body: mended.body, texts: mended.texts })
             }
         }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Directory};
-use podstamp_core::{Filter, diagnose_as, exchange};
+use podstamp_core::{Filter, diagnose_as, interface};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
@@ -53,7 +53,7 @@ impl Guest for Component {
 
     fn prepare(request: Request) -> Prepared {
         let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
-        let request = exchange::Request {
+        let request = interface::Request {
             signal: convert::signal(request.signal),
             path: &request.path,
             peer: request.peer.and_then(|peer| peer.parse().ok()),
@@ -72,18 +72,18 @@ impl Guest for Component {
                     let headers: Vec<_> = response.headers.iter().cloned().map(Into::into).collect();
                     let (status, body) = (response.status, response.body.as_slice());
                     filter
-                        .conclude(&attempt, &exchange::Outcome::Response { status, headers: &headers, body })
+                        .conclude(&attempt, &interface::Outcome::Response { status, headers: &headers, body })
                 }
                 Outcome::NotConnected(reason) => {
-                    filter.conclude(&attempt, &exchange::Outcome::NotConnected(reason))
+                    filter.conclude(&attempt, &interface::Outcome::NotConnected(reason))
                 }
                 Outcome::Away(Away { reason, after }) => {
-                    filter.conclude(&attempt, &exchange::Outcome::Away { reason, after: *after })
+                    filter.conclude(&attempt, &interface::Outcome::Away { reason, after: *after })
                 }
-                Outcome::Waited => filter.conclude(&attempt, &exchange::Outcome::Waited),
-                Outcome::Closed(body) => filter.conclude(&attempt, &exchange::Outcome::Closed(body)),
-                Outcome::TimedOut => filter.conclude(&attempt, &exchange::Outcome::TimedOut),
-                Outcome::Oversized => filter.conclude(&attempt, &exchange::Outcome::Oversized),
+                Outcome::Waited => filter.conclude(&attempt, &interface::Outcome::Waited),
+                Outcome::Closed(body) => filter.conclude(&attempt, &interface::Outcome::Closed(body)),
+                Outcome::TimedOut => filter.conclude(&attempt, &interface::Outcome::TimedOut),
+                Outcome::Oversized => filter.conclude(&attempt, &interface::Outcome::Oversized),
             };
             next.into()
         })

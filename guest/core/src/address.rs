@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::exchange::Request;
+use crate::interface::Request;
 
 /// What DeepFlow's server reads as "no address known".
 pub const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -137,7 +137,7 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Header, Signal};
+    use crate::interface::{Header, Signal};
 
     fn from(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let headers: Vec<_> = forwarded.iter().map(|value| Header::new("x-forwarded-for", value)).collect();

@@ -47,7 +47,7 @@ use serde_json::Value;
 
 use crate::claims::Claims;
 use crate::directory::{Details, Fields};
-use crate::exchange::{Level, Notice};
+use crate::interface::{Level, Notice};
 use crate::pipeline::Pipeline;
 use crate::signal::Signal;
 use catalog::Catalog;

@@ -13,12 +13,12 @@ use serde_json::Value as Json;
 use crate::address;
 use crate::config::{self, AGENT_PATHS, Carried, Config, Exporter, Fault};
 use crate::directory::Directory;
-use crate::exchange::{
+use crate::guard::mend::mend;
+use crate::guard::{Mended, Rules};
+use crate::interface::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
     Report, Request, Signal, Upstream, Verdict,
 };
-use crate::guard::mend::mend;
-use crate::guard::{Mended, Rules};
 use crate::json;
 use crate::labels::Label as _;
 use crate::message::diagnose_as;

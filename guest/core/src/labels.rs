@@ -1,6 +1,6 @@
 //! The labels by which hosts count, so that the same things have the same names in all of them.
 
-use crate::exchange::{Answer, Report};
+use crate::interface::{Answer, Report};
 
 /// A label whose values are known beforehand.
 pub trait Label: Copy + 'static {

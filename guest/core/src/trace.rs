@@ -10,11 +10,11 @@ mod span;
 mod split;
 
 use crate::edit::{Draft, Edits};
-use crate::exchange::Part;
 use crate::guard::memory::{self, Limits, Load, Packing};
 use crate::guard::names::{self, LongName};
 use crate::guard::peers::{self, Peer};
 use crate::guard::times::{OddTimes, Times, TimesMet};
+use crate::interface::Part;
 use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;

@@ -98,7 +98,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
-    use podstamp_core::exchange::{Encoding, Header};
+    use podstamp_core::interface::{Encoding, Header};
 
     use super::*;
 

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use podstamp_core::exchange::{self, Encoding, Header, Signal};
 use podstamp_core::export::answer::media_type;
 use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::interface::{self, Encoding, Header, Signal};
 use podstamp_core::labels::Label as _;
 
 use crate::abi::{Headers, host};
@@ -87,9 +87,9 @@ impl Head {
     }
 
     /// The request with its body, and without the time, which [`Plugin::prepare`] has.
-    pub(crate) fn request<'a>(&'a self, body: &'a [u8]) -> exchange::Request<'a> {
+    pub(crate) fn request<'a>(&'a self, body: &'a [u8]) -> interface::Request<'a> {
         let Self { signal, path, peer, headers, .. } = self;
-        exchange::Request { signal: *signal, path, peer: *peer, headers, body, now: None }
+        interface::Request { signal: *signal, path, peer: *peer, headers, body, now: None }
     }
 }
 

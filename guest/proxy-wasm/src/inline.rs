@@ -8,8 +8,8 @@ mod body;
 
 use std::rc::Rc;
 
-use podstamp_core::exchange::{Answer, Attempt, Encoding, Header, Next, Outcome, Report, Verdict};
 use podstamp_core::export::answer::{Code, Failure, media_type};
+use podstamp_core::interface::{Answer, Attempt, Encoding, Header, Next, Outcome, Report, Verdict};
 use podstamp_core::labels::{Attempted, Fate, Reason};
 
 use crate::abi::{Action, Buffer, Headers, host};

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-use podstamp_core::exchange::Report;
+use podstamp_core::interface::Report;
 use podstamp_core::labels::{Attempted, Copied, Fate, Found, Label, Reason, Repair};
 
 use crate::abi::{MetricKind, host};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use podstamp_core::address;
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 
 use crate::abi::host;
 use crate::plugin::Plugin;

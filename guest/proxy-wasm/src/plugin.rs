@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use podstamp_core::Filter;
 use podstamp_core::config::{self, Carried, Config, Fault, Mode};
 use podstamp_core::directory::NoPods;
-use podstamp_core::exchange::{Prepared, Request, Signal};
+use podstamp_core::interface::{Prepared, Request, Signal};
 use serde_json::Value;
 
 use crate::abi::{environment, host};

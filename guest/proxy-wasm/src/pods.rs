@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use podstamp_core::config::PodsSource;
 use podstamp_core::directory::Fields;
-use podstamp_core::exchange::{Header, Level, Notice};
+use podstamp_core::interface::{Header, Level, Notice};
 use podstamp_pods::{Intake, Progress, Table};
 
 use crate::abi::{Buffer, Headers, host};

@@ -1,6 +1,6 @@
 //! Answers to clients that the proxy sends, and whose answer it is that passes.
 
-use podstamp_core::exchange::{Answer, Encoding, Header};
+use podstamp_core::interface::{Answer, Encoding, Header};
 
 use crate::abi::{Refused, host};
 

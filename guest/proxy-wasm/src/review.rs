@@ -3,7 +3,7 @@
 use podstamp_core::config::{
     self, Compression, Config, DEFAULT_PATIENCE, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry,
 };
-use podstamp_core::exchange::{Notice, Signal};
+use podstamp_core::interface::{Notice, Signal};
 use podstamp_core::labels::Label as _;
 
 /// What a person should know, or what must not be ignored.

@@ -7,9 +7,9 @@ mod copies;
 
 use std::rc::Rc;
 
-use podstamp_core::exchange::Encoding;
 use podstamp_core::export::frame::unframe;
 use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::interface::Encoding;
 
 use crate::abi::{Buffer, host};
 use crate::budget::Held;

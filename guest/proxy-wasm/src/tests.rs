@@ -2,7 +2,7 @@
 
 mod signals;
 
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 use serde_json::{Value, json};
 
 use crate::abi::testing::{Stream, answer_call, buffer, header, metric, proxy, root, tick};

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::Bytes;
-use podstamp_core::exchange::{Answer, Encoding, Report, Signal, Verdict};
+use podstamp_core::interface::{Answer, Encoding, Report, Signal, Verdict};
 
 use super::*;
 use crate::filter::BodyFault;

@@ -1,7 +1,7 @@
 //! Finds the Collector's configuration in a file: the file itself, or an entry of a ConfigMap in a manifest.
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::interface::{Level, Notice};
 use serde_json::{Map, Value};
 
 use super::fault;

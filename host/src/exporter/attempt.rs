@@ -9,7 +9,7 @@ use http::Response;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 
 use crate::filter::Ended;
 use crate::tls::{self, BoxError};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use podstamp_core::exchange::{Content, Encoding, Part};
+use podstamp_core::interface::{Content, Encoding, Part};
 
 use super::gather::{self, Pieces};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{self, Mended, Outbound, Report, Verdict};
+use podstamp_core::interface::{self, Mended, Outbound, Report, Verdict};
 use podstamp_core::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -32,7 +32,7 @@ struct Job {
     batch: Batch,
     /// What it was made of.
     incoming: Incoming,
-    to: exchange::Upstream,
+    to: interface::Upstream,
     counters: CopyCounters,
     /// Of its spans that were not delivered.
     outcome: Copied,
@@ -60,7 +60,7 @@ impl Copies {
     }
 
     /// Queues `batch`, made of `incoming`, for each of `upstreams`, in the order of the exporters. Never waits.
-    pub(crate) fn offer(&self, batch: &Batch, incoming: &Incoming, upstreams: Vec<exchange::Upstream>) {
+    pub(crate) fn offer(&self, batch: &Batch, incoming: &Incoming, upstreams: Vec<interface::Upstream>) {
         for (queue, to) in self.queues.iter().zip(upstreams) {
             let incoming = Incoming { gzip: None, ..incoming.clone() };
             queue.offer(batch.clone(), incoming, to);
@@ -86,7 +86,7 @@ impl Queue {
         Ok(Self { jobs, room: Arc::new(Semaphore::new(ROOM)), counters })
     }
 
-    fn offer(&self, batch: Batch, incoming: Incoming, to: exchange::Upstream) {
+    fn offer(&self, batch: Batch, incoming: Incoming, to: interface::Upstream) {
         let bytes = batch.original.len() as u64 + batch.pieces.len();
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let spans = batch.spans;

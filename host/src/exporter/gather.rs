@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use podstamp_core::edit::{Edits, Piece};
-use podstamp_core::exchange::Content;
+use podstamp_core::interface::Content;
 
 /// A body in pieces. Cloning it copies none of them.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use podstamp_core::exchange::{Header, Upstream};
+use podstamp_core::interface::{Header, Upstream};
 
 use super::compress::Coded;
 use super::load::{Load, Most};

@@ -2,41 +2,41 @@
 
 use podstamp_core::directory::{self, Lookup, Term};
 use podstamp_core::edit::{Edit, Edits};
-use podstamp_core::exchange;
+use podstamp_core::interface;
 
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::bindings::podstamp::filter::{pods, types};
 use super::instance::State;
 
 /// Headers as the guest takes them.
-pub(super) fn headers(headers: &[exchange::Header]) -> Vec<wit::HeaderParam<'_>> {
+pub(super) fn headers(headers: &[interface::Header]) -> Vec<wit::HeaderParam<'_>> {
     headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
 }
 
-impl From<exchange::Attempt> for wit::Attempt {
-    fn from(attempt: exchange::Attempt) -> Self {
+impl From<interface::Attempt> for wit::Attempt {
+    fn from(attempt: interface::Attempt) -> Self {
         let encoding = match attempt.encoding {
-            exchange::Encoding::Protobuf => types::Encoding::Protobuf,
-            exchange::Encoding::Json => types::Encoding::Json,
-            exchange::Encoding::Grpc => types::Encoding::Grpc,
+            interface::Encoding::Protobuf => types::Encoding::Protobuf,
+            interface::Encoding::Json => types::Encoding::Json,
+            interface::Encoding::Grpc => types::Encoding::Grpc,
         };
-        let exchange::Attempt { signal, upstream, number, elapsed, patience, delivered, random, .. } =
+        let interface::Attempt { signal, upstream, number, elapsed, patience, delivered, random, .. } =
             attempt;
         Self { signal: signal.into(), upstream, encoding, number, elapsed, patience, delivered, random }
     }
 }
 
-impl From<exchange::Signal> for types::Signal {
-    fn from(signal: exchange::Signal) -> Self {
+impl From<interface::Signal> for types::Signal {
+    fn from(signal: interface::Signal) -> Self {
         match signal {
-            exchange::Signal::Traces => Self::Traces,
-            exchange::Signal::Metrics => Self::Metrics,
-            exchange::Signal::Logs => Self::Logs,
+            interface::Signal::Traces => Self::Traces,
+            interface::Signal::Metrics => Self::Metrics,
+            interface::Signal::Logs => Self::Logs,
         }
     }
 }
 
-impl From<types::Level> for exchange::Level {
+impl From<types::Level> for interface::Level {
     fn from(level: types::Level) -> Self {
         match level {
             types::Level::Info => Self::Info,
@@ -46,7 +46,7 @@ impl From<types::Level> for exchange::Level {
     }
 }
 
-impl From<types::Encoding> for exchange::Encoding {
+impl From<types::Encoding> for interface::Encoding {
     fn from(encoding: types::Encoding) -> Self {
         match encoding {
             types::Encoding::Protobuf => Self::Protobuf,
@@ -56,28 +56,28 @@ impl From<types::Encoding> for exchange::Encoding {
     }
 }
 
-impl From<types::Notice> for exchange::Notice {
+impl From<types::Notice> for interface::Notice {
     fn from(notice: types::Notice) -> Self {
         Self { level: notice.level.into(), key: notice.key.into(), message: notice.message }
     }
 }
 
-impl From<wit::Prepared> for exchange::Prepared {
+impl From<wit::Prepared> for interface::Prepared {
     fn from(prepared: wit::Prepared) -> Self {
         let verdict = match prepared.verdict {
-            wit::Verdict::Forward(outbound) => exchange::Verdict::Forward(outbound.into()),
-            wit::Verdict::Answer(answer) => exchange::Verdict::Answer(answer.into()),
+            wit::Verdict::Forward(outbound) => interface::Verdict::Forward(outbound.into()),
+            wit::Verdict::Answer(answer) => interface::Verdict::Answer(answer.into()),
         };
         let notices = prepared.notices.into_iter().map(Into::into).collect();
         Self { verdict, report: prepared.report.into(), notices }
     }
 }
 
-impl From<wit::Outbound> for exchange::Outbound {
+impl From<wit::Outbound> for interface::Outbound {
     fn from(outbound: wit::Outbound) -> Self {
         let content = match outbound.content {
-            wit::Content::Unchanged => exchange::Content::Unchanged,
-            wit::Content::Edited(edits) => exchange::Content::Edited(Edits {
+            wit::Content::Unchanged => interface::Content::Unchanged,
+            wit::Content::Edited(edits) => interface::Content::Edited(Edits {
                 edits: edits
                     .edits
                     .iter()
@@ -85,7 +85,7 @@ impl From<wit::Outbound> for exchange::Outbound {
                     .collect(),
                 inserted: edits.inserted,
             }),
-            wit::Content::Replaced(body) => exchange::Content::Replaced(body),
+            wit::Content::Replaced(body) => interface::Content::Replaced(body),
         };
         Self {
             url: outbound.url,
@@ -99,20 +99,20 @@ impl From<wit::Outbound> for exchange::Outbound {
     }
 }
 
-impl From<wit::Part> for exchange::Part {
+impl From<wit::Part> for interface::Part {
     fn from(part: wit::Part) -> Self {
         Self { end: part.end, spans: part.spans, memory: part.memory }
     }
 }
 
-impl From<wit::Upstream> for exchange::Upstream {
+impl From<wit::Upstream> for interface::Upstream {
     fn from(upstream: wit::Upstream) -> Self {
         let headers = upstream.headers.into_iter().map(header).collect();
         Self { url: upstream.url, headers, timeout: upstream.timeout }
     }
 }
 
-impl From<wit::Answer> for exchange::Answer {
+impl From<wit::Answer> for interface::Answer {
     fn from(answer: wit::Answer) -> Self {
         Self {
             status: answer.status,
@@ -123,7 +123,7 @@ impl From<wit::Answer> for exchange::Answer {
     }
 }
 
-impl From<wit::Report> for exchange::Report {
+impl From<wit::Report> for interface::Report {
     fn from(report: wit::Report) -> Self {
         Self {
             resources: report.resources,
@@ -150,20 +150,20 @@ impl From<wit::Report> for exchange::Report {
     }
 }
 
-impl From<wit::Next> for exchange::Next {
+impl From<wit::Next> for interface::Next {
     fn from(next: wit::Next) -> Self {
         match next {
             wit::Next::Answer(answer) => Self::Answer(answer.into()),
             wit::Next::Retry(wait) => Self::Retry(wait),
             wit::Next::Mend(mended) => {
-                Self::Mend(exchange::Mended { body: mended.body, texts: mended.texts })
+                Self::Mend(interface::Mended { body: mended.body, texts: mended.texts })
             }
         }
     }
 }
 
-fn header(header: wit::HeaderResult) -> exchange::Header {
-    exchange::Header { name: header.name, value: header.value }
+fn header(header: wit::HeaderResult) -> interface::Header {
+    interface::Header { name: header.name, value: header.value }
 }
 
 impl types::Host for State {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
-use podstamp_core::exchange::{Attempt, Next, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Next, Prepared, Signal};
 use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;

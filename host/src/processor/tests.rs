@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use podstamp_core::directory::{Details, Lookup, Pod, Term};
-use podstamp_core::exchange::{Header, Signal, Verdict};
+use podstamp_core::interface::{Header, Signal, Verdict};
 use serde_json::{Value, json};
 
 use super::*;

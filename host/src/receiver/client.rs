@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use podstamp_core::address;
-use podstamp_core::exchange::{Header, Request, Signal};
+use podstamp_core::interface::{Header, Request, Signal};
 
 use super::Shared;
 use crate::admission::{Connected, Peer};

@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter, Result};
 use std::net::IpAddr;
 
 use http::request::Parts;
-use podstamp_core::exchange::Encoding;
+use podstamp_core::interface::Encoding;
 
 use super::refusal::Protocol;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
-use podstamp_core::exchange::{Answer, Encoding, Header};
+use podstamp_core::interface::{Answer, Encoding, Header};
 
 use super::grpc;
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
 
-use podstamp_core::exchange::Verdict;
+use podstamp_core::interface::Verdict;
 
 use crate::support::{Client, Fake, PATIENCE, Response, Setup, answer, post};
 

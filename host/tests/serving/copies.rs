@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use podstamp::filter::Ended;
 use podstamp::settings::Copy;
-use podstamp_agent::Gate;
-use podstamp_core::exchange::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
+use podstamp_core::interface::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
+use podstamp_fake_agent::Gate;
 use tokio::time::timeout;
 
 use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, outbound, post};

@@ -6,7 +6,7 @@ use podstamp::settings::{Http, Listener};
 use podstamp_core::config::{
     Bearer, Cors, Identity, Parameters, Place, Secret, ServerAuth, ServerTls, Source,
 };
-use podstamp_core::exchange::{Answer, Header, Verdict};
+use podstamp_core::interface::{Answer, Header, Verdict};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};

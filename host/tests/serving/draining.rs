@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use podstamp_agent::Gate;
+use podstamp_fake_agent::Gate;
 use tokio::net::TcpStream;
 
 use crate::support::{Client, Fake, Http2, PATIENCE, Reaction, Setup, Upstream, framed, post, shows};

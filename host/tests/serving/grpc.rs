@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use podstamp::filter::Failure;
 use podstamp::settings::{Grpc, Http, Listener};
-use podstamp_core::exchange::{Answer, Encoding, Header, Verdict};
 use podstamp_core::export::answer::{Code, Failure as Failed};
+use podstamp_core::interface::{Answer, Encoding, Header, Verdict};
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;

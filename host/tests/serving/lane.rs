@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use podstamp::filter::Ended;
 use podstamp::settings::Copy;
-use podstamp_agent::Gate;
 use podstamp_core::config::Compression;
-use podstamp_core::exchange::{Content, Next, Outbound, Part, Upstream as To, Verdict};
+use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};
+use podstamp_fake_agent::Gate;
 
 use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, outbound, post};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use podstamp_agent::Gate;
-use podstamp_core::exchange::{Content, Verdict};
+use podstamp_core::interface::{Content, Verdict};
+use podstamp_fake_agent::Gate;
 
 use crate::support::{Client, Fake, PATIENCE, Setup, Upstream, answer, forward, gzip, post};
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use podstamp::filter::Ended;
-use podstamp_agent::Gate;
-use podstamp_core::exchange::{Answer, Header, Next};
+use podstamp_core::interface::{Answer, Header, Next};
+use podstamp_fake_agent::Gate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -128,7 +128,7 @@ async fn without_a_limit_of_connections_one_upstream_is_away_and_another_is_not(
     let url = here.url();
     let fake = Fake::answering(move |incoming| {
         let url = if &incoming.body[..] == b"away" { &away } else { &url };
-        Ok(crate::support::forward(url, podstamp_core::exchange::Content::Unchanged))
+        Ok(crate::support::forward(url, podstamp_core::interface::Content::Unchanged))
     });
     let setup = Setup::with(fake, |settings| {
         settings.upstream.patience = Duration::from_millis(20);

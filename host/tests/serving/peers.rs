@@ -6,9 +6,9 @@ use std::sync::mpsc::channel;
 use bytes::Bytes;
 use http::{Request, Version};
 use podstamp::settings::{Limits, Settings};
-use podstamp_agent::Gate;
 use podstamp_core::config::GRPC_PATH;
-use podstamp_core::exchange::Verdict;
+use podstamp_core::interface::Verdict;
+use podstamp_fake_agent::Gate;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -51,7 +51,7 @@ async fn streams_whose_bodies_do_not_come_take_no_place_of_a_request() {
     let setup = Setup::with(
         Fake::answering(|_| {
             let mut answer = answer(200, "");
-            answer.headers = vec![podstamp_core::exchange::Header::new("grpc-status", "0")];
+            answer.headers = vec![podstamp_core::interface::Header::new("grpc-status", "0")];
             Ok(Verdict::Answer(answer))
         }),
         |settings| settings.limits.in_flight = 2,

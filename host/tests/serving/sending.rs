@@ -8,7 +8,7 @@ use podstamp::filter::Ended;
 use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
 use podstamp_core::edit::{Edit, Edits};
-use podstamp_core::exchange::{Content, Mended, Next};
+use podstamp_core::interface::{Content, Mended, Next};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, gzip, post, zlib};

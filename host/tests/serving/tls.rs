@@ -9,7 +9,7 @@ use podstamp::settings::{Settings, Upstream as Towards};
 use podstamp_core::config::{
     Bearer, ClientAuth, ClientTls, Identity, Login, Parameters, Place, Secret, Source,
 };
-use podstamp_core::exchange::Next;
+use podstamp_core::interface::Next;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::channel;
 
-use podstamp_agent::{Answer, Script};
+use podstamp_fake_agent::{Answer, Script};
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
@@ -174,7 +174,7 @@ fn c5_a_response_over_the_limit_is_final_and_none_is_asked_for_compressed() {
 
 #[test]
 fn c6_one_connection_is_kept_and_gzip_is_named() {
-    let agent = StandIn::with(podstamp_agent::Builder::keep_bodies);
+    let agent = StandIn::with(podstamp_fake_agent::Builder::keep_bodies);
     let mut setup = eager(&agent.url());
     setup.config.push_str("    compression: gzip\n");
     let served = setup.serve();

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_agent::{Gate, Script};
+use podstamp_fake_agent::{Gate, Script};
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;

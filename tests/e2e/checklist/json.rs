@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use podstamp_agent::{Builder, Script};
+use podstamp_fake_agent::{Builder, Script};
 use serde_json::json;
 
 use super::partly;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use podstamp_agent::Builder;
+use podstamp_fake_agent::Builder;
 use prost::Message;
 use serde_json::json;
 

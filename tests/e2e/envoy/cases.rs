@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use podstamp::directory::{self, Coverage, Keep, Table};
 use podstamp_core::directory::{Field, Fields};
-use podstamp_core::exchange;
+use podstamp_core::interface;
 use podstamp_pods::listing;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -164,7 +164,7 @@ impl Run<'_> {
             ));
         }
         headers.extend(content_type.map(|value| ("content-type", value)));
-        let path = request.path.as_deref().unwrap_or_else(|| exchange::Signal::from(request.signal).path());
+        let path = request.path.as_deref().unwrap_or_else(|| interface::Signal::from(request.signal).path());
         Seen::Http(Client::connect(self.address).send("POST", path, &headers, &body))
     }
 

@@ -1,7 +1,7 @@
 //! The module's configuration: the document of the host, as a Struct or as a text; what is wrong with it is said, and
 //! Envoy does not start with it.
 
-use podstamp_agent::Builder;
+use podstamp_fake_agent::Builder;
 use serde_json::{Value, json};
 
 use super::setup::{document, read};

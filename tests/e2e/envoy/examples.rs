@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use podstamp_agent::{Answer, Script};
+use podstamp_fake_agent::{Answer, Script};
 use podstamp_test_guests::PROXY_WASM;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! An agent that is down, closes, is busy, is slow or is none.
 
-use podstamp_agent::{Builder, Script};
+use podstamp_fake_agent::{Builder, Script};
 use serde_json::json;
 
 use super::{Envoy, POD, Setup, stamped};

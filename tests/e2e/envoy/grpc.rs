@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_agent::{Builder, Script};
+use podstamp_fake_agent::{Builder, Script};
 use serde_json::json;
 
 use super::setup::document;

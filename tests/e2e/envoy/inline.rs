@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use podstamp_agent::Builder;
+use podstamp_fake_agent::Builder;
 use serde_json::json;
 
 use super::setup::{document, filter, typed};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use podstamp_agent::Script;
+use podstamp_fake_agent::Script;
 use serde_json::json;
 
 use super::{Envoy, Setup};

@@ -2,7 +2,7 @@
 //!
 //! What they sent is compared with what the agent gets, as for podstamp itself.
 
-use podstamp_agent::Builder;
+use podstamp_fake_agent::Builder;
 
 use super::{Envoy, Setup};
 use crate::checklist::throttled;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_agent::{Builder, Script};
+use podstamp_fake_agent::{Builder, Script};
 use serde_json::{Value, json};
 
 use super::backend::Backend;

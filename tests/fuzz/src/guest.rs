@@ -8,7 +8,7 @@ use bytes::Bytes;
 use podstamp::filter::{Ended, Filter as _, Incoming};
 use podstamp::processor::{Guest, Processor, Settings};
 use podstamp_core::Filter;
-use podstamp_core::exchange::{Attempt, Encoding, Header, Outcome, Request, Signal};
+use podstamp_core::interface::{Attempt, Encoding, Header, Outcome, Request, Signal};
 
 use crate::fuzz::{Cluster, DOCUMENTS, Input};
 

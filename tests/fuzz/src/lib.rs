@@ -9,10 +9,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
-use podstamp_core::exchange::{
+use podstamp_core::guard::{Limits, Rules};
+use podstamp_core::interface::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Signal, Verdict,
 };
-use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::resource::{Resource, Value};
 use podstamp_core::wire::FaultKind;
 use podstamp_core::{Filter, diagnose, json, trace};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::exchange::{Header, Request, Signal};
+use crate::interface::{Header, Request, Signal};
 use crate::pipeline::fixture::{Table, pipeline};
 use crate::pipeline::{Context, Pipeline};
 use crate::resource::{Resource, Value};

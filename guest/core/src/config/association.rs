@@ -3,7 +3,7 @@
 use super::nearest::hint;
 use super::node::Node;
 use crate::association::{Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source};
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// Attributes that the extraction's rules write identify a pod, too.
 pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {

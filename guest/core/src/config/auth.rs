@@ -8,7 +8,7 @@ use super::collector::ENABLED;
 use super::component::{Kind, Role, same};
 use super::nearest::hint;
 use super::node::Node;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 pub use basic::{Htpasswd, Login};
 pub use bearer::Bearer;

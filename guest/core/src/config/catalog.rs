@@ -6,7 +6,7 @@ use super::collector;
 use super::component::{Kind, Role};
 use super::node::Node;
 use super::section::Section;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// A component as the document defines it.
 #[derive(Debug)]

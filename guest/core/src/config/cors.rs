@@ -3,7 +3,7 @@
 use super::collector::ENABLED;
 use super::header::is_token;
 use super::node::Node;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// Which pages' scripts may send, and what they may send and see.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::node::Node;
 use super::retry::{self, Retry};
 use super::tls::{self, ClientTls};
 use super::url::{self, Url};
-use crate::exchange::{Header, Level};
+use crate::interface::{Header, Level};
 use crate::labels::Label as _;
 use crate::signal::Signal;
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::exchange::{Level, Notice};
+use crate::interface::{Level, Notice};
 
 /// A fault in the configuration document.
 #[derive(Clone, Debug, PartialEq, Eq)]

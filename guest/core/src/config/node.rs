@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::nearest::hint;
 use super::quantity;
 use super::section::Section;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,
 /// what is empty is as if it were not written; only a text may mean to be empty.

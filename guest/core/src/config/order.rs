@@ -2,8 +2,8 @@
 
 use super::findings::Findings;
 use crate::action::Action;
-use crate::exchange::Level;
 use crate::guard::{HOST_IP, POD_IP, Rules};
+use crate::interface::Level;
 use crate::labels::Label as _;
 use crate::pipeline::{Kubernetes, Step};
 use crate::signal::Signal;

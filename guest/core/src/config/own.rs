@@ -9,8 +9,8 @@ use super::proxy_wasm::{self, ProxyWasm};
 use super::receiver::listen;
 use super::upstream::{self, Upstream};
 use crate::address;
-use crate::exchange::Level;
 use crate::guard::Rules;
+use crate::interface::Level;
 
 /// Where pods come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

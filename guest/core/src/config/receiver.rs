@@ -8,7 +8,7 @@ use super::node::Node;
 use super::section::Section;
 use super::tls::{self, ServerTls};
 use super::url::{BRACKETS, bracketed, is_host, is_port};
-use crate::exchange::Level;
+use crate::interface::Level;
 use crate::signal::Signal;
 
 /// Where podstamp receives.

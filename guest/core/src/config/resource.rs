@@ -4,7 +4,7 @@ use super::nearest::hint;
 use super::node::Node;
 use super::section::Section;
 use crate::action::{Action, Keys, Mode, Origin, Source, Target, from_json};
-use crate::exchange::Level;
+use crate::interface::Level;
 use crate::resource::Value;
 
 /// The actions in their order. `include_metadata` is the receiver's.

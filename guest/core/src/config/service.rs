@@ -6,7 +6,7 @@ use super::collector;
 use super::component::{Kind, Role};
 use super::nearest::hint;
 use super::node::Node;
-use crate::exchange::Level;
+use crate::interface::Level;
 use crate::labels::Label as _;
 use crate::signal::Signal;
 

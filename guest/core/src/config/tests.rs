@@ -190,7 +190,7 @@ fn notices_never_hold_the_value_of_a_header() {
     let config = parsed(&document);
     assert_eq!(
         config.traces.exporter.headers,
-        [crate::exchange::Header::new("authorization", "Bearer s3cret")]
+        [crate::interface::Header::new("authorization", "Bearer s3cret")]
     );
     assert!(!format!("{config:?}").contains("s3cret"));
     let document = simple_with(

@@ -7,7 +7,7 @@ use super::node::Node;
 use super::secret::Source;
 use super::section::Section;
 use super::url::is_host;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// How to receive TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]

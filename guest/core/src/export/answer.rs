@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::action::base64;
-use crate::exchange::{Answer, Encoding, Header, Signal};
+use crate::interface::{Answer, Encoding, Header, Signal};
 use crate::resource::read::{Content, for_fields};
 use crate::wire::{self, BodyFault, put_field, put_varint};
 

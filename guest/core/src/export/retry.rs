@@ -1,7 +1,7 @@
 //! When to try again: the Collector's `retry_on_failure`, within the exporter's timeout.
 
 use crate::config::Exporter;
-use crate::exchange::{Attempt, Header};
+use crate::interface::{Attempt, Header};
 
 /// How many milliseconds to wait before the next attempt; none if there is to be none.
 ///

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::Filter;
 use super::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
-use crate::exchange::{
+use crate::interface::{
     Answer, Attempt, Content, Encoding, Header, Level, Mended, Next, Outbound, Outcome, Prepared, Report,
     Request, Signal, Verdict,
 };

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use super::answer::{Code, Failure};
-use crate::exchange::{Answer, Encoding, Header, Level, Notice};
+use crate::interface::{Answer, Encoding, Header, Level, Notice};
 use crate::labels::Reason;
 
 /// Why a request's body cannot be read.

@@ -2,7 +2,7 @@
 
 use super::answer::{PartialSuccess, success};
 use super::noted;
-use crate::exchange::{Answer, Encoding, Level, Signal};
+use crate::interface::{Answer, Encoding, Level, Signal};
 
 /// OTLP has an unknown field ignored, and a warning told by a partial success in which nothing is rejected.
 pub(super) fn unrecognised(signal: Signal, encoding: Encoding) -> Answer {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{HOST_IP, POD_IP, Rules};
 use crate::address::{self, UNKNOWN};
 use crate::directory::{Lookup, Pod};
-use crate::exchange::Report;
+use crate::interface::Report;
 use crate::pipeline::{Context, Run};
 use crate::resource::{Resource, Value};
 

@@ -5,7 +5,7 @@
 //! 768 MiB unless it is configured otherwise, and is killed over that. It drops what compresses to more than 12.5 MiB, after
 //! its 200, and the metrics of more than 65,536 spans.
 
-use crate::exchange::Part;
+use crate::interface::Part;
 use crate::resource::Resource;
 
 /// What one request may hold.

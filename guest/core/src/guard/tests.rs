@@ -11,7 +11,7 @@ use super::{HOST_IP, POD_IP, Rules};
 use crate::association::Associated;
 use crate::claims::Claims;
 use crate::directory::Pod;
-use crate::exchange::{Report, Request, Signal};
+use crate::interface::{Report, Request, Signal};
 use crate::pipeline::fixture::{Table, pod};
 use crate::pipeline::{Context, Run};
 use crate::resource::Value;

@@ -5,7 +5,7 @@
 //! ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
 
 use crate::edit::Draft;
-use crate::exchange::{Level, Notice};
+use crate::interface::{Level, Notice};
 use crate::wire;
 
 /// What ends are held against. All are nanoseconds since 1970.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::address;
 use crate::association::{Answer, Lookups};
 use crate::directory::{Details, Directory, Lookup, Term};
-use crate::exchange::{Header, Request};
+use crate::interface::{Header, Request};
 
 /// One request, as the steps see it. Lives as long as the request's resources, which borrow from it.
 pub struct Context<'a> {

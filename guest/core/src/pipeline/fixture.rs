@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Context, Pipeline};
 use crate::directory::{Details, Directory, Lookup, Pod, Term};
-use crate::exchange::{Header, Request, Signal};
+use crate::interface::{Header, Request, Signal};
 use crate::resource::{Resource, Value};
 
 /// Answers from a list, and writes down what it was asked.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fixture::{Table, pipeline, pod, resource, run};
 use super::*;
-use crate::exchange::{Request, Signal};
+use crate::interface::{Request, Signal};
 
 #[test]
 fn attributes_are_written_only_where_they_are_missing_or_empty() {

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use podstamp_core::config::DEFAULT_DOCUMENT;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
-use podstamp_core::exchange::{Content, Header, Prepared, Report, Request, Signal, Verdict};
+use podstamp_core::interface::{Content, Header, Prepared, Report, Request, Signal, Verdict};
 use podstamp_core::{Filter, address};
 use proptest::prelude::*;
 

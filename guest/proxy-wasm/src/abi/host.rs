@@ -4,7 +4,7 @@
 
 use std::ptr::null_mut;
 
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 
 use super::{Buffer, Headers, LogLevel, MetricKind, Refused, imports, map};
 

@@ -1,7 +1,7 @@
 //! Headers as they cross the boundary: a count, the sizes of each name and value, then all texts, each ended by a zero. All
 //! numbers are little-endian, of 32 bits.
 
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 
 /// What a host takes.
 pub(super) fn encode(headers: &[Header]) -> Vec<u8> {

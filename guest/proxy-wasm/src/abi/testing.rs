@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use podstamp_core::exchange::Header;
+use podstamp_core::interface::Header;
 
 use super::exports::{
     proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_http_call_response,

@@ -1,6 +1,6 @@
 //! The response, and the answer that is made of it.
 
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::interface::{Level, Notice};
 
 use super::*;
 use crate::reply::{self, MAX_RESPONSE, Source};

@@ -1,8 +1,8 @@
 //! The request's body.
 
 use podstamp_core::edit::Edits;
-use podstamp_core::exchange::Content;
 use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::interface::Content;
 
 use super::*;
 use crate::abi::Refused;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use podstamp_core::exchange::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
+use podstamp_core::interface::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
 use podstamp_core::labels::{Attempted, Copied, Reason};
 
 use super::Captured;

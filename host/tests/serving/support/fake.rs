@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
-use podstamp_core::exchange::{
+use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
 

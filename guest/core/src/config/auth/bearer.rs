@@ -4,7 +4,7 @@ use super::super::header::is_token;
 use super::super::node::Node;
 use super::super::secret::Source;
 use super::AUTHORIZATION;
-use crate::exchange::Level;
+use crate::interface::Level;
 
 /// Tokens, and how they travel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{balanced, notices, parsed, simple, simple_with};
-use crate::exchange::Level;
+use crate::interface::Level;
 
 fn order(document: &mut Value, processors: &[&str]) {
     document["service"]["pipelines"]["traces"]["processors"] = json!(processors);

@@ -262,7 +262,7 @@ fn the_exporters_settings_are_the_collectors() {
     .traces
     .exporter;
     assert_eq!(exporter.timeout, 10_000);
-    assert_eq!(exporter.headers, [crate::exchange::Header::new("x-scope-orgid", "7")]);
+    assert_eq!(exporter.headers, [crate::interface::Header::new("x-scope-orgid", "7")]);
     let expected = Retry {
         enabled: false,
         initial_interval: 1_000,

@@ -16,7 +16,7 @@ use std::hint::black_box;
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "podstamp" });
+    wit_bindgen::generate!({ path: "../../../wit", world: "podstamp" });
     use super::Faulty;
     export!(Faulty);
 }

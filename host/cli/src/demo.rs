@@ -1,15 +1,20 @@
 //! `podstamp demo`.
 
+mod flame;
+mod scenario;
+mod send;
+mod shop;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::demo::{self, Verdict};
 use podstamp::shutdown::Signals;
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
 use super::output;
+use scenario::{Scenario, Verdict};
 
 /// Show podstamp at work on this machine, without a cluster: a shop's spans through one shared connection to a stand-in
 /// agent. Exit code 0 only if every span arrived under the right pod.
@@ -31,7 +36,7 @@ impl Demo {
 
     async fn show(self) -> anyhow::Result<Exit> {
         let mut signals = Signals::catch()?;
-        let demo = demo::Demo::start(self.guest).await?;
+        let demo = Scenario::start(self.guest).await?;
         let mut out = output::stdout();
         let verdict = demo.play(&mut out).await?;
         if self.keep {

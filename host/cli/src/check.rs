@@ -10,7 +10,7 @@ use podstamp::assembly;
 use podstamp::budget::Budget;
 use podstamp::config::LoadError;
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
-use podstamp_core::exchange::{Level, Notice};
+use podstamp_core::interface::{Level, Notice};
 use podstamp_core::labels::Label as _;
 use tokio::runtime::Runtime;
 

@@ -3,10 +3,6 @@
 //!
 //! The same requests also go to a second stand-in without podstamp on the way: its record is what DeepFlow would show.
 
-mod flame;
-mod send;
-mod shop;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,19 +11,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use podstamp_agent::{Agent, Record};
+use podstamp_fake_agent::{Agent, Record};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::assembly::{self, Overrides};
-use crate::server::Server;
-use flame::Bar;
-use send::Connection;
-use shop::{RELAY, SERVICES, SPANS, Service, Way};
+use podstamp::assembly::{self, Overrides};
+use podstamp::server::Server;
+
+use super::flame::{self, Bar};
+use super::send::Connection;
+use super::shop::{self, RELAY, SERVICES, SPANS, Service, Way};
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Every span arrived once, under the pod that made it, or under none where that has no address.
     Right,
     /// Something did not; the table says what.
@@ -35,7 +32,7 @@ pub enum Verdict {
 }
 
 /// The demo while its servers run.
-pub struct Demo {
+pub(crate) struct Scenario {
     server: Server,
     address: SocketAddr,
     agent: Agent,
@@ -43,9 +40,9 @@ pub struct Demo {
     pods: PathBuf,
 }
 
-impl Demo {
+impl Scenario {
     /// Starts the stand-in agents and podstamp on free ports.
-    pub async fn start(guest: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) async fn start(guest: Option<PathBuf>) -> anyhow::Result<Self> {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let agent = Agent::builder().listen(any_port).start().await?;
         let direct = Agent::builder().listen(any_port).start().await?;
@@ -59,7 +56,7 @@ impl Demo {
     }
 
     /// Plays one request through the shop and shows what came of it.
-    pub async fn play(&self, out: &mut impl Write) -> anyhow::Result<Verdict> {
+    pub(super) async fn play(&self, out: &mut impl Write) -> anyhow::Result<Verdict> {
         let begin = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
         let trace = u128::from(begin).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let mut balanced = Connection::open(self.address).await?;
@@ -68,7 +65,7 @@ impl Demo {
             let body = shop::export(service, trace, begin).encode_to_vec();
             let relay = (service.way == Way::Relay).then_some(RELAY);
             balanced.post("/v1/traces", relay, body.clone()).await?;
-            direct.post(podstamp_agent::TRACE_PATH, relay, body).await?;
+            direct.post(podstamp_fake_agent::TRACE_PATH, relay, body).await?;
         }
         let spans = SPANS as u64;
         let arrived = tokio::time::timeout(PATIENCE, self.agent.wait_for_spans(spans)).await.is_ok();
@@ -103,7 +100,7 @@ impl Demo {
     }
 
     /// Says where everything listens, for those who want to send something of their own.
-    pub fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(super) fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.address)?;
         writeln!(out, "  the stand-in agent is at     {}", self.agent.url())?;
         writeln!(out, "  the pods are in              {}", self.pods.display())?;
@@ -112,7 +109,7 @@ impl Demo {
     }
 
     /// Stops everything.
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.server.without_delay().shutdown().await;
         self.agent.shutdown().await;
         self.direct.shutdown().await;
@@ -149,7 +146,9 @@ fn due(service: &Service) -> IpAddr {
 }
 
 /// Every span that arrived, with its service and the address that DeepFlow's server would use.
-fn spans_of(records: &[Arc<Record>]) -> impl Iterator<Item = (&str, IpAddr, &podstamp_agent::SpanRecord)> {
+fn spans_of(
+    records: &[Arc<Record>],
+) -> impl Iterator<Item = (&str, IpAddr, &podstamp_fake_agent::SpanRecord)> {
     let resources = records.iter().flat_map(|record| &record.resources);
     resources.flat_map(|resource| {
         let service = resource.attribute("service.name").and_then(|value| value.as_str()).unwrap_or("?");
@@ -192,7 +191,7 @@ fn table(
 }
 
 fn bars(records: &[Arc<Record>]) -> Vec<Bar> {
-    let bar = |(service, address, span): (&str, IpAddr, &podstamp_agent::SpanRecord)| Bar {
+    let bar = |(service, address, span): (&str, IpAddr, &podstamp_fake_agent::SpanRecord)| Bar {
         id: span.span_id.clone(),
         parent: span.parent_span_id.clone(),
         service: service.to_owned(),

@@ -1,10 +1,7 @@
 //! The binary `podstamp`.
 
-mod cli;
-mod memory;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    podstamp_cli::run()
 }

@@ -10,7 +10,7 @@ use crate::{Error, SpanRecord};
 
 #[tokio::test]
 async fn a_file_gets_one_object_a_line_for_every_request() {
-    let path = env::temp_dir().join(format!("podstamp-agent-{}.jsonl", process::id()));
+    let path = env::temp_dir().join(format!("podstamp-fake-agent-{}.jsonl", process::id()));
     fs::write(&path, "\"what was there before\"\n").unwrap();
     let agent = builder().record(&path).start().await.unwrap();
     let headers = ["content-type: application/x-protobuf", "content-encoding: gzip"];

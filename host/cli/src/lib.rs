@@ -1,22 +1,26 @@
-//! The command line: options, exit codes, and a module for each subcommand.
+//! The command line of podstamp: options, exit codes, and a module for each subcommand.
+//!
+//! A library beside the binary, so that tests run the same program in a package of their own.
 
-mod agent;
 mod check;
 mod demo;
 mod document;
 mod exit;
+mod fake_agent;
+mod memory;
 mod output;
 mod rewrite;
 mod serve;
+mod telemetry;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use podstamp::telemetry::{self, LEVEL_VARIABLE, LogFormat};
 
 use exit::{Exit, Failed};
+use telemetry::{LEVEL_VARIABLE, LogFormat};
 
 /// Receives OTLP traces, stamps every resource with the IP of its pod, and forwards to deepflow-agent.
 #[derive(Debug, Parser)]
@@ -54,13 +58,13 @@ enum Command {
     /// Stamp one export request, stdin to stdout.
     Rewrite(rewrite::Rewrite),
     /// Stand in for deepflow-agent.
-    Agent(agent::Agent),
+    FakeAgent(fake_agent::FakeAgent),
     /// Show it all on this machine.
     Demo(demo::Demo),
 }
 
 /// Runs what the command line says.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     match execute(std::env::args_os()) {
         Ok(exit) => exit.into(),
         Err(failed) => {
@@ -81,7 +85,7 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
         }
     };
     let quiet = match cli.command {
-        Command::Serve(_) | Command::Agent(_) => "info",
+        Command::Serve(_) | Command::FakeAgent(_) => "info",
         Command::Check(_) | Command::Rewrite(_) | Command::Demo(_) => "warn",
     };
     log(cli.logging, quiet)?;
@@ -89,7 +93,7 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Rewrite(rewrite) => rewrite.run(),
-        Command::Agent(agent) => agent.run(),
+        Command::FakeAgent(agent) => agent.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

@@ -67,13 +67,17 @@ const PODS: &str = r#"{"kind": "List", "items": [{
 fn usage_is_told_apart_from_help() {
     let help = run(&["--help"], b"");
     assert_eq!((help.status.code(), help.stderr.is_empty()), (Some(0), true));
-    for name in ["serve", "check", "rewrite", "agent", "demo"] {
+    for name in ["serve", "check", "rewrite", "fake-agent", "demo"] {
         assert!(text(&help.stdout).contains(name), "{name}");
     }
     assert_eq!(run(&["--version"], b"").status.code(), Some(0));
-    for wrong in
-        [&[][..], &["nonsense"], &["serve", "--port", "1"], &["check"], &["--log-level", "a=b=c", "agent"]]
-    {
+    for wrong in [
+        &[][..],
+        &["nonsense"],
+        &["serve", "--port", "1"],
+        &["check"],
+        &["--log-level", "a=b=c", "fake-agent"],
+    ] {
         let output = run(wrong, b"");
         assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(64), true), "{wrong:?}");
         assert!(!output.stderr.is_empty());
@@ -292,7 +296,7 @@ fn rewrite_writes_nothing_where_the_body_is_at_fault() {
 fn serve_and_agent_need_their_port_and_end_well_when_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_eq!(run(&["agent", "--listen", &address], b"").status.code(), Some(69));
+    assert_eq!(run(&["fake-agent", "--listen", &address], b"").status.code(), Some(69));
     let files = Files::new();
     let config = |address: &str| {
         let text = format!(
@@ -309,7 +313,7 @@ fn serve_and_agent_need_their_port_and_end_well_when_told() {
     let file = config("127.0.0.1:0");
     for (arguments, signal) in [
         (&["serve", "--config", file.to_str().unwrap()][..], "TERM"),
-        (&["agent", "--listen", "127.0.0.1:0"], "INT"),
+        (&["fake-agent", "--listen", "127.0.0.1:0"], "INT"),
     ] {
         let mut child = podstamp(arguments).spawn().unwrap();
         wait_for(&mut child, "http://127.0.0.1:");

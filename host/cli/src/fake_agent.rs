@@ -1,19 +1,19 @@
-//! `podstamp agent`.
+//! `podstamp fake-agent`.
 
 use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
 use podstamp::shutdown::Signals;
-use podstamp_agent::{DEFAULT_LISTEN, Script};
 use podstamp_core::config::{BRACKETS, bracketed};
+use podstamp_fake_agent::{DEFAULT_LISTEN, Script};
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};
 
 /// Stand in for deepflow-agent: answer as it does, and keep what DeepFlow would have stored.
 #[derive(Debug, Args)]
-pub(crate) struct Agent {
+pub(crate) struct FakeAgent {
     /// Where to listen.
     #[arg(long, value_name = "ADDR", default_value_t = DEFAULT_LISTEN, value_parser = listen)]
     listen: SocketAddr,
@@ -38,7 +38,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-impl Agent {
+impl FakeAgent {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
         let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
         runtime.block_on(self.stand_in())
@@ -46,7 +46,7 @@ impl Agent {
 
     async fn stand_in(self) -> Result<Exit, Failed> {
         let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
-        let mut builder = podstamp_agent::Agent::builder().listen(self.listen);
+        let mut builder = podstamp_fake_agent::Agent::builder().listen(self.listen);
         if let Some(file) = self.record {
             builder = builder.record(file);
         }

@@ -8,8 +8,8 @@
 //! and the agent's own metrics.
 //!
 //! ```
-//! # use podstamp_agent::{Abort, Agent, Answer, Script};
-//! # async fn example() -> Result<(), podstamp_agent::Error> {
+//! # use podstamp_fake_agent::{Abort, Agent, Answer, Script};
+//! # async fn example() -> Result<(), podstamp_fake_agent::Error> {
 //! let agent = Agent::builder()
 //!     .listen(([127, 0, 0, 1], 0).into())
 //!     .on_abort(Abort::Record)

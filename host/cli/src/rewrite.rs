@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 use podstamp::assembly::{Assembly, Overrides};
 use podstamp::clock;
 use podstamp::filter::{Filter, Incoming};
-use podstamp_core::exchange::{Answer, Content, Header, Outbound, Signal, Verdict};
+use podstamp_core::interface::{Answer, Content, Header, Outbound, Signal, Verdict};
 use podstamp_core::labels::Label as _;
 
 use super::document;

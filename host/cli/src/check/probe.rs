@@ -309,8 +309,8 @@ mod tests {
         }
     }
 
-    async fn agent() -> podstamp_agent::Agent {
-        podstamp_agent::Agent::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap()
+    async fn agent() -> podstamp_fake_agent::Agent {
+        podstamp_fake_agent::Agent::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap()
     }
 
     #[tokio::test]
@@ -330,7 +330,7 @@ mod tests {
     #[tokio::test]
     async fn an_agent_whose_trace_integration_is_disabled_is_told() {
         let agent = agent().await;
-        agent.play_always(podstamp_agent::Script::Disabled);
+        agent.play_always(podstamp_fake_agent::Script::Disabled);
         let key = "inputs.integration.feature_control.trace_integration_disabled";
         wrong(&agent.url(), &["answers 200 and throws traces away", key, "is a deepflow-agent"]).await;
     }
@@ -338,14 +338,14 @@ mod tests {
     #[tokio::test]
     async fn an_agent_behind_a_proxy_is_seen_through_its_answer() {
         let agent = agent().await;
-        let unreachable = podstamp_agent::Answer::new(503).unwrap();
-        agent.play(1, podstamp_agent::Script::Import);
-        agent.play(1, podstamp_agent::Script::Answer(unreachable));
+        let unreachable = podstamp_fake_agent::Answer::new(503).unwrap();
+        agent.play(1, podstamp_fake_agent::Script::Import);
+        agent.play(1, podstamp_fake_agent::Script::Answer(unreachable));
         let findings = probe(&agent.url()).await;
         let [_, Finding::Fine(takes), _] = &findings[..] else { panic!("{findings:?}") };
         assert!(takes.ends_with("/api/v1/otel/trace, behind a proxy or mesh"), "{takes}");
-        agent.play(1, podstamp_agent::Script::Import);
-        agent.play(1, podstamp_agent::Script::Answer(podstamp_agent::Answer::new(400).unwrap()));
+        agent.play(1, podstamp_fake_agent::Script::Import);
+        agent.play(1, podstamp_fake_agent::Script::Answer(podstamp_fake_agent::Answer::new(400).unwrap()));
         wrong(&agent.url(), &["gave 400 to a body that is no protobuf"]).await;
     }
 

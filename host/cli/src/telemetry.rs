@@ -7,7 +7,7 @@ use tracing_subscriber::filter::ParseError;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// A line for people.
     #[default]
     Human,
@@ -16,7 +16,7 @@ pub enum LogFormat {
 }
 
 /// Logs to stderr from now on. `level` is a level, or directives as `tracing` knows them (`info,podstamp=debug`).
-pub fn init(format: LogFormat, level: &str) -> Result<(), InitError> {
+pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), InitError> {
     let builder =
         tracing_subscriber::fmt().with_env_filter(EnvFilter::builder().parse(level)?).with_writer(io::stderr);
     match format {
@@ -28,7 +28,7 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), InitError> {
 
 /// Why logging cannot begin.
 #[derive(Debug, thiserror::Error)]
-pub enum InitError {
+pub(crate) enum InitError {
     /// The level is none.
     #[error("no log level")]
     Level(#[from] ParseError),
@@ -38,4 +38,4 @@ pub enum InitError {
 }
 
 /// Overrides the level.
-pub const LEVEL_VARIABLE: &str = "PODSTAMP_LOG";
+pub(crate) const LEVEL_VARIABLE: &str = "PODSTAMP_LOG";
