@@ -4,41 +4,18 @@
 //! path. What the Collector knows and podstamp goes without is accepted with a notice where that loses nothing, and a
 //! fault where it would.
 
-mod association;
-mod auth;
 mod carried;
 mod catalog;
 mod collector;
-mod component;
-mod compression;
-mod cors;
+mod document;
 mod environment;
-mod expand;
-mod exporter;
-mod extraction;
-mod findings;
-mod header;
-mod kubernetes;
-mod limits;
-mod nearest;
-mod node;
-mod node_name;
-mod order;
-mod own;
-mod proxy_wasm;
-mod quantity;
-mod receiver;
-mod renamed;
-mod resource;
-mod retry;
-mod secret;
-mod section;
-mod selection;
+mod exporters;
+mod extensions;
+mod podstamp;
+mod processors;
+mod receivers;
 mod service;
-mod structure;
 mod tls;
-mod upstream;
-mod url;
 
 use std::collections::BTreeSet;
 
@@ -51,32 +28,31 @@ use crate::interface::{Level, Notice};
 use crate::pipeline::Pipeline;
 use crate::signal::Signal;
 use catalog::Catalog;
-use findings::Findings;
-use node::Node;
+use document::{Findings, Node};
+use exporters::otlphttp;
+use processors::order;
+use receivers::otlp;
 use service::Parts;
 
-pub use auth::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
 pub use carried::Carried;
-pub use compression::Compression;
-pub use cors::Cors;
+pub use document::{BRACKETS, Fault, Place, Secret, Source, bracketed, from_struct, no_effect};
 pub use environment::{Environment, ReadScalar, Unresolved, resolve};
-pub use exporter::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
-pub use findings::{Fault, no_effect};
-pub use limits::{Limits, Stated};
-pub use own::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, Pods, ProxyProtocol};
-pub use proxy_wasm::{Mode, PodsSource, ProxyWasm};
-pub use receiver::{
+pub use exporters::otlphttp::compression::Compression;
+pub use exporters::otlphttp::retry::Retry;
+pub use exporters::otlphttp::{AGENT_PATH, DEFAULT_TIMEOUT, DEFAULT_URL, Exporter};
+pub use extensions::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use podstamp::limits::{Limits, Stated};
+pub use podstamp::proxy_wasm::{Mode, PodsSource, ProxyWasm};
+pub use podstamp::upstream::{DEFAULT_PATIENCE, Upstream};
+pub use podstamp::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, Pods, ProxyProtocol};
+pub use receivers::otlp::cors::Cors;
+pub use receivers::otlp::{
     AGENT_PATHS, DEFAULT_ENDPOINT, DEFAULT_GRPC_ENDPOINT, DEFAULT_PATH, DEFAULT_STREAMS, GRPC_PATH,
     GRPC_SERVICE, Grpc, Http, Keepalive, Receiver, is_same_listener,
 };
-pub use retry::Retry;
-pub use secret::{Place, Secret, Source};
-pub use structure::from_struct;
 pub use tls::{
     CipherSuite, ClientTls, Curve, DEFAULT_RELOAD_INTERVAL, Identity, Parameters, ServerTls, Version,
 };
-pub use upstream::{DEFAULT_PATIENCE, Upstream};
-pub use url::{BRACKETS, bracketed};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
@@ -227,16 +203,15 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     catalog.review();
 
     let (authenticators, signals) = (&service.authenticators, further.signals());
-    let received = receiver
-        .map(|component| receiver::read(&component.node, authenticators, &signals))
-        .unwrap_or_default();
+    let received =
+        receiver.map(|component| otlp::read(&component.node, authenticators, &signals)).unwrap_or_default();
     let steps = carried::steps(processors, received.include_metadata);
     let mut exporters =
         carried::exporters_of(&exporters, authenticators, Signal::Traces, &signals).into_iter();
     let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
     let copies: Vec<_> = exporters.collect();
     authenticators.review();
-    let own = own::read(&own, received.receiver.largest());
+    let own = podstamp::read(&own, received.receiver.largest());
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
@@ -294,7 +269,7 @@ fn implied_exporter(findings: &Findings) -> Exporter {
     let path = "service.pipelines.traces.exporters";
     let message = format!("missing, so traces go to the deepflow-agent on this host, {DEFAULT_URL}");
     findings.notice(Level::Info, "config-default", path, &message);
-    exporter::default(path)
+    otlphttp::default(path)
 }
 
 /// What runs where nothing is configured: the pipeline that DeepFlow documents for load balancers, towards the agent on

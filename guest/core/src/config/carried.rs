@@ -5,14 +5,14 @@
 
 use serde_json::Value;
 
-use super::auth::Authenticators;
-use super::catalog::{Catalog, Component};
-use super::component::Kind;
-use super::exporter::{self, Exporter};
-use super::findings::Findings;
-use super::node::Node;
-use super::service::{self, Parts, Service};
-use super::{kubernetes, order, receiver, resource};
+use crate::config::catalog::{Catalog, Component};
+use crate::config::collector::component::Kind;
+use crate::config::document::{Findings, Node};
+use crate::config::exporters::otlphttp::{self, Exporter};
+use crate::config::extensions::Authenticators;
+use crate::config::processors::{k8sattributes, order, resource};
+use crate::config::receivers::otlp;
+use crate::config::service::{self, Parts, Service};
 use crate::guard::Rules;
 use crate::interface::Level;
 use crate::labels::Label as _;
@@ -143,8 +143,7 @@ fn read_one(
         ));
     }
     let authenticators = &service.authenticators;
-    let received =
-        parts.receiver.map(|component| receiver::read(&component.node, authenticators, &Signal::ALL));
+    let received = parts.receiver.map(|component| otlp::read(&component.node, authenticators, &Signal::ALL));
     let received = received.unwrap_or_default();
     let path = received.receiver.path(signal);
     if Signal::ALL.iter().any(|other| *other != signal && received.receiver.path(*other) == path) {
@@ -194,7 +193,7 @@ fn unresolved(node: &Node<'_>) -> Option<String> {
 pub(crate) fn steps<'c>(processors: Vec<&'c Component<'_>>, include_metadata: bool) -> Vec<(&'c str, Step)> {
     let step = |component: &'c Component<'_>| match component.type_name() {
         "resource" => Step::Resource(resource::read(&component.node, include_metadata)),
-        _ => Step::Kubernetes(kubernetes::read(&component.node)),
+        _ => Step::Kubernetes(k8sattributes::read(&component.node)),
     };
     processors.into_iter().map(|component| (component.node.path(), step(component))).collect()
 }
@@ -207,7 +206,7 @@ pub(crate) fn exporters_of(
     carried: &[Signal],
 ) -> Vec<Exporter> {
     let read = |component: &&Component<'_>| {
-        exporter::read(component.id, &component.node, authenticators, signal, carried)
+        otlphttp::read(component.id, &component.node, authenticators, signal, carried)
     };
     exporters.iter().map(read).collect()
 }

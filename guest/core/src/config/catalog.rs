@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 
-use super::collector;
-use super::component::{Kind, Role};
-use super::node::Node;
-use super::section::Section;
+use crate::config::collector;
+use crate::config::collector::component::{Kind, Role};
+use crate::config::document::{Node, Section};
 use crate::interface::Level;
 
 /// A component as the document defines it.

@@ -2,12 +2,14 @@
 //!
 //! `collector.json` is what `tests/e2e/collector/otelcol/keys` prints.
 
+pub(crate) mod component;
+
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::component::{Kind, same};
-use super::quantity;
+use crate::config::document::quantity;
+use component::{Kind, same};
 
 /// The keys of a type of component.
 pub(crate) fn keys(kind: Kind, type_name: &str) -> Option<&'static Value> {

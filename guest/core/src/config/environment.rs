@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::findings::Fault;
-use super::{Unset, expand, node_name, read_all};
+use crate::config::document::{Fault, expand};
+use crate::config::processors::k8sattributes::node_name;
+use crate::config::{Unset, read_all};
 
 /// Looks an environment variable up.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;

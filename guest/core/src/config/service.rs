@@ -1,11 +1,10 @@
 //! `service`: which components make up the pipelines, in which order.
 
-use super::auth::Authenticators;
-use super::catalog::{Catalog, Component};
-use super::collector;
-use super::component::{Kind, Role};
-use super::nearest::hint;
-use super::node::Node;
+use crate::config::catalog::{Catalog, Component};
+use crate::config::collector;
+use crate::config::collector::component::{Kind, Role};
+use crate::config::document::{Node, hint};
+use crate::config::extensions::Authenticators;
 use crate::interface::Level;
 use crate::labels::Label as _;
 use crate::signal::Signal;

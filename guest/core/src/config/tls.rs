@@ -2,11 +2,8 @@
 
 use serde_json::Value;
 
-use super::collector::ENABLED;
-use super::node::Node;
-use super::secret::Source;
-use super::section::Section;
-use super::url::is_host;
+use crate::config::collector::ENABLED;
+use crate::config::document::{Node, Section, Source, is_host};
 use crate::interface::Level;
 
 /// How to receive TLS.
@@ -286,8 +283,8 @@ pub const DEFAULT_RELOAD_INTERVAL: u32 = 10_000;
 mod tests {
     use serde_json::json;
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     fn server(document: Value) -> (Option<ServerTls>, Vec<String>) {
         let findings = Findings::default();

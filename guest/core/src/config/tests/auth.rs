@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::catalog::Catalog;
-use super::super::findings::Findings;
-use super::super::node::Node;
-use super::super::{ClientAuth, Htpasswd, Place, ServerAuth, Source, service};
 use super::{faults, notices, parsed, simple};
+use crate::config::catalog::Catalog;
+use crate::config::document::{Findings, Node};
+use crate::config::{ClientAuth, Htpasswd, Place, ServerAuth, Source, service};
 
 /// The simple configuration with an exporter that refers to `id`, and these extensions, all of them started.
 fn authenticating(id: &str, extensions: Value) -> Value {

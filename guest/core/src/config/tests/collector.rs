@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{faults, notices, simple};
+use crate::config::collector::component::Kind;
 use crate::config::collector::keys;
-use crate::config::component::Kind;
 
 /// The simple configuration with a component's settings put in.
 fn with(kind: Kind, settings: Value) -> Value {

@@ -6,11 +6,11 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
-use super::collector::{self, ENABLED};
 use super::findings::Findings;
 use super::nearest::hint;
 use super::quantity;
 use super::section::Section;
+use crate::config::collector::{self, ENABLED};
 use crate::interface::Level;
 
 /// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,

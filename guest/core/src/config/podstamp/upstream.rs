@@ -1,6 +1,6 @@
 //! `podstamp.upstream`: how the upstream is met, whichever exporter it is.
 
-use super::node::Node;
+use crate::config::document::Node;
 
 /// What holds for all upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub const DEFAULT_PATIENCE: u32 = 8_000;
 mod tests {
     use serde_json::json;
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     #[test]
     fn an_agent_gets_one_connection_and_others_any_number_unless_told_otherwise() {

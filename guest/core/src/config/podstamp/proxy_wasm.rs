@@ -1,6 +1,6 @@
 //! `podstamp.proxy_wasm`: what only the module in Envoy and other proxy-wasm hosts does.
 
-use super::node::Node;
+use crate::config::document::Node;
 
 /// How the module works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +98,8 @@ const MIN_INTERVAL: u32 = 1_000;
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     fn read_all(document: &Value) -> Result<ProxyWasm, Vec<String>> {
         let findings = Findings::default();

@@ -5,11 +5,11 @@
 
 use serde_json::Value;
 
-use super::environment::{Environment, ReadScalar, Unresolved};
 use super::findings::Fault;
+use crate::config::environment::{Environment, ReadScalar, Unresolved};
 
 /// Expands a document in place and gives what is wrong with its references.
-pub(super) fn expand(
+pub(crate) fn expand(
     document: &mut Value,
     environment: Environment<'_>,
     read_scalar: ReadScalar,

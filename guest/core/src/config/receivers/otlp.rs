@@ -1,15 +1,15 @@
 //! The `otlp` receiver.
 
-use super::auth::{Authenticators, ServerAuth};
-use super::collector::ENABLED;
-use super::cors::{self, Cors};
-use super::exporter::{AGENT_PATH, not_carried};
-use super::node::Node;
-use super::section::Section;
-use super::tls::{self, ServerTls};
-use super::url::{BRACKETS, bracketed, is_host, is_port};
+pub(crate) mod cors;
+
+use crate::config::collector::ENABLED;
+use crate::config::document::{BRACKETS, Node, Section, bracketed, is_host, is_port};
+use crate::config::exporters::otlphttp::{AGENT_PATH, not_carried};
+use crate::config::extensions::{Authenticators, ServerAuth};
+use crate::config::tls::{self, ServerTls};
 use crate::interface::Level;
 use crate::signal::Signal;
+use cors::Cors;
 
 /// Where podstamp receives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,16 @@
 //! `auth`: the extensions by which clients prove who they are, and the exporter does.
 
-mod basic;
-mod bearer;
+mod basicauth;
+mod bearertokenauth;
 
-use super::catalog::{Catalog, Component};
-use super::collector::ENABLED;
-use super::component::{Kind, Role, same};
-use super::nearest::hint;
-use super::node::Node;
+use crate::config::catalog::{Catalog, Component};
+use crate::config::collector::ENABLED;
+use crate::config::collector::component::{Kind, Role, same};
+use crate::config::document::{Node, hint};
 use crate::interface::Level;
 
-pub use basic::{Htpasswd, Login};
-pub use bearer::Bearer;
+pub use basicauth::{Htpasswd, Login};
+pub use bearertokenauth::Bearer;
 
 /// What clients have to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +73,8 @@ impl<'c, 'd> Authenticators<'c, 'd> {
     pub(crate) fn server(&self, auth: &Node<'_>) -> Option<ServerAuth> {
         let (reference, component) = self.resolve(auth, "")?;
         match Type::of(component)? {
-            Type::Bearer => bearer::read(&component.node).map(ServerAuth::Bearer),
-            Type::Basic => basic::read_server(&component.node, &reference).map(ServerAuth::Basic),
+            Type::Bearer => bearertokenauth::read(&component.node).map(ServerAuth::Bearer),
+            Type::Basic => basicauth::read_server(&component.node, &reference).map(ServerAuth::Basic),
         }
     }
 
@@ -83,8 +82,8 @@ impl<'c, 'd> Authenticators<'c, 'd> {
     pub(crate) fn client(&self, auth: &Node<'_>) -> Option<ClientAuth> {
         let (reference, component) = self.resolve(auth, ", or put the credentials into `headers`")?;
         match Type::of(component)? {
-            Type::Bearer => bearer::read(&component.node).map(ClientAuth::Bearer),
-            Type::Basic => basic::read_client(&component.node, &reference).map(ClientAuth::Basic),
+            Type::Bearer => bearertokenauth::read(&component.node).map(ClientAuth::Bearer),
+            Type::Basic => basicauth::read_client(&component.node, &reference).map(ClientAuth::Basic),
         }
     }
 

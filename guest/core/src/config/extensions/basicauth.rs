@@ -3,8 +3,7 @@
 //! Its keys are those of `config.go` at v0.159.0, by eye: Go's module proxy does not have all that the extension imports, so that
 //! `collector.json` has none of it. `aws_secrets_manager` came later.
 
-use super::super::node::Node;
-use super::super::secret::{Place, Source};
+use crate::config::document::{Node, Place, Source};
 
 /// The passwords of users, as Apache's htpasswd writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]

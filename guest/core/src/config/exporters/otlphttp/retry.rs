@@ -1,6 +1,6 @@
 //! `retry_on_failure`.
 
-use super::node::Node;
+use crate::config::document::Node;
 
 /// When to try again what could not be sent. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,17 +1,18 @@
 //! The `otlphttp` exporter.
 
+pub(crate) mod compression;
+pub(crate) mod retry;
+
 use std::fmt;
 
-use super::auth::{Authenticators, ClientAuth};
-use super::compression::{self, Compression};
-use super::header::is_token;
-use super::node::Node;
-use super::retry::{self, Retry};
-use super::tls::{self, ClientTls};
-use super::url::{self, Url};
+use crate::config::document::{Node, Url, is_token, url};
+use crate::config::extensions::{Authenticators, ClientAuth};
+use crate::config::tls::{self, ClientTls};
 use crate::interface::{Header, Level};
 use crate::labels::Label as _;
 use crate::signal::Signal;
+use compression::Compression;
+use retry::Retry;
 
 /// Where podstamp sends, and how often it tries.
 #[derive(Clone, PartialEq)]

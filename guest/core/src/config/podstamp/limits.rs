@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::node::Node;
-use super::quantity;
+use crate::config::document::{Node, quantity};
 
 /// Limits that the host keeps. Sizes are bytes, times milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,8 +220,8 @@ const MAX_INSTANCES: u32 = 1_024;
 mod tests {
     use serde_json::json;
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     #[test]
     fn limits_are_texts_or_numbers_and_have_defaults() {

@@ -1,8 +1,7 @@
 //! `cors`: from which pages browsers may send.
 
-use super::collector::ENABLED;
-use super::header::is_token;
-use super::node::Node;
+use crate::config::collector::ENABLED;
+use crate::config::document::{Node, is_token};
 use crate::interface::Level;
 
 /// Which pages' scripts may send, and what they may send and see.
@@ -69,8 +68,8 @@ fn read_names(node: &Node<'_>) -> Vec<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     fn cors(document: Value) -> (Option<Cors>, Vec<String>) {
         let findings = Findings::default();

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::entry::Node;
 use super::nearest::hint;
-use super::node::Node;
 use super::renamed;
 
 /// A section. Whoever reads it takes each key that it knows, then closes it, which reports the keys that nobody took.

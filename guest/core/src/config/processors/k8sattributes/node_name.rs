@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::environment::Environment;
-use super::findings::Fault;
+use crate::config::document::Fault;
+use crate::config::environment::Environment;
 
 /// Puts `filter.node` in place of `filter.node_from_env_var` and gives the variables that are not set.
-pub(super) fn resolve(document: &mut Value, environment: Environment<'_>) -> Vec<Fault> {
+pub(crate) fn resolve(document: &mut Value, environment: Environment<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let processors = document.get_mut("processors").and_then(Value::as_object_mut);
     for (id, processor) in processors.into_iter().flatten().filter(|(id, _)| is_k8sattributes(id)) {

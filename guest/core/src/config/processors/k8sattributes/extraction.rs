@@ -1,9 +1,7 @@
 //! `extract` of `k8sattributes`.
 
-use super::nearest::hint;
-use super::node::Node;
-use super::renamed;
 use crate::association::{Extraction, Field, KeyRule};
+use crate::config::document::{Node, hint, renamed};
 use crate::guard::POD_IP;
 
 pub(crate) fn read(node: &Node<'_>) -> Extraction {

@@ -1,7 +1,7 @@
 //! `filter` and `exclude` of `k8sattributes`.
 
-use super::node::Node;
 use crate::association::{Exclusion, PodField, Selection, Test};
+use crate::config::document::Node;
 
 pub(crate) fn read(filter: &Node<'_>, exclude: &Node<'_>) -> Selection {
     let mut section = filter.section();

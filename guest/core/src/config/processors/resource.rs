@@ -1,9 +1,7 @@
 //! The `resource` processor.
 
-use super::nearest::hint;
-use super::node::Node;
-use super::section::Section;
 use crate::action::{Action, Keys, Mode, Origin, Source, Target, from_json};
+use crate::config::document::{Node, Section, hint};
 use crate::interface::Level;
 use crate::resource::Value;
 

@@ -1,9 +1,7 @@
 //! `bearertokenauth`.
 
-use super::super::header::is_token;
-use super::super::node::Node;
-use super::super::secret::Source;
 use super::AUTHORIZATION;
+use crate::config::document::{Node, Source, is_token};
 use crate::interface::Level;
 
 /// Tokens, and how they travel.

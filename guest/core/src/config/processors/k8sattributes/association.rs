@@ -1,8 +1,7 @@
 //! `pod_association` of `k8sattributes`.
 
-use super::nearest::hint;
-use super::node::Node;
 use crate::association::{Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source};
+use crate::config::document::{Node, hint};
 use crate::interface::Level;
 
 /// Attributes that the extraction's rules write identify a pod, too.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::node::Node;
+use super::entry::Node;
 use super::section::Section;
 
 /// A text that is never shown.

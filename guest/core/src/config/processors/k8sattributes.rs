@@ -1,9 +1,11 @@
 //! The `k8sattributes` processor.
 
-use super::association;
-use super::extraction;
-use super::node::Node;
-use super::selection;
+mod association;
+mod extraction;
+pub(crate) mod node_name;
+mod selection;
+
+use crate::config::document::Node;
 use crate::pipeline::Kubernetes;
 
 pub(crate) fn read(node: &Node<'_>) -> Kubernetes {

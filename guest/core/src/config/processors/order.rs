@@ -1,7 +1,7 @@
 //! What the order of the steps comes to.
 
-use super::findings::Findings;
 use crate::action::Action;
+use crate::config::document::Findings;
 use crate::guard::{HOST_IP, POD_IP, Rules};
 use crate::interface::Level;
 use crate::labels::Label as _;

@@ -1,7 +1,6 @@
 //! The Collector's components: which ones podstamp has, which ones change nothing here, which ones it lacks.
 
-use super::nearest::hint;
-use super::renamed;
+use crate::config::document::{hint, renamed};
 
 /// The kinds of component, each a top-level section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,16 +1,20 @@
 //! `podstamp`: what the Collector has no keys for.
 
+pub(crate) mod limits;
+pub(crate) mod proxy_wasm;
+pub(crate) mod upstream;
+
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::limits::{self, Limits};
-use super::node::Node;
-use super::proxy_wasm::{self, ProxyWasm};
-use super::receiver::listen;
-use super::upstream::{self, Upstream};
 use crate::address;
+use crate::config::document::Node;
+use crate::config::receivers::otlp::listen;
 use crate::guard::Rules;
 use crate::interface::Level;
+use limits::Limits;
+use proxy_wasm::ProxyWasm;
+use upstream::Upstream;
 
 /// Where pods come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,8 +240,8 @@ pub const DEFAULT_ADMIN: &str = "127.0.0.1:8888";
 mod tests {
     use serde_json::json;
 
-    use super::super::findings::Findings;
     use super::*;
+    use crate::config::document::Findings;
 
     #[test]
     fn the_guard_follows_the_upstream_unless_it_is_told_otherwise() {

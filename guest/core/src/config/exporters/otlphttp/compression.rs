@@ -1,6 +1,6 @@
 //! Content coding of what the exporter sends.
 
-use super::node::Node;
+use crate::config::document::Node;
 
 /// How the exporter compresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,3 @@
+//! `exporters`.
+
+pub(crate) mod otlphttp;

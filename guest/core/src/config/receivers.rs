@@ -1,0 +1,3 @@
+//! `receivers`.
+
+pub(crate) mod otlp;
