@@ -1,5 +1,6 @@
 //! The admin listener: metrics and health, for scrapers and probes, and the pods, for filters elsewhere.
 
+mod listings;
 mod pods;
 mod reserve;
 
@@ -21,11 +22,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
-use crate::drain::{Draining, Phase};
-use crate::listings::Listings;
-use crate::metrics::Metrics;
-use crate::readiness::Readiness;
+use crate::lifecycle::{Draining, Phase, Readiness};
+use crate::observe::Metrics;
 use reserve::Reserve;
+
+pub use listings::Listings;
 
 /// What the admin listener shows.
 pub(crate) struct Admin {

@@ -18,6 +18,7 @@
 //! environment is known, not `${file:...}` and others.
 
 mod document;
+pub(crate) mod yaml;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use podstamp_core::interface::Notice;
 use serde_json::Value;
 
 use crate::files;
-use crate::yaml::Document;
+use yaml::Document;
 
 pub use podstamp_core::config::{Environment, Unresolved};
 

@@ -20,10 +20,8 @@ use podstamp_core::config::Fault;
 use podstamp_core::interface::{self, Answer, Attempt, Mended, Next, Signal};
 use tokio::time::{Instant, sleep};
 
-use crate::calls::Calls;
-use crate::filter::{Ended, Failure};
-use crate::metrics::Metrics;
-use crate::notices::Notices;
+use crate::observe::{Metrics, Notices};
+use crate::sandbox::{Calls, Ended, Failure};
 use crate::settings::Upstream;
 use crate::tls::{self, Connector};
 use batch::BatchPart;

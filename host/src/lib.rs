@@ -1,30 +1,16 @@
 //! podstamp as a library: an OTLP receiver that runs the filter and forwards to deepflow-agent.
 
 mod admin;
-mod admission;
-pub mod assembly;
-pub mod budget;
-mod calls;
-pub mod clock;
+pub mod app;
 pub mod config;
-mod descriptors;
-pub mod directory;
-mod drain;
 mod exporter;
 mod files;
-pub mod filter;
-mod followed;
-pub mod listings;
-pub mod metrics;
-pub mod notices;
-mod observed;
-pub mod processor;
-pub mod readiness;
+pub mod lifecycle;
+pub mod observe;
+pub mod pods;
 mod receiver;
 mod relay;
+pub mod sandbox;
 pub mod server;
 pub mod settings;
-pub mod shutdown;
 mod tls;
-mod tokens;
-mod yaml;

@@ -1,6 +1,7 @@
 //! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
 mod activity;
+pub(crate) mod admission;
 mod astray;
 mod auth;
 mod body;
@@ -31,13 +32,11 @@ use podstamp_core::signal::Signal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::admission::Admission;
-use crate::drain::Draining;
-use crate::metrics::Metrics;
-use crate::notices::Notices;
-use crate::readiness::Readiness;
+use crate::lifecycle::{Draining, Readiness};
+use crate::observe::{Metrics, Notices};
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
+use admission::Admission;
 use coding::Undoing;
 use connections::Connections;
 pub(crate) use door::Door;

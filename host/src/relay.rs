@@ -11,12 +11,10 @@ use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signa
 use podstamp_core::labels::Label as _;
 use tokio::time::Instant;
 
-use crate::calls::Calls;
-use crate::drain::Drain;
 use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent, Waiting};
-use crate::filter::{Failure, Filter, Incoming};
-use crate::metrics::{Fate, Metrics, Reason};
-use crate::notices::Notices;
+use crate::lifecycle::Drain;
+use crate::observe::{Fate, Metrics, Notices, Reason};
+use crate::sandbox::{Calls, Failure, Filter, Incoming};
 use crate::settings::Settings;
 
 /// Takes requests to the filter and on to the upstream.

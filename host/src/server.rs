@@ -10,16 +10,15 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
-use crate::admission::Admission;
-use crate::drain::Drain;
-use crate::filter::Filter;
-use crate::listings::Listings;
-use crate::metrics::Metrics;
-use crate::notices::Notices;
-use crate::readiness::Readiness;
+use crate::lifecycle::{Drain, Readiness};
+use crate::observe::{Metrics, Notices};
+use crate::receiver::admission::Admission;
 use crate::receiver::{Door, Receiver, Shared};
 use crate::relay::Relay;
+use crate::sandbox::Filter;
 use crate::settings::Settings;
+
+pub use crate::admin::Listings;
 
 /// A server that is running, until [`Server::shutdown`].
 #[derive(Debug)]

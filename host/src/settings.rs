@@ -1,13 +1,13 @@
 //! What the serving half needs to know. Set by code; the configuration document compiles to it.
 
+pub(crate) mod descriptors;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 use podstamp_core::guard::Rules;
 use podstamp_core::signal::Signal;
-
-use crate::descriptors;
 
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp::directory::{self, Coverage, Keep, Table};
-use podstamp::filter::{Filter as _, Incoming};
-use podstamp::processor::{Guest, Processor, Settings};
+use podstamp::pods::{self, Coverage, Keep, Table};
+use podstamp::sandbox::{Filter as _, Guest, Incoming, Processor, Settings};
 use podstamp_core::guard::Rules;
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
 use podstamp_core::{Filter, diagnose, json, trace};
@@ -70,7 +69,7 @@ const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"]
 impl Bench {
     fn new() -> Self {
         let pods = bodies::pods(10_000).to_string();
-        let table = Arc::new(directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
+        let table = Arc::new(pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
         let both = |document: &str| {
             let settings = Settings {
                 memory: 256 << 20,

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::directory::{self, Coverage, Keep};
-use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
-use podstamp::processor::{self, Guest, Processor};
+use podstamp::pods::{self, Coverage, Keep};
+use podstamp::sandbox::{self, BodyFault, Ended, Failure, Filter, Guest, Incoming, Processor};
 use podstamp::server::{Instruments, Server};
 use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
@@ -235,8 +234,8 @@ fn filter(url: &str) -> Processor {
     let mut document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
     document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
     let pods = bodies::pods(1_000).to_string();
-    let table = directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
-    let settings = processor::Settings {
+    let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+    let settings = sandbox::Settings {
         memory: 256 << 20,
         timeout: Duration::from_secs(2),
         instances: 4,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Instant;
 
-use podstamp::directory::{self, Coverage, Keep, Table};
+use podstamp::pods::{self, Coverage, Keep, Table};
 use podstamp_core::config::{self, DEFAULT_DOCUMENT};
 use podstamp_core::directory::Fields;
 use podstamp_pods::{Intake, Progress, listing};
@@ -28,7 +28,7 @@ pub(crate) fn run(quick: bool) -> Value {
         .iter()
         .flat_map(|count| {
             let pods = bodies::pods(*count).to_string();
-            let table = directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+            let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
             assert_eq!(table.len(), *count);
             [documented.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
         })

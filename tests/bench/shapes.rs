@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use podstamp::directory::{self, Coverage, Keep};
-use podstamp::filter::{Ended, Filter as _, Incoming};
-use podstamp::processor::{self, Guest, Processor};
+use podstamp::pods::{self, Coverage, Keep};
+use podstamp::sandbox::{self, Ended, Filter as _, Guest, Incoming, Processor};
 use podstamp_core::interface::{Attempt, Encoding, Header, Next, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
@@ -89,7 +88,7 @@ struct Bench {
 impl Bench {
     fn processor(&self, labels: usize) -> Processor {
         let pods = pods(labels).to_string();
-        let table = directory::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+        let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
         Processor::new(&self.guest, DOCUMENT.to_owned(), Arc::new(table)).unwrap()
     }
 
@@ -140,7 +139,7 @@ fn slope(times: &[f64; SIZES]) -> f64 {
 }
 
 fn guest() -> Guest {
-    let settings = processor::Settings {
+    let settings = sandbox::Settings {
         memory: 256 << 20,
         timeout: Duration::from_secs(60),
         instances: 16,

@@ -4,8 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
-use podstamp::processor::{Guest, Processor, Settings};
+use podstamp::sandbox::{BodyFault, Ended, Failure, Filter, Guest, Incoming, Processor, Settings};
 use podstamp_core::Directory;
 use podstamp_core::interface::{Attempt, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;

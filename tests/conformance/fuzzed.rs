@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::directory::{self, Coverage, Keep};
-use podstamp::filter::{Ended, Filter as _, Incoming};
-use podstamp::processor::{Guest, Processor, Settings};
+use podstamp::pods::{self, Coverage, Keep};
+use podstamp::sandbox::{Ended, Filter as _, Guest, Incoming, Processor, Settings};
 use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
@@ -37,7 +36,7 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
         Settings { memory: 256 << 20, timeout: Duration::from_secs(3_600), instances: 8, body: 64 << 20 };
     let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
     let with = |labels: usize| {
-        let table = directory::read(pods(labels).to_string().as_bytes(), Keep::default(), Coverage::Cluster);
+        let table = pods::read(pods(labels).to_string().as_bytes(), Keep::default(), Coverage::Cluster);
         Processor::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
     };
     let plain = with(0);

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp::directory::{self, Coverage, Keep, Keys};
-use podstamp::filter::{BodyFault, Ended, Filter, Incoming};
+use podstamp::pods::{self, Coverage, Keep, Keys};
+use podstamp::sandbox::{BodyFault, Ended, Filter, Incoming};
 use podstamp_core::interface::{
     self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
 };
@@ -94,7 +94,7 @@ fn pods(case: &Case) -> Pods {
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let keep = Keep { labels: Keys::All, annotations: Keys::All };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    let table = directory::read(list.to_string().as_bytes(), keep, coverage).unwrap();
+    let table = pods::read(list.to_string().as_bytes(), keep, coverage).unwrap();
     assert_eq!(table.skipped().first, None);
     Arc::new(table)
 }

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::assembly;
-use podstamp::budget::Budget;
+use podstamp::app;
+use podstamp::app::Budget;
 use podstamp::config::LoadError;
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::interface::{Level, Notice};
@@ -63,7 +63,7 @@ impl Check {
         // Whoever is to be asked has to be known.
         let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
         let mut reading = core_config::read_all(&loaded.document, loaded.unresolved, unset);
-        reading.add(assembly::review(&reading.config));
+        reading.add(app::review(&reading.config));
         loaded.notices.iter().chain(&reading.config.notices).for_each(tell);
         Ok(Ok(reading))
     }

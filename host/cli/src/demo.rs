@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::shutdown::Signals;
+use podstamp::lifecycle::Signals;
 use tokio::runtime::Runtime;
 
 use super::exit::{Exit, Failed};

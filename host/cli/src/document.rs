@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use podstamp::assembly;
+use podstamp::app;
 use podstamp::config::{self, LoadError, Loaded, Unresolved};
 
 use super::exit::Failed;
@@ -27,7 +27,7 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
             Ok(loaded)
         }
         None => Ok(Loaded {
-            document: assembly::default_document()?,
+            document: app::default_document()?,
             notices: Vec::new(),
             unresolved: Unresolved::default(),
         }),

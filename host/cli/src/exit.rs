@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use podstamp::assembly;
+use podstamp::app;
 use podstamp::config::LoadError;
-use podstamp::processor;
+use podstamp::sandbox;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,15 +64,15 @@ impl From<LoadError> for Failed {
     }
 }
 
-impl From<assembly::Error> for Failed {
-    fn from(error: assembly::Error) -> Self {
+impl From<app::Error> for Failed {
+    fn from(error: app::Error) -> Self {
         let exit = match &error {
-            assembly::Error::Faults(_) => Exit::Usage,
-            assembly::Error::Pods(_)
-            | assembly::Error::ReadGuest { .. }
+            app::Error::Faults(_) => Exit::Usage,
+            app::Error::Pods(_)
+            | app::Error::ReadGuest { .. }
             // Not the one inside the binary: that one was tested.
-            | assembly::Error::Guest(processor::Error::Component(_)) => Exit::NoInput,
-            assembly::Error::Bind(_) => Exit::Unavailable,
+            | app::Error::Guest(sandbox::Error::Component(_)) => Exit::NoInput,
+            app::Error::Bind(_) => Exit::Unavailable,
             _ => Exit::Internal,
         };
         Self::new(exit, error)

@@ -4,7 +4,7 @@ use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::shutdown::Signals;
+use podstamp::lifecycle::Signals;
 use podstamp_core::config::{BRACKETS, bracketed};
 use podstamp_fake_agent::{DEFAULT_LISTEN, Script};
 use tokio::runtime::Runtime;

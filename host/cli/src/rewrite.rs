@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 use flate2::read::MultiGzDecoder;
-use podstamp::assembly::{Assembly, Overrides};
-use podstamp::clock;
-use podstamp::filter::{Filter, Incoming};
+use podstamp::app::{Assembly, Overrides};
+use podstamp::sandbox::{Filter, Incoming, clock};
 use podstamp_core::interface::{Answer, Content, Header, Outbound, Signal, Verdict};
 use podstamp_core::labels::Label as _;
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::assembly::{Assembly, Overrides};
-use podstamp::notices::Notices;
+use podstamp::app::{Assembly, Overrides};
+use podstamp::lifecycle::{Signal, Signals};
+use podstamp::observe::Notices;
 use podstamp::server::{Instruments, Listening};
-use podstamp::shutdown::{Signal, Signals};
 use podstamp_core::config::{Receiver, ServerTls};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use podstamp_core::directory::{Field, Fields};
 
+use super::listings::{Listing, Listings};
 use super::text;
-use crate::listings::{Listing, Listings};
 
 pub(super) async fn answer(
     query: Option<&str>,

@@ -5,7 +5,7 @@ use podstamp_core::interface::{Level, Notice};
 use serde_json::{Map, Value};
 
 use super::fault;
-use crate::yaml::{self, Document};
+use super::yaml::{self, Document};
 
 /// What a text has.
 #[derive(Debug, PartialEq)]

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use podstamp_core::interface::Header;
 
-use crate::filter::Ended;
+use crate::sandbox::Ended;
 use crate::tls::{self, BoxError};
 
 /// Reads a response whole.

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::{Batch, Exporter, Instruments, Sent, Waiting};
-use crate::drain::Draining;
-use crate::filter::{Failure, Incoming};
-use crate::metrics::{Copied, CopyCounters};
+use crate::lifecycle::Draining;
+use crate::observe::{Copied, CopyCounters};
+use crate::sandbox::{Failure, Incoming};
 use crate::settings::Copy;
 
 /// The queues of all further exporters.

@@ -8,9 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use podstamp_core::config::{ClientAuth, DEFAULT_RELOAD_INTERVAL, Fault, Login, Source};
 
-use crate::followed::{Followed, fault};
-use crate::metrics::Metrics;
-use crate::tokens;
+use crate::files::{Followed, fault, tokens};
+use crate::observe::Metrics;
 
 /// A header that says who sends, as its files say at that moment.
 #[derive(Debug)]

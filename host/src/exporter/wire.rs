@@ -17,8 +17,8 @@ use tower_service::Service;
 use super::attempt::{Broken, read};
 use super::body::OutboundBody;
 use super::sending::Sending;
-use crate::filter::Ended;
-use crate::observed::Observed;
+use crate::observe::Observed;
+use crate::sandbox::Ended;
 use crate::tls::{Connector, Stream};
 use heard::Heard;
 

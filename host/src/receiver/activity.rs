@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::opening::Opening;
-use crate::observed::Observer;
+use crate::observe::Observer;
 
 /// Shared between a connection's bytes, its requests and its watchdog.
 #[derive(Debug)]

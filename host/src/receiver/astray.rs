@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Receiver;
 use super::opening::{Opening, Speech};
-use crate::metrics::Unserved;
+use crate::observe::Unserved;
 use crate::tls::NoHandshake;
 
 /// Why a connection was closed, for the operator.

@@ -14,9 +14,8 @@ use podstamp_core::config::{Bearer, DEFAULT_RELOAD_INTERVAL, Fault, ServerAuth};
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
 
-use crate::followed::Followed;
-use crate::metrics::Metrics;
-use crate::tokens;
+use crate::files::{Followed, tokens};
+use crate::observe::Metrics;
 use htpasswd::{Users, Verdict};
 
 /// Lets in who shows what an authenticator demands.

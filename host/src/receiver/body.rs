@@ -10,7 +10,7 @@ use podstamp_core::export::unreadable::Unreadable;
 use tokio::time::{Instant, timeout_at};
 
 use super::refusal::Refusal;
-use crate::admission::Slot;
+use crate::receiver::admission::Slot;
 use crate::settings::Limits;
 
 /// Reads the whole body. One that came in one piece is not copied. `length` may tell from its first bytes how long it will

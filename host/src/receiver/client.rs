@@ -6,7 +6,7 @@ use podstamp_core::address;
 use podstamp_core::interface::{Header, Request, Signal};
 
 use super::Shared;
-use crate::admission::{Connected, Peer};
+use crate::receiver::admission::{Connected, Peer};
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]

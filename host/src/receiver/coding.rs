@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::refusal::Refusal;
-use crate::admission::Slot;
-use crate::filter::Failure;
+use crate::receiver::admission::Slot;
+use crate::sandbox::Failure;
 use output::{Error, Output};
 
 /// The content codings that are known.

@@ -21,9 +21,8 @@ use super::activity::{Activity, Advice, MOMENT, Noting, Patience};
 use super::astray::Astray;
 use super::client::Client;
 use super::{Receiver, proxy, service};
-use crate::drain::{Draining, Phase};
-use crate::metrics::Limited;
-use crate::observed::Observed;
+use crate::lifecycle::{Draining, Phase};
+use crate::observe::{Limited, Observed};
 use crate::settings::Grpc;
 use crate::tls;
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::activity::Activity;
-use crate::metrics::{Limited, Metrics};
+use crate::observe::{Limited, Metrics};
 
 /// All that are open.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use podstamp_core::config::Fault;
 
 use super::auth::Gate;
 use super::cors::Cors;
-use crate::metrics::Metrics;
+use crate::observe::Metrics;
 use crate::settings::{Listener, Terms};
 use crate::tls::Acceptor;
 

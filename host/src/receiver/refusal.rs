@@ -10,9 +10,9 @@ use podstamp_core::labels::Reason;
 use podstamp_core::signal::Signal;
 
 use super::auth::Unauthenticated;
-use crate::admission::{Full, Resource};
-use crate::filter::Failure;
-use crate::metrics::Limited;
+use crate::observe::Limited;
+use crate::receiver::admission::{Full, Resource};
+use crate::sandbox::Failure;
 
 /// Why a request gets no answer of the filter's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,9 +21,8 @@ use super::origin::Origin;
 use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
 use super::{Receiver, Shared, grpc, health};
-use crate::clock;
-use crate::filter::Incoming;
-use crate::metrics::{Fate, Metrics};
+use crate::observe::{Fate, Metrics};
+use crate::sandbox::{Incoming, clock};
 
 /// Answers one request.
 pub(super) async fn handle(

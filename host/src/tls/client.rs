@@ -17,8 +17,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::parameters::{provider, unusable, versions};
 use super::{pem, reason};
-use crate::followed::Followed;
-use crate::metrics::Metrics;
+use crate::files::Followed;
+use crate::observe::Metrics;
 
 /// Speaks TLS with whom the exporter connects to.
 #[derive(Debug)]

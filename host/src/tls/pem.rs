@@ -9,7 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::followed::{fault, read};
+use crate::files::{fault, read_source};
 
 /// A certificate and its key, which belong together.
 pub(super) fn certified_key(
@@ -61,7 +61,7 @@ pub(super) fn roots(ca: Option<&Source>, system: bool, path: &str) -> Result<Roo
 }
 
 fn certificates(source: &Source) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let bytes = read(source)?;
+    let bytes = read_source(source)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => {
@@ -73,7 +73,7 @@ fn certificates(source: &Source) -> Result<Vec<CertificateDer<'static>>, Fault> 
 }
 
 fn private_key(source: &Source) -> Result<PrivateKeyDer<'static>, Fault> {
-    let bytes = read(source)?;
+    let bytes = read_source(source)?;
     let is_encrypted = || bytes.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         pem::Error::NoItemsFound if is_encrypted() => {

@@ -15,8 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::parameters::{provider, unusable, versions};
 use super::pem;
-use crate::followed::Followed;
-use crate::metrics::Metrics;
+use crate::files::Followed;
+use crate::observe::Metrics;
 
 /// Speaks TLS with those who connect, with the certificate that is there at that moment.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use tokio_rustls::{client, server};
 
 use super::client::NoTls;
 use super::*;
-use crate::metrics::Metrics;
+use crate::observe::Metrics;
 use authority::{Authority, Certified};
 
 fn file(path: &str, file: &Path) -> Source {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use podstamp::filter::Ended;
+use podstamp::sandbox::Ended;
 use podstamp::settings::Copy;
 use podstamp_core::interface::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;

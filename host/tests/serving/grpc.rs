@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use podstamp::filter::Failure;
+use podstamp::sandbox::Failure;
 use podstamp::settings::{Grpc, Http, Listener};
 use podstamp_core::export::answer::{Code, Failure as Failed};
 use podstamp_core::interface::{Answer, Encoding, Header, Verdict};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use podstamp::filter::Ended;
+use podstamp::sandbox::Ended;
 use podstamp::settings::Copy;
 use podstamp_core::config::Compression;
 use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use podstamp::filter::Ended;
+use podstamp::sandbox::Ended;
 use podstamp_core::interface::{Answer, Header, Next};
 use podstamp_fake_agent::Gate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

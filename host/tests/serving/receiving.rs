@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use podstamp::filter::{Failure, Incoming};
+use podstamp::sandbox::{Failure, Incoming};
 use podstamp_core::interface::{Header, Verdict};
 
 use crate::support::{Fake, Setup, answer, gzip, post, raw_deflate, snappy_frames, zlib};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use podstamp::filter::Ended;
+use podstamp::sandbox::Ended;
 use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
 use podstamp_core::edit::{Edit, Edits};

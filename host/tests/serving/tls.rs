@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use podstamp::filter::Ended;
+use podstamp::sandbox::Ended;
 use podstamp::server::{BindError, Instruments, Server};
 use podstamp::settings::{Settings, Upstream as Towards};
 use podstamp_core::config::{

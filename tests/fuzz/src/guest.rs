@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::filter::{Ended, Filter as _, Incoming};
-use podstamp::processor::{Guest, Processor, Settings};
+use podstamp::sandbox::{Ended, Filter as _, Guest, Incoming, Processor, Settings};
 use podstamp_core::Filter;
 use podstamp_core::interface::{Attempt, Encoding, Header, Outcome, Request, Signal};
 

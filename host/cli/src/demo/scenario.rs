@@ -15,7 +15,7 @@ use podstamp_fake_agent::{Agent, Record};
 use prost::Message;
 use serde_json::{Value, json};
 
-use podstamp::assembly::{self, Overrides};
+use podstamp::app::{self, Overrides};
 use podstamp::server::Server;
 
 use super::flame::{self, Bar};
@@ -50,7 +50,7 @@ impl Scenario {
         std::fs::write(&pods, shop::pods().to_string())?;
         let document = document(&agent.url())?;
         let overrides = Overrides { pods: Some(pods.clone()), guest, ..Overrides::default() };
-        let server = assembly::start(document, &overrides).await?;
+        let server = app::start(document, &overrides).await?;
         let address = server.http_address().context("the document has no OTLP/HTTP")?;
         Ok(Self { server, address, agent, direct, pods })
     }
@@ -120,7 +120,7 @@ impl Scenario {
 
 /// DeepFlow's pipeline for load balancers, on a free port and towards `upstream`.
 fn document(upstream: &str) -> anyhow::Result<Value> {
-    let mut document = assembly::default_document()?;
+    let mut document = app::default_document()?;
     let sections = document.as_object_mut().context("the default document is no object")?;
     sections.insert("exporters".to_owned(), json!({"otlphttp": {"traces_endpoint": upstream}}));
     let http = json!({"endpoint": "127.0.0.1:0"});

@@ -14,8 +14,8 @@ use super::super::gather::Pieces;
 use super::super::sending::Sending;
 use super::super::wire::Wire;
 use super::{Group, Lane, Turn};
-use crate::filter::Ended;
-use crate::metrics::Attempted;
+use crate::observe::Attempted;
+use crate::sandbox::Ended;
 
 /// A task, its connection and where its requests come from.
 pub(super) struct Driver {

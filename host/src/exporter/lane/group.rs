@@ -11,7 +11,7 @@ use super::super::gather::Pieces;
 use super::super::load::Load;
 use super::super::sending::Sending;
 use super::job::Job;
-use crate::filter::Ended;
+use crate::sandbox::Ended;
 
 /// One request or several, by their places in the queue.
 pub(super) struct Group {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot::Sender;
 use tokio::time::Instant;
 
 use super::super::sending::Sending;
-use crate::filter::Ended;
+use crate::sandbox::Ended;
 
 pub(super) struct Job {
     pub(super) sending: Arc<Sending>,

@@ -7,8 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::Lane;
-use crate::metrics::Metrics;
-use crate::notices::Notices;
+use crate::observe::{Metrics, Notices};
 
 /// Every lane there is. Dropping it ends their idle connections.
 pub(crate) struct Lanes {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::observed::Observer;
+use crate::observe::Observer;
 
 /// Set once bytes have come.
 #[derive(Clone, Debug, Default)]

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::md5_crypt;
-use crate::followed::{fault, read};
+use crate::files::{fault, read_source};
 
 /// All users.
 pub(super) struct Users {
@@ -56,7 +56,8 @@ impl Users {
     pub(super) fn read(htpasswd: &Htpasswd) -> Result<Self, Fault> {
         let mut passwords = HashMap::new();
         for source in &htpasswd.sources {
-            let text = String::from_utf8(read(source)?).map_err(|_| fault(source, "is no UTF-8 text"))?;
+            let text =
+                String::from_utf8(read_source(source)?).map_err(|_| fault(source, "is no UTF-8 text"))?;
             for (index, line) in text.lines().enumerate() {
                 let line = line.trim();
                 if line.is_empty() || line.starts_with('#') {

@@ -6,7 +6,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::HeaderValue;
 
 use super::*;
-use crate::admission::{Admission, Full, Resource};
+use crate::receiver::admission::{Admission, Full, Resource};
 use crate::settings::Limits;
 
 /// A coding as some client writes it.

@@ -1,7 +1,7 @@
 //! A filter made of closures.
 
 use bytes::Bytes;
-use podstamp::filter::{BodyFault, Ended, Failure, Filter, Incoming};
+use podstamp::sandbox::{BodyFault, Ended, Failure, Filter, Incoming};
 use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::directory::Table;
+use crate::pods::Table;
 
 /// The texts of the current pod table.
 #[derive(Default)]

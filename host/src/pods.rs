@@ -11,7 +11,6 @@ mod file;
 mod items;
 mod raw;
 mod read;
-pub(crate) mod stamp;
 #[cfg(test)]
 mod tests;
 

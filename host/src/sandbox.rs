@@ -3,10 +3,13 @@
 //! A trap poisons a whole Store, so an instance that fails is dropped and the next call gets another one.
 
 mod bindings;
+mod calls;
+pub mod clock;
 mod convert;
 mod guest;
 mod instance;
 mod limits;
+mod runner;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +21,11 @@ use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::interface::{Attempt, Next, Notice, Prepared, Signal};
 
-use crate::filter::{BodyFault, Ended, Failure, Filter, Incoming};
 use instance::{Instance, Plan};
 
+pub(crate) use calls::Calls;
 pub use guest::Guest;
-pub(crate) use limits::processor_time;
+pub use runner::{BodyFault, Ended, Failure, Filter, Incoming};
 
 /// What a guest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,9 @@ use podstamp_core::interface::{Attempt, Next, Prepared};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::filter::{Ended, Failure, Filter, Incoming};
-use crate::metrics::{GuestFailure, Metrics};
-use crate::notices::Notices;
-use crate::processor::processor_time;
+use super::limits::processor_time;
+use super::{Ended, Failure, Filter, Incoming};
+use crate::observe::{GuestFailure, Metrics, Notices};
 use peers::Peers;
 
 /// The filter as requests use it.

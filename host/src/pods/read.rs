@@ -9,7 +9,7 @@ use podstamp_pods::{Coverage, Keep, Table};
 
 use super::items::Items;
 use super::raw::Item;
-use crate::yaml;
+use crate::config::yaml;
 
 /// Why there are no pods to be had from an input.
 #[derive(Debug, thiserror::Error)]

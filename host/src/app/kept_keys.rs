@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use podstamp_core::directory::Details;
 use serde_json::Value;
 
-use crate::directory::{Keep, Keys};
+use crate::pods::{Keep, Keys};
 
 /// What the processors of `document` name, of the parts that the pipeline uses.
-pub(super) fn keep(document: &Value, used: Details) -> Keep {
+pub(super) fn kept_keys(document: &Value, used: Details) -> Keep {
     let processors = document.get("processors").and_then(Value::as_object);
     let mut labels = Wanted::default();
     let mut annotations = Wanted::default();
@@ -69,10 +69,10 @@ mod tests {
         let labels = ["app", "tier"].map(str::to_owned).into();
         let labels = Keys::Only(labels);
         let all = Details { labels: true, annotations: true };
-        assert_eq!(keep(&document, all), Keep { labels: labels.clone(), annotations: Keys::All });
+        assert_eq!(kept_keys(&document, all), Keep { labels: labels.clone(), annotations: Keys::All });
         let some = Details { labels: true, annotations: false };
-        assert_eq!(keep(&document, some), Keep { labels, annotations: Keys::None });
-        assert_eq!(keep(&json!({"processors": {"k8sattributes": null}}), all), Keep::default());
-        assert_eq!(keep(&json!(null), all), Keep::default());
+        assert_eq!(kept_keys(&document, some), Keep { labels, annotations: Keys::None });
+        assert_eq!(kept_keys(&json!({"processors": {"k8sattributes": null}}), all), Keep::default());
+        assert_eq!(kept_keys(&json!(null), all), Keep::default());
     }
 }

@@ -11,7 +11,8 @@
 //! # }
 //! ```
 
-mod keep;
+mod budget;
+mod kept_keys;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,14 +26,15 @@ use podstamp_core::interface::Notice;
 use podstamp_core::signal::Signal;
 use serde_json::{Map, Value};
 
-use crate::budget::Budget;
-use crate::directory::{self, Coverage, PodsFile, PodsFileError};
 use crate::exporter::Exporter;
 use crate::files;
-use crate::processor::{self, Guest, Processor};
+use crate::pods::{self, Coverage, PodsFile, PodsFileError};
 use crate::receiver::Door;
+use crate::sandbox::{self, Guest, Processor};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{Copy, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers};
+
+pub use budget::Budget;
 
 /// What goes ahead of the document, command-line options mostly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub enum Error {
     },
     /// The guest cannot be run.
     #[error(transparent)]
-    Guest(processor::Error),
+    Guest(sandbox::Error),
     /// A listener cannot be bound.
     #[error(transparent)]
     Bind(BindError),
@@ -146,7 +148,7 @@ impl Assembly {
         let processor = Guest::compile(guest, processor_settings(&config))
             .and_then(|guest| Processor::new(&guest, document.to_string(), directory));
         let processor = processor.map_err(|error| match error {
-            processor::Error::Config(faults) => Error::Faults(faults),
+            sandbox::Error::Config(faults) => Error::Faults(faults),
             error => Error::Guest(error),
         })?;
         let mut notices = processor.notices().to_vec();
@@ -199,17 +201,17 @@ fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
     instruments.listings.show(move || of.table());
 }
 
-fn pods_settings(document: &Value, config: &Config) -> directory::Settings {
-    directory::Settings {
-        keep: keep::keep(document, config.details()),
+fn pods_settings(document: &Value, config: &Config) -> pods::Settings {
+    pods::Settings {
+        keep: kept_keys::kept_keys(document, config.details()),
         coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
-        ..directory::Settings::default()
+        ..pods::Settings::default()
     }
 }
 
-fn processor_settings(config: &Config) -> processor::Settings {
+fn processor_settings(config: &Config) -> sandbox::Settings {
     let limits = &config.limits;
-    processor::Settings {
+    sandbox::Settings {
         memory: limits.guest_memory as usize,
         timeout: milliseconds(limits.guest_timeout),
         instances: match limits.instances {

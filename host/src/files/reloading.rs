@@ -9,9 +9,8 @@ use podstamp_core::config::{Fault, Place, Source};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::directory::stamp::Stamp;
-use crate::files;
-use crate::metrics::{Metrics, Reloaded};
+use super::{Stamp, bounded};
+use crate::observe::{Metrics, Reloaded};
 
 /// A value, and what it is made of. A change that makes no usable value leaves it as it is.
 pub(crate) struct Followed<T> {
@@ -144,12 +143,12 @@ fn stamps(files: &[PathBuf]) -> Stamps {
 }
 
 /// The text of a source, as bytes. Blocks while a file is read.
-pub(crate) fn read(source: &Source) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read_source(source: &Source) -> Result<Vec<u8>, Fault> {
     let name = match &source.place {
         Place::Inline(text) => return Ok(text.expose().as_bytes().to_vec()),
         Place::File(name) => name,
     };
-    files::read(Path::new(name), MAX_BYTES)
+    bounded::read(Path::new(name), MAX_BYTES)
         .map_err(|error| fault(source, format!("cannot be read: {error}")))?
         .ok_or_else(|| fault(source, format!("has more than {MAX_BYTES} bytes")))
 }
@@ -177,7 +176,7 @@ mod tests {
     fn followed(source: &Source, interval: Duration) -> Result<Followed<String>, Fault> {
         let read_again = source.clone();
         Followed::new("extensions.x", [source], interval, move || {
-            let text = String::from_utf8(read(&read_again)?).unwrap();
+            let text = String::from_utf8(read_source(&read_again)?).unwrap();
             if text.is_empty() { Err(fault(&read_again, "is empty")) } else { Ok(text) }
         })
     }
@@ -232,6 +231,6 @@ mod tests {
         assert!(told.starts_with("key_file: ") && told.contains("missing cannot be read: No such"), "{told}");
         let large = dir.path().join("large");
         std::fs::File::create(&large).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        assert!(read(&source(&large)).unwrap_err().message.contains("has more than"));
+        assert!(read_source(&source(&large)).unwrap_err().message.contains("has more than"));
     }
 }

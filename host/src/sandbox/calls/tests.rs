@@ -6,7 +6,7 @@ use bytes::Bytes;
 use podstamp_core::interface::{Answer, Encoding, Report, Signal, Verdict};
 
 use super::*;
-use crate::filter::BodyFault;
+use crate::sandbox::BodyFault;
 
 /// Notes which calls it gets, by the first byte of their bodies, and holds each until it is let go.
 struct Held {

@@ -8,9 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
-use super::stamp::Stamp;
 use super::{Coverage, Keep, Pods, ReadError, Table, read};
-use crate::files;
+use crate::files::{self, Stamp};
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use podstamp_core::config::{Bearer, Fault, Source};
 
-use crate::followed::{fault, read};
+use super::{fault, read_source};
 
 /// The header for each token, in their order; at least one. Blocks while files are read.
 pub(crate) fn headers(bearer: &Bearer) -> Result<Vec<HeaderValue>, Fault> {
@@ -25,7 +25,7 @@ pub(crate) fn headers(bearer: &Bearer) -> Result<Vec<HeaderValue>, Fault> {
 
 /// A text without the white space round it.
 pub(crate) fn text(source: &Source) -> Result<String, Fault> {
-    let text = String::from_utf8(read(source)?).map_err(|_| fault(source, "is no UTF-8 text"))?;
+    let text = String::from_utf8(read_source(source)?).map_err(|_| fault(source, "is no UTF-8 text"))?;
     Ok(text.trim().to_owned())
 }
 

@@ -7,9 +7,8 @@ use std::fmt;
 use podstamp_core::config::{Config, Fault, Limits};
 use podstamp_core::interface::{Level, Notice};
 
-use crate::descriptors;
 use crate::exporter::QUEUE_BYTES;
-use crate::settings::workers;
+use crate::settings::{descriptors, workers};
 
 /// How much memory there is, and what each part of the process may take of it. The rest of the process, its code, tables of pods
 /// and what the allocator keeps, is not in it: some 60 MiB.

@@ -87,14 +87,14 @@ const FIRST_LOOK: u64 = 2;
 
 /// What this thread has used of a processor.
 #[cfg(unix)]
-pub(crate) fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// As near to it as there is.
 #[cfg(not(unix))]
-pub(crate) fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGUN.elapsed()
 }

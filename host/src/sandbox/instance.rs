@@ -12,8 +12,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::Podstamp;
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::limits::{Memory, Time};
-use super::{Error, Guest, Settings, convert};
-use crate::filter::{BodyFault, Ended, Failure, Incoming};
+use super::{BodyFault, Ended, Error, Failure, Guest, Incoming, Settings, convert};
 
 /// Everything that instances are made from.
 pub(super) struct Plan {

@@ -1,0 +1,84 @@
+//! Files that podstamp reads: regular ones, and so much of each and no more.
+
+use std::fs::{File, FileType};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Opens a regular file, links followed. Whatever else has that name is an error, and never waits for somebody at its
+/// other end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    // A pipe that nobody writes into is opened only then.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default(),
+    );
+    let file = options.open(path)?;
+    // Of what was opened, since another file may have taken the name meanwhile.
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    let message = format!("it is {}, and only regular files are read: give the name of one", name(kind));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// All of a regular file; none if it has more than `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    up_to(open(path)?, limit)
+}
+
+/// All that comes; none if it is more than `limit` bytes.
+pub(crate) fn up_to(input: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+fn name(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return "a pipe";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if kind.is_dir() { "a directory" } else { "something else" }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn links_to_regular_files_are_read_up_to_their_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::fs::write(&file, "12345").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read(&link, 5).unwrap().as_deref(), Some(&b"12345"[..]));
+        assert_eq!(read(&link, 4).unwrap(), None);
+        assert_eq!(up_to(io::repeat(0), 1 << 20).unwrap(), None);
+    }
+
+    /// A test that waits here for ever has failed.
+    #[test]
+    fn what_is_no_regular_file_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        for (path, kind) in
+            [(&*pipe, "a pipe"), (Path::new("/dev/zero"), "a device"), (dir.path(), "a directory")]
+        {
+            let told = read(path, 1 << 20).unwrap_err().to_string();
+            assert_eq!(told, format!("it is {kind}, and only regular files are read: give the name of one"));
+        }
+    }
+}
