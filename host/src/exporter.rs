@@ -28,7 +28,7 @@ use batch::BatchPart;
 use compress::Compressor;
 use credentials::Credentials;
 use load::{Load, Most};
-use sending::{Head, Sending, Way};
+use sending::{Head, Sending, UnusableHead, Way};
 
 pub(crate) use batch::Batch;
 pub(crate) use copies::{Copies, QUEUE_BYTES};
@@ -63,6 +63,17 @@ pub(crate) struct Waiting<'a> {
     pub(crate) until: Option<Instant>,
     /// Counts the spans that the upstream has acknowledged.
     pub(crate) delivered: &'a AtomicU32,
+}
+
+/// The filter's answer leaves nothing that could be sent.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Head(#[from] UnusableHead),
+    #[error("a body without parts")]
+    NoParts,
+    #[error("another attempt after its own timeout")]
+    LateRetry,
 }
 
 /// When the first attempt of all began, when the last one has to end, and until when the client waits.
@@ -126,11 +137,11 @@ impl Exporter {
         let deadline = begun + Duration::from_millis(to.timeout.into());
         let until = waiting.until.map_or(deadline, |until| until.min(deadline));
         let times = Times { begun, deadline, until };
-        let head = Head::new(to).map_err(|reason| self.unusable(reason))?;
+        let head = Head::new(to).map_err(|error| self.unusable(error.into()))?;
         let mut number = 0;
         loop {
             let Some(part) = batch.part(number) else {
-                return Err(self.unusable("a body without parts".to_owned()));
+                return Err(self.unusable(Unusable::NoParts));
             };
             let spans = part.spans;
             let sending = Arc::new(self.sending(batch, part, &head).await);
@@ -180,7 +191,7 @@ impl Exporter {
                 Next::Answer(answer) => return Ok(Sent::Answer(answer)),
                 Next::Mend(mended) => return Ok(Sent::Mended(mended)),
                 Next::Retry(_) if late => {
-                    return Err(self.unusable("another attempt after its own timeout".to_owned()));
+                    return Err(self.unusable(Unusable::LateRetry));
                 }
                 // Whoever knows that it is away, and waits all the same, is to wait.
                 Next::Retry(wait) if is_away => sleep(Duration::from_millis(wait.into())).await,
@@ -206,10 +217,8 @@ impl Exporter {
         Sending::new(exporter, head, body, load, batch.original.clone(), Arc::clone(&self.way))
     }
 
-    fn unusable(&self, reason: String) -> Failure {
-        let failure = Failure::InvalidAnswer(reason);
-        self.instruments.calls.failed(&failure);
-        failure
+    fn unusable(&self, error: Unusable) -> Failure {
+        self.instruments.calls.unusable(&error)
     }
 }
 

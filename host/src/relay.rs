@@ -37,6 +37,15 @@ struct Route {
     copies: Copies,
 }
 
+/// The filter's answer cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("sending {} somewhere", .0.name())]
+    NotCarried(Signal),
+    #[error("mending what is mended already")]
+    MendedTwice,
+}
+
 impl Relay {
     /// Relays what `filter` decides, and what stops its copies. The error says what is wrong with the files that the upstreams' settings name.
     pub(crate) fn new(
@@ -139,11 +148,7 @@ impl Relay {
         };
         match self.send(peer, &mended, outbound, spans, waiting).await? {
             Sent::Answer(answer) => Ok(answer),
-            Sent::Mended(_) => {
-                let failure = Failure::InvalidAnswer("mending what is mended already".to_owned());
-                self.calls.failed(&failure);
-                Err(failure)
-            }
+            Sent::Mended(_) => Err(self.calls.unusable(&Unusable::MendedTwice)),
         }
     }
 
@@ -157,21 +162,18 @@ impl Relay {
     ) -> Result<Sent, Failure> {
         let Incoming { signal, body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
-        let Some(Some(Route { exporter, copies: queues })) = self.routes.get(signal as usize) else {
-            let failure = Failure::InvalidAnswer(format!("sending {} somewhere", signal.name()));
-            self.calls.failed(&failure);
-            return Err(failure);
+        let Some(route) = self.routes.get(signal as usize).and_then(Option::as_ref) else {
+            return Err(self.calls.unusable(&Unusable::NotCarried(signal)));
         };
         let batch = Batch::new(peer, body, gzip, content, parts, encoding, spans)
-            .map_err(Failure::InvalidAnswer)
-            .inspect_err(|failure| self.calls.failed(failure))?;
+            .map_err(|error| self.calls.unusable(&error))?;
         if batch.len() > self.body_limit {
             return Ok(Sent::Answer(self.too_large(encoding)));
         }
         if !copies.is_empty() {
-            queues.offer(&batch, incoming, copies);
+            route.copies.offer(&batch, incoming, copies);
         }
-        let sent = exporter.send(&batch, Upstream { url, headers, timeout }, waiting).await?;
+        let sent = route.exporter.send(&batch, Upstream { url, headers, timeout }, waiting).await?;
         if let Sent::Answer(answer) = &sent
             && answer.status != 200
         {

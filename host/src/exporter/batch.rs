@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use podstamp_core::interface::{Content, Encoding, Part};
 
-use super::gather::{self, Pieces};
+use super::gather::{self, Pieces, UnusableEdits};
 
 /// A body that the filter has decided about. Cloning it copies none of it.
 #[derive(Clone, Debug)]
@@ -35,9 +35,19 @@ pub(super) struct BatchPart {
     pub(super) memory: u32,
 }
 
+/// What the filter says of a body cannot be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnusableBatch {
+    /// Its edits do not fit the body.
+    #[error(transparent)]
+    Edits(#[from] UnusableEdits),
+    /// Its parts do not fit the body.
+    #[error("parts that are out of order, or do not end where the body does")]
+    Parts,
+}
+
 impl Batch {
-    /// Makes of `original` what `content` says. `gzip` is how the client sent it. The error says what is wrong with the
-    /// edits or the parts.
+    /// Makes of `original` what `content` says. `gzip` is how the client sent it.
     pub(crate) fn new(
         peer: IpAddr,
         original: Bytes,
@@ -46,12 +56,12 @@ impl Batch {
         parts: Vec<Part>,
         encoding: Encoding,
         spans: u32,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, UnusableBatch> {
         let gzip = gzip.filter(|_| matches!(content, Content::Unchanged));
         let pieces = gather::gather(&original, content)?;
         let in_order = parts.is_sorted_by_key(|part| part.end);
         if !in_order || parts.last().is_none_or(|last| u64::from(last.end) != pieces.len()) {
-            return Err("parts that are out of order, or do not end where the body does".to_owned());
+            return Err(UnusableBatch::Parts);
         }
         Ok(Self { peer, original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
     }

@@ -157,8 +157,7 @@ async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), 
     if let Verdict::Forward(Outbound { content, parts, encoding, .. }) = prepared.verdict {
         let spans = prepared.report.spans;
         job.batch = Batch::new(job.batch.peer, incoming.body, None, content, parts, encoding, spans)
-            .map_err(Failure::InvalidAnswer)
-            .inspect_err(|failure| calls.failed(failure))?;
+            .map_err(|error| calls.unusable(&error))?;
     }
     Ok(())
 }

@@ -65,13 +65,17 @@ pub(crate) fn concatenated<'a>(bodies: impl Iterator<Item = &'a Bytes>) -> Piece
     gathering.finish()
 }
 
-/// The body that `content` makes of `original`. An error says what is wrong with the edits.
-pub(crate) fn gather(original: &Bytes, content: Content) -> Result<Pieces, String> {
+/// The filter's edits cannot be applied to the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("edits that overlap, are out of order, or do not add up")]
+pub(crate) struct UnusableEdits;
+
+/// The body that `content` makes of `original`.
+pub(crate) fn gather(original: &Bytes, content: Content) -> Result<Pieces, UnusableEdits> {
     match content {
         Content::Unchanged => Ok(Pieces::One(original.clone())),
         Content::Replaced(body) => Ok(Pieces::One(body.into())),
-        Content::Edited(edits) => edited(original, edits)
-            .ok_or_else(|| "edits that overlap, are out of order, or do not add up".to_owned()),
+        Content::Edited(edits) => edited(original, edits).ok_or(UnusableEdits),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HOST};
+use http::header::{CONTENT_ENCODING, HOST, InvalidHeaderName, InvalidHeaderValue};
+use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use podstamp_core::interface::{Header, Upstream};
 
@@ -44,17 +45,32 @@ pub(super) struct Head {
     pub(super) headers: HeaderMap,
 }
 
+/// No request can be made of what the filter says of an upstream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnusableHead {
+    #[error("its URL: {0}")]
+    Url(InvalidUri),
+    #[error("its URL has no host")]
+    NoHost,
+    #[error("its host: {0}")]
+    Host(InvalidHeaderValue),
+    #[error("the name of a header: {0}")]
+    HeaderName(InvalidHeaderName),
+    #[error("the header {name}: {error}")]
+    HeaderValue { name: HeaderName, error: InvalidHeaderValue },
+}
+
 impl Head {
-    /// The error says what of `upstream` makes no sense.
-    pub(super) fn new(upstream: Upstream) -> Result<Self, String> {
+    /// Takes the URL and the headers of `upstream`, and adds `Host` where it is not among them.
+    pub(super) fn new(upstream: Upstream) -> Result<Self, UnusableHead> {
         let Upstream { url, headers, .. } = upstream;
-        let uri = Uri::try_from(url).map_err(|error| format!("its URL: {error}"))?;
-        let host = uri.host().ok_or("its URL has no host")?;
+        let uri = Uri::try_from(url).map_err(UnusableHead::Url)?;
+        let host = uri.host().ok_or(UnusableHead::NoHost)?;
         let host = match uri.port() {
             Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
             None => HeaderValue::try_from(host),
         };
-        let host = host.map_err(|error| format!("its host: {error}"))?;
+        let host = host.map_err(UnusableHead::Host)?;
         let mut headers = header_map(headers)?;
         headers.entry(HOST).or_insert(host);
         Ok(Self { uri, headers })
@@ -92,13 +108,13 @@ impl Sending {
     }
 }
 
-/// The headers to send; the length is the connection's own to say.
-fn header_map(headers: Vec<Header>) -> Result<HeaderMap, String> {
+/// The headers to send, but for the length, which the connection writes itself.
+fn header_map(headers: Vec<Header>) -> Result<HeaderMap, UnusableHead> {
     let mut map = HeaderMap::with_capacity(headers.len() + 2);
     for Header { name, value } in headers {
-        let name = HeaderName::try_from(name).map_err(|error| format!("the name of a header: {error}"))?;
+        let name = HeaderName::try_from(name).map_err(UnusableHead::HeaderName)?;
         let value = HeaderValue::from_maybe_shared(Bytes::from(value))
-            .map_err(|error| format!("the header {name}: {error}"))?;
+            .map_err(|error| UnusableHead::HeaderValue { name: name.clone(), error })?;
         if name != http::header::CONTENT_LENGTH {
             map.append(name, value);
         }

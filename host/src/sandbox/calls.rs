@@ -7,6 +7,7 @@ mod peers;
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,8 +67,14 @@ impl Calls {
         self.run(peer, ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
     }
 
-    /// Counts and logs a failure that somebody else found in the filter's answer.
-    pub(crate) fn failed(&self, failure: &Failure) {
+    /// Counts and logs an answer of the filter that cannot be carried out, which only whoever tries to finds out.
+    pub(crate) fn unusable(&self, error: &dyn Error) -> Failure {
+        let failure = Failure::InvalidAnswer(error.to_string());
+        self.failed(&failure);
+        failure
+    }
+
+    fn failed(&self, failure: &Failure) {
         let (kind, key) = match failure {
             Failure::Trap(_) => (GuestFailure::Trap, "filter-trap"),
             Failure::Timeout(_) => (GuestFailure::Timeout, "filter-timeout"),
