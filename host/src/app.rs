@@ -95,7 +95,7 @@ impl From<BindError> for Error {
 /// read.
 pub fn review(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
-    let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::review).collect();
+    let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
     faults.extend(Budget::new(config).fault());
     faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::review(&listener)));
     faults

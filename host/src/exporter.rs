@@ -45,7 +45,7 @@ pub(crate) struct Exporter {
     way: Arc<Way>,
     credentials: Option<Credentials>,
     compressor: Compressor,
-    instruments: Instruments,
+    context: ExporterContext,
 }
 
 /// What came of sending a batch.
@@ -86,7 +86,7 @@ struct Times {
 
 /// What all exporters share.
 #[derive(Clone)]
-pub(crate) struct Instruments {
+pub(crate) struct ExporterContext {
     pub(crate) calls: Arc<Calls>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) notices: Arc<Notices>,
@@ -102,23 +102,23 @@ impl Exporter {
         signal: Signal,
         number: u32,
         upstream: &Upstream,
-        instruments: Instruments,
+        context: ExporterContext,
     ) -> Result<Self, Fault> {
-        let metrics = &instruments.metrics;
+        let metrics = &context.metrics;
         let tls = upstream.tls.as_ref().map(tls::Client::new).transpose()?;
         let tls = tls.map(|tls| Arc::new(tls.follow(metrics)));
         let credentials = upstream.auth.as_ref().map(Credentials::new).transpose()?;
-        let credentials = credentials.map(|credentials| credentials.follow(metrics));
+        let credentials = credentials.map(|credentials| credentials.watch_files(metrics));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
         let most = Most::new(upstream.spans_per_request, upstream.agent_memory);
         let way = Arc::new(Way { connector, tls, most, has_client: number == 0 });
-        let compressor = Compressor::new(upstream.compression, instruments.large);
+        let compressor = Compressor::new(upstream.compression, context.large);
         let connections = upstream.connections;
-        Ok(Self { signal, number, connections, way, credentials, compressor, instruments })
+        Ok(Self { signal, number, connections, way, credentials, compressor, context })
     }
 
     /// What is wrong with the files that `upstream` names. Blocks while they are read.
-    pub(crate) fn review(upstream: &Upstream) -> Vec<Fault> {
+    pub(crate) fn check_files(upstream: &Upstream) -> Vec<Fault> {
         let tls = upstream.tls.as_ref().and_then(|tls| tls::Client::new(tls).err());
         let credentials = upstream.auth.as_ref().and_then(|auth| Credentials::new(auth).err());
         tls.into_iter().chain(credentials).collect()
@@ -166,7 +166,7 @@ impl Exporter {
         times: Times,
         delivered: u32,
     ) -> Result<Sent, Failure> {
-        let Instruments { calls, metrics, lanes, .. } = &self.instruments;
+        let ExporterContext { calls, metrics, lanes, .. } = &self.context;
         let Times { begun, deadline, until } = times;
         let (upstream, patience) = (self.number, milliseconds(until.saturating_duration_since(begun)));
         let Batch { peer, encoding, .. } = *batch;
@@ -218,7 +218,7 @@ impl Exporter {
     }
 
     fn unusable(&self, error: Unusable) -> Failure {
-        self.instruments.calls.unusable(&error)
+        self.context.calls.unusable(&error)
     }
 }
 

@@ -11,7 +11,7 @@ use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signa
 use podstamp_core::labels::Label as _;
 use tokio::time::Instant;
 
-use crate::exporter::{Batch, Copies, Exporter, Instruments, Lanes, Sent, Waiting};
+use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};
 use crate::lifecycle::Drain;
 use crate::observe::{Fate, Metrics, Notices, Reason};
 use crate::sandbox::{Calls, Failure, Filter, Incoming};
@@ -57,7 +57,7 @@ impl Relay {
         let (large, patience) = (settings.limits.large_calls, settings.upstream.patience);
         let calls =
             Arc::new(Calls::new(Arc::clone(&filter), large, Arc::clone(&metrics), Arc::clone(&notices)));
-        let instruments = Instruments {
+        let context = ExporterContext {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
@@ -68,8 +68,8 @@ impl Relay {
         let mut routes = [None, None, None];
         for (signal, route) in Signal::ALL.into_iter().zip(&mut routes) {
             if let Some((upstream, copies)) = settings.upstreams(signal) {
-                let copies = Copies::new(signal, copies, &instruments, &draining)?;
-                let exporter = Exporter::new(signal, 0, upstream, instruments.clone())?;
+                let copies = Copies::new(signal, copies, &context, &draining)?;
+                let exporter = Exporter::new(signal, 0, upstream, context.clone())?;
                 *route = Some(Route { exporter, copies });
             }
         }

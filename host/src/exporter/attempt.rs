@@ -15,7 +15,7 @@ use crate::sandbox::Ended;
 use crate::tls::{self, BoxError};
 
 /// Reads a response whole.
-pub(super) async fn read(response: Response<Incoming>) -> Result<Ended, Broken> {
+pub(super) async fn read_response(response: Response<Incoming>) -> Result<Ended, Broken> {
     let (head, mut body) = response.into_parts();
     if body.size_hint().lower() > MAX_RESPONSE as u64 {
         return Ok(Ended::Oversized);

@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn read(pieces: &Pieces) -> Vec<u8> {
+    fn inflated(pieces: &Pieces) -> Vec<u8> {
         let wire: Vec<u8> = pieces.iter().flatten().copied().collect();
         let mut decoder = GzDecoder::new(&wire[..]);
         let mut plain = Vec::new();
@@ -164,7 +164,7 @@ mod tests {
                 .map(|body| deflate(&Pieces::One(body.clone()), 1).unwrap())
                 .map(|deflated| Coded::Deflated(Arc::new(deflated)))
                 .collect();
-            assert!(read(&Coded::joined(coded.iter())) == bodies.concat());
+            assert!(inflated(&Coded::joined(coded.iter())) == bodies.concat());
         }
     }
 }

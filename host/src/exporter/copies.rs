@@ -10,7 +10,7 @@ use podstamp_core::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-use super::{Batch, Exporter, Instruments, Sent, Waiting};
+use super::{Batch, Exporter, ExporterContext, Sent, Waiting};
 use crate::lifecycle::Draining;
 use crate::observe::{Copied, CopyCounters};
 use crate::sandbox::{Failure, Incoming};
@@ -52,10 +52,10 @@ impl Copies {
     pub(crate) fn new(
         signal: Signal,
         copies: &[Copy],
-        instruments: &Instruments,
+        context: &ExporterContext,
         draining: &Draining,
     ) -> Result<Self, Fault> {
-        let queue = |(number, copy)| Queue::new(signal, number, copy, instruments, draining);
+        let queue = |(number, copy)| Queue::new(signal, number, copy, context, draining);
         Ok(Self { queues: (1..).zip(copies).map(queue).collect::<Result<_, _>>()? })
     }
 
@@ -73,11 +73,11 @@ impl Queue {
         signal: Signal,
         number: u32,
         copy: &Copy,
-        instruments: &Instruments,
+        context: &ExporterContext,
         draining: &Draining,
     ) -> Result<Self, Fault> {
-        let exporter = Arc::new(Exporter::new(signal, number, &copy.upstream, instruments.clone())?);
-        let counters = instruments.metrics.copies(signal, &copy.name);
+        let exporter = Arc::new(Exporter::new(signal, number, &copy.upstream, context.clone())?);
+        let counters = context.metrics.copies(signal, &copy.name);
         let (jobs, queued) = mpsc::channel(LENGTH);
         let queued = Arc::new(Mutex::new(queued));
         for _ in 0..CONSUMERS {
@@ -134,7 +134,7 @@ async fn deliver(exporter: &Exporter, job: &mut Job) {
         if let Some(mut notice) = answer.notice {
             // Its own rate limit: the same fault of another upstream is another fault.
             notice.key = format!("{}-copy-{}", notice.key, exporter.number).into();
-            exporter.instruments.notices.emit(&notice);
+            exporter.context.notices.emit(&notice);
         }
         if answer.status == 200 {
             job.outcome = Copied::Delivered;
@@ -149,7 +149,7 @@ async fn send(exporter: &Exporter, job: &Job) -> Result<Sent, Failure> {
 
 /// Puts what is prepared of `mended` in the place of the batch on which the upstream has closed.
 async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), Failure> {
-    let Instruments { calls, metrics, .. } = &exporter.instruments;
+    let ExporterContext { calls, metrics, .. } = &exporter.context;
     let Mended { body, texts } = mended;
     metrics.met(&Report { texts_mended: texts, ..Report::default() });
     let incoming = Incoming { body: body.into(), gzip: None, ..job.incoming.clone() };

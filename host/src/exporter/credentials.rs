@@ -29,8 +29,8 @@ impl Credentials {
         Ok(Self { name, value })
     }
 
-    /// Follows the files from now on. Needs a runtime.
-    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
+    /// Watches the files from now on. Needs a runtime.
+    pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         Self { value: self.value.follow(metrics), ..self }
     }
 

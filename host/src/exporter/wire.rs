@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
-use super::attempt::{Broken, read};
+use super::attempt::{Broken, read_response};
 use super::body::OutboundBody;
 use super::sending::Sending;
 use crate::observe::Observed;
@@ -95,7 +95,7 @@ impl Wire {
         heard.forget();
         let begun = Instant::now();
         let response = sender.send_request(request);
-        let exchange = async { read(response.await.map_err(Broken::Send)?).await };
+        let exchange = async { read_response(response.await.map_err(Broken::Send)?).await };
         let exchanged = timeout_at(deadline, drive(connection, exchange)).await;
         self.used = true;
         match exchanged {
