@@ -9,7 +9,7 @@ use podstamp_core::labels::Label as _;
 
 use crate::abi::{Headers, host};
 use crate::coding::Coding;
-use crate::origin;
+use crate::peer;
 use crate::plugin::Plugin;
 
 /// What is known of a request before its body.
@@ -62,7 +62,7 @@ impl Head {
             signal,
             path,
             coding: Coding::named(coding.map(|coding| coding.value.as_slice())),
-            peer: origin::peer(plugin, &headers),
+            peer: peer::peer(plugin, &headers),
             encoding: encoding(grpc, &headers),
             headers,
             framed,

@@ -10,17 +10,17 @@
 mod abi;
 mod budget;
 mod coding;
+mod contexts;
+mod exports;
 mod head;
 mod inline;
 mod metrics;
 mod notices;
-mod origin;
+mod peer;
 mod plugin;
 mod pods;
-mod reply;
-mod review;
-mod stream;
+mod response;
+mod support;
 mod tee;
 #[cfg(test)]
 mod tests;
-mod vm;

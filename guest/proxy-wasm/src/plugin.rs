@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::pods::Pods;
 use crate::tee::Copies;
-use crate::{origin, review};
+use crate::{peer, support};
 
 /// A configured filter.
 pub(crate) struct Plugin {
@@ -41,10 +41,10 @@ impl Plugin {
         config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok()).refuse(&document)?;
         let filter = Filter::configure(&document)?;
         let mut notices = filter.notices().to_vec();
-        notices.extend(review::review(filter.config())?);
+        notices.extend(support::review(filter.config())?);
         notices.iter().for_each(Notices::tell);
         let budget = Budget::new(filter.config().limits.in_flight_bytes as usize);
-        let (metrics, instance) = (Metrics::define(), origin::instance(&variables));
+        let (metrics, instance) = (Metrics::define(), peer::instance(&variables));
         let config = filter.config();
         let source = config.proxy_wasm.pods.clone();
         let pods = source.map(|source| Pods::new(source, config.fields()));
@@ -113,7 +113,7 @@ impl Plugin {
 
     /// Whether a signal is stamped here.
     pub(crate) fn carries(&self, signal: Signal) -> bool {
-        review::carries(self.config(), signal)
+        support::carries(self.config(), signal)
     }
 
     /// What becomes of a signal that is stamped here.

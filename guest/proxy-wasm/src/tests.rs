@@ -1,12 +1,13 @@
 //! The module on a proxy that is only memory: what a host calls, and what it is asked.
 
+mod proxy;
 mod signals;
 
 use podstamp_core::interface::Header;
 use serde_json::{Value, json};
 
-use crate::abi::testing::{Stream, answer_call, buffer, header, metric, proxy, root, tick};
 use crate::abi::{Action, Buffer, Headers};
+use proxy::{Stream, answer_call, buffer, header, metric, proxy, root, tick};
 
 /// DeepFlow's simple pipeline, and more of the section `podstamp`.
 fn document(own: &Value) -> String {

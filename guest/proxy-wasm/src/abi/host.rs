@@ -6,7 +6,8 @@ use std::ptr::null_mut;
 
 use podstamp_core::interface::Header;
 
-use super::{Buffer, Headers, LogLevel, MetricKind, Refused, imports, map};
+use super::types::{Buffer, Headers, LogLevel, MetricKind, Refused};
+use super::{imports, map};
 
 /// Writes to the host's log.
 pub(crate) fn log(level: LogLevel, message: &str) {

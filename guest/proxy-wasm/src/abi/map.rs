@@ -4,7 +4,7 @@
 use podstamp_core::interface::Header;
 
 /// What a host takes.
-pub(super) fn encode(headers: &[Header]) -> Vec<u8> {
+pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
     let texts: usize = headers.iter().map(|header| header.name.len() + header.value.len() + 2).sum();
     let mut bytes = Vec::with_capacity(4 + 8 * headers.len() + texts);
     bytes.extend((headers.len() as u32).to_le_bytes());
@@ -22,7 +22,7 @@ pub(super) fn encode(headers: &[Header]) -> Vec<u8> {
 }
 
 /// What a host gives. As far as it makes sense: a host that writes nonsense gives no header.
-pub(super) fn decode(bytes: &[u8]) -> Vec<Header> {
+pub(crate) fn decode(bytes: &[u8]) -> Vec<Header> {
     let mut numbers = bytes;
     let count = number(&mut numbers).unwrap_or_default() as usize;
     let Some(mut texts) = count.checked_mul(8).and_then(|sizes| numbers.get(sizes..)) else {

@@ -1,9 +1,16 @@
 //! The response, and the answer that is made of it.
 
-use podstamp_core::interface::{Level, Notice};
+use podstamp_core::export::answer::{Code, Failure, media_type};
+use podstamp_core::interface::{Answer, Attempt, Encoding, Header, Level, Next, Notice, Outcome};
+use podstamp_core::labels::{Attempted, Reason};
 
-use super::*;
-use crate::reply::{self, MAX_RESPONSE, Source};
+use super::exchange::{Exchange, Stage};
+use super::reply;
+use super::source::Source;
+use crate::abi::{Action, Buffer, Headers, host};
+use crate::budget::Held;
+use crate::plugin::since;
+use crate::response::MAX_RESPONSE;
 
 impl Exchange {
     /// The upstream answers, or the proxy in its place.

@@ -1,11 +1,13 @@
 //! The request's body.
 
 use podstamp_core::edit::Edits;
+use podstamp_core::export::answer::{Code, Failure};
 use podstamp_core::export::unreadable::Unreadable;
-use podstamp_core::interface::Content;
+use podstamp_core::interface::{Answer, Content, Encoding, Verdict};
+use podstamp_core::labels::Reason;
 
-use super::*;
-use crate::abi::Refused;
+use super::exchange::{Exchange, Stage};
+use crate::abi::{Action, Buffer, Refused, host};
 use crate::coding::Coding;
 
 impl Exchange {

@@ -6,11 +6,11 @@ use std::collections::{HashMap, VecDeque};
 use podstamp_core::interface::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
 use podstamp_core::labels::{Attempted, Copied, Reason};
 
-use super::Captured;
+use super::capture::Captured;
 use crate::abi::{Buffer, Headers, host};
 use crate::budget::Held;
 use crate::plugin::Plugin;
-use crate::reply::{self, MAX_RESPONSE};
+use crate::response::{self, MAX_RESPONSE};
 
 /// All copies of a root.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Copies {
             0 => Vec::new(),
             size => host::buffer(Buffer::CallResponseBody, 0, size.min(MAX_RESPONSE)).unwrap_or_default(),
         };
-        match reply::status(&headers) {
+        match response::status(&headers) {
             Some(status) => {
                 let outcome = Outcome::Response { status, headers: &headers, body: &body };
                 self.ended(plugin, job, Attempted::with(status), &outcome);

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use podstamp_core::interface::Header;
 
-use super::exports::{
+use crate::abi::{Action, Buffer, Headers, map};
+use crate::exports::{
     proxy_on_configure, proxy_on_context_create, proxy_on_delete, proxy_on_http_call_response,
     proxy_on_memory_allocate, proxy_on_request_body, proxy_on_request_headers, proxy_on_request_trailers,
     proxy_on_response_body, proxy_on_response_headers, proxy_on_tick,
 };
-use super::{Action, Buffer, Headers, map};
 
 /// What a proxy knows and has been told.
 #[derive(Default)]
@@ -163,7 +163,7 @@ pub(crate) fn header(headers: Headers, name: &str) -> Option<String> {
 
 /// The value of a metric; 0 where there is none.
 pub(crate) fn metric(name: &str) -> i64 {
-    crate::vm::flush();
+    crate::contexts::flush();
     proxy(|proxy| proxy.metrics.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value))
 }
 

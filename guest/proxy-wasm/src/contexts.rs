@@ -1,13 +1,15 @@
 //! The contexts of this VM. One VM may have several roots: each is a configuration, and each stream belongs to one.
 
+mod stream;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::abi::host;
-use crate::abi::{Action, Buffer, LogLevel};
+use crate::abi::{Action, Buffer, LogLevel, host};
 use crate::plugin::Plugin;
-use crate::stream::Stream;
+
+use stream::Stream;
 
 thread_local! {
     static CONTEXTS: RefCell<Contexts> = RefCell::default();

@@ -4,8 +4,8 @@
 
 use std::alloc::{Layout, alloc};
 
-use super::Action;
-use crate::vm;
+use crate::abi::Action;
+use crate::contexts;
 
 /// Says which version of the ABI this is.
 #[unsafe(no_mangle)]
@@ -31,7 +31,7 @@ pub(crate) extern "C" fn malloc(size: usize) -> *mut u8 {
 /// A root context, or a stream of one.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    vm::create(context, root);
+    contexts::create(context, root);
 }
 
 /// The VM begins. All that there is to configure belongs to roots.
@@ -43,13 +43,13 @@ pub(crate) extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
 /// A root gets its configuration; 0 where that is bad.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    vm::configure(root, size).into()
+    contexts::configure(root, size).into()
 }
 
 /// Time has passed.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_tick(root: u32) {
-    vm::tick(root);
+    contexts::tick(root);
 }
 
 /// A request of our own has ended.
@@ -61,47 +61,47 @@ pub(crate) extern "C" fn proxy_on_http_call_response(
     body_size: usize,
     _trailers: usize,
 ) {
-    vm::called(root, token, headers > 0, body_size);
+    contexts::called(root, token, headers > 0, body_size);
 }
 
 /// A request begins.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, end: u32) -> Action {
-    vm::stream(context, |stream| stream.request_headers(end != 0))
+    contexts::stream(context, |stream| stream.request_headers(end != 0))
 }
 
 /// There are `size` bytes of its body, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
-    vm::stream(context, |stream| stream.request_body(size, end != 0))
+    contexts::stream(context, |stream| stream.request_body(size, end != 0))
 }
 
 /// Its body has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: usize) -> Action {
-    vm::stream(context, |stream| stream.request_trailers())
+    contexts::stream(context, |stream| stream.request_trailers())
 }
 
 /// A response begins, the upstream's or one of the host's own.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, end: u32) -> Action {
-    vm::stream(context, |stream| stream.response_headers(end != 0))
+    contexts::stream(context, |stream| stream.response_headers(end != 0))
 }
 
 /// There are `size` bytes of its body, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
-    vm::stream(context, |stream| stream.response_body(size, end != 0))
+    contexts::stream(context, |stream| stream.response_body(size, end != 0))
 }
 
 /// Its body has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_trailers(context: u32, _trailers: usize) -> Action {
-    vm::stream(context, |stream| stream.response_trailers())
+    contexts::stream(context, |stream| stream.response_trailers())
 }
 
 /// A context is gone.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_delete(context: u32) {
-    vm::delete(context);
+    contexts::delete(context);
 }

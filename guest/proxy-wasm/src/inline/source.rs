@@ -1,54 +1,9 @@
-//! Answers to clients that the proxy sends, and whose answer it is that passes.
+//! Whose response it is that passes: the upstream's, the proxy's own or another filter's.
 
-use podstamp_core::interface::{Answer, Encoding, Header};
+use podstamp_core::interface::{Encoding, Header};
 
-use crate::abi::{Refused, host};
-
-/// An answer in the shape in which a proxy sends it in place of the upstream.
-pub(crate) struct Reply<'a> {
-    status: u16,
-    headers: Vec<Header>,
-    body: &'a [u8],
-    grpc_status: Option<i32>,
-}
-
-impl<'a> Reply<'a> {
-    pub(crate) fn new(answer: &'a Answer, encoding: Encoding) -> Self {
-        let Answer { status, body, .. } = answer;
-        let grpc = encoding == Encoding::Grpc;
-        let code = answer.headers.iter().find(|header| header.name == "grpc-status");
-        let code = code.and_then(|code| std::str::from_utf8(&code.value).ok()?.parse().ok());
-        // The body would become grpc-message, which is among the headers already.
-        let body = if grpc { &[] } else { body.as_slice() };
-        let headers = headers(answer, encoding);
-        Self { status: *status, headers, body, grpc_status: code.filter(|_| grpc) }
-    }
-
-    pub(crate) fn send(&self) -> Result<(), Refused> {
-        host::send_local_response(self.status, DETAILS, &self.headers, self.body, self.grpc_status)
-    }
-}
-
-/// The headers of an answer, besides those that the proxy itself sets for gRPC.
-pub(crate) fn headers(answer: &Answer, encoding: Encoding) -> Vec<Header> {
-    let own = |header: &&Header| {
-        encoding == Encoding::Grpc && ["content-type", "grpc-status"].contains(&header.name.as_str())
-    };
-    answer.headers.iter().filter(|header| !own(header)).cloned().collect()
-}
-
-/// The status of a response with these headers.
-pub(crate) fn status(headers: &[Header]) -> Option<u16> {
-    let status = headers.iter().find(|header| header.name == ":status")?;
-    std::str::from_utf8(&status.value).ok()?.parse().ok()
-}
-
-/// Adds what the proxy's cors filter has put into the response so far: an answer in its place goes past that filter.
-pub(crate) fn with_cors(mut headers: Vec<Header>, response: &[Header]) -> Vec<Header> {
-    let cors = |header: &&Header| header.name.starts_with("access-control-") || header.name == "vary";
-    headers.extend(response.iter().filter(cors).cloned());
-    headers
-}
+use crate::abi::host;
+use crate::response;
 
 /// Whose response it is that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +26,7 @@ impl Source {
     /// The source of the current stream's response, which has these headers. To gRPC clients a proxy itself says everything
     /// with status 200.
     pub(crate) fn current(headers: &[Header], encoding: Encoding) -> Self {
-        let status = status(headers).unwrap_or(0);
+        let status = response::status(headers).unwrap_or(0);
         if (200..300).contains(&status) && encoding != Encoding::Grpc {
             return Self::Upstream(status);
         }
@@ -104,12 +59,6 @@ impl Source {
         }
     }
 }
-
-/// What of an upstream's answer is read, as in the host.
-pub(crate) const MAX_RESPONSE: usize = 4 << 20;
-
-/// How an answer of this module shows up in access logs.
-const DETAILS: &str = "podstamp";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,178 @@
+//! One export request and its response, as they pass.
+
+use std::rc::Rc;
+
+use podstamp_core::export::answer::{Code, Failure};
+use podstamp_core::interface::{Answer, Encoding, Header, Report, Verdict};
+use podstamp_core::labels::{Fate, Reason};
+
+use super::reply::Reply;
+use crate::abi::{Action, Headers, Refused, host};
+use crate::budget::Held;
+use crate::head::Head;
+use crate::plugin::{Plugin, since};
+
+/// One export request and its response.
+pub(crate) struct Exchange {
+    pub(super) plugin: Rc<Plugin>,
+    pub(super) head: Head,
+    /// When it began, and when its body went upstream, nanoseconds: where it is timed.
+    begun: Option<u64>,
+    pub(super) sent: Option<u64>,
+    pub(super) report: Report,
+    pub(super) stage: Stage,
+}
+
+/// How far it is.
+pub(super) enum Stage {
+    /// The body comes.
+    Receiving {
+        /// Bytes of it that are here.
+        size: usize,
+    },
+    /// The body has gone upstream. Kept as it came, where there is room: it tells why an agent closed the connection.
+    Sent(Option<Held>),
+    /// Nothing of the body goes upstream, and the client gets this in place of what the upstream answers.
+    Refusing(Answer),
+    /// The upstream's success has a body, which is awaited, that is not in the client's encoding but of this type.
+    Reading(Option<Vec<u8>>),
+    /// The response's body is replaced by this one.
+    Replacing(Vec<u8>),
+    /// Nothing is left to do.
+    Answered,
+}
+
+impl Exchange {
+    /// Turns the request's head into that of the agent's own.
+    pub(crate) fn begin(plugin: Rc<Plugin>, head: Head, end: bool) -> (Self, Action) {
+        let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
+        let begun = plugin.metrics().begin();
+        let mut exchange = Self { plugin, head, begun, sent: None, report, stage };
+        if exchange.head.framed {
+            exchange.refuse_frames();
+            return (exchange, Action::Pause);
+        }
+        exchange.rewrite_head();
+        if let Err(refusal) = &exchange.head.coding {
+            let (answer, reason) = (refusal.answer(exchange.head.encoding), refusal.reason());
+            let action = exchange.refuse(answer, Some(reason));
+            return (exchange, action);
+        }
+        if end {
+            match exchange.prepare(&[]) {
+                Verdict::Answer(answer) if !exchange.is_upstreams_to_say(&answer) => {
+                    let reason = Reason::of(&answer);
+                    let action = exchange.refuse(answer, reason);
+                    return (exchange, action);
+                }
+                _ => exchange.stage = Stage::Sent(None),
+            }
+        }
+        (exchange, Action::Continue)
+    }
+
+    /// What the agent takes: its path, its content type, no length, since stamping changes it. Envoy chooses the route again
+    /// whenever a header of the request is changed.
+    fn rewrite_head(&self) {
+        let exporter = &self.plugin.carried(self.head.signal).exporter;
+        for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
+            if self.head.has(name) {
+                host::remove_header(Headers::Request, name);
+            }
+        }
+        // The client is who it says that it is.
+        let headers = self.plugin.filter().outbound_headers(self.head.signal).iter();
+        let changes =
+            headers.filter(|Header { name, value }| name != "user-agent" && !self.head.says(name, value));
+        for Header { name, value } in changes {
+            self.changed(host::set_header(Headers::Request, name, value));
+        }
+        self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
+    }
+
+    pub(super) fn changed(&self, outcome: Result<(), Refused>) {
+        if let Err(refused) = outcome {
+            let message =
+                || format!("the proxy does not let headers of requests be changed: status {}", refused.0);
+            self.plugin.notices().warn("proxy-refused", message);
+        }
+    }
+
+    /// Frames are the proxy's to undo: see the limits of this module.
+    fn refuse_frames(&mut self) {
+        let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
+        self.plugin.notices().warn("bridge-missing", || text.to_owned());
+        self.plugin.metrics().refused(Reason::Protocol);
+        let answer = Failure::new(415, Code::Unimplemented, text).answer(Encoding::Grpc);
+        self.reply(&answer);
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.head.encoding
+    }
+
+    /// Asks the core what to do with a body whose coding is undone.
+    pub(super) fn prepare(&mut self, body: &[u8]) -> Verdict {
+        let (prepared, now) = self.plugin.prepare(&self.head.request(body), self.begun.is_some());
+        (self.report, self.sent) = (prepared.report, now);
+        prepared.verdict
+    }
+
+    /// Whether an answer is a success that a proxy cannot give: one without a body would have no content type, and none of
+    /// its own is one to a gRPC client. So a batch without spans goes on, and the upstream has nothing to do but to say so.
+    pub(super) fn is_upstreams_to_say(&self, answer: &Answer) -> bool {
+        answer.status == 200 && (answer.body.is_empty() || self.encoding() == Encoding::Grpc)
+    }
+
+    /// Counts an answer of the filter's, and logs it for the operator.
+    pub(super) fn told(&self, answer: &Answer, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.plugin.metrics().refused(reason);
+        }
+        self.plugin.notices().emit_with(answer, &self.head.origin());
+    }
+
+    /// Gives the client this answer, and the upstream nothing.
+    ///
+    /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
+    /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
+    pub(super) fn refuse(&mut self, answer: Answer, reason: Option<Reason>) -> Action {
+        self.told(&answer, reason);
+        if self.encoding() == Encoding::Grpc {
+            self.stage = Stage::Refusing(answer);
+            return Action::Continue;
+        }
+        self.reply(&answer);
+        Action::Pause
+    }
+
+    /// Answers in place of the upstream. At most once a stream: a second time would leave the client waiting.
+    pub(super) fn reply(&mut self, answer: &Answer) {
+        self.ended(answer.status);
+        let outcome = Reply::new(answer, self.encoding()).send();
+        if let Err(refused) = outcome {
+            let message = || format!("the proxy does not let an answer be sent: status {}", refused.0);
+            self.plugin.notices().warn("proxy-refused", message);
+        }
+    }
+
+    /// The client has its answer.
+    pub(super) fn ended(&mut self, status: u16) {
+        let metrics = self.plugin.metrics();
+        metrics.answered(status, since(self.begun.map(|_| host::now()), self.begun));
+        metrics.ended(Fate::of(status), &self.report);
+        self.plugin.counted();
+        self.stage = Stage::Answered;
+    }
+}
+
+impl Drop for Exchange {
+    /// A client that goes away before it has its answer is counted.
+    fn drop(&mut self) {
+        if !matches!(self.stage, Stage::Answered) {
+            self.plugin.metrics().cancelled();
+            self.plugin.metrics().ended(Fate::Cancelled, &self.report);
+            self.plugin.counted();
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What is read of a response.
+
+use podstamp_core::interface::Header;
+
+/// The status of a response with these headers.
+pub(crate) fn status(headers: &[Header]) -> Option<u16> {
+    let status = headers.iter().find(|header| header.name == ":status")?;
+    std::str::from_utf8(&status.value).ok()?.parse().ok()
+}
+
+/// What of an upstream's answer is read, as in the host.
+pub(crate) const MAX_RESPONSE: usize = 4 << 20;
