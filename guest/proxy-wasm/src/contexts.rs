@@ -1,5 +1,6 @@
 //! The contexts of this VM. One VM may have several roots: each is a configuration, and each stream belongs to one.
 
+mod root;
 mod stream;
 
 use std::cell::RefCell;
@@ -7,8 +8,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::abi::{Action, Buffer, LogLevel, host};
-use crate::plugin::Plugin;
 
+use root::Root;
 use stream::Stream;
 
 thread_local! {
@@ -17,15 +18,15 @@ thread_local! {
 
 #[derive(Default)]
 struct Contexts {
-    roots: HashMap<u32, Rc<Plugin>>,
+    roots: HashMap<u32, Rc<Root>>,
     streams: HashMap<u32, Stream>,
 }
 
-/// Makes a context: a root where `root` is 0, and it gets its plugin when it is configured.
+/// Makes a context: a root where `root` is 0, which is there only once it is configured.
 pub(crate) fn create(context: u32, root: u32) {
     CONTEXTS.with_borrow_mut(|contexts| {
-        if let Some(plugin) = contexts.roots.get(&root) {
-            contexts.streams.insert(context, Stream::new(Rc::clone(plugin)));
+        if let Some(stream) = contexts.roots.get(&root).map(|root| root.stream()) {
+            contexts.streams.insert(context, stream);
         }
     });
 }
@@ -33,11 +34,9 @@ pub(crate) fn create(context: u32, root: u32) {
 /// Configures a root. What is wrong goes to the log, all of it.
 pub(crate) fn configure(root: u32, size: usize) -> bool {
     let text = host::buffer(Buffer::PluginConfiguration, 0, size).unwrap_or_default();
-    match Plugin::configure(&text) {
-        Ok(plugin) => {
-            let plugin = Rc::new(plugin);
-            plugin.schedule();
-            CONTEXTS.with_borrow_mut(|contexts| contexts.roots.insert(root, plugin));
+    match Root::configure(&text) {
+        Ok(configured) => {
+            CONTEXTS.with_borrow_mut(|contexts| contexts.roots.insert(root, Rc::new(configured)));
             true
         }
         Err(faults) => {
@@ -51,7 +50,7 @@ pub(crate) fn configure(root: u32, size: usize) -> bool {
 
 /// Calls with a stream; without one, everything passes. The stream is out of its place meanwhile, so that whatever the host
 /// calls in between finds nothing half done.
-pub(crate) fn stream(context: u32, call: impl FnOnce(&mut Stream) -> Action) -> Action {
+pub(crate) fn with_stream(context: u32, call: impl FnOnce(&mut Stream) -> Action) -> Action {
     let Some(mut stream) = CONTEXTS.with_borrow_mut(|contexts| contexts.streams.remove(&context)) else {
         return Action::Continue;
     };
@@ -61,16 +60,16 @@ pub(crate) fn stream(context: u32, call: impl FnOnce(&mut Stream) -> Action) -> 
 }
 
 /// Time has passed for a root.
-pub(crate) fn tick(root: u32) {
-    if let Some(plugin) = plugin(root) {
-        plugin.tick();
+pub(crate) fn tick(context: u32) {
+    if let Some(root) = root(context) {
+        root.on_tick();
     }
 }
 
-/// A request of a root's own has ended, without a response where there are no `headers`.
-pub(crate) fn called(root: u32, token: u32, headers: bool, body_size: usize) {
-    if let Some(plugin) = plugin(root) {
-        plugin.called(token, headers, body_size);
+/// A call of a root's own has ended, without a response where there are no `headers`.
+pub(crate) fn call_response(context: u32, token: u32, headers: bool, body_size: usize) {
+    if let Some(root) = root(context) {
+        root.on_call_response(token, headers, body_size);
     }
 }
 
@@ -82,13 +81,13 @@ pub(crate) fn delete(context: u32) {
     drop(gone);
 }
 
-fn plugin(root: u32) -> Option<Rc<Plugin>> {
-    CONTEXTS.with_borrow(|contexts| contexts.roots.get(&root).map(Rc::clone))
+fn root(context: u32) -> Option<Rc<Root>> {
+    CONTEXTS.with_borrow(|contexts| contexts.roots.get(&context).map(Rc::clone))
 }
 
-/// Tells the host what was counted, as time would.
+/// Tells the host what was counted, as a tick would.
 #[cfg(test)]
 pub(crate) fn flush() {
-    let plugins: Vec<_> = CONTEXTS.with_borrow(|contexts| contexts.roots.values().cloned().collect());
-    plugins.iter().for_each(|plugin| plugin.metrics().flush());
+    let roots: Vec<_> = CONTEXTS.with_borrow(|contexts| contexts.roots.values().cloned().collect());
+    roots.iter().for_each(|root| root.flush());
 }

@@ -61,43 +61,43 @@ pub(crate) extern "C" fn proxy_on_http_call_response(
     body_size: usize,
     _trailers: usize,
 ) {
-    contexts::called(root, token, headers > 0, body_size);
+    contexts::call_response(root, token, headers > 0, body_size);
 }
 
 /// A request begins.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, end: u32) -> Action {
-    contexts::stream(context, |stream| stream.request_headers(end != 0))
+    contexts::with_stream(context, |stream| stream.request_headers(end != 0))
 }
 
 /// There are `size` bytes of its body, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
-    contexts::stream(context, |stream| stream.request_body(size, end != 0))
+    contexts::with_stream(context, |stream| stream.request_body(size, end != 0))
 }
 
 /// Its body has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: usize) -> Action {
-    contexts::stream(context, |stream| stream.request_trailers())
+    contexts::with_stream(context, |stream| stream.request_trailers())
 }
 
 /// A response begins, the upstream's or one of the host's own.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_headers(context: u32, _headers: usize, end: u32) -> Action {
-    contexts::stream(context, |stream| stream.response_headers(end != 0))
+    contexts::with_stream(context, |stream| stream.response_headers(end != 0))
 }
 
 /// There are `size` bytes of its body, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
-    contexts::stream(context, |stream| stream.response_body(size, end != 0))
+    contexts::with_stream(context, |stream| stream.response_body(size, end != 0))
 }
 
 /// Its body has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_trailers(context: u32, _trailers: usize) -> Action {
-    contexts::stream(context, |stream| stream.response_trailers())
+    contexts::with_stream(context, |stream| stream.response_trailers())
 }
 
 /// A context is gone.

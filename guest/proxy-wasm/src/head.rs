@@ -9,7 +9,7 @@ use podstamp_core::labels::Label as _;
 
 use crate::abi::{Headers, host};
 use crate::coding::Coding;
-use crate::peer;
+use crate::notices::Notices;
 use crate::plugin::Plugin;
 
 /// What is known of a request before its body.
@@ -30,7 +30,7 @@ pub(crate) struct Head {
 
 impl Head {
     /// The head of the current stream's request; none where that is no export of what is stamped here.
-    pub(crate) fn read(plugin: &Plugin) -> Option<Self> {
+    pub(crate) fn current(plugin: &Plugin, notices: &Notices) -> Option<Self> {
         // One call for all of them: each costs about as much as checking five kilobytes of spans.
         let mut headers = host::headers(Headers::Request);
         let find = |name: &str| headers.iter().find(|header| header.name == name);
@@ -46,7 +46,7 @@ impl Head {
         let framed = content_type.as_ref().is_some_and(|header| header.value.starts_with(GRPC));
         if framed && signal != Signal::Traces {
             // Their routes may be set up for that, as they had to be before they were stamped.
-            plugin.notices().warn("bridge-missing", || {
+            notices.warn("bridge-missing", || {
                 let name = signal.name();
                 format!("{name} over gRPC pass as they are: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp, with a content type on their routes")
             });
@@ -62,7 +62,7 @@ impl Head {
             signal,
             path,
             coding: Coding::named(coding.map(|coding| coding.value.as_slice())),
-            peer: peer::peer(plugin, &headers),
+            peer: plugin.peers().current(&headers, notices),
             encoding: encoding(grpc, &headers),
             headers,
             framed,

@@ -14,6 +14,7 @@ mod contexts;
 mod exports;
 mod head;
 mod inline;
+mod instruments;
 mod metrics;
 mod notices;
 mod peer;

@@ -188,6 +188,11 @@ impl Metrics {
     }
 }
 
+/// Nanoseconds between two looks at the clock, where there were both.
+pub(crate) fn elapsed(now: Option<u64>, then: Option<u64>) -> Option<u64> {
+    now.zip(then).map(|(now, then)| now.saturating_sub(then))
+}
+
 /// What is counted here until the host is told.
 struct Counter {
     metric: Metric,

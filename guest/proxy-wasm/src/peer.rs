@@ -3,63 +3,83 @@
 use std::net::IpAddr;
 
 use podstamp_core::address;
+use podstamp_core::config::Config;
 use podstamp_core::interface::Header;
 
 use crate::abi::host;
-use crate::plugin::Plugin;
+use crate::notices::Notices;
 
-/// The peer of the current stream, as far as it can be believed.
-///
-/// 1. What `set_filter_state` has written down, the address of the TCP peer, which nobody can forge.
-/// 2. `source.address`. Envoy may take it from X-Forwarded-For, whoever wrote that, and then says port 0: such a one counts
-///    only if `podstamp.trusted_proxies` says that this proxy stands behind others.
-///
-/// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
-pub(crate) fn peer(plugin: &Plugin, headers: &[Header]) -> Option<IpAddr> {
-    let is_forwarded = headers.iter().any(|header| header.name == "x-forwarded-for");
-    let seen = direct(plugin).or_else(|| source(plugin, is_forwarded));
-    match (seen, plugin.instance()) {
-        (Some(peer), Some(instance)) if peer.is_loopback() => Some(instance),
-        (None, Some(instance)) if !is_forwarded => Some(instance),
-        _ => seen,
-    }
+/// How the peer of a stream is found.
+pub(crate) struct Peers {
+    /// The key of the filter state that has the address of the TCP peer.
+    key: String,
+    /// Whether this proxy stands behind others, which are believed.
+    is_behind_proxies: bool,
+    /// The address of the pod that this proxy is a sidecar in.
+    instance: Option<IpAddr>,
 }
 
-fn direct(plugin: &Plugin) -> Option<IpAddr> {
-    let key = plugin.config().proxy_wasm.peer.as_str();
-    host::property_text(&["filter_state", key]).as_deref().and_then(parse)
-}
-
-fn source(plugin: &Plugin, is_forwarded: bool) -> Option<IpAddr> {
-    let text = host::property_text(&["source", "address"])?;
-    let is_claimed = match text.rsplit_once(':') {
-        Some((_, port)) => port == "0",
-        // Other hosts leave the port out.
-        None => is_forwarded,
-    };
-    if is_claimed && plugin.config().trusted_proxies.is_empty() {
-        plugin.notices().warn(
-            "peer-not-known",
-            || "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
-             %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% as podstamp.peer, ahead of this filter"
-                .to_owned(),
-        );
-        return None;
+impl Peers {
+    pub(crate) fn new(config: &Config, variables: &[(String, String)]) -> Self {
+        Self {
+            key: config.proxy_wasm.peer.clone(),
+            is_behind_proxies: !config.trusted_proxies.is_empty(),
+            instance: instance(variables),
+        }
     }
-    parse(&text)
+
+    /// The peer of the current stream, as far as it can be believed.
+    ///
+    /// 1. What `set_filter_state` has written down, the address of the TCP peer, which nobody can forge.
+    /// 2. `source.address`. Envoy may take it from X-Forwarded-For, whoever wrote that, and then says port 0: such a one
+    ///    counts only if `podstamp.trusted_proxies` says that this proxy stands behind others.
+    ///
+    /// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
+    pub(crate) fn current(&self, headers: &[Header], notices: &Notices) -> Option<IpAddr> {
+        let is_forwarded = headers.iter().any(|header| header.name == "x-forwarded-for");
+        let seen = self.direct().or_else(|| self.source(is_forwarded, notices));
+        match (seen, self.instance) {
+            (Some(peer), Some(instance)) if peer.is_loopback() => Some(instance),
+            (None, Some(instance)) if !is_forwarded => Some(instance),
+            _ => seen,
+        }
+    }
+
+    fn direct(&self) -> Option<IpAddr> {
+        host::property_text(&["filter_state", &self.key]).as_deref().and_then(parse_address)
+    }
+
+    fn source(&self, is_forwarded: bool, notices: &Notices) -> Option<IpAddr> {
+        let text = host::property_text(&["source", "address"])?;
+        let is_claimed = match text.rsplit_once(':') {
+            Some((_, port)) => port == "0",
+            // Other hosts leave the port out.
+            None => is_forwarded,
+        };
+        if is_claimed && !self.is_behind_proxies {
+            notices.warn(
+                "peer-not-known",
+                || "a request with X-Forwarded-For has no address that can be believed: have Envoy's set_filter_state write \
+                 %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% as podstamp.peer, ahead of this filter"
+                    .to_owned(),
+            );
+            return None;
+        }
+        parse_address(&text)
+    }
 }
 
 /// The address of the pod that this proxy is a sidecar in, as Istio writes it into the node's metadata; without Istio, what
 /// is handed in as `POD_IP`.
-pub(crate) fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
+fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
     let metadata = host::property_text(&["xds", "node", "metadata", "INSTANCE_IPS"]);
     let variable = || variables.iter().find(|(name, _)| name == "POD_IP").map(|(_, value)| value.clone());
     let addresses = metadata.or_else(variable)?;
-    addresses.split(',').filter_map(parse).find(|address| address::is_candidate(*address))
+    addresses.split(',').filter_map(parse_address).find(|address| address::is_candidate(*address))
 }
 
 /// An address, with or without its port.
-fn parse(text: &str) -> Option<IpAddr> {
+fn parse_address(text: &str) -> Option<IpAddr> {
     address::parse_with_port(text.trim())
 }
 
@@ -76,10 +96,14 @@ mod tests {
             ("fd00::1", "fd00::1"),
             (" ::ffff:10.1.2.3", "10.1.2.3"),
         ] {
-            assert_eq!(parse(text).map(|address| address.to_string()).as_deref(), Some(expected), "{text}");
+            assert_eq!(
+                parse_address(text).map(|address| address.to_string()).as_deref(),
+                Some(expected),
+                "{text}"
+            );
         }
         for text in ["", "/tmp/pipe", "10.1.2", "[fd00::1"] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_address(text), None, "{text}");
         }
     }
 }

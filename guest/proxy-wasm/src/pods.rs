@@ -12,8 +12,8 @@ use podstamp_core::interface::{Header, Level, Notice};
 use podstamp_pods::{Intake, Progress, Table};
 
 use crate::abi::{Buffer, Headers, host};
+use crate::instruments::Instruments;
 use crate::notices::Notices;
-use crate::plugin::Plugin;
 
 /// The table, and how it is kept up to date.
 pub(crate) struct Pods {
@@ -57,17 +57,23 @@ impl Pods {
     }
 
     /// Reads on, or asks if it is time to.
-    pub(crate) fn advance(&self, plugin: &Plugin) {
+    pub(crate) fn advance(&self, instruments: &Instruments) {
         let now = host::now();
         if self.intake.borrow().is_some() {
-            self.read(plugin, now);
+            self.read_listing(instruments, now);
         } else if self.due.get() <= now {
-            self.ask(plugin, now);
+            self.ask(instruments, now);
         }
     }
 
     /// A call has ended, if it was this one's.
-    pub(crate) fn called(&self, plugin: &Plugin, token: u32, has_headers: bool, body_size: usize) {
+    pub(crate) fn on_call_response(
+        &self,
+        instruments: &Instruments,
+        token: u32,
+        has_headers: bool,
+        body_size: usize,
+    ) {
         if self.call.get() != Some(token) {
             return;
         }
@@ -84,13 +90,13 @@ impl Pods {
             }
             Some(status) => {
                 let status = String::from_utf8_lossy(status);
-                self.failed(plugin, &format!("it answers {status}: {}", said(body_size)));
+                self.failed(instruments, &format!("it answers {status}: {}", said(body_size)));
             }
-            None => self.failed(plugin, "it cannot be reached, or does not answer in time"),
+            None => self.failed(instruments, "it cannot be reached, or does not answer in time"),
         }
     }
 
-    fn ask(&self, plugin: &Plugin, now: u64) {
+    fn ask(&self, instruments: &Instruments, now: u64) {
         self.due.set(now.saturating_add(u64::from(self.source.interval) * 1_000_000));
         let mut headers = vec![
             Header::new(":method", "GET"),
@@ -103,13 +109,13 @@ impl Pods {
         match host::http_call(&self.source.cluster, &headers, &[], TIMEOUT) {
             Ok(token) => self.call.set(Some(token)),
             Err(refused) => {
-                self.failed(plugin, &format!("the proxy makes no call to it (status {})", refused.0));
+                self.failed(instruments, &format!("the proxy makes no call to it (status {})", refused.0));
             }
         }
     }
 
     /// Reads on, for as long as a tick may take.
-    fn read(&self, plugin: &Plugin, began: u64) {
+    fn read_listing(&self, instruments: &Instruments, began: u64) {
         let Some(mut intake) = self.intake.take() else { return };
         let table = loop {
             match intake.advance(STEP) {
@@ -121,7 +127,7 @@ impl Pods {
         };
         match table {
             Ok(table) => {
-                plugin.metrics().pods(table.len(), table.memory());
+                instruments.metrics().pods(table.len(), table.memory());
                 if self.table.borrow().is_none() {
                     let message = format!("{} pods from cluster {:?}", table.len(), self.source.cluster);
                     Notices::tell(&Notice { level: Level::Info, key: "pods-read".into(), message });
@@ -130,19 +136,19 @@ impl Pods {
             }
             Err(error) => {
                 self.etag.replace(None);
-                self.failed(plugin, &format!("what it sends is no list of pods: {error}"));
+                self.failed(instruments, &format!("what it sends is no list of pods: {error}"));
             }
         }
     }
 
     /// The table that there is stays, and the next attempt comes soon.
-    fn failed(&self, plugin: &Plugin, reason: &str) {
+    fn failed(&self, instruments: &Instruments, reason: &str) {
         let soon = host::now().saturating_add(RETRY);
         self.due.set(self.due.get().min(soon));
-        plugin.metrics().no_pods();
+        instruments.metrics().no_pods();
         let place = "podstamp.proxy_wasm.pods.cluster";
         let cluster = &self.source.cluster;
-        plugin
+        instruments
             .notices()
             .warn("pods-missing", || format!("no pods from cluster {cluster:?} ({place}): {reason}"));
     }

@@ -7,7 +7,7 @@ use podstamp_core::interface::{Notice, Signal};
 use podstamp_core::labels::Label as _;
 
 /// What a person should know, or what must not be ignored.
-pub(crate) fn review(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
+pub(crate) fn check_support(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
     let faults = faults(config);
     if faults.is_empty() { Ok(notices(config)) } else { Err(faults) }
 }

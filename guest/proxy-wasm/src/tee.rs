@@ -4,6 +4,7 @@
 //! for it, and what goes wrong there is counted and logged: the original never notices.
 
 mod capture;
+mod captured;
 mod copies;
 
 pub(crate) use capture::Capture;

@@ -2,17 +2,19 @@
 
 use std::rc::Rc;
 
-use podstamp_core::config::Mode;
-
 use crate::abi::Action;
 use crate::head::Head;
 use crate::inline::Exchange;
+use crate::instruments::Instruments;
 use crate::plugin::Plugin;
-use crate::tee::Capture;
+use crate::tee::{Capture, Copies};
 
 /// A stream.
 pub(crate) struct Stream {
     plugin: Rc<Plugin>,
+    instruments: Rc<Instruments>,
+    /// Where exports are copied rather than stamped as they pass.
+    copies: Option<Rc<Copies>>,
     role: Role,
 }
 
@@ -26,24 +28,26 @@ enum Role {
 }
 
 impl Stream {
-    pub(crate) fn new(plugin: Rc<Plugin>) -> Self {
-        Self { plugin, role: Role::Other }
+    pub(super) fn new(plugin: Rc<Plugin>, instruments: Rc<Instruments>, copies: Option<Rc<Copies>>) -> Self {
+        Self { plugin, instruments, copies, role: Role::Other }
     }
 
     pub(crate) fn request_headers(&mut self, end: bool) -> Action {
-        let plugin = &self.plugin;
-        let Some(head) = Head::read(plugin) else {
+        let Some(head) = Head::current(&self.plugin, self.instruments.notices()) else {
             return Action::Continue;
         };
-        match plugin.config().proxy_wasm.mode {
-            Mode::Inline => {
-                let (exchange, action) = Exchange::begin(Rc::clone(plugin), head, end);
+        match &self.copies {
+            None => {
+                let (plugin, instruments) = (Rc::clone(&self.plugin), Rc::clone(&self.instruments));
+                let (exchange, action) = Exchange::begin(plugin, instruments, head, end);
                 self.role = Role::Inline(Box::new(exchange));
                 action
             }
-            Mode::Tee { .. } => {
+            Some(copies) => {
                 if !end {
-                    self.role = Role::Tee(Box::new(Capture::new(Rc::clone(plugin), head)));
+                    let (plugin, instruments) = (Rc::clone(&self.plugin), Rc::clone(&self.instruments));
+                    let capture = Capture::new(plugin, instruments, Rc::clone(copies), head);
+                    self.role = Role::Tee(Box::new(capture));
                 }
                 Action::Continue
             }

@@ -9,7 +9,7 @@ use super::reply;
 use super::source::Source;
 use crate::abi::{Action, Buffer, Headers, host};
 use crate::budget::Held;
-use crate::plugin::since;
+use crate::metrics::elapsed;
 use crate::response::MAX_RESPONSE;
 
 impl Exchange {
@@ -44,7 +44,7 @@ impl Exchange {
     }
 
     fn concluded(&mut self, kept: Option<Held>, source: &Source, headers: &[Header], end: bool) {
-        let took = since(self.sent.map(|_| host::now()), self.sent);
+        let took = elapsed(self.sent.map(|_| host::now()), self.sent);
         let attempted = match source {
             Source::Upstream(status) => Some(Attempted::with(*status)),
             Source::NotConnected(_) => Some(Attempted::NotConnected),
@@ -53,7 +53,7 @@ impl Exchange {
             Source::TooLarge | Source::Other(_) => None,
         };
         if let Some(attempted) = attempted {
-            self.plugin.metrics().attempted(attempted, took);
+            self.instruments.metrics().attempted(attempted, took);
         }
         let body = kept.as_ref().map_or(&[][..], Held::bytes);
         let answer = match source {
@@ -71,8 +71,8 @@ impl Exchange {
             }
         };
         let reason = if *source == Source::TooLarge { Reason::TooLarge } else { Reason::Upstream };
-        self.plugin.metrics().refused(reason);
-        self.plugin.notices().emit_of(&answer);
+        self.instruments.metrics().refused(reason);
+        self.instruments.notices().emit_of(&answer);
         self.deliver(&answer, source, end);
     }
 

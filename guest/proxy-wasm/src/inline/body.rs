@@ -49,7 +49,7 @@ impl Exchange {
             Ok(body) => body,
             Err(refusal) => return self.refuse_unreadable(&refusal, size),
         };
-        self.plugin.metrics().received(received, body.len());
+        self.instruments.metrics().received(received, body.len());
         #[cfg(feature = "trap")]
         if body == b"trap" {
             std::process::abort();
@@ -64,7 +64,7 @@ impl Exchange {
         };
         if outbound.parts.len() > 1 {
             let text = "the batch is more than deepflow-agent takes in one request, and a proxy sends no more than one: send smaller ones";
-            self.plugin.notices().warn("batch-too-large", || {
+            self.instruments.notices().warn("batch-too-large", || {
                 format!("{text}; see podstamp.guard.agent_memory and spans_per_request")
             });
             let answer = Failure::new(413, Code::ResourceExhausted, text).answer(self.encoding());
@@ -108,7 +108,7 @@ impl Exchange {
             let answer = Failure::new(500, Code::Internal, text).answer(self.encoding());
             return self.refuse_body(answer, size);
         }
-        self.plugin.metrics().sent(length);
+        self.instruments.metrics().sent(length);
         self.stage = Stage::Sent(None);
         Action::Continue
     }

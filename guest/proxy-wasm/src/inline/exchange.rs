@@ -10,11 +10,14 @@ use super::reply::Reply;
 use crate::abi::{Action, Headers, Refused, host};
 use crate::budget::Held;
 use crate::head::Head;
-use crate::plugin::{Plugin, since};
+use crate::instruments::Instruments;
+use crate::metrics::elapsed;
+use crate::plugin::Plugin;
 
 /// One export request and its response.
 pub(crate) struct Exchange {
     pub(super) plugin: Rc<Plugin>,
+    pub(super) instruments: Rc<Instruments>,
     pub(super) head: Head,
     /// When it began, and when its body went upstream, nanoseconds: where it is timed.
     begun: Option<u64>,
@@ -44,10 +47,15 @@ pub(super) enum Stage {
 
 impl Exchange {
     /// Turns the request's head into that of the agent's own.
-    pub(crate) fn begin(plugin: Rc<Plugin>, head: Head, end: bool) -> (Self, Action) {
+    pub(crate) fn begin(
+        plugin: Rc<Plugin>,
+        instruments: Rc<Instruments>,
+        head: Head,
+        end: bool,
+    ) -> (Self, Action) {
         let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
-        let begun = plugin.metrics().begin();
-        let mut exchange = Self { plugin, head, begun, sent: None, report, stage };
+        let begun = instruments.metrics().begin();
+        let mut exchange = Self { plugin, instruments, head, begun, sent: None, report, stage };
         if exchange.head.framed {
             exchange.refuse_frames();
             return (exchange, Action::Pause);
@@ -94,15 +102,15 @@ impl Exchange {
         if let Err(refused) = outcome {
             let message =
                 || format!("the proxy does not let headers of requests be changed: status {}", refused.0);
-            self.plugin.notices().warn("proxy-refused", message);
+            self.instruments.notices().warn("proxy-refused", message);
         }
     }
 
     /// Frames are the proxy's to undo: see the limits of this module.
     fn refuse_frames(&mut self) {
         let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
-        self.plugin.notices().warn("bridge-missing", || text.to_owned());
-        self.plugin.metrics().refused(Reason::Protocol);
+        self.instruments.notices().warn("bridge-missing", || text.to_owned());
+        self.instruments.metrics().refused(Reason::Protocol);
         let answer = Failure::new(415, Code::Unimplemented, text).answer(Encoding::Grpc);
         self.reply(&answer);
     }
@@ -113,7 +121,8 @@ impl Exchange {
 
     /// Asks the core what to do with a body whose coding is undone.
     pub(super) fn prepare(&mut self, body: &[u8]) -> Verdict {
-        let (prepared, now) = self.plugin.prepare(&self.head.request(body), self.begun.is_some());
+        let (prepared, now) =
+            self.plugin.prepare(&self.head.request(body), self.begun.is_some(), &self.instruments);
         (self.report, self.sent) = (prepared.report, now);
         prepared.verdict
     }
@@ -127,9 +136,9 @@ impl Exchange {
     /// Counts an answer of the filter's, and logs it for the operator.
     pub(super) fn told(&self, answer: &Answer, reason: Option<Reason>) {
         if let Some(reason) = reason {
-            self.plugin.metrics().refused(reason);
+            self.instruments.metrics().refused(reason);
         }
-        self.plugin.notices().emit_with(answer, &self.head.origin());
+        self.instruments.notices().emit_with(answer, &self.head.origin());
     }
 
     /// Gives the client this answer, and the upstream nothing.
@@ -152,16 +161,16 @@ impl Exchange {
         let outcome = Reply::new(answer, self.encoding()).send();
         if let Err(refused) = outcome {
             let message = || format!("the proxy does not let an answer be sent: status {}", refused.0);
-            self.plugin.notices().warn("proxy-refused", message);
+            self.instruments.notices().warn("proxy-refused", message);
         }
     }
 
     /// The client has its answer.
     pub(super) fn ended(&mut self, status: u16) {
-        let metrics = self.plugin.metrics();
-        metrics.answered(status, since(self.begun.map(|_| host::now()), self.begun));
+        let metrics = self.instruments.metrics();
+        metrics.answered(status, elapsed(self.begun.map(|_| host::now()), self.begun));
         metrics.ended(Fate::of(status), &self.report);
-        self.plugin.counted();
+        self.instruments.counted();
         self.stage = Stage::Answered;
     }
 }
@@ -170,9 +179,9 @@ impl Drop for Exchange {
     /// A client that goes away before it has its answer is counted.
     fn drop(&mut self) {
         if !matches!(self.stage, Stage::Answered) {
-            self.plugin.metrics().cancelled();
-            self.plugin.metrics().ended(Fate::Cancelled, &self.report);
-            self.plugin.counted();
+            self.instruments.metrics().cancelled();
+            self.instruments.metrics().ended(Fate::Cancelled, &self.report);
+            self.instruments.counted();
         }
     }
 }

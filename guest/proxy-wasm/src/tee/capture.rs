@@ -2,31 +2,31 @@
 
 use std::rc::Rc;
 
-use podstamp_core::export::frame::unframe;
-use podstamp_core::export::unreadable::Unreadable;
-use podstamp_core::interface::Encoding;
-
+use super::captured::Captured;
+use super::copies::Copies;
 use crate::abi::{Buffer, host};
 use crate::budget::Held;
 use crate::head::Head;
+use crate::instruments::Instruments;
 use crate::plugin::Plugin;
 
 /// The body of a request while it passes.
 pub(crate) struct Capture {
     plugin: Rc<Plugin>,
+    instruments: Rc<Instruments>,
+    copies: Rc<Copies>,
     held: Option<(Head, Held)>,
 }
 
-/// A request that has passed.
-pub(crate) struct Captured {
-    pub(crate) head: Head,
-    pub(super) held: Held,
-}
-
 impl Capture {
-    pub(crate) fn new(plugin: Rc<Plugin>, head: Head) -> Self {
+    pub(crate) fn new(
+        plugin: Rc<Plugin>,
+        instruments: Rc<Instruments>,
+        copies: Rc<Copies>,
+        head: Head,
+    ) -> Self {
         let held = plugin.budget().empty().map(|held| (head, held));
-        let capture = Self { plugin, held };
+        let capture = Self { plugin, instruments, copies, held };
         if capture.held.is_none() {
             capture.not_taken();
         }
@@ -49,9 +49,9 @@ impl Capture {
 
     /// How many spans are lost, nobody knows.
     fn not_taken(&self) {
-        self.plugin.metrics().copy_not_taken();
-        self.plugin.counted();
-        self.plugin.notices().warn("copy-not-taken", || {
+        self.instruments.metrics().copy_not_taken();
+        self.instruments.counted();
+        self.instruments.notices().warn("copy-not-taken", || {
             "a request was not copied: its body is over podstamp.limits.body, or all that are held are over \
              podstamp.limits.in_flight_bytes"
                 .to_owned()
@@ -61,24 +61,7 @@ impl Capture {
     /// The body has passed.
     pub(crate) fn end(&mut self) {
         if let Some((head, held)) = self.held.take() {
-            self.plugin.copies().offer(Captured { head, held });
-            self.plugin.schedule();
+            self.copies.offer(Captured { head, held });
         }
-    }
-}
-
-impl Captured {
-    /// The body, its coding undone and without gRPC's frame.
-    pub(super) fn body(&self, limit: usize) -> Result<Vec<u8>, Unreadable> {
-        let coding = self.head.coding.clone()?;
-        let bytes = self.held.bytes();
-        if !self.head.framed {
-            return match self.head.encoding {
-                Encoding::Grpc => coding.undo_unflagged(bytes.to_vec(), limit),
-                Encoding::Protobuf | Encoding::Json => coding.undo(bytes.to_vec(), limit),
-            };
-        }
-        let (message, coded) = unframe(bytes)?;
-        if coded { coding.undo(message.to_vec(), limit) } else { Ok(message.to_vec()) }
     }
 }

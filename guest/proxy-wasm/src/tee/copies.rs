@@ -2,19 +2,24 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 use podstamp_core::interface::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
 use podstamp_core::labels::{Attempted, Copied, Reason};
 
-use super::capture::Captured;
+use super::captured::Captured;
 use crate::abi::{Buffer, Headers, host};
 use crate::budget::Held;
+use crate::instruments::{Instruments, TICK};
 use crate::plugin::Plugin;
 use crate::response::{self, MAX_RESPONSE};
 
 /// All copies of a root.
-#[derive(Default)]
 pub(crate) struct Copies {
+    plugin: Rc<Plugin>,
+    instruments: Rc<Instruments>,
+    /// The cluster that the agent is.
+    cluster: String,
     /// Nothing has been done to these yet.
     captured: RefCell<VecDeque<Captured>>,
     /// These are ready, and wait for their next attempt.
@@ -36,31 +41,44 @@ struct Job {
 }
 
 impl Copies {
+    pub(crate) fn new(plugin: Rc<Plugin>, instruments: Rc<Instruments>, cluster: String) -> Self {
+        Self {
+            plugin,
+            instruments,
+            cluster,
+            captured: RefCell::default(),
+            waiting: RefCell::default(),
+            calls: RefCell::default(),
+            random: Cell::default(),
+        }
+    }
+
     /// Whether nothing waits for its time to come.
     pub(crate) fn is_idle(&self) -> bool {
         self.captured.borrow().is_empty() && self.waiting.borrow().is_empty()
     }
 
-    /// Takes a request that has passed.
-    pub(crate) fn offer(&self, captured: Captured) {
+    /// Takes a request that has passed, and sees to it on the next tick.
+    pub(super) fn offer(&self, captured: Captured) {
         self.captured.borrow_mut().push_back(captured);
+        self.instruments.ticker().within(TICK);
     }
 
     /// Sends what is due, for as long as a tick may take.
-    pub(crate) fn advance(&self, plugin: &Plugin, cluster: &str) {
+    pub(crate) fn advance(&self) {
         let began = host::now();
         let spent = || host::now().saturating_sub(began) > TICK_SHARE;
         while !spent() {
             let Some(captured) = self.captured.borrow_mut().pop_front() else { break };
-            let jobs = prepare(plugin, &captured).unwrap_or_default();
-            jobs.into_iter().for_each(|job| self.send(plugin, cluster, job));
+            let jobs = self.prepare(&captured).unwrap_or_default();
+            jobs.into_iter().for_each(|job| self.send(job));
         }
         let due: Vec<_> = self.waiting.borrow_mut().extract_if(.., |job| job.due <= began).collect();
-        due.into_iter().for_each(|job| self.send(plugin, cluster, job));
+        due.into_iter().for_each(|job| self.send(job));
     }
 
     /// A call has ended. Gives false if it is none of these.
-    pub(crate) fn called(&self, plugin: &Plugin, token: u32, has_headers: bool, body_size: usize) -> bool {
+    pub(crate) fn on_call_response(&self, token: u32, has_headers: bool, body_size: usize) -> bool {
         let Some(job) = self.calls.borrow_mut().remove(&token) else { return false };
         let headers = if has_headers { host::headers(Headers::CallResponse) } else { Vec::new() };
         let body = match body_size {
@@ -70,41 +88,42 @@ impl Copies {
         match response::status(&headers) {
             Some(status) => {
                 let outcome = Outcome::Response { status, headers: &headers, body: &body };
-                self.ended(plugin, job, Attempted::with(status), &outcome);
+                self.ended(job, Attempted::with(status), &outcome);
             }
             // A proxy tells no more than that there is no response.
             None => {
                 let kept = job.body.bytes().to_vec();
-                self.ended(plugin, job, Attempted::Closed, &Outcome::Closed(&kept));
+                self.ended(job, Attempted::Closed, &Outcome::Closed(&kept));
             }
         }
         true
     }
 
-    fn send(&self, plugin: &Plugin, cluster: &str, mut job: Job) {
-        let exporter = &plugin.config().traces.exporter;
+    fn send(&self, mut job: Job) {
+        let exporter = &self.plugin.config().traces.exporter;
         let mut headers = vec![
             Header::new(":method", "POST"),
             Header::new(":path", exporter.target()),
             Header::new(":authority", exporter.authority()),
         ];
-        headers.extend(plugin.filter().outbound_headers(Signal::Traces).iter().cloned());
+        headers.extend(self.plugin.filter().outbound_headers(Signal::Traces).iter().cloned());
         job.attempts += 1;
         let elapsed = milliseconds(host::now().saturating_sub(job.begun));
         let left = exporter.timeout.saturating_sub(elapsed).clamp(1, MAX_TIMEOUT);
-        plugin.metrics().sent(job.body.bytes().len());
-        match host::http_call(cluster, &headers, job.body.bytes(), left) {
+        self.instruments.metrics().sent(job.body.bytes().len());
+        match host::http_call(&self.cluster, &headers, job.body.bytes(), left) {
             Ok(token) => drop(self.calls.borrow_mut().insert(token, job)),
             Err(refused) => {
+                let Self { cluster, .. } = self;
                 let reason = format!("the proxy makes no call to cluster {cluster:?} (status {})", refused.0);
-                self.ended(plugin, job, Attempted::NotConnected, &Outcome::NotConnected(&reason));
+                self.ended(job, Attempted::NotConnected, &Outcome::NotConnected(&reason));
             }
         }
     }
 
-    fn ended(&self, plugin: &Plugin, mut job: Job, attempted: Attempted, outcome: &Outcome<'_>) {
+    fn ended(&self, mut job: Job, attempted: Attempted, outcome: &Outcome<'_>) {
         let now = host::now();
-        plugin.metrics().attempted(attempted, Some(now.saturating_sub(job.begun.max(job.due))));
+        self.instruments.metrics().attempted(attempted, Some(now.saturating_sub(job.begun.max(job.due))));
         let attempt = Attempt {
             signal: Signal::Traces,
             upstream: 0,
@@ -115,27 +134,69 @@ impl Copies {
             delivered: 0,
             random: self.random(now),
         };
-        match plugin.filter().conclude(&attempt, outcome) {
+        match self.plugin.filter().conclude(&attempt, outcome) {
             Next::Retry(wait) => {
                 job.due = now.saturating_add(u64::from(wait) * 1_000_000);
                 self.waiting.borrow_mut().push(job);
             }
             Next::Mend(Mended { body, texts }) => {
-                plugin.metrics().mended(texts);
+                self.instruments.metrics().mended(texts);
                 let Job { spans, begun, attempts, .. } = job;
-                match plugin.budget().hold(body) {
+                match self.plugin.budget().hold(body) {
                     Some(body) => {
                         self.waiting.borrow_mut().push(Job { body, spans, begun, due: now, attempts });
                     }
-                    None => plugin.metrics().copied(Copied::Dropped, spans),
+                    None => self.instruments.metrics().copied(Copied::Dropped, spans),
                 }
             }
             Next::Answer(answer) => {
-                plugin.notices().emit_of(&answer);
+                self.instruments.notices().emit_of(&answer);
                 let copied = if answer.status == 200 { Copied::Delivered } else { Copied::Failed };
-                plugin.metrics().copied(copied, job.spans);
+                self.instruments.metrics().copied(copied, job.spans);
             }
         }
+    }
+
+    /// Stamps a copy, which may leave as several requests. What the filter refuses is no loss of ours: the agent would not take it
+    /// either.
+    fn prepare(&self, captured: &Captured) -> Option<Vec<Job>> {
+        let limit = self.plugin.config().limits.body as usize;
+        let body = match captured.body(limit) {
+            Ok(body) => body,
+            Err(refusal) => {
+                self.instruments.metrics().copy_not_taken();
+                self.instruments.notices().warn("copy-unreadable", || {
+                    format!("a request was not copied: {refusal} ({})", captured.head.origin())
+                });
+                return None;
+            }
+        };
+        self.instruments.metrics().received(captured.held.bytes().len(), body.len());
+        let (prepared, _) = self.plugin.prepare(&captured.head.request(&body), true, &self.instruments);
+        let outbound = match prepared.verdict {
+            Verdict::Forward(outbound) => outbound,
+            Verdict::Answer(answer) => {
+                self.instruments.notices().emit_with(&answer, &captured.head.origin());
+                if Reason::of(&answer).is_some() {
+                    self.instruments.metrics().copy_not_taken();
+                }
+                return None;
+            }
+        };
+        let spans = prepared.report.spans;
+        let Some(body) = outbound.content.into_body(body) else {
+            self.instruments.metrics().copied(Copied::Dropped, spans);
+            return None;
+        };
+        let now = host::now();
+        let mut jobs = Vec::new();
+        for (part, body) in cut(body, &outbound.parts) {
+            match self.plugin.budget().hold(body) {
+                Some(body) => jobs.push(Job { body, spans: part.spans, begun: now, due: now, attempts: 0 }),
+                None => self.instruments.metrics().copied(Copied::Dropped, part.spans),
+            }
+        }
+        Some(jobs)
     }
 
     /// Jitter needs no more than that workers differ: xorshift, from the clock.
@@ -147,48 +208,6 @@ impl Copies {
         self.random.set(state);
         state
     }
-}
-
-/// Stamps a copy, which may leave as several requests. What the filter refuses is no loss of ours: the agent would not take it
-/// either.
-fn prepare(plugin: &Plugin, captured: &Captured) -> Option<Vec<Job>> {
-    let limit = plugin.config().limits.body as usize;
-    let body = match captured.body(limit) {
-        Ok(body) => body,
-        Err(refusal) => {
-            plugin.metrics().copy_not_taken();
-            plugin.notices().warn("copy-unreadable", || {
-                format!("a request was not copied: {refusal} ({})", captured.head.origin())
-            });
-            return None;
-        }
-    };
-    plugin.metrics().received(captured.held.bytes().len(), body.len());
-    let (prepared, _) = plugin.prepare(&captured.head.request(&body), true);
-    let outbound = match prepared.verdict {
-        Verdict::Forward(outbound) => outbound,
-        Verdict::Answer(answer) => {
-            plugin.notices().emit_with(&answer, &captured.head.origin());
-            if Reason::of(&answer).is_some() {
-                plugin.metrics().copy_not_taken();
-            }
-            return None;
-        }
-    };
-    let spans = prepared.report.spans;
-    let Some(body) = outbound.content.into_body(body) else {
-        plugin.metrics().copied(Copied::Dropped, spans);
-        return None;
-    };
-    let now = host::now();
-    let mut jobs = Vec::new();
-    for (part, body) in cut(body, &outbound.parts) {
-        match plugin.budget().hold(body) {
-            Some(body) => jobs.push(Job { body, spans: part.spans, begun: now, due: now, attempts: 0 }),
-            None => plugin.metrics().copied(Copied::Dropped, part.spans),
-        }
-    }
-    Some(jobs)
 }
 
 /// The parts of a body; the usual one is not copied.

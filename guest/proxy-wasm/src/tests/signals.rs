@@ -1,6 +1,10 @@
 //! Metrics and logs.
 
-use super::*;
+use serde_json::{Value, json};
+
+use super::proxy::{Stream, buffer, header, metric, proxy, root};
+use super::requests::{BATCH, document, inline, stamped};
+use crate::abi::{Action, Buffer, Headers};
 
 /// The same pipeline and one of metrics, and more of the section `podstamp` and of the exporter of metrics.
 fn with_metrics(own: &Value, exporter: &Value) -> Option<u32> {
