@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use podstamp_core::answer::{self, Code};
 use podstamp_core::config::Fault;
-use podstamp_core::export::answer::{self, Code};
+use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
-use podstamp_core::labels::Label as _;
 use tokio::time::Instant;
 
 use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};

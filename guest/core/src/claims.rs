@@ -11,9 +11,9 @@ use std::cell::Cell;
 use std::net::IpAddr;
 
 use crate::address;
+use crate::attributes::{HOST_IP, POD_IP};
+use crate::context::Context;
 use crate::directory::{Field, Fields, container_id};
-use crate::guard::{POD_IP, usable_host_ip};
-use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
 
 /// The claims of one resource: what it arrived with, and what a `resource` processor made of it ahead of `k8sattributes`.
@@ -100,6 +100,21 @@ impl<'a> Claims<'a> {
     pub(crate) fn is_contradicted(&self) -> bool {
         self.contradicted.get()
     }
+}
+
+/// The address that DeepFlow's server would take from `app.host.ip`, if a pod can have it: the last valid one, an IPv6
+/// address ahead of all others (server/ingester/flow_log/log_data/otel_import.go).
+pub(crate) fn usable_host_ip(resource: &Resource<'_>) -> Option<IpAddr> {
+    let values =
+        resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| usable_address(value));
+    values.fold(None, |best, address| match best {
+        Some(IpAddr::V6(_)) if address.is_ipv4() => best,
+        _ => Some(address),
+    })
+}
+
+fn usable_address(value: &Value<'_>) -> Option<IpAddr> {
+    value.as_str().and_then(address::parse).filter(|address| address::is_candidate(*address))
 }
 
 fn container<'a>(text: &Cow<'a, str>) -> Option<Cow<'a, str>> {

@@ -4,6 +4,7 @@
 //! stops adding its fallback address after the first resource that has one; its fallback is the address of whoever sent
 //! the request, so ours.
 
+pub(crate) mod checks;
 mod host_ip;
 pub(crate) mod memory;
 pub(crate) mod mend;
@@ -12,17 +13,9 @@ pub(crate) mod peers;
 pub(crate) mod times;
 
 use crate::signal::Signal;
-use crate::trace::Checks;
-pub(crate) use host_ip::usable_host_ip;
+pub use checks::Checks;
 pub use memory::Limits;
-pub use mend::Mended;
 use times::Times;
-
-/// The attribute by which DeepFlow finds the pod.
-pub const HOST_IP: &str = "app.host.ip";
-
-/// The attribute from which DeepFlow's documented pipelines fill [`HOST_IP`].
-pub const POD_IP: &str = "k8s.pod.ip";
 
 /// Which rules of the guard are on. Names in the configuration: `podstamp.guard.<field>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

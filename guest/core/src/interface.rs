@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::edit::Edits;
-pub use crate::guard::Mended;
 pub use crate::signal::Signal;
 
 /// An export request as it came in, its content coding already undone.
@@ -287,6 +286,15 @@ pub enum Next {
     /// Prepare this body in place of the one that [`Outcome::Closed`] carried, and send what comes of it. The upstream closed the
     /// connection since it cannot decode that one. At most once a request: what is mended needs no mending.
     Mend(Mended),
+}
+
+/// A body whose texts are mended, and how many those were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mended {
+    /// As long as the body that it was made of.
+    pub body: Vec<u8>,
+    /// Texts in which something was replaced; 0: all of them were sound.
+    pub texts: u32,
 }
 
 /// A message that somebody has to see. Hosts log it and limit its rate by `key`.

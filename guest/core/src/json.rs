@@ -23,19 +23,18 @@ mod fields;
 mod mend;
 mod number;
 mod place;
-mod problem;
 mod read;
 mod writer;
 
 use serde_core::de::DeserializeSeed;
-use serde_json::Deserializer;
+use serde_json::{Deserializer, Error};
 
+use crate::bounds::MAX_DEPTH;
+use crate::fault::{BodyFault, FaultKind, Problem};
 use crate::message::Message;
 use crate::signal::Signal;
-use crate::wire::{BodyFault, FaultKind};
 use fields::Kind;
 use place::Place;
-pub use problem::{Expected, Problem};
 use read::{Presence, Value};
 use writer::Writer;
 
@@ -100,14 +99,39 @@ fn read(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
             let (met, path) = writer.into_fault();
             Err(match met {
                 Some(met) => fault(Place::of_value(body, &met, &error), path, FaultKind::Json(met.problem)),
-                None => fault(Place::of_syntax(body, &error), path, FaultKind::Json(Problem::of(&error))),
+                None => fault(Place::of_syntax(body, &error), path, FaultKind::Json(problem(&error))),
             })
         }
     }
 }
 
+/// What serde_json found. Its texts are all that it tells.
+#[cold]
+fn problem(error: &Error) -> Problem {
+    if error.is_eof() {
+        return Problem::End;
+    }
+    let text = error.to_string();
+    let known = [
+        ("recursion limit", Problem::TooDeep),
+        ("trailing comma", Problem::TrailingComma),
+        ("trailing characters", Problem::Trailing),
+        ("control character", Problem::ControlCharacter),
+        ("invalid escape", Problem::Escape),
+        ("invalid unicode", Problem::Escape),
+        ("lone leading surrogate", Problem::Escape),
+        ("unexpected end of hex", Problem::Escape),
+        ("number out of range", Problem::NumberRange),
+    ];
+    known.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Problem::Syntax, |(_, problem)| *problem)
+}
+
 /// What some editors put ahead of UTF-8. RFC 8259 forbids to send it.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// serde_json lets objects and lists nest 127 deep. A message takes one level at least, and each value within a list or a map takes
+/// more levels of JSON than of protobuf, so that the result stays below the bound by itself.
+const _: () = assert!(MAX_DEPTH >= 100, "values in JSON nest up to 96 messages");
 
 #[cfg(test)]
 mod tests;

@@ -14,26 +14,30 @@
 //! What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
 //! addressed with 32-bit offsets.
 
-pub mod action;
 pub mod address;
-pub mod association;
+pub mod answer;
+mod attributes;
+mod base64;
+pub mod bounds;
 mod claims;
 pub mod config;
+pub mod context;
 pub mod directory;
 pub mod edit;
-pub mod export;
+pub mod fault;
+mod filter;
 pub mod guard;
+pub mod hosting;
 pub mod interface;
 pub mod json;
-pub mod labels;
 mod message;
 pub mod pipeline;
+mod processors;
 pub mod resource;
 pub mod signal;
-pub mod throttle;
 pub mod trace;
-pub mod wire;
+mod wire;
 
 pub use directory::Directory;
-pub use export::Filter;
+pub use filter::Filter;
 pub use message::{diagnose, diagnose_as};

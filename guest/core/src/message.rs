@@ -3,10 +3,11 @@
 //! From opentelemetry-proto v1.11.0, `trace/v1`, `metrics/v1`, `logs/v1`, `common/v1` and `resource/v1`. Fields that stand
 //! there for profiles only (`key_strindex`, `string_value_strindex`) and reserved ones pass as unknown.
 
+use crate::bounds::MAX_DEPTH;
+use crate::fault::{BodyFault, Broken, FaultKind};
 use crate::signal::Signal;
 use crate::wire::{
-    self, BodyFault, Broken, FIXED32, FIXED64, FaultKind, LENGTH, MAX_DEPTH, VARINT, check_text, is_ascii,
-    length_delimited, offset_in, varint,
+    self, FIXED32, FIXED64, LENGTH, VARINT, check_text, is_ascii, length_delimited, offset_in, varint,
 };
 
 /// The kinds of message.

@@ -1,16 +1,12 @@
 //! The configured processors, run in their order over each resource.
 
-mod context;
-mod kubernetes;
-
-use crate::action::Action;
 use crate::claims::Claims;
+use crate::context::Context;
+use crate::context::lookups::Associated;
 use crate::directory::{Details, Field, Fields, Pod};
+use crate::processors::k8sattributes::Kubernetes;
+use crate::processors::resource::Action;
 use crate::resource::Resource;
-
-pub use crate::association::Associated;
-pub use context::Context;
-pub(crate) use kubernetes::Kubernetes;
 
 /// The processors of the traces pipeline, ready to run.
 #[derive(Clone, Debug, Default)]

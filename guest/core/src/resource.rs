@@ -3,13 +3,14 @@
 //! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that what
 //! nobody touched keeps its bytes.
 
+mod ends;
 pub(crate) mod read;
 pub(crate) mod write;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::trace::latest_end;
+use ends::latest_end;
 
 /// The attributes of one resource, in their order.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! The signals of OTLP that have a service of their own.
 
-use crate::labels::Label;
+use crate::hosting::labels::Label;
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

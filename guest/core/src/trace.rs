@@ -5,24 +5,26 @@
 //!
 //! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
-mod ends;
 mod span;
 mod split;
 
-use crate::edit::{Draft, Edits};
-use crate::guard::memory::{self, Limits, Load, Packing};
+use crate::bounds::{
+    Bound, MAX_ATTRIBUTES, MAX_DEPTH, MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS,
+    MAX_RESOURCES,
+};
+use crate::edit::Edits;
+use crate::edit::draft::Draft;
+use crate::fault::{BodyFault, Broken, FaultKind};
+pub use crate::guard::checks::Checks;
+use crate::guard::memory::{self, Load, Packing};
 use crate::guard::names::{self, LongName};
 use crate::guard::peers::{self, Peer};
-use crate::guard::times::{OddTimes, Times, TimesMet};
+use crate::guard::times::{OddTimes, TimesMet};
 use crate::interface::Part;
 use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
-use crate::wire::{
-    self, BodyFault, Bound, Broken, FaultKind, LENGTH, MAX_ATTRIBUTES, MAX_DEPTH, MAX_EDITS, MAX_INSERTED,
-    MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES, put_varint,
-};
-pub(crate) use ends::latest_end;
+use crate::wire::{self, Field, LENGTH, put_varint};
 use span::walk_span;
 
 /// What a walk found and made.
@@ -46,49 +48,6 @@ pub struct Walked {
     pub times: TimesMet,
     /// The requests that the edited body leaves as.
     pub parts: Vec<Part>,
-}
-
-/// What a walk looks for in spans, and what it keeps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checks {
-    /// What the request carries. All other checks are for spans.
-    pub signal: Signal,
-    /// Span kinds that deepflow-agent aborts on become 0.
-    pub clear_kinds: bool,
-    /// Peer addresses of another family than the resource's get another key.
-    pub peer_family: bool,
-    /// Long names of spans with many attributes are cut.
-    pub long_names: bool,
-    /// When spans may end.
-    pub times: Times,
-    /// What one request may hold: where the body is more, it leaves in parts.
-    pub limits: Limits,
-}
-
-impl Checks {
-    /// For nothing.
-    pub const NONE: Self = Self {
-        signal: Signal::Traces,
-        clear_kinds: false,
-        peer_family: false,
-        long_names: false,
-        times: Times::ANY,
-        limits: Limits::NONE,
-    };
-
-    /// For kinds alone.
-    pub const KINDS: Self = Self { clear_kinds: true, ..Self::NONE };
-}
-
-/// A length-delimited field and where it lies.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Field<'a> {
-    /// Tag, length and content.
-    pub(crate) whole: &'a [u8],
-    /// The length, and what follows it.
-    pub(crate) length: &'a [u8],
-    /// The content.
-    pub(crate) content: &'a [u8],
 }
 
 /// Walks a request. `stamp` is called with every resource and may change it; it gets an empty one where ResourceSpans
@@ -332,28 +291,6 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
             name.cut(self.body, &mut self.draft);
         }
         peers::rename(self.body, &self.resource, &self.met.peers, &mut self.draft)
-    }
-}
-
-impl<'a> Field<'a> {
-    pub(crate) fn read(start: &'a [u8], number: u32, wire: u8, after: &'a [u8]) -> Result<Self, Broken> {
-        let broken = |kind| Broken::at(start, kind);
-        if wire != LENGTH {
-            return Err(broken(FaultKind::Mismatch { field: number, wire }));
-        }
-        let (content, rest) = wire::length_delimited(after).map_err(broken)?;
-        let whole = start.get(..start.len() - rest.len()).unwrap_or(start);
-        Ok(Self { whole, length: after, content })
-    }
-
-    /// What follows the field in the slice that begins with it.
-    fn rest(&self, start: &'a [u8]) -> &'a [u8] {
-        start.get(self.whole.len()..).unwrap_or_default()
-    }
-
-    /// How many bytes the length takes.
-    pub(crate) fn length_len(&self) -> usize {
-        self.content.as_ptr().addr() - self.length.as_ptr().addr()
     }
 }
 

@@ -3,178 +3,7 @@
 //! At least as strict as the strictest reader downstream where framing is concerned: a request that one reader accepts
 //! and another reads differently would be a way past the filter. Unknown fields, groups included, pass.
 
-use std::fmt;
-
-use crate::json::Problem;
-
-/// One fault in a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyFault {
-    /// Offset in the body.
-    pub offset: usize,
-    /// The same as line and column, if the body is text.
-    pub position: Option<Position>,
-    /// Path of the message, for example `resource_spans[3].scope_spans[0].spans[7]`, or of the field in the names of JSON;
-    /// empty for the request itself.
-    pub path: String,
-    /// What is wrong.
-    pub kind: FaultKind,
-}
-
-impl fmt::Display for BodyFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() { "the request" } else { &self.path };
-        let Self { offset, kind, .. } = self;
-        match self.position {
-            None => write!(formatter, "{path}: {kind} (at offset {offset:#x})"),
-            Some(Position { line, column }) => {
-                write!(formatter, "{path}: {kind} (at line {line}, column {column}, offset {offset:#x})")
-            }
-        }
-    }
-}
-
-impl std::error::Error for BodyFault {}
-
-/// A place in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// From 1.
-    pub line: u32,
-    /// In characters, from 1.
-    pub column: u32,
-}
-
-/// What can be wrong with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// A field runs past the end of its message.
-    Truncated,
-    /// A varint is longer than 10 bytes or does not fit 64 bits.
-    Varint,
-    /// A tag is longer than 5 bytes or does not fit 32 bits.
-    Tag,
-    /// Field number 0.
-    FieldZero,
-    /// Wire type 6 or 7.
-    WireType(u8),
-    /// A known field with the wire type of another kind.
-    Mismatch {
-        /// The field's number.
-        field: u32,
-        /// The wire type that it has.
-        wire: u8,
-    },
-    /// The end of a group that is not open.
-    EndGroup,
-    /// Messages or groups nested deeper than [`MAX_DEPTH`].
-    TooDeep,
-    /// A text that is not UTF-8.
-    Utf8,
-    /// More than deepflow-agent can take in one request, and it cannot be split.
-    Unsplittable,
-    /// More of something than one request may have.
-    TooMany(Bound),
-    /// A fault that only a request in JSON can have.
-    Json(Problem),
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => formatter.write_str("a field runs past the end of its message"),
-            Self::Varint => formatter.write_str("a varint is over 10 bytes or 64 bits"),
-            Self::Tag => formatter.write_str("a tag is over 5 bytes or 32 bits"),
-            Self::FieldZero => formatter.write_str("a field has the number 0"),
-            Self::WireType(wire) => write!(formatter, "wire type {wire} does not exist"),
-            Self::Mismatch { field, wire } => write!(formatter, "field {field} has wire type {wire}"),
-            Self::EndGroup => formatter.write_str("a group ends that is not open"),
-            Self::TooDeep => write!(formatter, "nested deeper than {MAX_DEPTH} messages"),
-            Self::Utf8 => formatter.write_str("a text is not UTF-8"),
-            Self::Unsplittable => formatter.write_str(
-                "takes more of deepflow-agent's memory than podstamp.guard.agent_memory allows, and cannot be split",
-            ),
-            Self::TooMany(bound) => bound.fmt(formatter),
-            Self::Json(problem) => problem.fmt(formatter),
-        }
-    }
-}
-
-/// What a request may have a bounded number of: each takes memory and time many times its few bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// ResourceSpans of a request: [`MAX_RESOURCES`].
-    Resources,
-    /// Attributes, entity references and pieces of one Resource: [`MAX_RESOURCE_PARTS`].
-    ResourceParts,
-    /// Attributes and entity references of all Resources: [`MAX_ATTRIBUTES`].
-    Attributes,
-    /// Bytes of one Resource: [`MAX_RESOURCE_BYTES`].
-    ResourceBytes,
-    /// Places that rules change: [`MAX_EDITS`].
-    Edits,
-    /// Bytes that rules put in: [`MAX_INSERTED`].
-    Inserted,
-}
-
-/// ResourceSpans in a request. A Collector's batches have 8,192 spans, so that many resources at most.
-pub const MAX_RESOURCES: u32 = 100_000;
-
-/// Attributes, entity references and pieces of one Resource, which has some dozens.
-pub const MAX_RESOURCE_PARTS: usize = 1 << 16;
-
-/// Attributes and entity references of all Resources of a request: 20 for each of as many as there may be. Rules look at each.
-pub const MAX_ATTRIBUTES: usize = 2_000_000;
-
-/// Bytes of one Resource, which has some hundreds: rules copy and match them.
-pub const MAX_RESOURCE_BYTES: usize = 1 << 20;
-
-/// Places that are changed in a request: a few for each of more spans than fit into the largest body that SDKs send.
-pub const MAX_EDITS: usize = 500_000;
-
-/// Bytes that rules put into a request: two kilobytes for each of a Collector's 8,192 spans, were each a resource of its own.
-pub const MAX_INSERTED: usize = 16 << 20;
-
-impl fmt::Display for Bound {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resources => write!(formatter, "over {MAX_RESOURCES} resource spans: send smaller batches"),
-            Self::ResourceParts => {
-                write!(formatter, "a resource has over {MAX_RESOURCE_PARTS} attributes and entity references")
-            }
-            Self::Attributes => {
-                write!(formatter, "over {MAX_ATTRIBUTES} attributes of resources: send smaller batches")
-            }
-            Self::ResourceBytes => write!(formatter, "a resource has over {MAX_RESOURCE_BYTES} bytes"),
-            Self::Inserted => {
-                write!(formatter, "rules put in over {MAX_INSERTED} bytes: send smaller batches")
-            }
-            Self::Edits => {
-                write!(formatter, "over {MAX_EDITS} places have to be changed: send smaller batches")
-            }
-        }
-    }
-}
-
-/// A fault as it travels up from where it was met: by address, so that no reader has to carry offsets along.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Broken {
-    address: usize,
-    pub(crate) kind: FaultKind,
-}
-
-impl Broken {
-    /// A fault where `part` begins.
-    #[cold]
-    pub(crate) fn at(part: &[u8], kind: FaultKind) -> Self {
-        Self { address: part.as_ptr().addr(), kind }
-    }
-
-    /// Where in `body` it is. The part must have been a slice of it.
-    pub(crate) fn offset(self, body: &[u8]) -> usize {
-        self.address.saturating_sub(body.as_ptr().addr())
-    }
-}
+use crate::fault::{Broken, FaultKind};
 
 /// Where `part`, a slice of `body`, begins in it.
 pub(crate) fn offset_in(body: &[u8], part: &[u8]) -> usize {
@@ -188,9 +17,6 @@ pub(crate) const LENGTH: u8 = 2;
 pub(crate) const GROUP: u8 = 3;
 pub(crate) const END_GROUP: u8 = 4;
 pub(crate) const FIXED32: u8 = 5;
-
-/// How deep messages and groups nest: the limit of prost, with which deepflow-agent reads.
-pub const MAX_DEPTH: u32 = 100;
 
 /// Reads a tag: field number, wire type, what follows.
 ///
@@ -296,6 +122,39 @@ fn skip_group(group: u32, bytes: &[u8], depth: u32) -> Result<&[u8], FaultKind> 
     }
 }
 
+/// A length-delimited field and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    /// Tag, length and content.
+    pub(crate) whole: &'a [u8],
+    /// The length, and what follows it.
+    pub(crate) length: &'a [u8],
+    /// The content.
+    pub(crate) content: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    pub(crate) fn read(start: &'a [u8], number: u32, wire: u8, after: &'a [u8]) -> Result<Self, Broken> {
+        let broken = |kind| Broken::at(start, kind);
+        if wire != LENGTH {
+            return Err(broken(FaultKind::Mismatch { field: number, wire }));
+        }
+        let (content, rest) = length_delimited(after).map_err(broken)?;
+        let whole = start.get(..start.len() - rest.len()).unwrap_or(start);
+        Ok(Self { whole, length: after, content })
+    }
+
+    /// What follows the field in the slice that begins with it.
+    pub(crate) fn rest(&self, start: &'a [u8]) -> &'a [u8] {
+        start.get(self.whole.len()..).unwrap_or_default()
+    }
+
+    /// How many bytes the length takes.
+    pub(crate) fn length_len(&self) -> usize {
+        self.content.as_ptr().addr() - self.length.as_ptr().addr()
+    }
+}
+
 /// Appends a varint in its shortest form.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -344,6 +203,7 @@ pub(crate) fn check_text(bytes: &[u8]) -> Result<(), Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::MAX_DEPTH;
 
     #[test]
     fn varints_round_trip_in_every_length() {

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::unreadable::Unreadable;
 
 /// What a body is coded with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use podstamp_core::export::answer::media_type;
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::answer::media_type;
+use podstamp_core::hosting::labels::Label as _;
+use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{self, Encoding, Header, Signal};
-use podstamp_core::labels::Label as _;
 
 use crate::abi::{Headers, host};
 use crate::coding::Coding;

@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
+use podstamp_core::hosting::labels::{Attempted, Copied, Fate, Found, Label, Reason, Repair};
 use podstamp_core::interface::Report;
-use podstamp_core::labels::{Attempted, Copied, Fate, Found, Label, Reason, Repair};
 
 use crate::abi::{MetricKind, host};
 

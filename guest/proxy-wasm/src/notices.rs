@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 
+use podstamp_core::hosting::throttle::Throttle;
 use podstamp_core::interface::{Answer, Level, Notice};
-use podstamp_core::throttle::Throttle;
 
 use crate::abi::{LogLevel, host};
 

@@ -3,8 +3,8 @@
 use podstamp_core::config::{
     self, Compression, Config, DEFAULT_PATIENCE, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry,
 };
+use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Notice, Signal};
-use podstamp_core::labels::Label as _;
 
 /// What a person should know, or what must not be ignored.
 pub(crate) fn check_support(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {

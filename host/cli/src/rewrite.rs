@@ -11,8 +11,8 @@ use clap::Args;
 use flate2::read::MultiGzDecoder;
 use podstamp::app::{Assembly, Overrides};
 use podstamp::sandbox::{Filter, Incoming, clock};
+use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Answer, Content, Header, Outbound, Signal, Verdict};
-use podstamp_core::labels::Label as _;
 
 use super::document;
 use super::exit::{Exit, Failed};

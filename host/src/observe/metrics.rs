@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use podstamp_core::hosting::labels::{Found, Label as _, Repair};
 use podstamp_core::interface::Report;
-use podstamp_core::labels::{Found, Label as _, Repair};
 use podstamp_core::signal::Signal;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -21,7 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
 use gauge::Watched;
-pub(crate) use podstamp_core::labels::{
+pub(crate) use podstamp_core::hosting::labels::{
     Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,
 };
 

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use podstamp_core::hosting::throttle::Throttle;
 use podstamp_core::interface::{Level, Notice};
-use podstamp_core::throttle::Throttle;
 
 /// Logs notices, those of one key seldom.
 #[derive(Debug)]

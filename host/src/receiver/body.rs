@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::unreadable::Unreadable;
 use tokio::time::{Instant, timeout_at};
 
 use super::refusal::Refusal;

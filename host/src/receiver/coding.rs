@@ -10,7 +10,7 @@ mod zstd;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::unreadable::Unreadable;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

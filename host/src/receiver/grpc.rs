@@ -9,8 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::{BodyExt, Full};
-use podstamp_core::export::frame::{self, PREFIX};
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::frame::{self, PREFIX};
+use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::Answer;
 
 use super::coding::Coding;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use podstamp_core::export::answer::{self, Code};
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::answer::{self, Code};
+use podstamp_core::hosting::labels::Reason;
+use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{Answer, Encoding, Header};
-use podstamp_core::labels::Reason;
 use podstamp_core::signal::Signal;
 
 use super::auth::Unauthenticated;

@@ -7,7 +7,7 @@ use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body;
-use podstamp_core::export::frame;
+use podstamp_core::hosting::frame;
 use podstamp_core::interface::{Answer, Encoding, Header};
 use podstamp_core::signal::Signal;
 use tokio::time;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use podstamp::sandbox::Failure;
 use podstamp::settings::{Grpc, Http, Listener};
-use podstamp_core::export::answer::{Code, Failure as Failed};
+use podstamp_core::answer::{Code, Failure as Failed};
 use podstamp_core::interface::{Answer, Encoding, Header, Verdict};
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;

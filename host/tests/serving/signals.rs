@@ -1,8 +1,8 @@
 //! Metrics and logs: where they are taken, where they go, and what is said where they are not carried.
 
 use podstamp::settings::{Copy, Route, Upstream as Meeting};
+use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Content, Next, Outbound, Signal, Upstream as To, Verdict};
-use podstamp_core::labels::Label as _;
 use podstamp_fake_agent::Gate;
 
 use crate::support::{Fake, Reaction, Setup, Upstream, answer, framed, outbound, post};

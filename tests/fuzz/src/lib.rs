@@ -9,12 +9,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
+use podstamp_core::fault::FaultKind;
 use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::interface::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Signal, Verdict,
 };
 use podstamp_core::resource::{Resource, Value};
-use podstamp_core::wire::FaultKind;
 use podstamp_core::{Filter, diagnose, json, trace};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.

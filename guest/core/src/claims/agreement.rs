@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::Claims;
-use crate::association::{Answer, Associated};
+use crate::context::Context;
+use crate::context::lookups::{Answer, Associated};
 use crate::directory::{Details, Lookup, Pod, Term};
-use crate::pipeline::Context;
 
 impl Claims<'_> {
     /// Whether a pod can be the one that the resource comes from. What is not known of the pod contradicts nothing.

@@ -5,8 +5,8 @@ use crate::config::collector;
 use crate::config::collector::component::{Kind, Role};
 use crate::config::document::{Node, hint};
 use crate::config::extensions::Authenticators;
+use crate::hosting::labels::Label as _;
 use crate::interface::Level;
-use crate::labels::Label as _;
 use crate::signal::Signal;
 
 /// The section, as far as it is read.

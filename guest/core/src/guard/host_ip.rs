@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{HOST_IP, POD_IP, Rules};
+use super::Rules;
 use crate::address::{self, UNKNOWN};
+use crate::attributes::{HOST_IP, POD_IP};
+use crate::claims::usable_host_ip;
+use crate::context::Context;
 use crate::directory::{Lookup, Pod};
 use crate::interface::Report;
-use crate::pipeline::{Context, Run};
+use crate::pipeline::Run;
 use crate::resource::{Resource, Value};
 
 impl Rules {
@@ -63,20 +66,6 @@ impl Rules {
         report.addresses_repaired += u32::from(present);
         write(resource, address);
     }
-}
-
-/// The address that DeepFlow's server would take from `app.host.ip`, if a pod can have it: the last valid one, an IPv6
-/// address ahead of all others (server/ingester/flow_log/log_data/otel_import.go).
-pub(crate) fn usable_host_ip(resource: &Resource<'_>) -> Option<IpAddr> {
-    let values = resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| usable(value));
-    values.fold(None, |best, address| match best {
-        Some(IpAddr::V6(_)) if address.is_ipv4() => best,
-        _ => Some(address),
-    })
-}
-
-fn usable(value: &Value<'_>) -> Option<IpAddr> {
-    value.as_str().and_then(address::parse).filter(|address| address::is_candidate(*address))
 }
 
 /// Whether there is one `app.host.ip`, and it is `address` as everybody writes it.

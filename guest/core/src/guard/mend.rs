@@ -4,17 +4,11 @@
 //! for it: one value that was cut in the middle of a character costs all spans of its batch. Each bad byte becomes `?`, so that
 //! no length changes and no offset moves.
 
+use crate::bounds::MAX_DEPTH;
+use crate::fault::FaultKind;
+use crate::interface::Mended;
 use crate::message::{Kind, Message};
-use crate::wire::{self, FaultKind, LENGTH, MAX_DEPTH, check_text};
-
-/// A body whose texts are mended, and how many those were.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mended {
-    /// As long as the body that it was made of.
-    pub body: Vec<u8>,
-    /// Texts in which something was replaced; 0: all of them were sound.
-    pub texts: u32,
-}
+use crate::wire::{self, LENGTH, check_text};
 
 /// Mends the texts of a request. Whatever else is wrong with it stays so.
 pub(crate) fn mend(body: &[u8]) -> Mended {

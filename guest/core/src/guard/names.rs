@@ -2,9 +2,9 @@
 //! as an endpoint each time. 64 KiB of name and 32 Ki attributes, 131 kB in all, cost it 16 seconds. Names of up to 4 KiB with
 //! a thousand attributes are harmless.
 
-use crate::edit::Draft;
-use crate::trace::Field;
-use crate::wire::{self, LENGTH, put_varint, varint_len};
+use crate::bounds::MAX_DEPTH;
+use crate::edit::draft::Draft;
+use crate::wire::{self, Field, LENGTH, put_varint, varint_len};
 
 /// The name of a span that is to be cut, and what lies around it.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl<'a> LongName<'a> {
                 (9, Some(Ok(_))) => attributes += 1,
                 _ => (),
             }
-            rest = wire::skip(number, wire, after, wire::MAX_DEPTH).ok()?;
+            rest = wire::skip(number, wire, after, MAX_DEPTH).ok()?;
         }
         let name = name.filter(|name| name.content.len() > MAX_NAME)?;
         let copied = attributes.saturating_mul(name.content.len() as u64);

@@ -11,8 +11,8 @@
 
 use std::net::IpAddr;
 
-use super::HOST_IP;
-use crate::edit::Draft;
+use crate::attributes::HOST_IP;
+use crate::edit::draft::Draft;
 use crate::resource::Resource;
 use crate::resource::read::read_attribute;
 use crate::wire;

@@ -7,15 +7,18 @@ use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
 
-use super::{HOST_IP, POD_IP, Rules};
-use crate::association::Associated;
+use super::Rules;
+use crate::attributes::{HOST_IP, POD_IP};
 use crate::claims::Claims;
+use crate::context::Context;
+use crate::context::lookups::Associated;
 use crate::directory::Pod;
+use crate::guard::checks::Checks;
 use crate::interface::{Report, Request, Signal};
+use crate::pipeline::Run;
 use crate::pipeline::fixture::{Table, pod};
-use crate::pipeline::{Context, Run};
 use crate::resource::Value;
-use crate::trace::{Checks, walk};
+use crate::trace::walk;
 
 /// What stands around a resource.
 struct World {

@@ -4,7 +4,7 @@
 //! that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which its span
 //! ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
 
-use crate::edit::Draft;
+use crate::edit::draft::Draft;
 use crate::interface::{Level, Notice};
 use crate::wire;
 

@@ -4,7 +4,7 @@ mod enums;
 mod logs;
 mod metrics;
 
-use super::problem::Expected;
+use crate::fault::Expected;
 use crate::message::Message;
 use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT};
 pub(super) use enums::Enum;

@@ -3,7 +3,7 @@
 use serde_json::Error;
 
 use super::writer::Met;
-use crate::wire::Position;
+use crate::fault::Position;
 
 /// A place in a text, in both ways to say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use serde_core::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess
 use super::bytes::{put_base64, put_hex};
 use super::fields::{Field, Kind, Scalar};
 use super::number::{Number, double};
-use super::problem::Problem;
 use super::writer::{Met, NO_TAG, Step, Writer};
+use crate::fault::Problem;
 use crate::message::Message;
 use crate::wire::put_varint;
 

@@ -10,7 +10,7 @@ mod signals;
 
 use super::transcode;
 use crate::diagnose;
-use crate::wire::{BodyFault, FaultKind, Position};
+use crate::fault::{BodyFault, FaultKind, Position};
 
 #[track_caller]
 fn read(text: &str) -> ExportTraceServiceRequest {

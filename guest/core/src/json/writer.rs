@@ -5,7 +5,7 @@
 
 use crate::wire::{put_varint, varint_len};
 
-use super::problem::Problem;
+use crate::fault::Problem;
 
 /// The tag of the request itself, which has none: field numbers begin at 1.
 pub(super) const NO_TAG: u32 = 0;

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 
-use super::{Context, Pipeline};
+use super::Pipeline;
+use crate::context::Context;
 use crate::directory::{Details, Directory, Lookup, Pod, Term};
 use crate::interface::{Header, Request, Signal};
 use crate::resource::{Resource, Value};

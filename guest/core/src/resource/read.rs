@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Attribute, EntityRef, Resource, State, Value};
+use crate::bounds::{Bound, MAX_DEPTH, MAX_RESOURCE_PARTS};
+use crate::fault::{Broken, FaultKind};
 use crate::message::Message;
-use crate::trace::Field;
-use crate::wire::{self, Bound, Broken, FaultKind, LENGTH, MAX_DEPTH, MAX_RESOURCE_PARTS};
+use crate::wire::{self, Field, LENGTH};
 
 /// Levels that may still be entered within a Resource, an attribute of it, and the attribute's value.
 const RESOURCE_DEPTH: u32 = MAX_DEPTH - 2;

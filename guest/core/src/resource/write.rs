@@ -1,10 +1,9 @@
 //! Writing what changed in a Resource.
 
 use super::{Attribute, Resource, State, Value};
-use crate::edit::Draft;
+use crate::edit::draft::Draft;
 use crate::resource::read::{Content, for_fields};
-use crate::trace::Field;
-use crate::wire::{self, put_field, put_varint, varint_len};
+use crate::wire::{self, Field, put_field, put_varint, varint_len};
 
 /// Tag of `ResourceSpans.resource`, of `Resource.attributes` and of `KeyValue.key`: field 1, length-delimited.
 const FIELD_1: u8 = 0x0a;

@@ -1,9 +1,12 @@
 //! The walk through a span's own fields: where the time goes.
 
-use super::{Checks, Field, Met, skip, tag};
+use super::{Met, skip, tag};
+use crate::bounds::{Bound, MAX_DEPTH, MAX_EDITS};
+use crate::fault::{Broken, FaultKind};
+use crate::guard::checks::Checks;
 use crate::guard::peers::{self, Peer, is_plainly_harmless};
 use crate::message::Message;
-use crate::wire::{self, Bound, Broken, FIXED64, FaultKind, LENGTH, MAX_DEPTH, MAX_EDITS, VARINT};
+use crate::wire::{self, FIXED64, Field, LENGTH, VARINT};
 
 /// Walks a span, and notes what rules are about.
 ///

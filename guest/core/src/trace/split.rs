@@ -3,12 +3,14 @@
 //!
 //! Spans keep their order. What is neither repeated nor a span, unknown fields that is, stays where it is, once.
 
-use super::{Field, Walk};
-use crate::edit::Draft;
+use super::Walk;
+use crate::bounds::MAX_DEPTH;
+use crate::edit::draft::Draft;
+use crate::fault::{Broken, FaultKind};
 use crate::guard::memory::{Limits, Load};
 use crate::guard::names::LongName;
 use crate::resource::Resource;
-use crate::wire::{self, Broken, FaultKind, LENGTH, MAX_DEPTH, put_field, put_varint, varint_len};
+use crate::wire::{self, Field, LENGTH, put_field, put_varint, varint_len};
 
 impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
     /// Drafts ResourceSpans in pieces. `each` is what the agent copies for each of their spans.

@@ -2,8 +2,9 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::diagnose;
-use podstamp_core::trace::{Checks, walk};
-use podstamp_core::wire::FaultKind;
+use podstamp_core::fault::FaultKind;
+use podstamp_core::guard::Checks;
+use podstamp_core::trace::walk;
 use prost::Message;
 
 use crate::faults::field;

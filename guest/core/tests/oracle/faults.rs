@@ -1,8 +1,9 @@
 //! Faults: what is said of them, and where they are.
 
 use podstamp_core::diagnose;
-use podstamp_core::trace::{Checks, walk};
-use podstamp_core::wire::{BodyFault, FaultKind};
+use podstamp_core::fault::{BodyFault, FaultKind};
+use podstamp_core::guard::Checks;
+use podstamp_core::trace::walk;
 
 /// A length-delimited field, written plainly.
 pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {

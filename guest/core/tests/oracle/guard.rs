@@ -8,10 +8,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use podstamp_core::config::DEFAULT_DOCUMENT;
+use podstamp_core::fault::FaultKind;
+use podstamp_core::guard::Checks;
 use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::interface::{Attempt, Encoding, Next, Outcome, Signal};
-use podstamp_core::trace::{Checks, Walked, walk};
-use podstamp_core::wire::FaultKind;
+use podstamp_core::trace::{Walked, walk};
 use podstamp_core::{Filter, diagnose};
 use proptest::prelude::*;
 use prost::Message;

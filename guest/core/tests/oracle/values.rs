@@ -2,7 +2,8 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::diagnose;
-use podstamp_core::trace::{Checks, walk};
+use podstamp_core::guard::Checks;
+use podstamp_core::trace::walk;
 use prost::Message;
 
 use crate::decode;

@@ -2,9 +2,10 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::diagnose;
+use podstamp_core::fault::{BodyFault, FaultKind};
+use podstamp_core::guard::Checks;
 use podstamp_core::resource::Value;
-use podstamp_core::trace::{Checks, walk};
-use podstamp_core::wire::{BodyFault, FaultKind};
+use podstamp_core::trace::walk;
 use proptest::prelude::*;
 use prost::Message;
 

@@ -1,8 +1,8 @@
 //! The response, and the answer that is made of it.
 
-use podstamp_core::export::answer::{Code, Failure, media_type};
+use podstamp_core::answer::{Code, Failure, media_type};
+use podstamp_core::hosting::labels::{Attempted, Reason};
 use podstamp_core::interface::{Answer, Attempt, Encoding, Header, Level, Next, Notice, Outcome};
-use podstamp_core::labels::{Attempted, Reason};
 
 use super::exchange::{Exchange, Stage};
 use super::reply;

@@ -1,10 +1,10 @@
 //! The request's body.
 
+use podstamp_core::answer::{Code, Failure};
 use podstamp_core::edit::Edits;
-use podstamp_core::export::answer::{Code, Failure};
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::labels::Reason;
+use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{Answer, Content, Encoding, Verdict};
-use podstamp_core::labels::Reason;
 
 use super::exchange::{Exchange, Stage};
 use crate::abi::{Action, Buffer, Refused, host};

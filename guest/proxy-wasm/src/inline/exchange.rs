@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use podstamp_core::export::answer::{Code, Failure};
+use podstamp_core::answer::{Code, Failure};
+use podstamp_core::hosting::labels::{Fate, Reason};
 use podstamp_core::interface::{Answer, Encoding, Header, Report, Verdict};
-use podstamp_core::labels::{Fate, Reason};
 
 use super::reply::Reply;
 use crate::abi::{Action, Headers, Refused, host};

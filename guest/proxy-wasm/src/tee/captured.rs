@@ -1,7 +1,7 @@
 //! A request that has passed, as it came.
 
-use podstamp_core::export::frame::unframe;
-use podstamp_core::export::unreadable::Unreadable;
+use podstamp_core::hosting::frame::unframe;
+use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::Encoding;
 
 use crate::budget::Held;

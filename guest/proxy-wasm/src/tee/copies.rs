@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
+use podstamp_core::hosting::labels::{Attempted, Copied, Reason};
 use podstamp_core::interface::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
-use podstamp_core::labels::{Attempted, Copied, Reason};
 
 use super::captured::Captured;
 use crate::abi::{Buffer, Headers, host};

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use podstamp_core::labels::Label;
+use podstamp_core::hosting::labels::Label;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;

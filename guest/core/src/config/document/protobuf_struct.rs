@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::wire::{self, FIXED64, LENGTH, MAX_DEPTH, VARINT};
+use crate::bounds::MAX_DEPTH;
+use crate::wire::{self, FIXED64, LENGTH, VARINT};
 
 /// Reads a serialized `google.protobuf.Struct`. None where the bytes are none.
 pub fn from_struct(bytes: &[u8]) -> Option<Value> {

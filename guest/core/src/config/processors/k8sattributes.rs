@@ -6,7 +6,7 @@ pub(crate) mod node_name;
 mod selection;
 
 use crate::config::document::Node;
-use crate::pipeline::Kubernetes;
+use crate::processors::k8sattributes::Kubernetes;
 
 pub(crate) fn read(node: &Node<'_>) -> Kubernetes {
     let mut section = node.section();

@@ -1,11 +1,13 @@
 //! What the order of the steps comes to.
 
-use crate::action::Action;
+use crate::attributes::{HOST_IP, POD_IP};
 use crate::config::document::Findings;
-use crate::guard::{HOST_IP, POD_IP, Rules};
+use crate::guard::Rules;
+use crate::hosting::labels::Label as _;
 use crate::interface::Level;
-use crate::labels::Label as _;
-use crate::pipeline::{Kubernetes, Step};
+use crate::pipeline::Step;
+use crate::processors::k8sattributes::Kubernetes;
+use crate::processors::resource::Action;
 use crate::signal::Signal;
 
 /// Says where a step reads what only a later one writes, and where nobody writes it.

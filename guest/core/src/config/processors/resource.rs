@@ -1,8 +1,8 @@
 //! The `resource` processor.
 
-use crate::action::{Action, Keys, Mode, Origin, Source, Target, from_json};
 use crate::config::document::{Node, Section, hint};
 use crate::interface::Level;
+use crate::processors::resource::{Action, Keys, Mode, Origin, Source, Target, from_json};
 use crate::resource::Value;
 
 /// The actions in their order. `include_metadata` is the receiver's.

@@ -1,8 +1,10 @@
 //! `pod_association` of `k8sattributes`.
 
-use crate::association::{Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source};
 use crate::config::document::{Node, hint};
 use crate::interface::Level;
+use crate::processors::k8sattributes::{
+    Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source,
+};
 
 /// Attributes that the extraction's rules write identify a pod, too.
 pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {

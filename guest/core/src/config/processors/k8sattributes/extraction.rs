@@ -1,8 +1,8 @@
 //! `extract` of `k8sattributes`.
 
-use crate::association::{Extraction, Field, KeyRule};
+use crate::attributes::POD_IP;
 use crate::config::document::{Node, hint, renamed};
-use crate::guard::POD_IP;
+use crate::processors::k8sattributes::{Extraction, Field, KeyRule};
 
 pub(crate) fn read(node: &Node<'_>) -> Extraction {
     let mut section = node.section();

@@ -1,7 +1,7 @@
 //! `filter` and `exclude` of `k8sattributes`.
 
-use crate::association::{Exclusion, PodField, Selection, Test};
 use crate::config::document::Node;
+use crate::processors::k8sattributes::{Exclusion, PodField, Selection, Test};
 
 pub(crate) fn read(filter: &Node<'_>, exclude: &Node<'_>) -> Selection {
     let mut section = filter.section();

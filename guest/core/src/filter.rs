@@ -1,9 +1,6 @@
 //! The filter itself: what to send where, and what to answer.
 
-pub mod answer;
-pub mod frame;
 mod retry;
-pub mod unreadable;
 mod unrecognised;
 
 use std::borrow::Cow;
@@ -11,21 +8,23 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use crate::address;
+use crate::answer::{self, Code, Failure, JSON, PROTOBUF, noted, success};
 use crate::config::{self, AGENT_PATHS, Carried, Config, Exporter, Fault};
+use crate::context::Context;
 use crate::directory::Directory;
+use crate::fault::{BodyFault, FaultKind};
+use crate::guard::Rules;
+use crate::guard::checks::Checks;
 use crate::guard::mend::mend;
-use crate::guard::{Mended, Rules};
+use crate::hosting::labels::Label as _;
+use crate::interface::Mended;
 use crate::interface::{
     Answer, Attempt, Content, Encoding, Header, Level, Next, Notice, Outbound, Outcome, Part, Prepared,
     Report, Request, Signal, Upstream, Verdict,
 };
 use crate::json;
-use crate::labels::Label as _;
 use crate::message::diagnose_as;
-use crate::pipeline::Context;
-use crate::trace::{Checks, Walked, walk};
-use crate::wire::{BodyFault, FaultKind};
-use answer::{Code, Failure, JSON, PROTOBUF, success};
+use crate::trace::{Walked, walk};
 use unrecognised::unrecognised;
 
 /// A configured filter.
@@ -493,10 +492,6 @@ fn of_signal(signal: Signal, answer: Answer) -> Answer {
         }
     });
     Answer { notice, ..answer }
-}
-
-fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
-    Answer { notice: Some(Notice { level, key: key.into(), message }), ..answer }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use crate::action::base64;
-use crate::interface::{Answer, Encoding, Header, Signal};
+use crate::base64;
+use crate::fault::BodyFault;
+use crate::interface::{Answer, Encoding, Header, Level, Notice, Signal};
 use crate::resource::read::{Content, for_fields};
-use crate::wire::{self, BodyFault, put_field, put_varint};
+use crate::wire::{self, put_field, put_varint};
 
 /// The codes of `google.rpc.Code` that OTLP's answers need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,14 +100,14 @@ impl<'a> Failure<'a> {
 
 /// What an upstream did not take: `ExportTracePartialSuccess`, or the same for another signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PartialSuccess {
+pub(crate) struct PartialSuccess {
     /// Spans, data points or log records.
     rejected: i64,
     error_message: String,
 }
 
 /// An `ExportTraceServiceResponse`, or the same for another signal. Its `partial_success` stays unset on full success, as OTLP demands.
-pub(super) fn success(signal: Signal, encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
+pub(crate) fn success(signal: Signal, encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
     let mut headers = vec![Header::new("content-type", media_type(encoding))];
     if encoding == Encoding::Grpc {
         headers.push(Header::new("grpc-status", "0"));
@@ -132,7 +133,7 @@ pub(super) fn success(signal: Signal, encoding: Encoding, partial: Option<Partia
 }
 
 /// What the body of an upstream's 2xx says of losses. An upstream that answers in no encoding of OTLP says nothing.
-pub(super) fn partial_success(headers: &[Header], body: &[u8]) -> Option<PartialSuccess> {
+pub(crate) fn partial_success(headers: &[Header], body: &[u8]) -> Option<PartialSuccess> {
     let protobuf = headers.iter().any(|header| {
         header.name == "content-type" && header.value.to_ascii_lowercase().starts_with(PROTOBUF.as_bytes())
     });
@@ -160,7 +161,7 @@ fn shortened(text: &[u8]) -> String {
 
 impl PartialSuccess {
     /// Nothing was rejected, and there is something to tell.
-    pub(super) fn warning(error_message: String) -> Self {
+    pub(crate) fn warning(error_message: String) -> Self {
         Self { rejected: 0, error_message }
     }
 
@@ -220,6 +221,11 @@ fn percent_encoded(message: &str) -> String {
     encoded
 }
 
+/// An answer with a notice for the operator.
+pub(crate) fn noted(answer: Answer, level: Level, key: &'static str, message: String) -> Answer {
+    Answer { notice: Some(Notice { level, key: key.into(), message }), ..answer }
+}
+
 /// The media type of an encoding.
 pub fn media_type(encoding: Encoding) -> &'static str {
     match encoding {
@@ -229,8 +235,8 @@ pub fn media_type(encoding: Encoding) -> &'static str {
     }
 }
 
-pub(super) const PROTOBUF: &str = "application/x-protobuf";
-pub(super) const JSON: &str = "application/json";
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
+pub(crate) const JSON: &str = "application/json";
 const GRPC: &str = "application/grpc";
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";

@@ -1,6 +1,7 @@
 //! When the spans of a resource ended: a second look, for the few resources where that decides something.
 
-use crate::wire::{self, FIXED64, LENGTH, MAX_DEPTH};
+use crate::bounds::MAX_DEPTH;
+use crate::wire::{self, FIXED64, LENGTH};
 
 /// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. None where there are no spans, or one
 /// has no end: nothing is before what is not known.

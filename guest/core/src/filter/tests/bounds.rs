@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::*;
-use crate::wire::{
+use crate::bounds::{
     MAX_ATTRIBUTES, MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES,
 };
 

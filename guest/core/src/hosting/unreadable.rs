@@ -2,9 +2,9 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::answer::{Code, Failure};
+use crate::answer::{Code, Failure};
+use crate::hosting::labels::Reason;
 use crate::interface::{Answer, Encoding, Header, Level, Notice};
-use crate::labels::Reason;
 
 /// Why a request's body cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
+use crate::bounds::MAX_DEPTH;
 use crate::resource::Value;
 use crate::wire::{
-    FIXED64, LENGTH, MAX_DEPTH, VARINT, fixed, length_delimited, put_field, put_varint, skip, tag, varint,
+    FIXED64, LENGTH, VARINT, fixed, length_delimited, put_field, put_varint, skip, tag, varint,
 };
 
 /// A configured value. None within it is `Empty`; the error says what cannot be a value.

@@ -8,13 +8,13 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::Filter;
-use super::answer::{Code, Failure, JSON, PROTOBUF};
+use crate::answer::{Code, Failure, JSON, PROTOBUF};
 use crate::directory::NoPods;
+use crate::hosting::labels::Reason;
 use crate::interface::{
     Answer, Attempt, Content, Encoding, Header, Level, Mended, Next, Outbound, Outcome, Prepared, Report,
     Request, Signal, Verdict,
 };
-use crate::labels::Reason;
 
 mod bounds;
 mod signals;

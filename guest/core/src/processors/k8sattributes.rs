@@ -1,12 +1,21 @@
 //! The `k8sattributes` processor.
 
+mod association;
+mod extraction;
+mod selection;
+
 use std::net::IpAddr;
 
-use crate::association::{Associated, Association, Extraction, Selection, write_address};
 use crate::claims::Claims;
+use crate::context::Context;
+use crate::context::lookups::Associated;
 use crate::directory::{Details, Fields, Lookup};
-use crate::pipeline::Context;
 use crate::resource::Resource;
+
+pub(crate) use association::{Association, Entry, Identifier, MAX_SOURCES, Source};
+use extraction::write_address;
+pub(crate) use extraction::{Extraction, Field, KeyRule};
+pub(crate) use selection::{Exclusion, PodField, Selection, Test};
 
 /// One `k8sattributes` step, ready to run.
 #[derive(Clone, Debug)]

@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Error;
-
-use crate::wire::MAX_DEPTH;
-
 /// What is wrong with a request in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -52,29 +48,6 @@ pub enum Expected {
     Double,
 }
 
-impl Problem {
-    /// What serde_json found. Its texts are all that it tells.
-    #[cold]
-    pub(super) fn of(error: &Error) -> Self {
-        if error.is_eof() {
-            return Self::End;
-        }
-        let text = error.to_string();
-        let known = [
-            ("recursion limit", Self::TooDeep),
-            ("trailing comma", Self::TrailingComma),
-            ("trailing characters", Self::Trailing),
-            ("control character", Self::ControlCharacter),
-            ("invalid escape", Self::Escape),
-            ("invalid unicode", Self::Escape),
-            ("lone leading surrogate", Self::Escape),
-            ("unexpected end of hex", Self::Escape),
-            ("number out of range", Self::NumberRange),
-        ];
-        known.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Self::Syntax, |(_, problem)| *problem)
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -119,8 +92,5 @@ impl fmt::Display for Expected {
     }
 }
 
-/// How deep objects and lists nest: serde_json's limit. A message takes one level at least, and each value within a list or
-/// a map takes more levels of JSON than of protobuf, so that the result stays below [`MAX_DEPTH`] by itself.
-pub(super) const MAX_LEVELS: u32 = 127;
-
-const _: () = assert!(MAX_DEPTH >= 100, "values in JSON nest up to 96 messages");
+/// How deep objects and lists nest: serde_json's limit.
+const MAX_LEVELS: u32 = 127;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::pipeline::Context;
+use crate::context::Context;
 use crate::resource::{Resource, Value};
 
 /// A source, and what counts where it gives nothing.

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use crate::context::Context;
 use crate::interface::{Header, Request, Signal};
+use crate::pipeline::Pipeline;
 use crate::pipeline::fixture::{Table, pipeline};
-use crate::pipeline::{Context, Pipeline};
 use crate::resource::{Resource, Value};
 
 fn actions(attributes: serde_json::Value) -> Pipeline {

@@ -1,12 +1,14 @@
 //! What the steps may ask about a request and the world.
 
+pub(crate) mod lookups;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::address;
-use crate::association::{Answer, Lookups};
+use crate::context::lookups::{Answer, Lookups};
 use crate::directory::{Details, Directory, Lookup, Term};
 use crate::interface::{Header, Request};
 

@@ -4,7 +4,6 @@
 //! resources show: where an attribute is written whose key stands there several times, one is left.
 
 mod any_value;
-pub(crate) mod base64;
 mod convert;
 mod hash;
 mod source;
@@ -14,7 +13,7 @@ use std::borrow::Cow;
 
 use regex_lite::Regex;
 
-use crate::pipeline::Context;
+use crate::context::Context;
 use crate::resource::{Resource, Value};
 
 pub(crate) use any_value::from_json;

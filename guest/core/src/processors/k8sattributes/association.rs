@@ -5,54 +5,16 @@
 //! first entry that has all its values, found or not (contrib#41844); going on is a deliberate difference, since a host
 //! name that is no pod's must not hide a good address.
 
-mod extraction;
-mod lookups;
-mod selection;
 mod terms;
 
-use std::borrow::Cow;
 use std::net::IpAddr;
-use std::ops::Deref;
 
 use crate::address;
+use crate::context::Context;
+use crate::context::lookups::Associated;
 use crate::directory::{self, Details, Fields, MAX_TERMS, Pod, Term};
-use crate::pipeline::Context;
 use crate::resource::Resource;
-
-pub(crate) use extraction::{Extraction, Field, KeyRule, write_address};
-pub(crate) use lookups::{Answer, Lookups};
-pub(crate) use selection::{Exclusion, PodField, Selection, Test};
-pub(crate) use terms::Terms;
-
-/// A pod that a resource was associated with: one that the request's other resources share, or its own.
-#[derive(Debug)]
-pub enum Associated<'a> {
-    /// Kept for the request.
-    Shared(&'a Pod),
-    /// There was no room to keep it.
-    Own(Box<Pod>),
-}
-
-impl Deref for Associated<'_> {
-    type Target = Pod;
-
-    fn deref(&self) -> &Pod {
-        match self {
-            Self::Shared(pod) => pod,
-            Self::Own(pod) => pod,
-        }
-    }
-}
-
-impl<'a> Associated<'a> {
-    /// A text of the pod, without a copy where the pod is kept for the request.
-    pub(crate) fn text(&self, select: impl for<'p> Fn(&'p Pod) -> &'p str) -> Cow<'a, str> {
-        match self {
-            Self::Shared(pod) => Cow::Borrowed(select(pod)),
-            Self::Own(pod) => Cow::Owned(select(pod).to_owned()),
-        }
-    }
-}
+use terms::Terms;
 
 /// A pod, and the address by which it was found, where it was by one.
 #[derive(Debug)]

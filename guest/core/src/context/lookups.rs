@@ -3,12 +3,12 @@
 //! A batch has many resources of few pods, and an answer crosses the boundary of the sandbox with all its texts. Kept for
 //! the request, it is paid for once a pod, and attributes borrow from it.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 
-use super::Associated;
 use crate::directory::{Details, Lookup, Pod, Term};
 
 /// Answers that are kept, up to a limit.
@@ -64,6 +64,36 @@ impl<'a> Answer<'a> {
             Self::Shared(Lookup::Found(pod)) => Some(Associated::Shared(pod)),
             Self::Own(Lookup::Found(pod)) => Some(Associated::Own(pod)),
             Self::Shared(_) | Self::Own(_) => None,
+        }
+    }
+}
+
+/// A pod that a resource was associated with: one that the request's other resources share, or its own.
+#[derive(Debug)]
+pub(crate) enum Associated<'a> {
+    /// Kept for the request.
+    Shared(&'a Pod),
+    /// There was no room to keep it.
+    Own(Box<Pod>),
+}
+
+impl Deref for Associated<'_> {
+    type Target = Pod;
+
+    fn deref(&self) -> &Pod {
+        match self {
+            Self::Shared(pod) => pod,
+            Self::Own(pod) => pod,
+        }
+    }
+}
+
+impl<'a> Associated<'a> {
+    /// A text of the pod, without a copy where the pod is kept for the request.
+    pub(crate) fn text(&self, select: impl for<'p> Fn(&'p Pod) -> &'p str) -> Cow<'a, str> {
+        match self {
+            Self::Shared(pod) => Cow::Borrowed(select(pod)),
+            Self::Own(pod) => Cow::Owned(select(pod).to_owned()),
         }
     }
 }

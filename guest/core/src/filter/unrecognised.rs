@@ -1,7 +1,6 @@
 //! Bodies that are not empty and have nothing for the upstream in them: a client that is set up wrongly would hear of success.
 
-use super::answer::{PartialSuccess, success};
-use super::noted;
+use crate::answer::{PartialSuccess, noted, success};
 use crate::interface::{Answer, Encoding, Level, Signal};
 
 /// OTLP has an unknown field ignored, and a warning told by a partial success in which nothing is rejected.

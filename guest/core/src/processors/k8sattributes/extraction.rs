@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use regex_lite::Regex;
 
-use super::{Associated, Found};
+use super::association::Found;
+use crate::attributes::POD_IP;
+use crate::context::Context;
+use crate::context::lookups::Associated;
 use crate::directory::{self, Details, Fields, Pod};
-use crate::guard::POD_IP;
-use crate::pipeline::Context;
 use crate::resource::{Resource, Value};
 
 /// What to write.

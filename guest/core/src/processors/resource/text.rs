@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::any_value::{entries, items};
-use super::base64;
+use crate::base64;
+use crate::bounds::MAX_DEPTH;
 use crate::resource::Value;
-use crate::wire::MAX_DEPTH;
 
 /// A value's text. None where the value's bytes are malformed.
 pub(crate) fn as_text(value: &Value<'_>) -> Option<String> {
