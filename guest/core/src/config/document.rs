@@ -1,9 +1,12 @@
 //! How a document is read, whatever it is about: places in it, their values, and what there is to say of them.
 
+mod defaults;
 mod entry;
+mod environment;
 pub(crate) mod expand;
 mod findings;
 mod header;
+mod listen;
 mod nearest;
 pub(crate) mod protobuf_struct;
 pub(crate) mod quantity;
@@ -12,14 +15,17 @@ mod secret;
 mod section;
 pub(crate) mod url;
 
+pub use environment::{Environment, ReadScalar, Unresolved};
 pub use findings::{Fault, no_effect};
 pub use protobuf_struct::from_struct;
 pub use secret::{Place, Secret, Source};
 pub use url::{BRACKETS, bracketed};
 
+pub(crate) use defaults::ENABLED;
 pub(crate) use entry::Node;
 pub(crate) use findings::Findings;
 pub(crate) use header::is_token;
+pub(crate) use listen::listen;
 pub(crate) use nearest::hint;
 pub(crate) use section::Section;
-pub(crate) use url::{Url, is_host, is_port};
+pub(crate) use url::{Url, is_host};

@@ -4,9 +4,8 @@ mod basicauth;
 mod bearertokenauth;
 
 use crate::config::catalog::{Catalog, Component};
-use crate::config::collector::ENABLED;
 use crate::config::collector::component::{Kind, Role, same};
-use crate::config::document::{Node, hint};
+use crate::config::document::{ENABLED, Node, hint};
 use crate::interface::Level;
 
 pub use basicauth::{Htpasswd, Login};

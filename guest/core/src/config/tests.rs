@@ -7,10 +7,11 @@ mod processors;
 mod signals;
 mod transport;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::guard::Rules;
+use crate::interface::Level;
 use crate::pipeline::fixture::{Table, pod, run};
 
 fn parsed(document: &Value) -> Config {

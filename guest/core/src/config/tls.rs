@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::collector::ENABLED;
-use crate::config::document::{Node, Section, Source, is_host};
+use crate::config::document::{ENABLED, Node, Section, Source, is_host};
 use crate::interface::Level;
 
 /// How to receive TLS.

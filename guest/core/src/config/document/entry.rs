@@ -6,11 +6,10 @@
 use regex_lite::Regex;
 use serde_json::Value;
 
+use super::defaults::{ENABLED, says_something};
 use super::findings::Findings;
 use super::nearest::hint;
 use super::quantity;
-use super::section::Section;
-use crate::config::collector::{self, ENABLED};
 use crate::interface::Level;
 
 /// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,
@@ -67,7 +66,7 @@ impl<'d> Node<'d> {
     /// Whether what stands there says something: a value that is neither empty nor the Collector's default.
     #[cold]
     pub(crate) fn is_set(&self) -> bool {
-        self.value.is_some_and(|value| collector::says_something(value, self.default))
+        self.value.is_some_and(|value| says_something(value, self.default))
     }
 
     /// Whether it is written as the Collector has it by default.
@@ -113,20 +112,6 @@ impl<'d> Node<'d> {
     #[cold]
     pub(crate) fn no_effect(&self, why: &str) {
         self.findings.no_effect(&self.path, why);
-    }
-
-    /// A map whose keys are known. Missing and empty: one without keys.
-    #[cold]
-    pub(crate) fn section(&self) -> Section<'d> {
-        let map = match self.filled() {
-            None => None,
-            Some(Value::Object(map)) => Some(map),
-            Some(other) => {
-                self.expected("a section with keys", other);
-                None
-            }
-        };
-        Section::new(self.clone(), map)
     }
 
     /// A map with free keys, sorted by them: not every reader of documents keeps their order. Missing and null: none.

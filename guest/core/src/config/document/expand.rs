@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use super::environment::{Environment, ReadScalar, Unresolved};
 use super::findings::Fault;
-use crate::config::environment::{Environment, ReadScalar, Unresolved};
 
 /// Expands a document in place and gives what is wrong with its references.
 pub(crate) fn expand(

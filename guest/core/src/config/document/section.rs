@@ -15,8 +15,24 @@ pub(crate) struct Section<'d> {
     known: Vec<&'static str>,
 }
 
+impl<'d> Node<'d> {
+    /// A map whose keys are known. Missing and empty: one without keys.
+    #[cold]
+    pub(crate) fn section(&self) -> Section<'d> {
+        let map = match self.filled() {
+            None => None,
+            Some(Value::Object(map)) => Some(map),
+            Some(other) => {
+                self.expected("a section with keys", other);
+                None
+            }
+        };
+        Section::new(self.clone(), map)
+    }
+}
+
 impl<'d> Section<'d> {
-    pub(super) fn new(node: Node<'d>, map: Option<&'d Map<String, Value>>) -> Self {
+    fn new(node: Node<'d>, map: Option<&'d Map<String, Value>>) -> Self {
         Self { node, map, known: Vec::new() }
     }
 

@@ -5,8 +5,10 @@ pub(crate) mod retry;
 
 use std::fmt;
 
+use crate::config::agent::{AGENT_PATH, DEFAULT_URL};
 use crate::config::document::{Node, Url, is_token, url};
 use crate::config::extensions::{Authenticators, ClientAuth};
+use crate::config::signals::not_carried;
 use crate::config::tls::{self, ClientTls};
 use crate::hosting::labels::Label as _;
 use crate::interface::{Header, Level};
@@ -178,14 +180,6 @@ const fn key(signal: Signal) -> &'static str {
     }
 }
 
-/// Why a key for a signal has no effect that is not among those `carried`.
-pub(crate) const fn not_carried(carried: &[Signal]) -> &'static str {
-    match carried {
-        [Signal::Traces] => "podstamp carries traces only",
-        _ => "no pipeline sends it through podstamp",
-    }
-}
-
 /// The URL for a signal, and the path of the key that it comes from. `own`: the key for that signal.
 fn read_url(node: &Node<'_>, endpoint: &Node<'_>, own: &Node<'_>, signal: Signal) -> Option<(Url, String)> {
     if let Some(text) = own.filled_text() {
@@ -289,12 +283,6 @@ const OWN_HEADERS: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-
-/// The path of deepflow-agent's integration collector.
-pub const AGENT_PATH: &str = "/api/v1/otel/trace";
-
-/// The agent's default port on this host.
-pub const DEFAULT_URL: &str = "http://127.0.0.1:38086/api/v1/otel/trace";
 
 /// As in the Collector's exporter, milliseconds.
 pub const DEFAULT_TIMEOUT: u32 = 30_000;

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::document::Fault;
-use crate::config::environment::Environment;
+use crate::config::document::{Environment, Fault};
 
 /// Puts `filter.node` in place of `filter.node_from_env_var` and gives the variables that are not set.
 pub(crate) fn resolve(document: &mut Value, environment: Environment<'_>) -> Vec<Fault> {

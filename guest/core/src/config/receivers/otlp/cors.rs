@@ -1,7 +1,6 @@
 //! `cors`: from which pages browsers may send.
 
-use crate::config::collector::ENABLED;
-use crate::config::document::{Node, is_token};
+use crate::config::document::{ENABLED, Node, is_token};
 use crate::interface::Level;
 
 /// Which pages' scripts may send, and what they may send and see.

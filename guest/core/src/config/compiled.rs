@@ -1,0 +1,88 @@
+//! What a document comes to.
+
+use ipnet::IpNet;
+
+use crate::claims::Claims;
+use crate::config::carried::Carried;
+use crate::config::podstamp::limits::Limits;
+use crate::config::podstamp::proxy_wasm::ProxyWasm;
+use crate::config::podstamp::upstream::Upstream;
+use crate::config::podstamp::{Pods, ProxyProtocol};
+use crate::config::receivers::otlp::Receiver;
+use crate::directory::{Details, Fields};
+use crate::interface::Notice;
+use crate::pipeline::Pipeline;
+use crate::signal::Signal;
+
+/// A configuration, ready to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What becomes of traces.
+    pub traces: Carried,
+    /// The same of metrics; none: they are not carried.
+    pub metrics: Option<Carried>,
+    /// The same of logs.
+    pub logs: Option<Carried>,
+    /// Peers whose X-Forwarded-For, Forwarded and PROXY header are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Listeners whose connections from those peers begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
+    /// Whether each listener takes only the protocol that it is there for.
+    pub strict_ports: bool,
+    /// Whether actions may read the request's headers.
+    pub include_metadata: bool,
+    /// Lower-case names of the headers that they read.
+    pub request_headers: Vec<String>,
+    /// Where to receive.
+    pub receiver: Receiver,
+    /// How upstreams are met.
+    pub upstream: Upstream,
+    /// Limits that the host keeps.
+    pub limits: Limits,
+    /// How long to take requests after the order to stop, milliseconds.
+    pub drain_delay: u32,
+    /// `host:port` of the admin listener; none: there is none.
+    pub admin: Option<String>,
+    /// Where pods come from.
+    pub pods: Pods,
+    /// What only a proxy-wasm host does.
+    pub proxy_wasm: ProxyWasm,
+    /// What a person should know about this configuration.
+    pub notices: Vec<Notice>,
+}
+
+impl Config {
+    /// What becomes of a signal; none: it is not carried.
+    pub fn carried(&self, signal: Signal) -> Option<&Carried> {
+        match signal {
+            Signal::Traces => Some(&self.traces),
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Logs => self.logs.as_ref(),
+        }
+    }
+
+    /// The signals that are carried.
+    pub fn signals(&self) -> impl Iterator<Item = Signal> {
+        Signal::ALL.into_iter().filter(|signal| self.carried(*signal).is_some())
+    }
+
+    /// Which parts of pods the pipelines and the guard need. A directory with these alone answers as one that has them all.
+    pub fn fields(&self) -> Fields {
+        let rules = self.traces.rules;
+        let stamps = rules.require_host_ip || rules.repair_host_ip;
+        let of_guard = if stamps { Claims::FIELDS } else { Fields::NONE };
+        self.pipelines().map(Pipeline::fields).fold(of_guard, Fields::union)
+    }
+
+    /// Which costly parts of pods the pipelines use. A directory need not keep the others.
+    pub fn details(&self) -> Details {
+        self.pipelines().map(Pipeline::details).fold(Details::default(), |all, of| Details {
+            labels: all.labels || of.labels,
+            annotations: all.annotations || of.annotations,
+        })
+    }
+
+    fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
+        Signal::ALL.into_iter().filter_map(|signal| Some(&self.carried(signal)?.pipeline))
+    }
+}
