@@ -1,10 +1,10 @@
 //! Puts a host together: from a configuration document to a filter, and to a running server.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), podstamp::assembly::Error> {
-//! use podstamp::assembly::{self, Overrides};
+//! # async fn example() -> Result<(), podstamp::app::Error> {
+//! use podstamp::app::{self, Overrides};
 //!
-//! let server = assembly::start(assembly::default_document()?, &Overrides::default()).await?;
+//! let server = app::start(app::default_document()?, &Overrides::default()).await?;
 //! println!("taking traces at {:?}", server.listening());
 //! server.shutdown().await;
 //! # Ok(())
@@ -30,9 +30,11 @@ use crate::exporter::Exporter;
 use crate::files;
 use crate::pods::{self, Coverage, PodsFile, PodsFileError};
 use crate::receiver::Door;
-use crate::sandbox::{self, Guest, Processor};
+use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
-use crate::settings::{Copy, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers};
+use crate::settings::{
+    CopyTarget, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers,
+};
 
 pub use budget::Budget;
 
@@ -48,11 +50,11 @@ pub struct Overrides {
 }
 
 /// All that serving needs, put together.
-pub struct Assembly {
+pub struct App {
     config: Config,
     large_calls: usize,
     notices: Vec<Notice>,
-    processor: Arc<Processor>,
+    sandbox: Arc<Sandbox>,
     pods: Option<Arc<PodsFile>>,
 }
 
@@ -93,11 +95,11 @@ impl From<BindError> for Error {
 
 /// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
 /// read.
-pub fn review(config: &Config) -> Vec<Fault> {
+pub fn check_files(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
     faults.extend(Budget::new(config).fault());
-    faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::review(&listener)));
+    faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::check_files(&listener)));
     faults
 }
 
@@ -109,17 +111,17 @@ pub fn default_document() -> Result<Value, Error> {
 
 /// Puts a document together and serves it, with instruments of its own.
 pub async fn start(document: Value, overrides: &Overrides) -> Result<Server, Error> {
-    Assembly::new(document, overrides)?.serve(&Instruments::default()).await
+    App::new(document, overrides)?.serve(&Instruments::default()).await
 }
 
-impl Assembly {
+impl App {
     /// Compiles the document and the guest, and reads the pods file. Blocks meanwhile: compiling takes a second.
     pub fn new(mut document: Value, overrides: &Overrides) -> Result<Self, Error> {
         if overrides.check_full {
             check_full(&mut document);
         }
         let mut reading = config::read_all(&document, Unresolved::default(), Unset::Refused);
-        reading.add(review(&reading.config));
+        reading.add(check_files(&reading.config));
         let Reading { mut config, faults, .. } = reading;
         if !faults.is_empty() {
             return Err(Error::Faults(faults));
@@ -145,16 +147,16 @@ impl Assembly {
                 &read
             }
         };
-        let processor = Guest::compile(guest, processor_settings(&config))
-            .and_then(|guest| Processor::new(&guest, document.to_string(), directory));
-        let processor = processor.map_err(|error| match error {
+        let sandbox = Guest::compile(guest, sandbox_settings(&config))
+            .and_then(|guest| Sandbox::new(&guest, document.to_string(), directory));
+        let sandbox = sandbox.map_err(|error| match error {
             sandbox::Error::Config(faults) => Error::Faults(faults),
             error => Error::Guest(error),
         })?;
-        let mut notices = processor.notices().to_vec();
+        let mut notices = sandbox.notices().to_vec();
         notices.extend(budget.warning());
         let large_calls = budget.large_calls;
-        Ok(Self { config, large_calls, notices, processor: Arc::new(processor), pods })
+        Ok(Self { config, large_calls, notices, sandbox: Arc::new(sandbox), pods })
     }
 
     /// The compiled configuration.
@@ -168,16 +170,16 @@ impl Assembly {
     }
 
     /// The filter.
-    pub fn processor(&self) -> &Arc<Processor> {
-        &self.processor
+    pub fn sandbox(&self) -> &Arc<Sandbox> {
+        &self.sandbox
     }
 
     /// Serves, until the server is told to stop.
     pub async fn serve(&self, instruments: &Instruments) -> Result<Server, Error> {
-        let processor = Arc::<Processor>::clone(&self.processor);
+        let sandbox = Arc::<Sandbox>::clone(&self.sandbox);
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
-        let mut server = Server::bind(&settings, processor, instruments).await?;
+        let mut server = Server::bind(&settings, sandbox, instruments).await?;
         if let Some(pods) = &self.pods {
             watch(pods, instruments);
             server.accompany(tokio::spawn(Arc::clone(pods).watch()));
@@ -209,7 +211,7 @@ fn pods_settings(document: &Value, config: &Config) -> pods::Settings {
     }
 }
 
-fn processor_settings(config: &Config) -> sandbox::Settings {
+fn sandbox_settings(config: &Config) -> sandbox::Settings {
     let limits = &config.limits;
     sandbox::Settings {
         memory: limits.guest_memory as usize,
@@ -249,8 +251,8 @@ fn route(config: &Config, signal: Signal) -> Option<Route> {
     })
 }
 
-fn copies(config: &Config, carried: &Carried) -> Vec<Copy> {
-    let copy = |exporter: &config::Exporter| Copy {
+fn copies(config: &Config, carried: &Carried) -> Vec<CopyTarget> {
+    let copy = |exporter: &config::Exporter| CopyTarget {
         name: exporter.id.clone(),
         upstream: upstream(exporter, config, carried.rules),
     };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};
 use crate::lifecycle::Drain;
 use crate::observe::{Fate, Metrics, Notices, Reason};
-use crate::sandbox::{Calls, Failure, Filter, Incoming};
+use crate::sandbox::{Calls, Failure, FilterRunner, ReceivedRequest};
 use crate::settings::Settings;
 
 /// Takes requests to the filter and on to the upstream.
@@ -22,7 +22,7 @@ pub(crate) struct Relay {
     calls: Arc<Calls>,
     /// Where each signal goes; none: it is not carried.
     routes: [Option<Route>; 3],
-    filter: Arc<dyn Filter>,
+    filter: Arc<dyn FilterRunner>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
     /// How long a client waits.
@@ -49,7 +49,7 @@ enum Unusable {
 impl Relay {
     /// Relays what `filter` decides, and what stops its copies. The error says what is wrong with the files that the upstreams' settings name.
     pub(crate) fn new(
-        filter: Arc<dyn Filter>,
+        filter: Arc<dyn FilterRunner>,
         settings: &Settings,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
@@ -87,7 +87,7 @@ impl Relay {
     pub(crate) async fn handle(
         &self,
         peer: IpAddr,
-        incoming: Incoming,
+        incoming: ReceivedRequest,
         until: Option<Instant>,
     ) -> Result<Answer, Failure> {
         let patience = Instant::now() + self.patience;
@@ -129,7 +129,7 @@ impl Relay {
     async fn forward(
         &self,
         peer: IpAddr,
-        incoming: Incoming,
+        incoming: ReceivedRequest,
         outbound: Outbound,
         spans: u32,
         waiting: Waiting<'_>,
@@ -139,7 +139,7 @@ impl Relay {
             Sent::Mended(mended) => mended,
         };
         self.metrics.met(&Report { texts_mended: texts, ..Report::default() });
-        let mended = Incoming { body: body.into(), gzip: None, ..incoming };
+        let mended = ReceivedRequest { body: body.into(), gzip: None, ..incoming };
         let (mended, prepared) = self.calls.prepare(peer, mended).await?;
         let outbound = match prepared.verdict {
             Verdict::Answer(answer) => return Ok(self.own(answer)),
@@ -155,12 +155,12 @@ impl Relay {
     async fn send(
         &self,
         peer: IpAddr,
-        incoming: &Incoming,
+        incoming: &ReceivedRequest,
         outbound: Outbound,
         spans: u32,
         waiting: Waiting<'_>,
     ) -> Result<Sent, Failure> {
-        let Incoming { signal, body, gzip, .. } = incoming.clone();
+        let ReceivedRequest { signal, body, gzip, .. } = incoming.clone();
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
         let Some(route) = self.routes.get(signal as usize).and_then(Option::as_ref) else {
             return Err(self.calls.unusable(&Unusable::NotCarried(signal)));

@@ -25,7 +25,7 @@ use instance::{Instance, Plan};
 
 pub(crate) use calls::Calls;
 pub use guest::Guest;
-pub use runner::{BodyFault, Ended, Failure, Filter, Incoming};
+pub use runner::{BodyFault, Ended, Failure, FilterRunner, ReceivedRequest};
 
 /// What a guest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Settings {
 }
 
 /// A guest that is configured and ready to take requests.
-pub struct Processor {
+pub struct Sandbox {
     plan: Plan,
     pool: Mutex<Pool>,
     returned: Condvar,
@@ -57,7 +57,7 @@ struct Pool {
     alive: usize,
 }
 
-/// Why no processor could be made.
+/// Why a sandbox could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The WebAssembly runtime refused its settings.
@@ -74,7 +74,7 @@ pub enum Error {
     Config(Vec<podstamp_core::config::Fault>),
 }
 
-impl Processor {
+impl Sandbox {
     /// Configures a first instance of a guest. `document` is the configuration as JSON.
     pub fn new(
         guest: &Guest,
@@ -187,12 +187,12 @@ impl Processor {
     }
 }
 
-impl Filter for Processor {
+impl FilterRunner for Sandbox {
     fn request_headers(&self) -> &[String] {
         &self.request_headers
     }
 
-    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+    fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
         self.with_instance(request.body.len(), |instance| instance.prepare(request))
     }
 

@@ -15,7 +15,7 @@ use crate::observe::{Metrics, Notices};
 use crate::receiver::admission::Admission;
 use crate::receiver::{Door, Receiver, Shared};
 use crate::relay::Relay;
-use crate::sandbox::Filter;
+use crate::sandbox::FilterRunner;
 use crate::settings::Settings;
 
 pub use crate::admin::Listings;
@@ -79,7 +79,7 @@ impl Server {
     /// Binds the listeners and starts serving.
     pub async fn bind(
         settings: &Settings,
-        filter: Arc<dyn Filter>,
+        filter: Arc<dyn FilterRunner>,
         instruments: &Instruments,
     ) -> Result<Self, BindError> {
         let mut bound = Vec::new();

@@ -25,7 +25,7 @@ pub struct Settings {
     /// How to meet the upstream.
     pub upstream: Upstream,
     /// Who gets copies, in the order in which the filter names them.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopyTarget>,
     /// The same for metrics; none: they are not taken.
     pub metrics: Option<Route>,
     /// The same for logs.
@@ -44,12 +44,12 @@ pub struct Route {
     /// How to meet the upstream.
     pub upstream: Upstream,
     /// Who gets copies, in the order in which the filter names them.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopyTarget>,
 }
 
 /// Somebody who gets a copy of everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copy {
+pub struct CopyTarget {
     /// What it is called in metrics.
     pub name: String,
     /// How to meet it.
@@ -103,7 +103,7 @@ impl Settings {
     }
 
     /// The upstream of a signal, and who gets copies; none: it is not taken.
-    pub(crate) fn upstreams(&self, signal: Signal) -> Option<(&Upstream, &[Copy])> {
+    pub(crate) fn upstreams(&self, signal: Signal) -> Option<(&Upstream, &[CopyTarget])> {
         let route = match signal {
             Signal::Traces => return Some((&self.upstream, &self.copies)),
             Signal::Metrics => self.metrics.as_ref()?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp::pods::{self, Coverage, Keep, Table};
-use podstamp::sandbox::{Filter as _, Guest, Incoming, Processor, Settings};
+use podstamp::sandbox::{FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::guard::Rules;
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
 use podstamp_core::{Filter, diagnose, json, trace};
@@ -57,8 +57,8 @@ pub(crate) fn run(quick: bool) -> Value {
 
 struct Bench {
     table: Arc<Table>,
-    walk: (Filter, Processor),
-    stamp: (Filter, Processor),
+    walk: (Filter, Sandbox),
+    stamp: (Filter, Sandbox),
 }
 
 const COLUMNS: [&str; 8] =
@@ -79,7 +79,7 @@ impl Bench {
             };
             let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
             let guest = Guest::compile(Guest::embedded(), settings).unwrap();
-            let guest = Processor::new(&guest, document.to_owned(), table.clone()).unwrap();
+            let guest = Sandbox::new(&guest, document.to_owned(), table.clone()).unwrap();
             (native, guest)
         };
         let (walk, stamp) = (both(WALK), both(podstamp_core::config::DEFAULT_DOCUMENT));
@@ -139,12 +139,12 @@ impl Bench {
         let request = ExportTraceServiceRequest::decode(protobuf).unwrap();
         let text = Bytes::from(otlp_json::plain(&request));
         assert_eq!(ExportTraceServiceRequest::decode(&json::transcode(&text).unwrap()[..]).unwrap(), request);
-        let (filter, processor) = &self.stamp;
-        assert_eq!(guest_of(processor, JSON, &text), native_of(filter, &self.table, JSON, &text));
+        let (filter, sandbox) = &self.stamp;
+        assert_eq!(guest_of(sandbox, JSON, &text), native_of(filter, &self.table, JSON, &text));
         let mut tasks: Vec<Task<'_>> = vec![
             ("transcode", Box::new(|| drop(black_box(json::transcode(black_box(&text)).unwrap())))),
             ("prepare", Box::new(|| drop(black_box(native_of(filter, &self.table, JSON, &text))))),
-            ("prepare wasm", Box::new(|| drop(black_box(guest_of(processor, JSON, &text))))),
+            ("prepare wasm", Box::new(|| drop(black_box(guest_of(sandbox, JSON, &text))))),
             ("tree", Box::new(|| drop(black_box(serde_json::from_slice::<Value>(&text).unwrap())))),
         ];
         let seconds = medians(&mut tasks, quick);
@@ -187,12 +187,12 @@ fn native_of(filter: &Filter, table: &Table, content_type: &str, body: &[u8]) ->
     }
 }
 
-fn guest(processor: &Processor, body: &Bytes) -> Content {
-    guest_of(processor, PROTOBUF, body)
+fn guest(sandbox: &Sandbox, body: &Bytes) -> Content {
+    guest_of(sandbox, PROTOBUF, body)
 }
 
-fn guest_of(processor: &Processor, content_type: &str, body: &Bytes) -> Content {
-    let incoming = Incoming {
+fn guest_of(sandbox: &Sandbox, content_type: &str, body: &Bytes) -> Content {
+    let incoming = ReceivedRequest {
         signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some([10, 100, 0, 1].into()),
@@ -201,7 +201,7 @@ fn guest_of(processor: &Processor, content_type: &str, body: &Bytes) -> Content 
         now: None,
         gzip: None,
     };
-    match processor.prepare(&incoming).unwrap().verdict {
+    match sandbox.prepare(&incoming).unwrap().verdict {
         Verdict::Forward(outbound) => outbound.content,
         Verdict::Answer(answer) => panic!("answered {answer:?}"),
     }

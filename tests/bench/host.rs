@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp::pods::{self, Coverage, Keep};
-use podstamp::sandbox::{self, BodyFault, Ended, Failure, Filter, Guest, Incoming, Processor};
+use podstamp::sandbox::{self, BodyFault, Ended, Failure, FilterRunner, Guest, ReceivedRequest, Sandbox};
 use podstamp::server::{Instruments, Server};
 use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
@@ -211,7 +211,7 @@ pub(crate) fn child(arguments: &[String]) {
         return load::sink(listener);
     }
     let url = format!("http://{}/api/v1/otel/trace", arguments[2]);
-    let filter: Arc<dyn Filter> =
+    let filter: Arc<dyn FilterRunner> =
         if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -230,7 +230,7 @@ pub(crate) fn child(arguments: &[String]) {
     });
 }
 
-fn filter(url: &str) -> Processor {
+fn filter(url: &str) -> Sandbox {
     let mut document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
     document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
     let pods = bodies::pods(1_000).to_string();
@@ -242,7 +242,7 @@ fn filter(url: &str) -> Processor {
         body: 64 << 20,
     };
     let guest = Guest::compile(Guest::embedded(), settings).unwrap();
-    Processor::new(&guest, document.to_string(), Arc::new(table)).unwrap()
+    Sandbox::new(&guest, document.to_string(), Arc::new(table)).unwrap()
 }
 
 /// The filter switched off: everything goes on as it came.
@@ -262,12 +262,12 @@ impl Off {
     }
 }
 
-impl Filter for Off {
+impl FilterRunner for Off {
     fn request_headers(&self) -> &[String] {
         &self.request_headers
     }
 
-    fn prepare(&self, incoming: &Incoming) -> Result<Prepared, Failure> {
+    fn prepare(&self, incoming: &ReceivedRequest) -> Result<Prepared, Failure> {
         let parts = vec![Part { end: incoming.body.len() as u32, spans: 0, memory: 0 }];
         let verdict = Verdict::Forward(Outbound { parts, ..self.outbound.clone() });
         Ok(Prepared { verdict, report: Report::default(), notices: Vec::new() })

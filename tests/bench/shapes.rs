@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use podstamp::pods::{self, Coverage, Keep};
-use podstamp::sandbox::{self, Ended, Filter as _, Guest, Incoming, Processor};
+use podstamp::sandbox::{self, Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox};
 use podstamp_core::interface::{Attempt, Encoding, Header, Next, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
@@ -21,7 +21,7 @@ pub(crate) fn run(quick: bool) -> (Value, bool) {
          exponent of n is fitted to the last {FITTED}; over {STEEPEST} is a fault.\n"
     );
     let mut bench = Bench { guest: guest(), quick, rows: Vec::new(), sound: true };
-    let plain = bench.processor(0);
+    let plain = bench.sandbox(0);
     for shape in SHAPES {
         let requests = sizes(shape.most).map(shape.make);
         let bodies = requests.each_ref().map(|request| Bytes::from(request.encode_to_vec()));
@@ -64,15 +64,15 @@ pub(crate) fn run(quick: bool) -> (Value, bool) {
         incoming
     });
     bench.row("values of a header", most, requests.map(|incoming| call(&plain, incoming)));
-    let processors = sizes(most).map(|count| bench.processor(count));
+    let sandboxes = sizes(most).map(|count| bench.sandbox(count));
     let bodies = sizes(most).map(|count| Bytes::from((SHAPES[2].make)(8 * count).encode_to_vec()));
-    let mut both = processors.iter().zip(&bodies);
+    let mut both = sandboxes.iter().zip(&bodies);
     bench.row(
         "attributes and labels",
         most,
         sizes(most).map(|_| {
-            let (processor, body) = both.next().unwrap();
-            call(processor, prepare(PROTOBUF, body))
+            let (sandbox, body) = both.next().unwrap();
+            call(sandbox, prepare(PROTOBUF, body))
         }),
     );
     (json!(bench.rows), bench.sound)
@@ -86,10 +86,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn processor(&self, labels: usize) -> Processor {
+    fn sandbox(&self, labels: usize) -> Sandbox {
         let pods = pods(labels).to_string();
         let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
-        Processor::new(&self.guest, DOCUMENT.to_owned(), Arc::new(table)).unwrap()
+        Sandbox::new(&self.guest, DOCUMENT.to_owned(), Arc::new(table)).unwrap()
     }
 
     /// Times one call for each size.
@@ -148,8 +148,8 @@ fn guest() -> Guest {
     Guest::compile(Guest::embedded(), settings).unwrap()
 }
 
-fn prepare(content_type: &str, body: &Bytes) -> Incoming {
-    Incoming {
+fn prepare(content_type: &str, body: &Bytes) -> ReceivedRequest {
+    ReceivedRequest {
         signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some(PEER),
@@ -161,15 +161,15 @@ fn prepare(content_type: &str, body: &Bytes) -> Incoming {
 }
 
 /// Every body is one that goes on: what is refused early shows nothing.
-fn call(processor: &Processor, incoming: Incoming) -> impl FnMut() {
-    move || match black_box(processor.prepare(&incoming)).unwrap().verdict {
+fn call(sandbox: &Sandbox, incoming: ReceivedRequest) -> impl FnMut() {
+    move || match black_box(sandbox.prepare(&incoming)).unwrap().verdict {
         Verdict::Forward(_) => (),
         Verdict::Answer(answer) => panic!("answered {answer:?}"),
     }
 }
 
 /// The agent has closed the connection.
-fn conclude(processor: &Processor, body: &Bytes) -> impl FnMut() {
+fn conclude(sandbox: &Sandbox, body: &Bytes) -> impl FnMut() {
     let attempt = Attempt {
         patience: u32::MAX,
         delivered: 0,
@@ -181,7 +181,7 @@ fn conclude(processor: &Processor, body: &Bytes) -> impl FnMut() {
         random: 0,
     };
     let ended = Ended::Closed(body.clone());
-    move || match black_box(processor.conclude(attempt, &ended)).unwrap() {
+    move || match black_box(sandbox.conclude(attempt, &ended)).unwrap() {
         Next::Answer(answer) => assert_eq!(answer.status, 503),
         Next::Mend(mended) => assert_eq!(mended.texts, 1),
         Next::Retry(_) => panic!("tries again"),

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::sandbox::{BodyFault, Ended, Failure, Filter, Guest, Incoming, Processor, Settings};
+use podstamp::sandbox::{BodyFault, Ended, Failure, FilterRunner, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::Directory;
 use podstamp_core::interface::{Attempt, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;
@@ -13,27 +13,27 @@ use serde_json::Value as Json;
 pub(crate) type Pods = Arc<dyn Directory + Send + Sync>;
 
 /// Makes a filter from a configuration document and pods.
-pub(crate) type Flavour = fn(&Json, Pods) -> Box<dyn Filter>;
+pub(crate) type Flavour = fn(&Json, Pods) -> Box<dyn FilterRunner>;
 
 /// Each way to run the filter, by name. The first is what the others are compared with.
 pub(crate) fn flavours() -> Vec<(&'static str, Flavour)> {
     vec![("native", native), ("component", component)]
 }
 
-fn native(document: &Json, pods: Pods) -> Box<dyn Filter> {
+fn native(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
     let filter = podstamp_core::Filter::configure(document).unwrap_or_else(|faults| panic!("{faults:#?}"));
     Box::new(Native { filter, pods })
 }
 
 /// The component that the binary carries inside.
-fn component(document: &Json, pods: Pods) -> Box<dyn Filter> {
+fn component(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
     static GUEST: OnceLock<Guest> = OnceLock::new();
     let guest = GUEST.get_or_init(|| {
         let settings =
             Settings { memory: 64 << 20, timeout: Duration::from_secs(10), instances: 64, body: 16 << 20 };
         Guest::compile(Guest::embedded(), settings).unwrap()
     });
-    Box::new(Processor::new(guest, document.to_string(), pods).unwrap())
+    Box::new(Sandbox::new(guest, document.to_string(), pods).unwrap())
 }
 
 /// The core, without wasm around it.
@@ -42,13 +42,13 @@ struct Native {
     pods: Pods,
 }
 
-impl Filter for Native {
+impl FilterRunner for Native {
     fn request_headers(&self) -> &[String] {
         self.filter.request_headers()
     }
 
-    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
-        let Incoming { signal, path, peer, headers, body, now, .. } = request;
+    fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
+        let ReceivedRequest { signal, path, peer, headers, body, now, .. } = request;
         let request = Request { signal: *signal, path, peer: *peer, headers, body, now: *now };
         Ok(self.filter.prepare(&request, self.pods.as_ref()))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp::pods::{self, Coverage, Keep};
-use podstamp::sandbox::{Ended, Filter as _, Guest, Incoming, Processor, Settings};
+use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
 use podstamp_tests::otlp_json;
 use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
@@ -37,11 +37,10 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
     let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
     let with = |labels: usize| {
         let table = pods::read(pods(labels).to_string().as_bytes(), Keep::default(), Coverage::Cluster);
-        Processor::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
+        Sandbox::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
     };
     let plain = with(0);
-    let protobuf =
-        |processor: &Processor, body: Vec<u8>| prepare(processor, "application/x-protobuf", 0, body);
+    let protobuf = |sandbox: &Sandbox, body: Vec<u8>| prepare(sandbox, "application/x-protobuf", 0, body);
     for shape in SHAPES {
         let (few, many) = (shape.most >> 4, shape.most >> 2);
         let of = |count| (shape.make)(count).encode_to_vec();
@@ -68,10 +67,10 @@ fn in_proportion(what: &str, [few, many]: [u64; 2]) {
 }
 
 /// What it takes to prepare a body that goes on.
-fn prepare(processor: &Processor, content_type: &str, values: usize, body: Vec<u8>) -> u64 {
+fn prepare(sandbox: &Sandbox, content_type: &str, values: usize, body: Vec<u8>) -> u64 {
     let mut headers = vec![Header::new("content-type", content_type)];
     headers.extend((0..values).map(|_| Header::new("x-tenant", "blue")));
-    let incoming = Incoming {
+    let incoming = ReceivedRequest {
         signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some(PEER),
@@ -80,13 +79,13 @@ fn prepare(processor: &Processor, content_type: &str, values: usize, body: Vec<u
         now: Some(NOW),
         gzip: None,
     };
-    let prepared = processor.prepare(&incoming).unwrap();
+    let prepared = sandbox.prepare(&incoming).unwrap();
     assert!(matches!(prepared.verdict, Verdict::Forward(_)), "{:?}", prepared.verdict);
-    processor.fuel()
+    sandbox.fuel()
 }
 
 /// What it takes to find that nothing is wrong with it.
-fn conclude(processor: &Processor, body: Vec<u8>) -> u64 {
+fn conclude(sandbox: &Sandbox, body: Vec<u8>) -> u64 {
     let attempt = Attempt {
         patience: u32::MAX,
         delivered: 0,
@@ -97,6 +96,6 @@ fn conclude(processor: &Processor, body: Vec<u8>) -> u64 {
         elapsed: 0,
         random: 0,
     };
-    processor.conclude(attempt, &Ended::Closed(Bytes::from(body))).unwrap();
-    processor.fuel()
+    sandbox.conclude(attempt, &Ended::Closed(Bytes::from(body))).unwrap();
+    sandbox.fuel()
 }

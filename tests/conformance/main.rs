@@ -28,7 +28,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp::pods::{self, Coverage, Keep, Keys};
-use podstamp::sandbox::{BodyFault, Ended, Filter, Incoming};
+use podstamp::sandbox::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 use podstamp_core::interface::{
     self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
 };
@@ -67,7 +67,7 @@ struct Decisions {
     diagnosed: Result<(), BodyFault>,
 }
 
-fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
+fn set_up(case: &Case, make: Flavour) -> (Box<dyn FilterRunner>, ReceivedRequest) {
     let filter = make(&case::document(&case.config), pods(case));
     let request = &case.request;
     let named = request.headers.iter().map(|(name, value)| Header::new(name, value));
@@ -76,7 +76,7 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn Filter>, Incoming) {
     let mut headers: Vec<_> = named.chain(content_type).chain(forwarded).collect();
     headers.retain(|header| filter.request_headers().contains(&header.name));
     let signal = Signal::from(request.signal);
-    let incoming = Incoming {
+    let incoming = ReceivedRequest {
         signal,
         path: request.path.clone().unwrap_or_else(|| signal.path().to_owned()),
         peer: request.peer.as_ref().map(|peer| peer.parse().unwrap()),
@@ -132,7 +132,7 @@ fn run(case: &Case, make: Flavour) -> Decisions {
     }
 }
 
-fn check_forward(outbound: &interface::Outbound, expected: &Forward, incoming: &Incoming) {
+fn check_forward(outbound: &interface::Outbound, expected: &Forward, incoming: &ReceivedRequest) {
     let body = &incoming.body;
     if let Some(url) = &expected.url {
         assert_eq!(outbound.url, *url);
@@ -208,7 +208,12 @@ fn warning(answer: &interface::Answer) -> String {
     response.partial_success.map(|partial| partial.error_message).unwrap_or_default()
 }
 
-fn conclude(filter: &dyn Filter, incoming: &Incoming, verdict: &Verdict, conclusion: &Conclusion) -> Next {
+fn conclude(
+    filter: &dyn FilterRunner,
+    incoming: &ReceivedRequest,
+    verdict: &Verdict,
+    conclusion: &Conclusion,
+) -> Next {
     let encoding = match verdict {
         Verdict::Forward(outbound) => outbound.encoding,
         Verdict::Answer(_) => Encoding::Protobuf,

@@ -63,7 +63,7 @@ impl Check {
         // Whoever is to be asked has to be known.
         let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
         let mut reading = core_config::read_all(&loaded.document, loaded.unresolved, unset);
-        reading.add(app::review(&reading.config));
+        reading.add(app::check_files(&reading.config));
         loaded.notices.iter().chain(&reading.config.notices).for_each(tell);
         Ok(Ok(reading))
     }

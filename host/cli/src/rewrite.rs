@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 use flate2::read::MultiGzDecoder;
-use podstamp::app::{Assembly, Overrides};
-use podstamp::sandbox::{Filter, Incoming, clock};
+use podstamp::app::{App, Overrides};
+use podstamp::sandbox::{FilterRunner, ReceivedRequest, clock};
 use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Answer, Content, Header, Outbound, Signal, Verdict};
 
@@ -50,23 +50,21 @@ impl Rewrite {
         }
         let loaded = document::load(self.config.as_deref())?;
         let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
-        let assembly = Assembly::new(loaded.document, &overrides)?;
-        for notice in loaded.notices.iter().chain(assembly.notices()) {
+        let app = App::new(loaded.document, &overrides)?;
+        for notice in loaded.notices.iter().chain(app.notices()) {
             report::notice(notice);
         }
-        let body = read(assembly.config().limits.body as usize)?;
+        let body = read(app.config().limits.body as usize)?;
         let json = body.starts_with(JSON);
         let content_type = if json { "application/json" } else { "application/x-protobuf" };
         let mut headers = vec![Header::new("content-type", content_type)];
         headers.extend(self.forwarded_for.map(|list| Header::new("x-forwarded-for", &list)));
         let signal = self.signal;
-        let path = assembly.config().receiver.path(signal).to_owned();
+        let path = app.config().receiver.path(signal).to_owned();
         let incoming =
-            Incoming { signal, path, peer: self.peer, headers, body, now: clock::now(), gzip: None };
-        let prepared = assembly
-            .processor()
-            .prepare(&incoming)
-            .map_err(|failure| Failed::new(Exit::Internal, failure))?;
+            ReceivedRequest { signal, path, peer: self.peer, headers, body, now: clock::now(), gzip: None };
+        let prepared =
+            app.sandbox().prepare(&incoming).map_err(|failure| Failed::new(Exit::Internal, failure))?;
         prepared.notices.iter().for_each(report::notice);
         let body = match prepared.verdict {
             Verdict::Forward(outbound) => rewritten(&incoming.body, outbound)?,
@@ -75,7 +73,7 @@ impl Rewrite {
             Verdict::Answer(Answer { status: 200..=299, .. }) => incoming.body,
             Verdict::Answer(answer) if json => return Err(told(&answer)),
             Verdict::Answer(answer) => {
-                return Err(refused(assembly.processor().as_ref(), &incoming, &answer));
+                return Err(refused(app.sandbox().as_ref(), &incoming, &answer));
             }
         };
         let mut out = output::stdout();
@@ -128,7 +126,7 @@ fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
     }
 }
 
-fn refused(filter: &dyn Filter, incoming: &Incoming, answer: &Answer) -> Failed {
+fn refused(filter: &dyn FilterRunner, incoming: &ReceivedRequest, answer: &Answer) -> Failed {
     match filter.diagnose(incoming.signal, &incoming.body) {
         Ok(Err(fault)) => Failed::new(Exit::Data, fault),
         Ok(Ok(())) => told(answer),

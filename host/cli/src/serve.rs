@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::app::{Assembly, Overrides};
+use podstamp::app::{App, Overrides};
 use podstamp::lifecycle::{Signal, Signals};
 use podstamp::observe::Notices;
 use podstamp::server::{Instruments, Listening};
@@ -44,30 +44,30 @@ impl Serve {
         let (send, assembled) = oneshot::channel();
         // On a thread that ends with it, and gives back what it took for it.
         std::thread::spawn(move || send.send(self.assemble()).is_ok());
-        let assembly = tokio::select! {
+        let app = tokio::select! {
             biased;
             signal = signals.received() => {
                 tracing::info!("{signal}: ending before anything was taken");
                 return Ok(Exit::Success);
             }
-            assembly = assembled => assembly.map_err(|error| Failed::new(Exit::Internal, error))??,
+            app = assembled => app.map_err(|error| Failed::new(Exit::Internal, error))??,
         };
         crate::memory::give_back();
-        assembly.notices().iter().for_each(Notices::tell);
-        serve(&assembly, signals).await
+        app.notices().iter().for_each(Notices::tell);
+        serve(&app, signals).await
     }
 
-    fn assemble(self) -> Result<Assembly, Failed> {
+    fn assemble(self) -> Result<App, Failed> {
         let loaded = document::load(self.config.as_deref())?;
         loaded.notices.iter().for_each(Notices::tell);
         let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
-        Ok(Assembly::new(loaded.document, &overrides)?)
+        Ok(App::new(loaded.document, &overrides)?)
     }
 }
 
-async fn serve(assembly: &Assembly, mut signals: Signals) -> Result<Exit, Failed> {
-    let server = assembly.serve(&Instruments::default()).await?;
-    let config = assembly.config();
+async fn serve(app: &App, mut signals: Signals) -> Result<Exit, Failed> {
+    let server = app.serve(&Instruments::default()).await?;
+    let config = app.config();
     for listening in server.listening() {
         let Listening { address, http, grpc } = listening;
         let Receiver { http: over_http, grpc: over_grpc } = &config.receiver;

@@ -13,8 +13,8 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use super::{Batch, Exporter, ExporterContext, Sent, Waiting};
 use crate::lifecycle::Draining;
 use crate::observe::{Copied, CopyCounters};
-use crate::sandbox::{Failure, Incoming};
-use crate::settings::Copy;
+use crate::sandbox::{Failure, ReceivedRequest};
+use crate::settings::CopyTarget;
 
 /// The queues of all further exporters.
 pub(crate) struct Copies {
@@ -31,7 +31,7 @@ struct Queue {
 struct Job {
     batch: Batch,
     /// What it was made of.
-    incoming: Incoming,
+    incoming: ReceivedRequest,
     to: interface::Upstream,
     counters: CopyCounters,
     /// Of its spans that were not delivered.
@@ -51,7 +51,7 @@ impl Copies {
     /// error says what of the files that a copy names is of no use.
     pub(crate) fn new(
         signal: Signal,
-        copies: &[Copy],
+        copies: &[CopyTarget],
         context: &ExporterContext,
         draining: &Draining,
     ) -> Result<Self, Fault> {
@@ -60,9 +60,14 @@ impl Copies {
     }
 
     /// Queues `batch`, made of `incoming`, for each of `upstreams`, in the order of the exporters. Never waits.
-    pub(crate) fn offer(&self, batch: &Batch, incoming: &Incoming, upstreams: Vec<interface::Upstream>) {
+    pub(crate) fn offer(
+        &self,
+        batch: &Batch,
+        incoming: &ReceivedRequest,
+        upstreams: Vec<interface::Upstream>,
+    ) {
         for (queue, to) in self.queues.iter().zip(upstreams) {
-            let incoming = Incoming { gzip: None, ..incoming.clone() };
+            let incoming = ReceivedRequest { gzip: None, ..incoming.clone() };
             queue.offer(batch.clone(), incoming, to);
         }
     }
@@ -72,7 +77,7 @@ impl Queue {
     fn new(
         signal: Signal,
         number: u32,
-        copy: &Copy,
+        copy: &CopyTarget,
         context: &ExporterContext,
         draining: &Draining,
     ) -> Result<Self, Fault> {
@@ -86,7 +91,7 @@ impl Queue {
         Ok(Self { jobs, room: Arc::new(Semaphore::new(ROOM)), counters })
     }
 
-    fn offer(&self, batch: Batch, incoming: Incoming, to: interface::Upstream) {
+    fn offer(&self, batch: Batch, incoming: ReceivedRequest, to: interface::Upstream) {
         let bytes = batch.original.len() as u64 + batch.pieces.len();
         let blocks = u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let spans = batch.spans;
@@ -152,7 +157,7 @@ async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), 
     let ExporterContext { calls, metrics, .. } = &exporter.context;
     let Mended { body, texts } = mended;
     metrics.met(&Report { texts_mended: texts, ..Report::default() });
-    let incoming = Incoming { body: body.into(), gzip: None, ..job.incoming.clone() };
+    let incoming = ReceivedRequest { body: body.into(), gzip: None, ..job.incoming.clone() };
     let (incoming, prepared) = calls.prepare(job.batch.peer, incoming).await?;
     if let Verdict::Forward(Outbound { content, parts, encoding, .. }) = prepared.verdict {
         let spans = prepared.report.spans;

@@ -33,7 +33,7 @@ impl Door {
     }
 
     /// What is wrong with the files that the settings name.
-    pub(crate) fn review(listener: &Listener) -> Option<Fault> {
+    pub(crate) fn check_files(listener: &Listener) -> Option<Fault> {
         Self::new(listener, Duration::MAX).err()
     }
 

@@ -22,7 +22,7 @@ use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
 use super::{Receiver, Shared, grpc, health};
 use crate::observe::{Fate, Metrics};
-use crate::sandbox::{Incoming, clock};
+use crate::sandbox::{ReceivedRequest, clock};
 
 /// Answers one request.
 pub(super) async fn handle(
@@ -131,7 +131,7 @@ async fn take(
     let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
     shared.metrics.received(received, body.len());
     let (path, now) = (head.uri.path().to_owned(), clock::now());
-    let incoming = Incoming { signal, path, peer: client.address(), headers, body, now, gzip };
+    let incoming = ReceivedRequest { signal, path, peer: client.address(), headers, body, now, gzip };
     shared.relay.handle(peer.address(), incoming, until).await.map_err(Refusal::Filter)
 }
 

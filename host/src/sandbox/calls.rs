@@ -16,14 +16,14 @@ use podstamp_core::interface::{Attempt, Next, Prepared};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::limits::processor_time;
-use super::{Ended, Failure, Filter, Incoming};
+use super::limits::cpu_time;
+use super::{Ended, Failure, FilterRunner, ReceivedRequest};
 use crate::observe::{GuestFailure, Metrics, Notices};
 use peers::Peers;
 
 /// The filter as requests use it.
 pub(crate) struct Calls {
-    filter: Arc<dyn Filter>,
+    filter: Arc<dyn FilterRunner>,
     costly: Arc<Semaphore>,
     peers: Arc<Peers>,
     metrics: Arc<Metrics>,
@@ -33,7 +33,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// `costly` is how many costly calls may run at a time, half of them of one peer.
     pub(crate) fn new(
-        filter: Arc<dyn Filter>,
+        filter: Arc<dyn FilterRunner>,
         costly: usize,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
@@ -47,8 +47,8 @@ impl Calls {
     pub(crate) async fn prepare(
         &self,
         peer: IpAddr,
-        incoming: Incoming,
-    ) -> Result<(Incoming, Prepared), Failure> {
+        incoming: ReceivedRequest,
+    ) -> Result<(ReceivedRequest, Prepared), Failure> {
         let size = incoming.body.len();
         self.run(peer, size, move |filter| {
             let prepared = filter.prepare(&incoming)?;
@@ -89,7 +89,7 @@ impl Calls {
     async fn run<T, F>(&self, peer: IpAddr, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
+        F: FnOnce(&dyn FilterRunner) -> Result<T, Failure> + Send + 'static,
     {
         let result = if self.is_cheap(peer, size) {
             timed(&self.metrics, &self.peers, peer, size, || call(&*self.filter))
@@ -112,7 +112,7 @@ impl Calls {
     async fn offload<T, F>(&self, peer: IpAddr, size: usize, call: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&dyn Filter) -> Result<T, Failure> + Send + 'static,
+        F: FnOnce(&dyn FilterRunner) -> Result<T, Failure> + Send + 'static,
     {
         let turn = self.peers.turns(peer).acquire_owned().await.map_err(|_| Failure::Busy)?;
         let permit = Arc::clone(&self.costly).acquire_owned().await.map_err(|_| Failure::Busy)?;
@@ -130,12 +130,12 @@ impl Calls {
 /// Makes a call, and takes note of how long it took. What a peer's bytes cost is the processor's time, and not what others on
 /// it took meanwhile; for small bodies nobody asks.
 fn timed<T>(metrics: &Metrics, peers: &Peers, peer: IpAddr, size: usize, call: impl FnOnce() -> T) -> T {
-    let learning = (size > SMALL).then(processor_time);
+    let learning = (size > SMALL).then(cpu_time);
     let begun = Instant::now();
     let result = call();
     metrics.called(begun.elapsed());
     if let Some(begun) = learning {
-        peers.learn(peer, size, processor_time().saturating_sub(begun));
+        peers.learn(peer, size, cpu_time().saturating_sub(begun));
     }
     result
 }

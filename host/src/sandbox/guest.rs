@@ -27,7 +27,7 @@ impl Guest {
         Self::compile_with(component, settings, false)
     }
 
-    /// The same with an account of what calls take: [`Processor::fuel`](super::Processor::fuel). Calls are slower for it.
+    /// The same with an account of what calls take: [`Sandbox::fuel`](super::Sandbox::fuel). Calls are slower for it.
     pub fn compile_metered(component: &[u8], settings: Settings) -> Result<Self, Error> {
         Self::compile_with(component, settings, true)
     }

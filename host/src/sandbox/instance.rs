@@ -12,7 +12,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::Podstamp;
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::limits::{Memory, Time};
-use super::{BodyFault, Ended, Error, Failure, Guest, Incoming, Settings, convert};
+use super::{BodyFault, Ended, Error, Failure, Guest, ReceivedRequest, Settings, convert};
 
 /// Everything that instances are made from.
 pub(super) struct Plan {
@@ -111,7 +111,7 @@ impl Instance {
         self.memory() <= HIGH_WATER || self.small_calls < PATIENCE
     }
 
-    pub(super) fn prepare(&mut self, request: &Incoming) -> Result<Prepared, Failure> {
+    pub(super) fn prepare(&mut self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
         self.takes(request.body.len());
         self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
         let headers = convert::headers(&request.headers);

@@ -71,7 +71,7 @@ impl Time {
 
     /// Ends the call, or says when to look again.
     pub(super) fn look(&mut self) -> UpdateDeadline {
-        let now = processor_time();
+        let now = cpu_time();
         let used = now.saturating_sub(*self.begun.get_or_insert(now));
         let left = self.limit.saturating_sub(used);
         if left.is_zero() {
@@ -87,14 +87,14 @@ const FIRST_LOOK: u64 = 2;
 
 /// What this thread has used of a processor.
 #[cfg(unix)]
-pub(super) fn processor_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// As near to it as there is.
 #[cfg(not(unix))]
-pub(super) fn processor_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGUN.elapsed()
 }

@@ -7,12 +7,12 @@ use podstamp_core::interface::{Attempt, Header, Next, Prepared, Signal};
 
 /// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
 /// the async workers.
-pub trait Filter: Send + Sync {
+pub trait FilterRunner: Send + Sync {
     /// Names of the request headers that `prepare` reads, in lower case.
     fn request_headers(&self) -> &[String];
 
     /// Checks a request and runs the pipeline over it.
-    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure>;
+    fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure>;
 
     /// Reads how an attempt to send ended.
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
@@ -23,7 +23,7 @@ pub trait Filter: Send + Sync {
 
 /// An export request as it came in, its content coding undone.
 #[derive(Clone, Debug)]
-pub struct Incoming {
+pub struct ReceivedRequest {
     /// What it carries.
     pub signal: Signal,
     /// Path of the URL, without the query.

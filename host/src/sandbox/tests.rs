@@ -22,14 +22,14 @@ impl Directory for Slow {
 }
 
 /// With the default document the pod is looked up by the connection.
-fn processor(directory: Slow) -> Processor {
+fn sandbox(directory: Slow) -> Sandbox {
     let guest = Guest::compile(Guest::embedded(), LIMITS).unwrap();
     let document = podstamp_core::config::DEFAULT_DOCUMENT.to_owned();
-    Processor::new(&guest, document, Arc::new(directory)).unwrap()
+    Sandbox::new(&guest, document, Arc::new(directory)).unwrap()
 }
 
-fn incoming(body: impl Into<Bytes>) -> Incoming {
-    Incoming {
+fn incoming(body: impl Into<Bytes>) -> ReceivedRequest {
+    ReceivedRequest {
         signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some([10, 1, 2, 3].into()),
@@ -42,11 +42,11 @@ fn incoming(body: impl Into<Bytes>) -> Incoming {
 
 #[test]
 fn a_call_that_waits_for_a_processor_is_not_ended() {
-    let processor = processor(Slow(6 * LIMITS.timeout));
+    let sandbox = sandbox(Slow(6 * LIMITS.timeout));
     // ResourceSpans { ScopeSpans { Span {} } }
     let request = incoming(&b"\x0a\x04\x12\x02\x12\x00"[..]);
     let begun = Instant::now();
-    let verdict = processor.prepare(&request).unwrap().verdict;
+    let verdict = sandbox.prepare(&request).unwrap().verdict;
     assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
     assert!(begun.elapsed() > LIMITS.timeout, "it did not wait");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use podstamp::sandbox::Ended;
-use podstamp::settings::Copy;
+use podstamp::settings::CopyTarget;
 use podstamp_core::interface::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
 use tokio::time::timeout;
@@ -26,7 +26,8 @@ async fn with_copies(fake: Fake, names: &[&str]) -> Setup {
 }
 
 async fn draining_within(drain_timeout: Duration, fake: Fake, names: &[&str]) -> Setup {
-    let copies = names.iter().map(|name| Copy { name: (*name).to_owned(), ..Copy::default() }).collect();
+    let copies =
+        names.iter().map(|name| CopyTarget { name: (*name).to_owned(), ..CopyTarget::default() }).collect();
     Setup::with(fake, |settings| {
         settings.copies = copies;
         settings.drain_timeout = drain_timeout;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use podstamp::sandbox::Ended;
-use podstamp::settings::Copy;
+use podstamp::settings::CopyTarget;
 use podstamp_core::config::Compression;
 use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
@@ -204,7 +204,7 @@ async fn copies_to_the_same_agent_share_its_connection() {
         other => panic!("{other:?}"),
     });
     let setup = Setup::with(fake, |settings| {
-        settings.copies = vec![Copy { name: "same".to_owned(), ..Copy::default() }];
+        settings.copies = vec![CopyTarget { name: "same".to_owned(), ..CopyTarget::default() }];
     })
     .await;
     let mut client = setup.client().await;

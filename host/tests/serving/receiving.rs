@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use podstamp::sandbox::{Failure, Incoming};
+use podstamp::sandbox::{Failure, ReceivedRequest};
 use podstamp_core::interface::{Header, Verdict};
 
 use crate::support::{Fake, Setup, answer, gzip, post, raw_deflate, snappy_frames, zlib};
 
 /// A server whose filter keeps what it sees and answers 200.
-async fn watching() -> (Setup, Arc<Mutex<Vec<Incoming>>>) {
-    let seen = Arc::<Mutex<Vec<Incoming>>>::default();
+async fn watching() -> (Setup, Arc<Mutex<Vec<ReceivedRequest>>>) {
+    let seen = Arc::<Mutex<Vec<ReceivedRequest>>>::default();
     let keep = Arc::clone(&seen);
     let setup = Setup::new(Fake::answering(move |incoming| {
         keep.lock().unwrap().push(incoming.clone());

@@ -1,6 +1,6 @@
 //! Metrics and logs: where they are taken, where they go, and what is said where they are not carried.
 
-use podstamp::settings::{Copy, Route, Upstream as Meeting};
+use podstamp::settings::{CopyTarget, Route, Upstream as Meeting};
 use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Content, Next, Outbound, Signal, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
@@ -120,7 +120,7 @@ async fn requests_of_two_signals_never_go_together() {
 async fn copies_of_a_signal_are_counted_by_it() {
     let (first, canary) = (Upstream::accepting().await, Upstream::accepting().await);
     let setup = Setup::with(by_signal(&first, Some(&canary)), |settings| {
-        let copies = vec![Copy { name: "canary".to_owned(), ..Copy::default() }];
+        let copies = vec![CopyTarget { name: "canary".to_owned(), ..CopyTarget::default() }];
         settings.logs = Some(Route { path: "/v1/logs".to_owned(), copies, ..Route::default() });
     })
     .await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::sandbox::{Ended, Filter as _, Guest, Incoming, Processor, Settings};
+use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::Filter;
 use podstamp_core::interface::{Attempt, Encoding, Header, Outcome, Request, Signal};
 
@@ -29,7 +29,7 @@ pub(crate) fn guest(data: &[u8]) {
 /// The core, and the guest with the same configuration and one instance.
 struct Pair {
     native: Filter,
-    guest: Processor,
+    guest: Sandbox,
 }
 
 thread_local! {
@@ -49,7 +49,7 @@ impl Pair {
     fn new(guest: &Guest, document: &str) -> Self {
         let json = serde_json::from_str(document).expect("a document is JSON");
         let native = Filter::configure(&json).expect("a document without faults");
-        let guest = Processor::new(guest, document.to_owned(), Arc::new(Cluster));
+        let guest = Sandbox::new(guest, document.to_owned(), Arc::new(Cluster));
         Self { native, guest: guest.expect("it can be configured") }
     }
 
@@ -63,7 +63,7 @@ impl Pair {
             *content_type = Header::new("content-type", "application/json");
         }
         let given = body.len() + headers.iter().map(|header| header.value.len() + 64).sum::<usize>();
-        let incoming = Incoming {
+        let incoming = ReceivedRequest {
             signal: Signal::Traces,
             path: "/v1/traces".to_owned(),
             peer,
@@ -72,7 +72,7 @@ impl Pair {
             now: Some(1 << 62),
             gzip: None,
         };
-        let Incoming { signal, path, headers, body, now, .. } = &incoming;
+        let ReceivedRequest { signal, path, headers, body, now, .. } = &incoming;
         let request = Request { signal: *signal, path, peer, headers, body, now: *now };
         let expected = self.native.prepare(&request, &Cluster);
         let prepared = self.guest.prepare(&incoming).expect("the guest answers");

@@ -25,12 +25,12 @@ fn answer() -> Answer {
     Answer { status: 200, headers: Vec::new(), body: Vec::new(), notice: None }
 }
 
-impl Filter for Held {
+impl FilterRunner for Held {
     fn request_headers(&self) -> &[String] {
         &[]
     }
 
-    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+    fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
         self.hold(&request.body);
         Ok(Prepared { verdict: Verdict::Answer(answer()), report: Report::default(), notices: Vec::new() })
     }
@@ -51,7 +51,7 @@ fn large(first: u8) -> Bytes {
 }
 
 async fn prepare(calls: &Calls, peer: IpAddr, first: u8) {
-    let incoming = Incoming {
+    let incoming = ReceivedRequest {
         signal: Signal::Traces,
         path: String::new(),
         // The same balancer's for all.

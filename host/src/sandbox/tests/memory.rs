@@ -109,13 +109,13 @@ fn memory_stays_flat_over_a_thousand_large_calls_with_each_kind_of_rule() {
     }
 }
 
-fn keeping(memory: usize, body: usize) -> Processor {
+fn keeping(memory: usize, body: usize) -> Sandbox {
     let component = std::fs::read(podstamp_test_guests::FAULTY).unwrap();
     let guest = Guest::compile(&component, Settings { memory, body, ..LIMITS }).unwrap();
-    Processor::new(&guest, String::new(), Arc::new(OnePod)).unwrap()
+    Sandbox::new(&guest, String::new(), Arc::new(OnePod)).unwrap()
 }
 
-fn kept(size: usize) -> Incoming {
+fn kept(size: usize) -> ReceivedRequest {
     let mut body = b"keep".to_vec();
     body.resize(size, 0);
     incoming(body)
@@ -123,21 +123,21 @@ fn kept(size: usize) -> Incoming {
 
 #[test]
 fn an_instance_that_keeps_more_than_its_calls_explain_is_replaced_before_it_runs_out() {
-    let processor = keeping(64 << 20, 4 << 20);
+    let sandbox = keeping(64 << 20, 4 << 20);
     for _ in 0..200 {
-        processor.prepare(&kept(1 << 20)).unwrap();
-        let memory = processor.lock().idle.first().unwrap().memory();
+        sandbox.prepare(&kept(1 << 20)).unwrap();
+        let memory = sandbox.lock().idle.first().unwrap().memory();
         assert!(memory < 32 << 20, "{memory}");
     }
 }
 
 #[test]
 fn a_call_that_ran_out_of_memory_that_others_left_is_made_again_in_another_instance() {
-    let processor = keeping(24 << 20, 16 << 20);
+    let sandbox = keeping(24 << 20, 16 << 20);
     for _ in 0..5 {
-        processor.prepare(&kept(10 << 20)).unwrap();
+        sandbox.prepare(&kept(10 << 20)).unwrap();
     }
     // What no instance has room for fails, and once.
-    assert_eq!(processor.prepare(&kept(40 << 20)).unwrap_err(), Failure::MemoryLimit(24 << 20));
-    processor.prepare(&kept(10 << 20)).unwrap();
+    assert_eq!(sandbox.prepare(&kept(40 << 20)).unwrap_err(), Failure::MemoryLimit(24 << 20));
+    sandbox.prepare(&kept(10 << 20)).unwrap();
 }

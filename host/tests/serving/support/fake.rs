@@ -1,12 +1,12 @@
 //! A filter made of closures.
 
 use bytes::Bytes;
-use podstamp::sandbox::{BodyFault, Ended, Failure, Filter, Incoming};
+use podstamp::sandbox::{BodyFault, Ended, Failure, FilterRunner, ReceivedRequest};
 use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
 
-type Prepare = dyn Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync;
+type Prepare = dyn Fn(&ReceivedRequest) -> Result<Verdict, Failure> + Send + Sync;
 type Conclude = dyn Fn(Attempt, &Ended) -> Result<Next, Failure> + Send + Sync;
 
 pub(crate) struct Fake {
@@ -18,7 +18,7 @@ pub(crate) struct Fake {
 impl Fake {
     /// Answers by itself.
     pub(crate) fn answering(
-        prepare: impl Fn(&Incoming) -> Result<Verdict, Failure> + Send + Sync + 'static,
+        prepare: impl Fn(&ReceivedRequest) -> Result<Verdict, Failure> + Send + Sync + 'static,
     ) -> Self {
         Self {
             headers: vec!["content-type".to_owned(), "x-forwarded-for".to_owned()],
@@ -48,12 +48,12 @@ impl Fake {
     }
 }
 
-impl Filter for Fake {
+impl FilterRunner for Fake {
     fn request_headers(&self) -> &[String] {
         &self.headers
     }
 
-    fn prepare(&self, request: &Incoming) -> Result<Prepared, Failure> {
+    fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
         let mut verdict = (self.prepare)(request)?;
         if let Verdict::Forward(Outbound { content, parts, .. }) = &mut verdict
             && parts.is_empty()
