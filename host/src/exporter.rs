@@ -36,11 +36,11 @@ pub(crate) use lane::Lanes;
 
 /// Sends to one upstream, and asks the filter what the outcome means.
 pub(crate) struct Exporter {
-    /// What goes there.
+    /// The signal that goes there.
     signal: Signal,
-    /// What the filter knows the upstream by: 0, or which of the signal's copies it gets.
+    /// The number by which the filter knows the upstream: 0 for the one that answers, n for the nth of the signal's copies.
     number: u32,
-    /// At a time; none: any number.
+    /// Connections at a time; `None`: any number.
     connections: Option<usize>,
     way: Arc<Way>,
     credentials: Option<Credentials>,
@@ -48,18 +48,18 @@ pub(crate) struct Exporter {
     context: ExporterContext,
 }
 
-/// What came of sending a batch.
+/// The result of sending a batch.
 pub(crate) enum Sent {
     /// The client's answer.
     Answer(Answer),
-    /// The upstream cannot decode it, and this can be prepared in its place.
+    /// The upstream cannot decode the batch, and this body can be prepared in its place.
     Mended(Mended),
 }
 
 /// Who waits for a batch to be sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Waiting<'a> {
-    /// Until when; none: as long as the upstream may take.
+    /// When the client stops waiting; `None`: as late as the upstream may answer.
     pub(crate) until: Option<Instant>,
     /// Counts the spans that the upstream has acknowledged.
     pub(crate) delivered: &'a AtomicU32,
@@ -84,7 +84,7 @@ struct Times {
     until: Instant,
 }
 
-/// What all exporters share.
+/// The parts of the server that all exporters share.
 #[derive(Clone)]
 pub(crate) struct ExporterContext {
     pub(crate) calls: Arc<Calls>,
@@ -96,8 +96,8 @@ pub(crate) struct ExporterContext {
 }
 
 impl Exporter {
-    /// Loads what `upstream` names, and follows its changes. The error says what of that is of no use. `number`: 0, or
-    /// which of the copies of a signal this one sends.
+    /// Loads the files that `upstream` names and watches them; the error names one that is unusable. `number` is 0, or n
+    /// for the nth of the signal's copies.
     pub(crate) fn new(
         signal: Signal,
         number: u32,
@@ -117,7 +117,7 @@ impl Exporter {
         Ok(Self { signal, number, connections, way, credentials, compressor, context })
     }
 
-    /// What is wrong with the files that `upstream` names. Blocks while they are read.
+    /// The faults of the files that `upstream` names. Blocks while they are read.
     pub(crate) fn check_files(upstream: &Upstream) -> Vec<Fault> {
         let tls = upstream.tls.as_ref().and_then(|tls| tls::Client::new(tls).err());
         let credentials = upstream.auth.as_ref().and_then(|auth| Credentials::new(auth).err());
@@ -125,8 +125,8 @@ impl Exporter {
     }
 
     /// Sends `batch` until the filter has an answer for the client: its parts one after the other, each until it is
-    /// acknowledged. The first one that is not decides. The upstream has those ahead of it then, and a client that is
-    /// told to come again sends them a second time.
+    /// acknowledged. The first part that is not decides: the upstream then has the parts ahead of it, and a client that
+    /// is told to come again sends those a second time.
     pub(crate) async fn send(
         &self,
         batch: &Batch,
@@ -158,7 +158,7 @@ impl Exporter {
         }
     }
 
-    /// `delivered`: spans that the upstream has already.
+    /// Sends one part. `delivered`: spans of the batch that the upstream has already.
     async fn send_part(
         &self,
         sending: &Arc<Sending>,
@@ -193,7 +193,7 @@ impl Exporter {
                 Next::Retry(_) if late => {
                     return Err(self.unusable(Unusable::LateRetry));
                 }
-                // Whoever knows that it is away, and waits all the same, is to wait.
+                // The filter knows that the upstream is away, and asks to wait all the same.
                 Next::Retry(wait) if is_away => sleep(Duration::from_millis(wait.into())).await,
                 Next::Retry(wait) => lane.pause(sending, Duration::from_millis(wait.into())).await,
             }
@@ -212,7 +212,7 @@ impl Exporter {
         let BatchPart { pieces, gzip, spans, memory } = part;
         let load = Load::new(pieces.len(), spans, memory);
         let body = self.compressor.code(pieces, gzip).await;
-        // Only what has the same one goes together.
+        // Only requests of the same exporter are merged.
         let exporter = 3 * self.number + self.signal as u32;
         Sending::new(exporter, head, body, load, batch.original.clone(), Arc::clone(&self.way))
     }
@@ -226,5 +226,5 @@ fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A pod on the same network answers in milliseconds; who does not in this time is not there.
+/// A pod on the same network takes a connection in milliseconds; one that does not within this time is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

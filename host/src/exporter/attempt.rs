@@ -46,13 +46,13 @@ fn joined(first: Bytes, second: &Bytes) -> Bytes {
 /// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// There is no connection.
+    /// No connection could be made.
     Connect(BoxError),
     /// Sending failed, or no head of a response came.
     Send(hyper::Error),
     /// The response broke off.
     Receive(hyper::Error),
-    /// The time is up.
+    /// No response within that time.
     Late(Duration),
 }
 
@@ -65,7 +65,7 @@ impl Broken {
         }
     }
 
-    /// Whether there is a response whose headers are too many or too long: over hyper's 100, or over its buffer of 408 KiB.
+    /// Whether the response has too many headers or too long ones: over hyper's 100, or over its buffer of 408 KiB.
     pub(super) fn is_oversized(&self) -> bool {
         matches!(self, Self::Send(error) | Self::Receive(error) if error.is_parse_too_large())
     }
@@ -78,7 +78,7 @@ impl Broken {
         }
     }
 
-    /// What the filter is told. `started`: a connection had begun to take the body.
+    /// The outcome for the filter. `started`: a connection had begun to take the body.
     pub(super) fn ended(&self, started: bool, original: &Bytes, tls: Option<&tls::Client>) -> Ended {
         if let Some(reason) = tls.and_then(|tls| self.refused_by_tls(tls)) {
             return Ended::NotConnected(reason);

@@ -1,4 +1,4 @@
-//! What is sent, to however many upstreams.
+//! A body to send, to one upstream or several.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use super::gather::{self, Pieces, UnusableEdits};
 /// A body that the filter has decided about. Cloning it copies none of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// Whose it is: what the filter makes of its outcome takes that one's time.
+    /// The client's address: the filter's calls about this batch count for it.
     pub(super) peer: IpAddr,
-    /// As it came.
+    /// The body as it came.
     pub(super) original: Bytes,
-    /// As it goes.
+    /// The body as it goes.
     pub(super) pieces: Pieces,
-    /// The same as the client compressed it, where nothing was changed.
+    /// The same body as the client compressed it, where nothing was changed.
     pub(super) gzip: Option<Bytes>,
     pub(super) encoding: Encoding,
     pub(super) spans: u64,
     parts: Arc<[Part]>,
 }
 
-/// One of the requests that a batch goes in.
+/// One of the requests that a batch is sent as.
 #[derive(Debug)]
 pub(super) struct BatchPart {
     pub(super) pieces: Pieces,
-    /// The same as the client compressed it.
+    /// The same body as the client compressed it.
     pub(super) gzip: Option<Bytes>,
     pub(super) spans: u32,
-    /// Bytes that it takes in deepflow-agent, estimated.
+    /// Estimated bytes of deepflow-agent's memory that this part takes.
     pub(super) memory: u32,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum UnusableBatch {
 }
 
 impl Batch {
-    /// Makes of `original` what `content` says. `gzip` is how the client sent it.
+    /// Applies `content` to `original`. `gzip` is the body as the client compressed it.
     pub(crate) fn new(
         peer: IpAddr,
         original: Bytes,
@@ -66,12 +66,12 @@ impl Batch {
         Ok(Self { peer, original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
     }
 
-    /// How many requests it goes in.
+    /// The number of requests that this batch is sent as.
     pub(super) fn parts(&self) -> usize {
         self.parts.len()
     }
 
-    /// One of them, from 0.
+    /// One of the parts, counted from 0.
     pub(super) fn part(&self, number: usize) -> Option<BatchPart> {
         let Part { end, spans, memory } = *self.parts.get(number)?;
         let begin =
@@ -81,7 +81,7 @@ impl Batch {
         Some(BatchPart { pieces, gzip: self.gzip.clone().filter(|_| whole), spans, memory })
     }
 
-    /// Bytes that go out, before they are compressed.
+    /// Bytes of the body as it goes, before compression.
     pub(crate) fn len(&self) -> u64 {
         self.pieces.len()
     }

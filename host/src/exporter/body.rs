@@ -25,7 +25,7 @@ impl OutboundBody {
         Self { remaining: pieces.len(), pieces, next: 0, started: Started::default() }
     }
 
-    /// Tells later whether any of it was taken.
+    /// A flag that tells later whether any of the body was taken.
     pub(crate) fn started(&self) -> Started {
         self.started.clone()
     }

@@ -1,4 +1,4 @@
-//! The content coding of what goes upstream.
+//! The content coding of bodies that go upstream.
 
 use std::io::{self, Write};
 use std::mem;
@@ -23,15 +23,15 @@ pub(super) struct Compressor {
 /// A body as it is sent. Cloning it copies none of it.
 #[derive(Clone, Debug)]
 pub(super) enum Coded {
-    /// As it is.
+    /// Not compressed.
     Plain(Pieces),
-    /// A gzip member that came as it goes. It goes alone: deepflow-agent reads the first member only.
+    /// A gzip member that goes as it came. It is never merged: deepflow-agent reads the first member only.
     Member(Bytes),
-    /// Compressed here, so that others may follow in the same member.
+    /// Compressed here, so that other bodies may follow in the same member.
     Deflated(Arc<Deflated>),
 }
 
-/// DEFLATE's blocks of one body, none of them the last one, and what a gzip member says of its content.
+/// DEFLATE blocks of one body, none of them marked as the last, and the checksum and length for a gzip member's trailer.
 #[derive(Debug)]
 pub(super) struct Deflated {
     blocks: Bytes,
@@ -76,12 +76,12 @@ impl Coded {
         !matches!(self, Self::Plain(_))
     }
 
-    /// Whether others may follow it in the same request.
+    /// Whether other bodies may follow in the same request.
     pub(super) fn takes_others(&self) -> bool {
         !matches!(self, Self::Member(_))
     }
 
-    /// What is sent of several bodies in one request; of gzip, one member. All of them are compressed, or none.
+    /// Several bodies as one request's: compressed ones as one gzip member. All of them are compressed, or none.
     pub(super) fn joined<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Pieces {
         let mut plain = Vec::new();
         let mut deflated = Vec::new();
@@ -100,7 +100,7 @@ impl Coded {
     }
 }
 
-/// Ends with a block's end, at a whole byte (Z_SYNC_FLUSH), and refers to nothing ahead of it.
+/// Compresses to blocks that end at a whole byte (Z_SYNC_FLUSH) and refer to nothing ahead of them.
 fn deflate(pieces: &Pieces, level: u32) -> io::Result<Deflated> {
     let room = Vec::with_capacity(pieces.len() as usize / USUAL);
     let mut encoder = DeflateEncoder::new(room, Level::new(level));
@@ -113,7 +113,7 @@ fn deflate(pieces: &Pieces, level: u32) -> io::Result<Deflated> {
     Ok(Deflated { blocks: mem::take(encoder.get_mut()).into(), crc })
 }
 
-/// One gzip member (RFC 1952) with the content of all.
+/// One gzip member (RFC 1952) that holds all bodies.
 fn member(all: &[&Deflated]) -> Pieces {
     let mut crc = Crc::new();
     all.iter().for_each(|one| crc.combine(&one.crc));
@@ -123,10 +123,10 @@ fn member(all: &[&Deflated]) -> Pieces {
     gather::concatenated([&ends.0].into_iter().chain(blocks).chain([&ends.1]))
 }
 
-/// Magic number, deflate, no flags, no time, no extra flags, no system.
+/// A member's header: magic number, deflate, no flags, no time, no extra flags, no system.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// The last block, of nothing (RFC 1951, section 3.2.6).
+/// An empty block that is marked as the last (RFC 1951, section 3.2.6).
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// Bytes up to which compressing takes well under a millisecond, at the usual levels.

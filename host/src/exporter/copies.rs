@@ -1,5 +1,5 @@
-//! Copies for further exporters. Nobody waits for them: each has a queue of its own, and what does not fit is lost and
-//! counted.
+//! Copies for further exporters. No client waits for them: each exporter has a queue of its own, and a request that does
+//! not fit is lost and counted.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -27,14 +27,14 @@ struct Queue {
     counters: CopyCounters,
 }
 
-/// Dropped without having been delivered, it counts as lost.
+/// A queued copy. Dropping it counts what became of it.
 struct Job {
     batch: Batch,
-    /// What it was made of.
+    /// The request that the batch was made of.
     incoming: ReceivedRequest,
     to: interface::Upstream,
     counters: CopyCounters,
-    /// Of its spans that were not delivered.
+    /// The outcome of the spans that were not delivered.
     outcome: Copied,
     delivered: AtomicU32,
     _room: OwnedSemaphorePermit,
@@ -47,8 +47,8 @@ impl Drop for Job {
 }
 
 impl Copies {
-    /// Starts the consumers of a signal's copies, which send what is queued when they are told to stop, and then do. The
-    /// error says what of the files that a copy names is of no use.
+    /// Starts the consumers of a signal's copies. Told to stop, they first send what is queued. The error names a file of a
+    /// copy that is unusable.
     pub(crate) fn new(
         signal: Signal,
         copies: &[CopyTarget],
@@ -116,7 +116,7 @@ async fn consume(exporter: Arc<Exporter>, queued: Arc<Mutex<Receiver<Job>>>, dra
     }
 }
 
-/// The next job; none when it is time to stop and there is none.
+/// The next job; `None` once the queue is empty and it is time to stop.
 async fn next(queued: &Mutex<Receiver<Job>>, draining: &Draining) -> Option<Job> {
     let mut queued = queued.lock().await;
     tokio::select! {
@@ -137,7 +137,7 @@ async fn deliver(exporter: &Exporter, job: &mut Job) {
     };
     if let Ok(Sent::Answer(answer)) = sent {
         if let Some(mut notice) = answer.notice {
-            // Its own rate limit: the same fault of another upstream is another fault.
+            // A key of its own, and so a rate limit of its own: the same fault of another upstream is another fault.
             notice.key = format!("{}-copy-{}", notice.key, exporter.number).into();
             exporter.context.notices.emit(&notice);
         }
@@ -152,7 +152,7 @@ async fn send(exporter: &Exporter, job: &Job) -> Result<Sent, Failure> {
     exporter.send(&job.batch, job.to.clone(), waiting).await
 }
 
-/// Puts what is prepared of `mended` in the place of the batch on which the upstream has closed.
+/// Prepares `mended`, and puts it in the place of the batch on which the upstream has closed.
 async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), Failure> {
     let ExporterContext { calls, metrics, .. } = &exporter.context;
     let Mended { body, texts } = mended;
@@ -170,14 +170,14 @@ async fn mend(exporter: &Exporter, job: &mut Job, mended: Mended) -> Result<(), 
 /// Requests, as in the Collector's `sending_queue`.
 const LENGTH: usize = 1000;
 
-/// Requests on their way at a time; as many connections.
+/// Requests on their way at a time, and as many connections.
 const CONSUMERS: usize = 4;
 
-/// Bytes by which room is counted.
+/// Bytes in a block, by which a queue's room is counted.
 const BLOCK: u64 = 1024;
 
 /// Blocks that the bodies in a queue may take.
 const ROOM: usize = 64 << 10;
 
-/// The same in bytes.
+/// Bytes that the bodies in a queue may take.
 pub(crate) const QUEUE_BYTES: u64 = ROOM as u64 * BLOCK;

@@ -1,4 +1,4 @@
-//! What the exporter shows to the upstream.
+//! The credentials that the exporter shows to the upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use podstamp_core::config::{ClientAuth, DEFAULT_RELOAD_INTERVAL, Fault, Login, S
 use crate::files::{Followed, fault, tokens};
 use crate::observe::Metrics;
 
-/// A header that says who sends, as its files say at that moment.
+/// A header with credentials, made of the current content of their files.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     name: HeaderName,
@@ -19,7 +19,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Blocks while files are read.
+    /// Reads the credentials for the first time; blocks while their files are read.
     pub(crate) fn new(auth: &ClientAuth) -> Result<Self, Fault> {
         let interval = Duration::from_millis(DEFAULT_RELOAD_INTERVAL.into());
         let unusable = |_| Fault { path: auth.path().to_owned(), message: "has no usable header".to_owned() };
@@ -34,7 +34,7 @@ impl Credentials {
         Self { value: self.value.follow(metrics), ..self }
     }
 
-    /// Puts the header into a request's.
+    /// Sets the header among a request's.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         headers.insert(self.name.clone(), HeaderValue::clone(&self.value.current()));
     }

@@ -1,4 +1,4 @@
-//! Puts the body to send together, out of ranges of the original and what comes between them.
+//! Puts the body to send together, out of ranges of the original and the bytes that are inserted between them.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use podstamp_core::interface::Content;
 /// A body in pieces. Cloning it copies none of them.
 #[derive(Clone, Debug)]
 pub(crate) enum Pieces {
-    /// The usual case, without a list around it.
+    /// One piece, the usual case.
     One(Bytes),
-    /// None of them empty.
+    /// Several pieces, none of them empty.
     Many(Arc<[Bytes]>),
 }
 
 impl Pieces {
-    /// Bytes in all.
+    /// Bytes of all pieces.
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::One(bytes) => bytes.len() as u64,
@@ -32,7 +32,7 @@ impl Pieces {
         }
     }
 
-    /// What lies from `begin` to `end`.
+    /// The bytes from `begin` to `end`.
     pub(crate) fn slice(&self, begin: u64, end: u64) -> Self {
         let mut at = 0;
         let mut taken = Vec::new();
@@ -51,7 +51,7 @@ impl Pieces {
         }
     }
 
-    /// All of them.
+    /// All pieces, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
         (0..).map_while(|index| self.get(index))
     }
@@ -79,8 +79,8 @@ pub(crate) fn gather(original: &Bytes, content: Content) -> Result<Pieces, Unusa
     }
 }
 
-/// Long ranges are shared with the original. Short ones are copied together: a few hundred bytes cost less to copy than
-/// to hand to the kernel by themselves.
+/// Applies edits. Long ranges are shared with the original; short ones are copied together, since a few hundred bytes cost
+/// less to copy than to hand to the kernel by themselves.
 fn edited(original: &Bytes, edits: Edits) -> Option<Pieces> {
     let pieces = edits.pieces(original.len())?;
     let lengths = pieces.iter().map(|piece| match piece {
@@ -135,7 +135,7 @@ impl Gathering {
     }
 }
 
-/// Ranges from this length on are not copied.
+/// Bytes from which on a range is shared rather than copied.
 const SHARED: usize = 4096;
 
 #[cfg(test)]

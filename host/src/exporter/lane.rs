@@ -1,6 +1,6 @@
-//! The way to one upstream: so many connections, each with one request at a time, and a queue ahead of them.
+//! The way to one upstream: a number of connections, each with one request at a time, and a queue ahead of them.
 //!
-//! deepflow-agent gets one connection. What waits while a request is on its way goes in the next one together: export
+//! deepflow-agent gets one connection. Requests that wait while one is on its way are merged into the next: export
 //! requests concatenate.
 
 mod breaker;
@@ -31,12 +31,12 @@ pub(crate) use lanes::Lanes;
 
 /// Takes requests to one upstream, in the order in which they come.
 pub(super) struct Lane {
-    /// Connections at a time; none: any number, and nothing is merged.
+    /// Connections at a time; `None`: any number, and no requests are merged.
     limit: Option<usize>,
     /// How long clients wait.
     patience: Duration,
     state: Mutex<State>,
-    /// Whether the upstream is known to be away, for those who wait for another attempt.
+    /// Whether the upstream is known to be away, for requests that wait for another attempt.
     away: watch::Sender<bool>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
@@ -44,29 +44,30 @@ pub(super) struct Lane {
 
 struct State {
     breaker: Breaker,
-    /// By the order in which they came.
+    /// Requests that wait, in the order in which they came.
     waiting: BTreeMap<u64, Job>,
     next: u64,
     /// Tasks with a connection each.
     drivers: usize,
-    /// Those of them that have nothing to do, the latest one last.
+    /// Drivers that have nothing to do, the latest one last.
     parked: Vec<Arc<Notify>>,
-    /// Requests on their way, and what they take of the upstream's memory.
+    /// Requests on their way.
     sending: usize,
+    /// Estimated bytes of the upstream's memory that requests on their way take.
     memory: u64,
-    /// Those of them that have taken longer than clients wait.
+    /// Requests on their way that have taken longer than clients wait.
     silent: usize,
-    /// Nobody can send here any more.
+    /// The server has ended: drivers that have nothing to do leave.
     is_closed: bool,
 }
 
 /// What a driver does next.
 enum Turn {
-    /// Connect for this one, which has waited longest.
+    /// Connect for this request, which has waited longest.
     Send(Arc<Sending>),
-    /// Wait until there is something to do.
+    /// Wait to be notified.
     Park(Arc<Notify>),
-    /// End.
+    /// End the task.
     Leave,
 }
 
@@ -77,7 +78,7 @@ impl Lane {
     }
 
     /// Sends once, and says how that ended. `deadline`: until when a response may come; `until`: until when the client
-    /// waits. One that goes away takes its request out of the queue.
+    /// waits. A client that goes away before its turn takes its request out of the queue.
     pub(super) async fn send(
         self: &Arc<Self>,
         sending: &Arc<Sending>,
@@ -105,7 +106,7 @@ impl Lane {
         }
     }
 
-    /// Waits for the time of another attempt, or until there is no use in one.
+    /// Waits before another attempt, for `wait` or until the upstream is known to be away.
     pub(super) async fn pause(&self, sending: &Sending, wait: Duration) {
         let mut away = self.away.subscribe();
         tokio::select! {
@@ -120,14 +121,14 @@ impl Lane {
         self.lock().breaker.is_open()
     }
 
-    /// Whether there is no use in sending now.
+    /// Why a request is not sent now; `None`: it is.
     fn refuse(&self) -> Option<Refused> {
         let mut state = self.lock();
         let is_stuck = self.limit.is_some_and(|limit| state.silent >= limit);
         state.breaker.refuse(Instant::now(), is_stuck)
     }
 
-    /// An attempt that `begun` has not reached the upstream, for that reason.
+    /// Notes that an attempt that `begun` has not reached the upstream, and why.
     fn failed(&self, sending: &Sending, begun: Instant, reason: &str) {
         let opens = self.lock().breaker.failed(begun, Instant::now(), reason, fastrand::f64());
         if opens {
@@ -143,7 +144,7 @@ impl Lane {
         }
     }
 
-    /// The upstream gave a sign of life.
+    /// Notes that the upstream gave a sign of life.
     fn reached(&self, sending: &Sending) {
         let closes = self.lock().breaker.reached(Instant::now());
         if closes {
@@ -153,17 +154,17 @@ impl Lane {
         }
     }
 
-    /// A request on its way takes longer than clients wait.
+    /// Notes that a request on its way takes longer than clients wait.
     fn fell_silent(&self) {
         self.lock().silent += 1;
     }
 
-    /// It does not any more.
+    /// Notes that such a request has ended.
     fn is_heard(&self) {
         self.lock().silent -= 1;
     }
 
-    /// Requests that wait.
+    /// The number of requests that wait.
     fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }
@@ -190,7 +191,7 @@ impl Lane {
         ticket
     }
 
-    /// What a driver that `is_connected` or is not does next. One without a connection need not stay.
+    /// What a driver does next. One without a connection (`is_connected`) leaves rather than parks.
     fn turn(&self, is_connected: bool) -> Turn {
         let mut state = self.lock();
         let first = state.waiting.first_key_value().map(|(_, job)| Arc::clone(&job.sending));
@@ -208,7 +209,7 @@ impl Lane {
         }
     }
 
-    /// Has a parked driver leave; false where it was just asked for.
+    /// Has a parked driver leave; false where it was notified at the same moment.
     fn leave(&self, parked: &Arc<Notify>) -> bool {
         let mut state = self.lock();
         let place = state.parked.iter().position(|other| Arc::ptr_eq(other, parked));
@@ -219,7 +220,7 @@ impl Lane {
         place.is_some()
     }
 
-    /// The longest waiting request, where it `fits`, and what may go with it.
+    /// The request that has waited longest, where it `fits`, with those that may be merged with it.
     fn take(&self, fits: impl FnOnce(&Sending) -> bool) -> Option<Group> {
         let mut state = self.lock();
         if !fits(&state.waiting.first_key_value()?.1.sending) {
@@ -231,25 +232,25 @@ impl Lane {
         Some(group)
     }
 
-    /// A driver ended without having been asked to, as the runtime's end does it.
+    /// Notes that a driver was dropped before it left, as happens at the runtime's end.
     fn lost(&self) {
         self.lock().drivers -= 1;
     }
 
-    /// A request is not on its way any more.
+    /// Notes that a request is not on its way any more.
     fn done(&self, memory: u64) {
         let mut state = self.lock();
         state.sending -= 1;
         state.memory -= memory;
     }
 
-    /// Has requests sent one by one, ahead of others, that were refused together.
+    /// Puts requests that were refused together back, ahead of all others, each to be sent by itself.
     fn part(&self, group: Group) {
         let mut state = self.lock();
         state.waiting.extend(group.parted());
     }
 
-    /// There is no connection for `first`, nor for those that wait for the same one.
+    /// Tells `first` that no connection could be made, and the requests that wait for the same one.
     fn not_connected(&self, first: &Arc<Sending>, broken: &Broken) {
         let mut state = self.lock();
         let is_one = self.limit.is_none();
@@ -283,7 +284,7 @@ impl State {
         }
     }
 
-    /// Whether the upstream has memory for one more.
+    /// Whether the upstream has memory for this request too.
     fn has_room(&self, sending: &Sending) -> bool {
         self.sending == 0 || self.memory.saturating_add(sending.load.memory()) <= MAX_MEMORY_IN_FLIGHT
     }
@@ -296,7 +297,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether it was still waiting.
+    /// Takes the request out of the queue; false where it is on its way already.
     fn leave(&self) -> bool {
         self.lane.lock().waiting.remove(&self.ticket).is_some()
     }

@@ -1,15 +1,15 @@
-//! What a request costs the upstream, and how much of that one request may.
+//! What a request costs the upstream, and how much one request may cost.
 
-/// What a body brings, or several together.
+/// The cost of one body, or of several that are merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     bytes: u64,
     spans: u64,
-    /// Bytes that it takes in deepflow-agent, estimated.
+    /// Estimated bytes of deepflow-agent's memory.
     memory: u64,
 }
 
-/// How much may be put together in one request.
+/// The most that may be merged into one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Most {
     spans: u64,
@@ -21,12 +21,12 @@ impl Load {
         Self { bytes, spans: spans.into(), memory: memory.into() }
     }
 
-    /// Bytes that it takes in deepflow-agent, estimated.
+    /// Estimated bytes of deepflow-agent's memory.
     pub(super) fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// Both together, where one request may be that large.
+    /// The cost of both together; `None` where that is too much for one request.
     pub(super) fn joined(&self, other: &Self, most: Most) -> Option<Self> {
         let joined = Self {
             bytes: self.bytes.saturating_add(other.bytes),
@@ -39,18 +39,18 @@ impl Load {
 }
 
 impl Most {
-    /// 0: any number, as under `podstamp.guard`.
+    /// Limits as they stand under `podstamp.guard`, where 0 means any number.
     pub(super) fn new(spans: u32, memory: u32) -> Self {
         let bound = |limit: u32| if limit == 0 { u64::MAX } else { limit.into() };
         Self { spans: bound(spans), memory: bound(memory) }
     }
 }
 
-/// deepflow-agent drops what compresses to more than 12.5 MiB, after its 200. This stays below it whatever it holds, and
-/// more in one request makes nothing faster.
+/// Bytes of a merged request. deepflow-agent answers 200 and then drops what it compresses to more than 12.5 MiB; this stays
+/// below that whatever the body holds, and larger requests are not faster.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What requests on their way to one agent may take of its memory together.
+/// Bytes of an agent's memory that all requests on their way to it may take together.
 pub(super) const MAX_MEMORY_IN_FLIGHT: u64 = 256 << 20;
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ use super::load::{Load, Most};
 use super::wire::origin_form;
 use crate::tls::{self, Connector};
 
-/// What is sent, and where.
+/// A request to send.
 pub(super) struct Sending {
     /// Number of the exporter that sends it.
     pub(super) exporter: u32,
     pub(super) uri: Uri,
-    /// What of that goes into the request.
+    /// The part of the URI that goes into the request line.
     pub(super) target: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Coded,
     pub(super) load: Load,
-    /// The body as it came.
+    /// The body as the client sent it.
     pub(super) original: Bytes,
     pub(super) way: Arc<Way>,
 }
@@ -32,13 +32,13 @@ pub(super) struct Sending {
 pub(super) struct Way {
     pub(super) connector: Connector,
     pub(super) tls: Option<Arc<tls::Client>>,
-    /// How much of it goes in one request.
+    /// The most that goes in one request.
     pub(super) most: Most,
-    /// Whether what it sends is no copy.
+    /// Whether clients wait for the answer, as they do not for a copy's.
     pub(super) has_client: bool,
 }
 
-/// Where to, and with which headers.
+/// The URL and the headers of a request.
 #[derive(Clone)]
 pub(super) struct Head {
     pub(super) uri: Uri,
@@ -97,7 +97,7 @@ impl Sending {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// Whether somebody waits for its answer: nobody does for a copy's.
+    /// Whether a client waits for the answer, as none does for a copy's.
     pub(super) fn has_client(&self) -> bool {
         self.way.has_client
     }

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection upstream. Whoever holds it drives it: no task of its own stands behind it.
+//! One HTTP/1.1 connection upstream, which has no task of its own: its holder drives it.
 
 mod heard;
 
@@ -22,10 +22,10 @@ use crate::sandbox::Ended;
 use crate::tls::{Connector, Stream};
 use heard::Heard;
 
-/// A connection and what is known of it.
+/// A connection and its state.
 pub(super) struct Wire {
     sender: SendRequest<OutboundBody>,
-    /// None once it has ended.
+    /// `None` once the connection has ended.
     connection: Option<Running>,
     heard: Heard,
     /// Whether a request has had its response here already.
@@ -37,7 +37,7 @@ pub(super) struct Wire {
 type Running = Connection<TokioIo<Observed<Stream, Heard>>, OutboundBody>;
 
 impl Wire {
-    /// Connects as `sending` needs it.
+    /// Connects to where `sending` goes.
     pub(super) async fn open(sending: &Sending) -> Result<Self, Broken> {
         let mut connector: Connector = sending.way.connector.clone();
         poll_fn(|context| connector.poll_ready(context)).await.map_err(Broken::Connect)?;
@@ -50,37 +50,37 @@ impl Wire {
         Ok(Self { sender, connection: Some(connection), heard, used: false, https, exporter })
     }
 
-    /// Whether `sending` may go by it: TLS is each exporter's own.
+    /// Whether `sending` may go by this connection: exporters share plain ones, but each has a TLS of its own.
     pub(super) fn fits(&self, sending: &Sending) -> bool {
         self.https == sending.is_https() && (!self.https || self.exporter == sending.exporter)
     }
 
-    /// Returns when it has ended. Until then it is kept going.
+    /// Drives the connection until it has ended.
     pub(super) async fn ended(&mut self) {
         if let Some(connection) = &mut self.connection {
-            // Why makes no difference: there is no request.
+            // There is no request that the reason would matter to.
             drop(connection.await);
             self.connection = None;
         }
     }
 
-    /// Whether it is ready for a request.
+    /// Whether the connection is ready for a request.
     pub(super) async fn is_ready(&mut self) -> bool {
         let Self { sender, connection, .. } = self;
         drive(connection, sender.ready()).await.is_ok() && connection.is_some()
     }
 
-    /// Whether the other side may have closed it for being idle.
+    /// Whether a request has gone by this connection, so that the other side may have closed it for being idle since.
     pub(super) fn is_used(&self) -> bool {
         self.used
     }
 
-    /// Whether anything came since the latest request was sent.
+    /// Whether any byte came since the latest request was sent.
     pub(super) fn has_heard(&self) -> bool {
         self.heard.is_set()
     }
 
-    /// Sends and reads the response, until `deadline`.
+    /// Sends a request and reads its response, until `deadline`.
     pub(super) async fn exchange(
         &mut self,
         sending: &Sending,
@@ -105,8 +105,8 @@ impl Wire {
         }
     }
 
-    /// Ends it while a request may still be worked on, and returns once the other side has ended it too: then it does
-    /// nothing any more for that request. Who does not do so in time is left to itself.
+    /// Ends the connection while the upstream may still work on a request, and returns once the upstream has ended it too:
+    /// then it has stopped that work. An upstream that does not end it in time is left to itself.
     pub(super) async fn close(self) {
         let Some(connection) = self.connection else { return };
         let mut stream = connection.into_parts().io.into_inner();
@@ -122,14 +122,14 @@ impl Wire {
     }
 }
 
-/// Does `work`, and what there is to do for the connection meanwhile.
+/// Polls `work`, and the connection meanwhile.
 async fn drive<T>(connection: &mut Option<Running>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     poll_fn(|context| {
         if let Some(running) = connection
             && Pin::new(running).poll(context).is_ready()
         {
-            // What went wrong is told to whoever waits for the response.
+            // Whoever waits for the response gets the error.
             *connection = None;
         }
         work.as_mut().poll(context)
@@ -137,11 +137,12 @@ async fn drive<T>(connection: &mut Option<Running>, work: impl Future<Output = T
     .await
 }
 
-/// Path and query, as a request line to a server has them.
+/// Path and query, as the request line to an origin server has them (RFC 9112, section 3.2.1).
 pub(super) fn origin_form(uri: &Uri) -> Uri {
     let target = uri.path_and_query().cloned();
     target.map(Uri::from).unwrap_or_default()
 }
 
-/// deepflow-agent needs under a second for the largest requests that it gets; one that takes longer is stuck.
+/// How long the upstream may take to end a connection. deepflow-agent needs under a second for the largest requests that it
+/// gets; one that takes longer is stuck.
 const LINGER: Duration = Duration::from_secs(10);

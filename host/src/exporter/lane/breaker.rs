@@ -1,31 +1,32 @@
-//! Whether an upstream is known to be away, so that nobody waits for it in vain.
+//! A circuit breaker: whether an upstream is known to be away, so that clients do not wait for it in vain.
 //!
-//! Within its patience a request waits in any case, so that a restart which takes less goes by unnoticed. Once nobody has
-//! reached the upstream for that long, requests are told at once, but for one now and then that tries it.
+//! A request waits for as long as its client does, so that a restart which takes less goes by unnoticed. Once no request has
+//! reached the upstream for that long, the breaker opens: requests are refused at once, except for one now and then that
+//! tries the upstream.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is known of one upstream.
+/// The breaker of one upstream.
 #[derive(Debug)]
 pub(super) struct Breaker {
     patience: Duration,
-    /// When it last gave a sign of life.
+    /// When the upstream last gave a sign of life.
     reached: Option<Instant>,
-    /// When the first attempt began that has not reached it since.
+    /// When the first attempt since then began that has not reached the upstream.
     failing: Option<Instant>,
     open: Option<Open>,
 }
 
-/// The upstream is away.
+/// The state of an open breaker.
 #[derive(Debug)]
 struct Open {
-    /// Why, for people.
+    /// Why the upstream is away, for people.
     reason: String,
-    /// When a request may try it.
+    /// When a request may try the upstream.
     until: Instant,
-    /// How long after that the next one may.
+    /// How long after that the next request may.
     interval: Duration,
 }
 
@@ -41,13 +42,13 @@ impl Breaker {
         Self { patience, reached: None, failing: None, open: None }
     }
 
-    /// Whether requests are told at once.
+    /// Whether requests are refused.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Whether a request is not to be sent `now`. The one that may try is not told from others: if it goes away, another
-    /// one tries after the interval. `is_stuck`: there is no connection that it could go by.
+    /// Why a request is not to be sent `now`; `None`: it is, as a try if the breaker is open. A try is not told from other
+    /// requests: if its client goes away, another one tries after the interval. `is_stuck`: there is no connection for it.
     pub(super) fn refuse(&mut self, now: Instant, is_stuck: bool) -> Option<Refused> {
         let open = self.open.as_mut()?;
         if now >= open.until && !is_stuck {
@@ -58,9 +59,10 @@ impl Breaker {
         Some(Refused { reason: open.reason.clone(), after })
     }
 
-    /// An attempt that `begun` has not reached it. `random` is from 0 to 1, and spreads the next try. Whether that opens it.
+    /// Notes an attempt that `begun` and has not reached the upstream; true where that opens the breaker. `random`, from 0
+    /// to 1, spreads the next try.
     pub(super) fn failed(&mut self, begun: Instant, now: Instant, reason: &str, random: f64) -> bool {
-        // Another one has reached it meanwhile.
+        // Another attempt has reached it meanwhile.
         if self.reached.is_some_and(|reached| reached >= begun) {
             return false;
         }
@@ -75,7 +77,7 @@ impl Breaker {
         opens
     }
 
-    /// It gave a sign of life. Whether that closes it.
+    /// Notes a sign of life of the upstream; true where that closes the breaker.
     pub(super) fn reached(&mut self, now: Instant) -> bool {
         self.reached = Some(now);
         self.failing = None;
@@ -83,10 +85,10 @@ impl Breaker {
     }
 }
 
-/// Until the first try, and what a client is told at least.
+/// How long after opening the first try may be, and the shortest wait that a client is told.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// An agent that is back is used after so long at the latest.
+/// The longest interval between tries: an agent that is back is used after that time at the latest.
 const LONGEST: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -99,7 +101,7 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    /// One that has been open since the second moment.
+    /// A breaker that has been open since the second moment; its first failure was at the first.
     fn opened() -> (Breaker, Instant, Instant) {
         let (mut breaker, begin) = (Breaker::new(PATIENCE), Instant::now());
         let open = begin + PATIENCE;

@@ -1,4 +1,4 @@
-//! What takes requests from the queue to one connection.
+//! A task that takes requests from the queue to one connection.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::{Group, Lane, Turn};
 use crate::observe::Attempted;
 use crate::sandbox::Ended;
 
-/// A task, its connection and where its requests come from.
+/// The task's connection, and the lane that its requests come from.
 pub(super) struct Driver {
     lane: Arc<Lane>,
     wire: Option<Wire>,
-    /// What the request on its way takes of the upstream's memory.
+    /// Estimated bytes of the upstream's memory that the request on its way takes; `None`: there is no request.
     on_its_way: Option<u64>,
-    /// Whether it has taken longer than clients wait.
+    /// Whether that request has taken longer than clients wait.
     is_silent: bool,
     has_left: bool,
 }
@@ -33,7 +33,7 @@ struct Exchanged {
     result: Result<Ended, Broken>,
     /// Whether the connection had begun to take the body.
     started: bool,
-    /// Whether the connection may have been closed because nothing came by it.
+    /// Whether the upstream may have closed the connection for being idle, before it read the request.
     is_stale: bool,
 }
 
@@ -53,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// Waits for something to do, or until there is no need for this driver.
+    /// Waits to be notified; leaves where the connection ends or is idle for too long meanwhile.
     async fn park(&mut self, parked: &Arc<Notify>) {
         let ended = async {
             match &mut self.wire {
@@ -70,7 +70,8 @@ impl Driver {
         self.has_left = self.lane.leave(parked);
     }
 
-    /// Connects ahead of taking anything: what comes meanwhile goes along, and what goes away meanwhile does not.
+    /// Connects before taking requests from the queue: those that come meanwhile go along, and those whose clients go away
+    /// meanwhile do not.
     async fn send(&mut self, first: &Arc<Sending>) {
         if let Err(broken) = self.connect(first).await {
             return self.lane.not_connected(first, &broken);
@@ -89,11 +90,11 @@ impl Driver {
         self.speak();
     }
 
-    /// Whether it was broken off because it took too long.
+    /// Sends a group and tells its clients; true where the request took too long and was broken off.
     async fn deliver(&mut self, group: Group) -> bool {
         let pieces = group.body();
         let mut exchanged = self.exchange(&group, &pieces).await;
-        // What went with others goes again in any case, by itself.
+        // A request that was merged with others goes again in any case, by itself.
         let is_alone = group.len() == 1;
         if exchanged.is_stale && is_alone && self.connect(group.sending()).await.is_ok() {
             exchanged = self.exchange(&group, &pieces).await;
@@ -121,7 +122,7 @@ impl Driver {
         }
     }
 
-    /// Sees to a connection that `sending` may go by.
+    /// Makes sure of a connection that `sending` may go by.
     async fn connect(&mut self, sending: &Sending) -> Result<(), Broken> {
         if let Some(wire) = &mut self.wire
             && wire.fits(sending)
@@ -205,21 +206,21 @@ impl Driver {
         Exchanged { result, started, is_stale }
     }
 
-    /// Copies are counted apart: what they meet is no fault of the upstream that clients wait for.
+    /// Counts an attempt, unless it is a copy's: those are counted apart.
     fn attempted(&self, sending: &Sending, attempted: Attempted, begun: Instant) {
         if sending.has_client() {
             self.lane.metrics.attempted(attempted, begun.elapsed());
         }
     }
 
-    /// No request keeps the connection without an answer any more.
+    /// Notes that no request on this connection takes longer than clients wait any more.
     fn speak(&mut self) {
         if std::mem::take(&mut self.is_silent) {
             self.lane.is_heard();
         }
     }
 
-    /// The request is not on its way any more.
+    /// Notes that the request is not on its way any more.
     fn arrive(&mut self) {
         if let Some(memory) = self.on_its_way.take() {
             self.lane.done(memory);
@@ -237,7 +238,7 @@ impl Drop for Driver {
     }
 }
 
-/// Whether the upstream does not want this request, which need not be so for each that is in it.
+/// Whether the upstream refuses this request, while it may take some of those that were merged into it.
 fn is_refused(result: &Result<Ended, Broken>) -> bool {
     match result {
         Ok(Ended::Response { status: 401 | 403..=405 | 429 | 502..=504, .. }) => false,
@@ -257,8 +258,9 @@ fn label(ended: &Ended) -> Attempted {
     }
 }
 
-/// deepflow-agent never closes an idle connection; a Service in between forgets one after some minutes.
+/// How long a connection may be idle. deepflow-agent never closes one; a Service in between forgets it after some minutes.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A connection is ready as soon as a request is over, unless the upstream answered one that it did not read.
+/// How long a connection may take to be ready again. It is at once, unless the upstream answered a request before it had
+/// read it.
 const READY: Duration = Duration::from_secs(1);

@@ -16,13 +16,13 @@ use crate::sandbox::Ended;
 /// One request or several, by their places in the queue.
 pub(super) struct Group {
     jobs: Vec<(u64, Job)>,
-    /// The first one's, whose address and headers all have.
+    /// The first request, whose address and headers all have.
     sending: Arc<Sending>,
     load: Load,
 }
 
 impl Group {
-    /// The first of `waiting`, and if it `merges` those behind it that may go to the same place with it.
+    /// Takes the first request of `waiting` and, where the lane `merges`, those behind it that may go with it.
     pub(super) fn take(waiting: &mut BTreeMap<u64, Job>, merges: bool) -> Option<Self> {
         let (ticket, first) = waiting.pop_first()?;
         let sending = Arc::clone(&first.sending);
@@ -47,7 +47,7 @@ impl Group {
         &self.sending
     }
 
-    /// How many requests of clients are in it.
+    /// The number of requests of clients that are merged here.
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
     }
@@ -56,17 +56,17 @@ impl Group {
         Coded::joined(self.jobs.iter().map(|(_, job)| &job.sending.body))
     }
 
-    /// Bytes that it takes in the agent.
+    /// Estimated bytes of the agent's memory that the request takes.
     pub(super) fn memory(&self) -> u64 {
         self.load.memory()
     }
 
-    /// Until when a response may come for the one that waits longest.
+    /// The latest of the requests' deadlines.
     pub(super) fn deadline(&self) -> Instant {
         self.jobs.iter().map(|(_, job)| job.deadline).max().unwrap_or_else(Instant::now)
     }
 
-    /// Tells each client how it ended. `ended` makes that of the body as it came. How many did not hear it any more.
+    /// Tells each client the outcome that `ended` makes of its body as it came, and returns how many had gone.
     pub(super) fn tell(self, ended: impl Fn(&Bytes) -> Ended) -> usize {
         let mut unheard = 0;
         for (_, job) in self.jobs {
@@ -76,7 +76,7 @@ impl Group {
         unheard
     }
 
-    /// Its requests, each to go by itself. Those that nobody waits for any more are left out.
+    /// The requests, each to go by itself, without those whose clients have gone.
     pub(super) fn parted(self) -> impl Iterator<Item = (u64, Job)> {
         let waited = self.jobs.into_iter().filter(|(_, job)| !job.is_abandoned());
         waited.map(|(ticket, job)| (ticket, job.alone()))

@@ -1,4 +1,4 @@
-//! One client's request, on its way to the upstream once.
+//! One attempt of one client's request.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(super) struct Job {
     pub(super) sending: Arc<Sending>,
     /// Until when a response may come.
     pub(super) deadline: Instant,
-    /// It goes by itself.
+    /// Whether the request is not to be merged with others.
     pub(super) is_alone: bool,
     reply: Sender<Ended>,
 }
@@ -23,17 +23,17 @@ impl Job {
         Self { sending, deadline, is_alone, reply }
     }
 
-    /// The same, to go by itself.
+    /// The same job, not to be merged with others.
     pub(super) fn alone(self) -> Self {
         Self { is_alone: true, ..self }
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether the client has gone.
     pub(super) fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    /// Whether anybody heard it: whoever has gone away need not know.
+    /// Tells the client the outcome; false where it has gone.
     pub(super) fn tell(self, ended: Ended) -> bool {
         self.reply.send(ended).is_ok()
     }

@@ -1,4 +1,4 @@
-//! The lanes of all exporters. Those to the same host and port share one.
+//! The lanes of all exporters. Exporters that send to the same host and port share one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use http::Uri;
 use super::Lane;
 use crate::observe::{Metrics, Notices};
 
-/// Every lane there is. Dropping it ends their idle connections.
+/// Every lane there is. Dropping this ends their idle connections.
 pub(crate) struct Lanes {
     lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>,
     /// How long clients wait.
@@ -41,7 +41,7 @@ impl Lanes {
         Self { lanes, patience, metrics, notices }
     }
 
-    /// The lane to `uri`. `limit`: connections at a time, for whoever asks first; none: any number.
+    /// The lane to `uri`. `limit`: connections at a time, as the first one who asks says; `None`: any number.
     pub(in crate::exporter) fn lane(&self, uri: &Uri, limit: Option<usize>) -> Arc<Lane> {
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });

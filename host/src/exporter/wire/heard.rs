@@ -1,4 +1,4 @@
-//! Whether the upstream has said anything.
+//! Whether any byte of a response has come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
