@@ -11,7 +11,7 @@ use podstamp::sandbox::{FilterRunner as _, Guest, ReceivedRequest, Sandbox, Sett
 use podstamp_core::guard::Rules;
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
 use podstamp_core::{Filter, diagnose, json, trace};
-use podstamp_tests::{bodies, otlp_json};
+use podstamp_test_support::{bodies, otlp_json};
 use prost::Message as _;
 use serde_json::{Value, json};
 

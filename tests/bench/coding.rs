@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::{Compression, Decompress, FlushDecompress};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
-use podstamp_tests::bodies;
+use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
 use crate::sample::{Task, medians};

@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use podstamp_tests::{bodies, otlp_json};
+use podstamp_test_support::kubernetes::Kubernetes;
+use podstamp_test_support::runtime;
+use podstamp_test_support::{bodies, otlp_json};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::grpc;
 use crate::host::{Process, gzipped};
-use crate::kubernetes::Kubernetes;
 use crate::load;
 use crate::sample::median;
-use crate::{grpc, runtime};
 
 const SPANS: usize = 1_000;
 const CONNECTIONS: usize = 4;

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp_test_guests::{IDENTITY, PROXY_WASM};
-use podstamp_tests::bodies;
+use podstamp_test_support::bodies;
+use podstamp_test_support::runtime;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::collector::pinned;
 use crate::host::Process;
 use crate::load::{self, Round};
-use crate::runtime;
 use crate::sample::median;
 
 pub(crate) fn run(quick: bool) -> Value {

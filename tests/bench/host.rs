@@ -13,7 +13,7 @@ use podstamp::server::{Instruments, Server};
 use podstamp_core::interface::{
     Answer, Attempt, Content, Encoding, Header, Next, Outbound, Part, Prepared, Report, Signal, Verdict,
 };
-use podstamp_tests::bodies;
+use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
 use crate::load::{self, Round};

@@ -20,13 +20,9 @@ mod collector;
 mod envoy;
 mod grpc;
 mod host;
-#[path = "../e2e/collector/kubernetes.rs"]
-mod kubernetes;
 mod load;
 mod oracle;
 mod pods;
-#[path = "../e2e/runtime.rs"]
-mod runtime;
 mod sample;
 mod shapes;
 

@@ -8,7 +8,7 @@ use podstamp::pods::{self, Coverage, Keep, Table};
 use podstamp_core::config::{self, DEFAULT_DOCUMENT};
 use podstamp_core::directory::Fields;
 use podstamp_pods::{Intake, Progress, listing};
-use podstamp_tests::bodies;
+use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
 use crate::sample::{Task, median, medians};

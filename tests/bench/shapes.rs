@@ -9,8 +9,8 @@ use bytes::Bytes;
 use podstamp::pods::{self, Coverage, Keep};
 use podstamp::sandbox::{self, Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox};
 use podstamp_core::interface::{Attempt, Encoding, Header, Next, Signal, Verdict};
-use podstamp_tests::otlp_json;
-use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
+use podstamp_test_support::otlp_json;
+use podstamp_test_support::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
 use prost::Message as _;
 use serde_json::{Value, json};
 

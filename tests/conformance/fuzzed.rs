@@ -10,11 +10,10 @@ use bytes::Bytes;
 use podstamp::pods::{self, Coverage, Keep};
 use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
-use podstamp_tests::otlp_json;
-use podstamp_tests::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
+use podstamp_test_support::fuzz::guest::guest;
+use podstamp_test_support::otlp_json;
+use podstamp_test_support::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
 use prost::Message as _;
-
-use crate::guest::guest;
 
 #[test]
 fn the_corpus_of_the_guest_holds() {

@@ -10,16 +10,8 @@
     reason = "tests say what went wrong by failing, their helpers too"
 )]
 
-mod body;
-mod case;
 mod flavour;
-#[allow(dead_code, reason = "the core's own test replays the other targets")]
-#[path = "../fuzz/src/lib.rs"]
-mod fuzz;
 mod fuzzed;
-#[expect(clippy::expect_used, reason = "a panic is a finding")]
-#[path = "../fuzz/src/guest.rs"]
-mod guest;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,16 +24,16 @@ use podstamp::sandbox::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 use podstamp_core::interface::{
     self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
 };
+use podstamp_test_support::cases::{self, Answer, Case, Conclusion, Forward, Outcome, body};
 use prost::Message;
 use serde_json::json;
 
-use case::{Answer, Case, Conclusion, Forward, Outcome};
 use flavour::{Flavour, Pods, flavours};
 
 /// Alike not only as far as a case looks: verdict, edits, answers and counts, byte for byte.
 #[test]
 fn every_case_holds_on_every_flavour_and_all_of_them_decide_alike() {
-    let cases = case::all();
+    let cases = cases::all();
     assert!(cases.len() >= 25, "only {} cases were found", cases.len());
     let mut failed = Vec::new();
     for (name, case) in &cases {
@@ -68,7 +60,7 @@ struct Decisions {
 }
 
 fn set_up(case: &Case, make: Flavour) -> (Box<dyn FilterRunner>, ReceivedRequest) {
-    let filter = make(&case::document(&case.config), pods(case));
+    let filter = make(&cases::document(&case.config), pods(case));
     let request = &case.request;
     let named = request.headers.iter().map(|(name, value)| Header::new(name, value));
     let content_type = request.content_type.iter().map(|value| Header::new("content-type", value));
@@ -89,7 +81,7 @@ fn set_up(case: &Case, make: Flavour) -> (Box<dyn FilterRunner>, ReceivedRequest
 }
 
 fn pods(case: &Case) -> Pods {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), case::document);
+    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
     let list =
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let keep = Keep { labels: Keys::All, annotations: Keys::All };

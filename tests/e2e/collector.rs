@@ -1,7 +1,6 @@
 //! A real OpenTelemetry Collector: as podstamp's client, and side by side with it.
 
 mod client;
-mod kubernetes;
 mod side_by_side;
 mod traffic;
 
@@ -10,9 +9,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use podstamp_test_support::runtime::otelcol;
 use tempfile::TempDir;
-
-use crate::runtime::otelcol;
 
 /// A Collector, stopped when dropped.
 struct Collector {

@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::ports::closed_port;
+use podstamp_test_support::blocking::http;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
+
 use crate::served::{StandIn, fixture_path, podstamp, run, wait};
-use crate::{http, spans};
 
 #[test]
 fn rewrite_stamps_a_request_and_reports() {

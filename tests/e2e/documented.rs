@@ -2,9 +2,10 @@
 
 mod metrics;
 
-use crate::http::{Client, export};
+use podstamp_test_support::blocking::http::{Client, export};
+use podstamp_test_support::spans;
+
 use crate::served::{Setup, StandIn, exporter, fixture, fixture_path, run};
-use crate::spans;
 
 const PODS: [(&str, &str); 5] = [
     ("web-1", "10.244.1.1"),

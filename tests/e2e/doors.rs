@@ -5,11 +5,12 @@ mod copies;
 mod senders;
 mod tls;
 
-use crate::grpc::Grpc;
-use crate::http::{Client, PROTOBUF, export};
-use crate::ports::closed_port;
+use podstamp_test_support::blocking::grpc::Grpc;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export};
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
+
 use crate::served::{Setup, StandIn};
-use crate::spans;
 
 #[test]
 fn one_port_takes_both_protocols() {

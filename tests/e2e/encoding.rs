@@ -3,10 +3,9 @@
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
+use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, Response};
+use podstamp_test_support::spans;
 use prost::Message;
-
-use crate::http::{Client, JSON, PROTOBUF, Response};
-use crate::spans;
 
 /// An encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use podstamp_fake_agent::{Gate, Script};
+use podstamp_test_support::blocking::http::{Client, export};
+use podstamp_test_support::spans;
 
-use crate::http::{Client, export};
 use crate::served::{Setup, StandIn, wait_until};
-use crate::spans;
 
 /// Nanoseconds since 1970.
 fn now() -> u64 {

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, get};
+use podstamp_test_support::spans;
 
-use crate::http::{Client, PROTOBUF, get};
 use crate::served::{Setup, StandIn, podstamp, wait};
-use crate::spans;
 
 #[test]
 fn a_second_signal_ends_it_whatever_is_in_flight() {

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, get, gzipped};
+use podstamp_test_support::spans;
 
-use crate::http::{Client, PROTOBUF, export, get, gzipped};
 use crate::served::{Served, Setup, StandIn};
-use crate::spans;
 
 fn serves(served: &Served) {
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);

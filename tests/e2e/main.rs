@@ -11,14 +11,6 @@
     reason = "a test fails by panicking"
 )]
 
-// Certifies as it does for the host's own tests.
-#[path = "../../host/tests/serving/support/authority.rs"]
-mod authority;
-#[path = "../conformance/body.rs"]
-mod body;
-// The cases, as they are read for all flavours of the filter.
-#[path = "../conformance/case.rs"]
-mod case;
 mod checklist;
 mod collector;
 mod commands;
@@ -26,23 +18,15 @@ mod documented;
 mod doors;
 mod encoding;
 mod envoy;
-mod grpc;
 mod harms;
-mod http;
-mod http2;
 mod lifecycle;
 mod limits;
 mod pods;
-mod ports;
-mod raw;
 mod refusals;
-mod runtime;
 mod sandbox;
 mod sdks;
 mod sent;
 mod served;
 mod signals;
-mod spans;
-mod status;
 mod tee;
 mod upstream;

@@ -2,10 +2,10 @@
 
 use podstamp_core::directory::{Details, Directory, Field, Lookup, Term};
 use podstamp_pods::{Coverage, Intake, Table};
+use podstamp_test_support::blocking::http::{Client, Response};
+use podstamp_test_support::spans;
 
-use crate::http::{Client, Response};
 use crate::served::{Served, Setup, StandIn, wait_until};
-use crate::spans;
 
 /// Asks with a tag that is known already, where there is one.
 fn ask(served: &Served, method: &str, path: &str, tag: Option<&str>) -> Response {

@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::grpc::Grpc;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export};
+use podstamp_test_support::spans;
 use prost::Message;
 
-use crate::grpc::Grpc;
-use crate::http::{Client, PROTOBUF, export};
-use crate::served::{PATIENCE, Served, Setup, StandIn, wait_until};
-use crate::spans;
+use crate::served::{Served, Setup, StandIn, wait_until};
 
 fn refused(served: &Served, reason: &str) -> f64 {
     served.metric("podstamp_refused_requests_total", &[&format!("reason=\"{reason}\"")])

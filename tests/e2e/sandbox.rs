@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::http::export;
-use crate::ports::absent_agent;
+use podstamp_test_support::blocking::http::export;
+use podstamp_test_support::ports::absent_agent;
+
 use crate::served::{Served, Setup, wait_until};
 
 fn faulty() -> Served {

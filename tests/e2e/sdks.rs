@@ -14,11 +14,11 @@ use std::process::Command;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use podstamp_test_support::runtime::{Probe, Project, Version};
+use podstamp_test_support::spans;
 
-use crate::runtime::{Probe, Project, Version};
 use crate::sent::Sent;
 use crate::served::{Setup, StandIn};
-use crate::spans;
 use crate::tee::Tee;
 
 #[test]

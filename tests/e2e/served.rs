@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_fake_agent::{Agent, Builder, Gate, Record, Script};
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::http::get;
 use prost::Message;
 use tempfile::TempDir;
 
@@ -174,7 +176,7 @@ impl Served {
 
     /// The value of a metric: the sum over lines that begin with `name` and contain all `labels`.
     pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let (status, text) = crate::http::get(self.admin, "/metrics");
+        let (status, text) = get(self.admin, "/metrics");
         assert_eq!(status, 200);
         let lines = text.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
@@ -355,6 +357,3 @@ pub(crate) fn fixture(name: &str) -> String {
 pub(crate) fn fixture_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
-
-/// Long enough for a slow machine; nothing waits that long unless something is wrong.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -16,14 +16,14 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use podstamp_core::signal::Signal;
+use podstamp_test_support::blocking::grpc::{Grpc, INVALID_ARGUMENT};
+use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, export};
+use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::spans;
 use prost::Message;
 
-use crate::grpc::Grpc;
-use crate::http::{Client, JSON, PROTOBUF};
-use crate::raw::{Raw, Received};
 use crate::sdks::PYTHON;
 use crate::served::{Served, Setup, StandIn, fixture};
-use crate::spans;
 
 /// DeepFlow's pipeline for load balancers, and both others with its k8sattributes.
 fn serve(agent: &StandIn, backend: &Raw) -> Served {
@@ -143,7 +143,7 @@ fn metrics_and_logs_are_stamped_and_sent_on_in_every_protocol() {
     of_logs.into_iter().for_each(assert_logs);
     assert_eq!(agent.records().len(), 0, "the agent gets traces alone");
     // Traces are as ever.
-    assert_eq!(crate::http::export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+    assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     assert_eq!(agent.agent().totals().spans, 1);
     let count = |signal: &str| {
         let labels = [&*format!("signal=\"{signal}\""), "outcome=\"accepted\""];
@@ -165,7 +165,7 @@ fn what_cannot_be_read_of_a_signal_is_refused_in_every_protocol() {
     assert_eq!(response.status, 400);
     assert!(response.message().contains("resourceLogs[0]"), "{}", response.message());
     let called = Grpc::connect(served.grpc).export_to(Signal::Metrics, cut);
-    assert_eq!(called.code(), crate::grpc::INVALID_ARGUMENT);
+    assert_eq!(called.code(), INVALID_ARGUMENT);
     assert_eq!(backend.requests(), 0);
 }
 

@@ -1,11 +1,11 @@
 //! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
 
 use podstamp_fake_agent::{Answer, Gate, Script};
+use podstamp_test_support::blocking::http::{Client, export};
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 
-use crate::http::{Client, export};
-use crate::ports::closed_port;
 use crate::served::{Setup, StandIn, wait_until};
-use crate::spans;
 
 #[test]
 fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request() {

@@ -9,8 +9,7 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../../../tests/fuzz/src/lib.rs"]
-mod fuzz;
+use podstamp_test_support::fuzz;
 
 fn replay(target: &str, check: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus").join(target);

@@ -1,8 +1,5 @@
 //! Both sides of TLS against each other. Shows nothing of how other implementations behave.
 
-#[path = "../../tests/serving/support/authority.rs"]
-mod authority;
-
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +8,7 @@ use std::time::Duration;
 use podstamp_core::config::{
     CipherSuite, ClientTls, Curve, Identity, Parameters, Place, Secret, ServerTls, Source, Version,
 };
+use podstamp_test_support::authority::{Authority, Certified};
 use rustls::ProtocolVersion;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::{client, server};
@@ -18,7 +16,6 @@ use tokio_rustls::{client, server};
 use super::client::NoTls;
 use super::*;
 use crate::observe::Metrics;
-use authority::{Authority, Certified};
 
 fn file(path: &str, file: &Path) -> Source {
     Source { path: path.to_owned(), place: Place::File(file.to_str().unwrap().to_owned()) }

@@ -5,8 +5,10 @@ use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
 
 use podstamp_core::interface::Verdict;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::client::{Client, Response, post};
 
-use crate::support::{Client, Fake, PATIENCE, Response, Setup, answer, post};
+use crate::support::{Fake, Setup, answer};
 
 async fn get(client: &mut Client, path: &str) -> Response {
     client.ask(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await

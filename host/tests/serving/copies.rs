@@ -6,9 +6,12 @@ use podstamp::sandbox::Ended;
 use podstamp::settings::CopyTarget;
 use podstamp_core::interface::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::client::post;
+use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::time::timeout;
 
-use crate::support::{Fake, PATIENCE, Reaction, Setup, Upstream, answer, outbound, post};
+use crate::support::{Fake, Setup, answer, outbound};
 
 /// Forwards to `first`, with copies for the others.
 fn copying(first: &Upstream, others: &[&Upstream]) -> Fake {

@@ -7,6 +7,8 @@ use podstamp_core::config::{
     Bearer, Cors, Identity, Parameters, Place, Secret, ServerAuth, ServerTls, Source,
 };
 use podstamp_core::interface::{Answer, Header, Verdict};
+use podstamp_test_support::authority::Authority;
+use podstamp_test_support::client::{Client, Http2, framed, post};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -14,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Authority, Client, Fake, Http2, Setup, answer, framed, post};
+use crate::support::{Fake, Setup, answer};
 
 /// Answers either protocol, and says whom it takes the client for.
 fn accepting() -> Fake {

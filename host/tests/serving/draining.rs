@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::client::{Client, Http2, framed, post};
+use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Fake, Http2, PATIENCE, Reaction, Setup, Upstream, framed, post, shows};
+use crate::support::{Fake, Setup, shows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {

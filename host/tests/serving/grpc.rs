@@ -8,13 +8,16 @@ use podstamp::sandbox::Failure;
 use podstamp::settings::{Grpc, Http, Listener};
 use podstamp_core::answer::{Code, Failure as Failed};
 use podstamp_core::interface::{Answer, Encoding, Header, Verdict};
+use podstamp_test_support::client::{Client, Http2, framed, framed_compressed, post};
+use podstamp_test_support::codings::gzip;
+use podstamp_test_support::upstream::{Reaction, Upstream};
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::support::{Client, Fake, Http2, Setup, answer, framed, framed_compressed, gzip, post};
+use crate::support::{Fake, Setup, answer};
 
 /// Takes everything that begins with `x` and is told to be gRPC, as the filter would.
 fn accepting() -> Fake {
@@ -76,9 +79,9 @@ async fn g1_a_message_over_the_limit_is_refused_for_good() {
 async fn g1_requests_of_one_connection_go_on_at_the_same_time() {
     let together = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&together);
-    let upstream = crate::support::Upstream::new(move |_, _| {
+    let upstream = Upstream::new(move |_, _| {
         seen.fetch_add(1, Ordering::SeqCst);
-        crate::support::Reaction::Silence
+        Reaction::Silence
     })
     .await;
     let fake = Fake::forwarding(format!("http://{}/", upstream.address));
@@ -282,11 +285,8 @@ async fn the_health_service_says_what_readiness_says() {
 
 #[tokio::test]
 async fn an_old_connection_is_ended_and_its_request_finished() {
-    let upstream = crate::support::Upstream::new(|_, _| {
-        crate::support::Reaction::Later(
-            Duration::from_millis(2500),
-            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec(),
-        )
+    let upstream = Upstream::new(|_, _| {
+        Reaction::Later(Duration::from_millis(2500), b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())
     })
     .await;
     let setup = Setup::with(Fake::forwarding(format!("http://{}/", upstream.address)), |settings| {

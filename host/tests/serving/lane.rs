@@ -8,8 +8,10 @@ use podstamp::settings::CopyTarget;
 use podstamp_core::config::Compression;
 use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::client::{Client, post};
+use podstamp_test_support::upstream::{Reaction, Upstream};
 
-use crate::support::{Client, Fake, Reaction, Setup, Upstream, answer, outbound, post};
+use crate::support::{Fake, Setup, answer, outbound};
 
 /// Holds the first request until the gate is open, and closes on every one with `guilty` in it.
 async fn held(gate: &Gate) -> Upstream {

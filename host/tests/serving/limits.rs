@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use podstamp_core::interface::{Content, Verdict};
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::client::{Client, post};
+use podstamp_test_support::codings::gzip;
+use podstamp_test_support::upstream::Upstream;
 
-use crate::support::{Client, Fake, PATIENCE, Setup, Upstream, answer, forward, gzip, post};
+use crate::support::{Fake, Setup, answer, forward};
 
 fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))

@@ -7,10 +7,12 @@ use std::time::Duration;
 use podstamp::sandbox::Ended;
 use podstamp_core::interface::{Answer, Header, Next};
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::client::{framed, post};
+use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::{Fake, Reaction, Setup, Upstream, answer, framed, post};
+use crate::support::{Fake, Setup, answer};
 
 /// Waits for so long, milliseconds.
 async fn patient(milliseconds: u64, fake: Fake) -> Setup {

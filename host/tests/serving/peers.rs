@@ -9,10 +9,12 @@ use podstamp::settings::{Limits, Settings};
 use podstamp_core::config::GRPC_PATH;
 use podstamp_core::interface::Verdict;
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::client::{Client, framed, post};
+use podstamp_test_support::upstream::Upstream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{Client, Fake, Setup, Upstream, answer, framed, post};
+use crate::support::{Fake, Setup, answer};
 
 fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use podstamp::sandbox::{Failure, ReceivedRequest};
 use podstamp_core::interface::{Header, Verdict};
+use podstamp_test_support::client::post;
+use podstamp_test_support::codings::{gzip, raw_deflate, snappy_frames, zlib};
 
-use crate::support::{Fake, Setup, answer, gzip, post, raw_deflate, snappy_frames, zlib};
+use crate::support::{Fake, Setup, answer};
 
 /// A server whose filter keeps what it sees and answers 200.
 async fn watching() -> (Setup, Arc<Mutex<Vec<ReceivedRequest>>>) {

@@ -9,9 +9,12 @@ use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
 use podstamp_core::edit::{Edit, Edits};
 use podstamp_core::interface::{Content, Mended, Next};
+use podstamp_test_support::client::post;
+use podstamp_test_support::codings::{gzip, zlib};
+use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::support::{Fake, Reaction, Setup, Upstream, answer, forward, gzip, post, zlib};
+use crate::support::{Fake, Setup, answer, forward};
 
 #[tokio::test]
 async fn requests_share_one_connection_and_have_a_length() {

@@ -4,8 +4,10 @@ use podstamp::settings::{CopyTarget, Route, Upstream as Meeting};
 use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Content, Next, Outbound, Signal, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
+use podstamp_test_support::client::{framed, post};
+use podstamp_test_support::upstream::{Reaction, Upstream};
 
-use crate::support::{Fake, Reaction, Setup, Upstream, answer, framed, outbound, post};
+use crate::support::{Fake, Setup, answer, outbound};
 
 /// Forwards each signal to a path of its own, and says in the answer whose attempt that was.
 fn by_signal(upstream: &Upstream, copy: Option<&Upstream>) -> Fake {

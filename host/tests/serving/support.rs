@@ -1,25 +1,17 @@
 //! A server under test, and who stands on either side of it.
 
-mod authority;
-mod client;
 mod fake;
-mod http2;
-mod upstream;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flate2::{Compression, write};
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Listener, Settings};
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::client::{Client, Http2};
 
-pub(crate) use authority::{Authority, Certified};
-pub(crate) use client::{Client, PATIENCE, Response, post};
 pub(crate) use fake::{Fake, answer, forward, outbound};
-pub(crate) use http2::{Http2, framed, framed_compressed};
-pub(crate) use upstream::{Reaction, Upstream};
 
 /// A server on a free port.
 pub(crate) struct Setup {
@@ -74,28 +66,4 @@ pub(crate) async fn shows(instruments: &Instruments, line: &str) {
         assert!(Instant::now() < until, "{line} is not in\n{}", shown());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = write::GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-pub(crate) fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = write::ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-pub(crate) fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = write::DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-pub(crate) fn snappy_frames(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
-    encoder.write_all(bytes).unwrap();
-    encoder.into_inner().unwrap()
 }

@@ -10,6 +10,9 @@ use podstamp_core::config::{
     Bearer, ClientAuth, ClientTls, Identity, Login, Parameters, Place, Secret, Source,
 };
 use podstamp_core::interface::Next;
+use podstamp_test_support::authority::{Authority, Certified};
+use podstamp_test_support::client::post;
+use podstamp_test_support::upstream::Upstream;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -18,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Authority, Certified, Fake, Setup, Upstream, answer, post};
+use crate::support::{Fake, Setup, answer};
 
 fn file(key: &str, file: &Path) -> Source {
     let place = Place::File(file.to_str().unwrap().to_owned());

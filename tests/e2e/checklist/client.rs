@@ -6,15 +6,16 @@ use std::net::Shutdown;
 use std::sync::mpsc::channel;
 
 use podstamp_fake_agent::{Answer, Script};
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, gzipped};
+use podstamp_test_support::blocking::raw::Raw;
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::http::{Client, PROTOBUF, export, gzipped};
-use crate::ports::closed_port;
-use crate::raw::Raw;
-use crate::served::{PATIENCE, Served, Setup, StandIn, wait_until};
-use crate::spans;
-use crate::status::Status;
+use crate::served::{Served, Setup, StandIn, wait_until};
 
 /// With an exporter of one's own; `timeout` and `retry_on_failure` are to be said.
 fn exporter(url: &str, lines: &str) -> Setup {

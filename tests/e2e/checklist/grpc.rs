@@ -4,13 +4,15 @@ use std::io::Read;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_fake_agent::{Gate, Script};
+use podstamp_test_support::blocking::grpc::{
+    Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed,
+};
+use podstamp_test_support::blocking::http::gzipped;
+use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::grpc::{Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed};
-use crate::http::gzipped;
 use crate::served::{Setup, StandIn};
-use crate::spans;
 
 fn batch() -> Vec<u8> {
     Encoding::Protobuf.batch()

@@ -4,15 +4,15 @@ use std::io::{Read, Write};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_fake_agent::{Gate, Script};
+use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
+use podstamp_test_support::blocking::raw::Raw;
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::ports::absent_agent;
+use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
-use crate::ports::absent_agent;
-use crate::raw::Raw;
 use crate::served::{Setup, StandIn};
-use crate::spans;
-use crate::status::Status;
 
 #[test]
 fn s1_one_port_takes_posts_of_both_encodings_at_the_default_path_or_another() {

@@ -4,11 +4,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use podstamp_fake_agent::{Builder, Script};
+use podstamp_test_support::blocking::http::{Client, Response};
 use serde_json::json;
 
 use super::partly;
 use crate::encoding::Encoding;
-use crate::http::{Client, Response};
 use crate::served::{Served, Setup, StandIn};
 
 /// A client, podstamp, and an agent that shows what arrived.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::http::Client;
+use podstamp_test_support::runtime::otelcol;
+use podstamp_test_support::spans;
+
 use super::Collector;
-use crate::http::Client;
-use crate::runtime::otelcol;
-use crate::served::{PATIENCE, Setup, StandIn};
-use crate::spans;
+use crate::served::{Setup, StandIn};
 
 /// One Collector with every way in which it can send, all at once: each pod's spans arrive once for each of them.
 #[test]

@@ -8,13 +8,13 @@ use std::path::Path;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use podstamp_test_support::blocking::http::Client;
+use podstamp_test_support::kubernetes::Kubernetes;
+use podstamp_test_support::runtime::otelcol;
 
 use self::difference::{BALANCER, Difference, GUESSED, NONE, SIMPLE};
-use super::kubernetes::Kubernetes;
 use super::traffic::{cases, request};
 use super::{Collector, traffic};
-use crate::http::Client;
-use crate::runtime::otelcol;
 use crate::served::{Served, Setup, StandIn, fixture};
 
 #[test]

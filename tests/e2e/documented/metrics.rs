@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use podstamp_test_support::blocking::http::{export, get};
+use podstamp_test_support::spans;
+
 use super::PODS;
-use crate::http::export;
 use crate::served::{Setup, StandIn, wait_until};
-use crate::spans;
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 
@@ -35,7 +36,7 @@ fn shown() -> BTreeMap<String, Metric> {
     let served = setup.serve();
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     wait_until("the request counts", || served.metric("podstamp_signal_requests_total", &[]) == 1.0);
-    let (status, text) = crate::http::get(served.admin, "/metrics");
+    let (status, text) = get(served.admin, "/metrics");
     assert_eq!(status, 200);
     let mut metrics: BTreeMap<String, Metric> = BTreeMap::new();
     let mut names: BTreeMap<&str, String> = BTreeMap::new();

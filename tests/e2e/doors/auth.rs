@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use podstamp_test_support::blocking::grpc::{Grpc, UNAUTHENTICATED, framed};
+use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF};
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::spans;
 
-use crate::grpc::{Grpc, UNAUTHENTICATED, framed};
-use crate::http::{Client, JSON, PROTOBUF};
 use crate::served::{Served, Setup, StandIn};
-use crate::spans;
-use crate::status::Status;
 
 /// Starts an extension.
 fn started(mut setup: Setup, id: &str, extension: &str) -> Setup {

@@ -1,9 +1,10 @@
 //! Several exporters: the first one answers, the others get copies.
 
-use crate::http::export;
-use crate::ports::absent_agent;
+use podstamp_test_support::blocking::http::export;
+use podstamp_test_support::ports::absent_agent;
+use podstamp_test_support::spans;
+
 use crate::served::{Served, Setup, StandIn, wait_until};
-use crate::spans;
 
 /// The canary gets no more time than `timeout`.
 fn serve(first: &str, canary: &str, timeout: &str) -> Served {

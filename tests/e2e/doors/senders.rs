@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::grpc::{Grpc, framed};
-use crate::http::{Client, PROTOBUF};
-use crate::ports::closed_port;
-use crate::served::{PATIENCE, Served, Setup, StandIn};
-use crate::spans;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::grpc::{Grpc, framed};
+use podstamp_test_support::blocking::http::{Client, PROTOBUF};
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
+
+use crate::served::{Served, Setup, StandIn};
 
 const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";
 

@@ -5,16 +5,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::authority::{Authority, Certified};
+use podstamp_test_support::blocking::grpc::Grpc;
+use podstamp_test_support::blocking::http::Client;
+use podstamp_test_support::spans;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio_rustls::TlsConnector;
 
-use crate::authority::{Authority, Certified};
-use crate::grpc::Grpc;
-use crate::http::Client;
-use crate::served::{PATIENCE, Served, Setup, StandIn, wait_until};
-use crate::spans;
+use crate::served::{Served, Setup, StandIn, wait_until};
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 

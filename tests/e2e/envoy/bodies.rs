@@ -4,15 +4,15 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use podstamp_fake_agent::Builder;
+use podstamp_test_support::blocking::http::{Client, GZIP, PROTOBUF, export, gzipped};
+use podstamp_test_support::blocking::http2::Http2;
+use podstamp_test_support::spans;
 use prost::Message;
 use serde_json::json;
 
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
-use crate::http::{Client, GZIP, PROTOBUF, export, gzipped};
-use crate::http2::Http2;
 use crate::served::{StandIn, wait_until};
-use crate::spans;
 
 #[test]
 fn a_body_arrives_whole_in_however_many_pieces_it_comes() {

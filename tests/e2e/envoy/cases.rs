@@ -13,23 +13,23 @@ use podstamp::pods::{self, Coverage, Keep, Table};
 use podstamp_core::directory::{Field, Fields};
 use podstamp_core::interface;
 use podstamp_pods::listing;
+use podstamp_test_support::blocking::grpc::{Called, Grpc, framed};
+use podstamp_test_support::blocking::http::{Client, Response, get};
+use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::cases::body;
+use podstamp_test_support::cases::{self, Answer, Case, Outcome, Resource};
+use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::process::Envoy;
 use super::setup::{bridge, cluster, filter, plugin, router, socket, state, typed};
-use crate::body;
-use crate::case::{self, Answer, Case, Outcome, Resource};
-use crate::grpc::{Grpc, framed};
-use crate::http::{Client, Response, get};
-use crate::ports::closed_port;
-use crate::raw::{Raw, Received};
 use crate::served::wait_until;
-use crate::status::Status;
 
 #[test]
 fn every_case_holds_in_envoy() {
-    let cases: Vec<_> = case::all().into_iter().filter(|(name, case)| is_for_a_proxy(name, case)).collect();
+    let cases: Vec<_> = cases::all().into_iter().filter(|(name, case)| is_for_a_proxy(name, case)).collect();
     let upstream = Raw::replying(as_asked);
     let pods = serve_pods(&cases);
     let bootstrap = bootstrap(&cases, upstream.address, pods.address);
@@ -73,7 +73,7 @@ struct Run<'a> {
 /// What a client saw.
 enum Seen {
     Http(Response),
-    Grpc(crate::grpc::Called),
+    Grpc(Called),
 }
 
 impl Run<'_> {
@@ -241,7 +241,7 @@ fn serve_pods(cases: &[(String, Case)]) -> Raw {
 }
 
 fn pods(case: &Case) -> Table {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), case::document);
+    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
     let list =
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
@@ -263,7 +263,7 @@ fn bootstrap(cases: &[(String, Case)], upstream: SocketAddr, pods: SocketAddr) -
 }
 
 fn listener(name: &str, case: &Case) -> Value {
-    let mut document = case::document(&case.config);
+    let mut document = cases::document(&case.config);
     document["podstamp"]["proxy_wasm"] =
         json!({"pods": {"cluster": "pods", "authority": name, "interval": "1h"}});
     let mut plugin = plugin(&document);

@@ -2,13 +2,13 @@
 //! Envoy does not start with it.
 
 use podstamp_fake_agent::Builder;
+use podstamp_test_support::blocking::http::export;
+use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 
 use super::setup::{document, read};
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
-use crate::http::export;
-use crate::ports::closed_port;
 use crate::served::{StandIn, fixture};
 
 fn setup(document: Value, as_text: bool) -> Setup {

@@ -10,18 +10,18 @@ use std::process::Command;
 
 use podstamp_fake_agent::{Answer, Script};
 use podstamp_test_guests::PROXY_WASM;
+use podstamp_test_support::blocking::grpc::{Grpc, RESOURCE_EXHAUSTED};
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, get};
+use podstamp_test_support::blocking::http2::Http2;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::runtime;
+use podstamp_test_support::spans;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Envoy;
 use super::setup::read;
-use crate::grpc::{Grpc, RESOURCE_EXHAUSTED};
-use crate::http::{Client, PROTOBUF, export, get};
-use crate::http2::Http2;
-use crate::ports::closed_port;
-use crate::runtime;
 use crate::served::{Served, Setup, StandIn, wait_until};
-use crate::spans;
 
 /// A running example.
 struct Example {

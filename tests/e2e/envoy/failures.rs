@@ -1,17 +1,17 @@
 //! An agent that is down, closes, is busy, is slow or is none.
 
 use podstamp_fake_agent::{Builder, Script};
+use podstamp_test_support::blocking::grpc::UNAVAILABLE;
+use podstamp_test_support::blocking::http::{Client, Response, export};
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 use serde_json::json;
 
 use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::{status, throttled};
 use crate::encoding::Encoding;
-use crate::grpc::UNAVAILABLE;
-use crate::http::{Client, Response, export};
-use crate::ports::closed_port;
 use crate::served::{StandIn, wait_until};
-use crate::spans;
-use crate::status::Status;
 
 fn send(envoy: &Envoy, encoding: Encoding) -> Response {
     encoding.send(&mut Client::connect(envoy.address), &encoding.batch())

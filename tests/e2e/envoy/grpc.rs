@@ -6,17 +6,19 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_fake_agent::{Builder, Script};
+use podstamp_test_support::blocking::grpc::{
+    Called, Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed,
+};
+use podstamp_test_support::blocking::http::gzipped;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 use serde_json::json;
 
 use super::setup::document;
 use super::{POD, Setup, stamped};
 use crate::checklist::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::grpc::{Called, Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed};
-use crate::http::gzipped;
-use crate::ports::closed_port;
 use crate::served::StandIn;
-use crate::spans;
 
 /// By gRPC's numbers.
 const UNIMPLEMENTED: i32 = 12;

@@ -7,15 +7,15 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use podstamp_fake_agent::Builder;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, gzipped};
+use podstamp_test_support::blocking::http2::Http2;
+use podstamp_test_support::blocking::raw::Raw;
 use serde_json::json;
 
 use super::setup::{document, filter, typed};
 use super::{POD, Setup, stamped};
 use crate::checklist::partly;
 use crate::encoding::Encoding;
-use crate::http::{Client, PROTOBUF, export, gzipped};
-use crate::http2::Http2;
-use crate::raw::Raw;
 use crate::served::StandIn;
 
 #[test]

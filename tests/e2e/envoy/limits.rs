@@ -2,17 +2,17 @@
 
 use std::io::Read;
 
+use podstamp_test_support::blocking::grpc::{INVALID_ARGUMENT, RESOURCE_EXHAUSTED};
+use podstamp_test_support::blocking::http::{Client, GZIP, Response, export, gzipped};
+use podstamp_test_support::blocking::http2::Http2;
+use podstamp_test_support::blocking::status::Status;
+use podstamp_test_support::spans;
 use serde_json::json;
 
 use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
-use crate::grpc::{INVALID_ARGUMENT, RESOURCE_EXHAUSTED};
-use crate::http::{Client, GZIP, Response, export, gzipped};
-use crate::http2::Http2;
 use crate::served::StandIn;
-use crate::spans;
-use crate::status::Status;
 
 /// By gRPC's numbers.
 const UNIMPLEMENTED: i32 = 12;

@@ -1,15 +1,15 @@
 //! Memory does not grow with the number of requests, of whatever kind they are.
 
+use podstamp_test_support::blocking::grpc::{Grpc, framed};
+use podstamp_test_support::blocking::http::{Client, GZIP, JSON, PROTOBUF, gzipped};
+use podstamp_test_support::spans;
 use serde_json::{Value, json};
 
 use super::setup::document;
 use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::grpc::{Grpc, framed};
-use crate::http::{Client, GZIP, JSON, PROTOBUF, gzipped};
 use crate::served::{StandIn, wait_until};
-use crate::spans;
 
 /// Small requests of a round, besides the others in it.
 const SMALL: usize = 200;

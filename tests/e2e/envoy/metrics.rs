@@ -4,15 +4,15 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use podstamp_fake_agent::Script;
+use podstamp_test_support::blocking::http::export;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 use serde_json::json;
 
 use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::http::export;
-use crate::ports::closed_port;
 use crate::served::{StandIn, wait_until};
-use crate::spans;
 
 fn counts(envoy: &Envoy, name: &str, labels: &[&str], value: f64) {
     wait_until(&format!("{name} {labels:?} is {value}"), || envoy.metric(name, labels) == value);

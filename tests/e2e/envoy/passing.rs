@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
+use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, Response};
+use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
+
 use super::{Envoy, Setup};
-use crate::http::{Client, JSON, PROTOBUF, Response};
-use crate::ports::closed_port;
-use crate::raw::{Raw, Received};
 use crate::served::{StandIn, wait_until};
 
 /// Something else than the agent, which answers in its own way.
@@ -121,7 +123,7 @@ fn otlp_and_other_traffic_take_turns_on_one_connection() {
     let (agent, other) = (StandIn::start(), other());
     let Some(envoy) = (Setup { other: other.address, ..Setup::to(&agent) }).start() else { return };
     let mut client = Client::connect(envoy.address);
-    let batch = crate::spans::export(&[("shop", "web-1")]);
+    let batch = spans::export(&[("shop", "web-1")]);
     for turn in 1..=10 {
         assert_eq!(client.export(&batch).status, 200);
         let answer = client.send("POST", "/v1/metrics", &[PROTOBUF], &batch);

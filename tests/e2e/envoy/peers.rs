@@ -1,12 +1,12 @@
 //! Whose pod it is, where the batch does not say and there is no table of pods: the address at the far end.
 
+use podstamp_test_support::blocking::http::{Client, PROTOBUF};
+use podstamp_test_support::spans;
 use serde_json::{Value, json};
 
 use super::setup::document;
 use super::{Envoy, Setup};
-use crate::http::{Client, PROTOBUF};
 use crate::served::StandIn;
-use crate::spans;
 
 /// The direct peer, whom nobody can forge.
 const DIRECT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%";

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use podstamp_test_support::blocking::http::{export, get};
+use podstamp_test_support::blocking::raw::Raw;
+use podstamp_test_support::spans;
+
 use super::{Envoy, Setup};
-use crate::http::{export, get};
-use crate::raw::Raw;
 use crate::served::{self, Served, StandIn, wait_until};
-use crate::spans;
 
 /// A podstamp that knows some pods.
 fn knowing(pods: &[(&str, &str)]) -> Served {

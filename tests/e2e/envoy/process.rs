@@ -8,12 +8,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::http::get;
+use podstamp_test_support::runtime;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::http::get;
-use crate::runtime;
-use crate::served::{PATIENCE, wait, wait_until};
+use crate::served::{wait, wait_until};
 
 /// Envoy with a configuration, killed when dropped.
 pub(crate) struct Envoy {

@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use podstamp_test_guests::TRAPPING;
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::grpc::Grpc;
+use podstamp_test_support::blocking::http::{Client, PROTOBUF, export};
+use podstamp_test_support::blocking::raw::Raw;
 use serde_json::json;
 
 use super::{Envoy, POD, Setup};
 use crate::encoding::Encoding;
-use crate::grpc::Grpc;
-use crate::http::{Client, PROTOBUF, export};
-use crate::raw::Raw;
-use crate::served::{PATIENCE, StandIn, wait_until};
+use crate::served::{StandIn, wait_until};
 
 /// By gRPC's numbers.
 const UNKNOWN: i32 = 2;

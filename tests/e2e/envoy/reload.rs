@@ -1,12 +1,12 @@
 //! A configuration that changes while Envoy runs.
 
+use podstamp_test_support::blocking::http::{Client, export};
+use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 
 use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
-use crate::http::{Client, export};
-use crate::ports::closed_port;
 use crate::served::{StandIn, wait_until};
 
 /// Stamps the resource with the name of a tier, too.

@@ -3,14 +3,14 @@
 //! What they sent is compared with what the agent gets, as for podstamp itself.
 
 use podstamp_fake_agent::Builder;
+use podstamp_test_support::blocking::http::export;
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 
 use super::{Envoy, Setup};
 use crate::checklist::throttled;
-use crate::http::export;
-use crate::ports::closed_port;
 use crate::sdks::{Export, NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
 use crate::served::{Served, StandIn, wait_until};
-use crate::spans;
 
 /// Towards what is at the agent's address; none where there is no Envoy.
 fn with_pods(setup: Setup, agent: &StandIn) -> Option<(Envoy, Served)> {

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use podstamp_test_guests::PROXY_WASM;
+use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Envoy, validate};
-use crate::ports::closed_port;
 use crate::served::{StandIn, fixture};
 
 /// A listener for HTTP/1.1 and HTTP/2 with podstamp's module, deepflow-agent at the path where it takes traces, and

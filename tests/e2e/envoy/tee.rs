@@ -7,6 +7,12 @@ use std::sync::mpsc::channel;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_fake_agent::{Builder, Script};
+use podstamp_test_support::PATIENCE;
+use podstamp_test_support::blocking::grpc::{Grpc, framed};
+use podstamp_test_support::blocking::http::{Client, GZIP, JSON, PROTOBUF, Response, gzipped};
+use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::ports::closed_port;
+use podstamp_test_support::spans;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
@@ -14,12 +20,7 @@ use super::setup::document;
 use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::grpc::{Grpc, framed};
-use crate::http::{Client, GZIP, JSON, PROTOBUF, Response, gzipped};
-use crate::ports::closed_port;
-use crate::raw::{Raw, Received};
-use crate::served::{PATIENCE, StandIn, wait_until};
-use crate::spans;
+use crate::served::{StandIn, wait_until};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 

@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
+use podstamp_test_support::blocking::http::get;
+use podstamp_test_support::runtime::{Probe, Project, Version};
 
 use super::{Export, PODS, Shop};
-use crate::http::get;
-use crate::runtime::{Probe, Project, Version};
 
 #[test]
 fn java() {

@@ -1,4 +1,4 @@
 //! Any bytes as a body.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| podstamp_fuzz::walk(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| podstamp_test_support::fuzz::walk(data));

@@ -5,15 +5,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use podstamp_core::{diagnose, json};
+use podstamp_test_support::otlp_json;
 use proptest::prelude::*;
 use prost::Message;
 
 use crate::choices::Choices;
 use crate::{config, decode, entropy, generator};
-
-#[path = "../../../../tests/src/otlp_json.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the benchmarks use it too, and other parts of it")]
-mod otlp_json;
 
 /// A request that JSON can tell: without what stands for other signals, ids of the right length, one kind of NaN.
 fn tellable(body: &[u8]) -> ExportTraceServiceRequest {

@@ -2,6 +2,7 @@
 //! give it. Istio itself does not run here.
 
 use podstamp_test_guests::PROXY_WASM;
+use podstamp_test_support::spans;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -10,7 +11,6 @@ use crate::envoy::POD;
 use crate::envoy::examples::Example;
 use crate::envoy::setup::{filter, typed};
 use crate::served::StandIn;
-use crate::spans;
 
 /// The resources of a file, each with its kind.
 fn resource(file: &str, kind: &str) -> Value {

@@ -1,6 +1,5 @@
 //! Bodies, between the plain way in which cases write them and bytes.
 
-#[path = "body/signals.rs"]
 mod signals;
 
 use std::iter;
@@ -14,13 +13,13 @@ use podstamp_core::interface::Signal;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
-use crate::case::{self, Attributes, Repeated, Request, Resource};
+use crate::cases::{self, Attributes, Repeated, Request, Resource};
 
 /// When spans start, nanoseconds since 1970: before now by any clock, which in Envoy is the real one.
 const START: u64 = 1_700_000_000_000_000_000;
 
 /// The bytes of a request.
-pub(crate) fn encode(request: &Request) -> Vec<u8> {
+pub fn encode(request: &Request) -> Vec<u8> {
     if let Some(hex) = &request.hex {
         return from_hex(hex);
     }
@@ -28,17 +27,17 @@ pub(crate) fn encode(request: &Request) -> Vec<u8> {
         return text.clone().into_bytes();
     }
     match request.signal {
-        case::Signal::Traces => {
+        cases::Signal::Traces => {
             let resource_spans = request.body.iter().map(resource_spans).collect();
             ExportTraceServiceRequest { resource_spans }.encode_to_vec()
         }
-        case::Signal::Metrics => signals::metrics(&request.body),
-        case::Signal::Logs => signals::logs(&request.body),
+        cases::Signal::Metrics => signals::metrics(&request.body),
+        cases::Signal::Logs => signals::logs(&request.body),
     }
 }
 
 /// Bytes, blanks between them as it pleases.
-pub(crate) fn from_hex(hex: &str) -> Vec<u8> {
+pub fn from_hex(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter(|char| !char.is_whitespace()).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap()).collect()
 }
@@ -111,7 +110,7 @@ fn any_value(value: &Json) -> AnyValue {
 }
 
 /// What a body that is sent has, in the same plain way.
-pub(crate) fn decode(signal: Signal, body: &[u8]) -> Vec<Resource> {
+pub fn decode(signal: Signal, body: &[u8]) -> Vec<Resource> {
     match signal {
         Signal::Traces => decode_traces(body),
         Signal::Metrics => signals::decode_metrics(body),
@@ -128,7 +127,7 @@ fn decode_traces(body: &[u8]) -> Vec<Resource> {
         let told = spans.into_iter().map(|span| {
             let attributes = span.attributes.into_iter();
             let attributes = attributes.map(|attribute| (attribute.key, json_of(attribute.value))).collect();
-            case::Span {
+            cases::Span {
                 attributes: Some(Attributes(attributes)),
                 start: Some(span.start_time_unix_nano),
                 end: Some(span.end_time_unix_nano),

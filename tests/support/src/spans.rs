@@ -8,32 +8,33 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 /// A request with one resource and span for each service and pod.
-pub(crate) fn export(pods: &[(&str, &str)]) -> Vec<u8> {
+pub fn export(pods: &[(&str, &str)]) -> Vec<u8> {
     encode(pods.iter().map(|(service, pod)| resource(service, pod)).collect())
 }
 
 /// The same as OTLP/JSON.
-pub(crate) fn export_json(pods: &[(&str, &str)]) -> Vec<u8> {
+#[cfg(feature = "client")]
+pub fn export_json(pods: &[(&str, &str)]) -> Vec<u8> {
     let resource_spans = pods.iter().map(|(service, pod)| resource(service, pod)).collect();
     serde_json::to_vec(&ExportTraceServiceRequest { resource_spans }).unwrap()
 }
 
 /// The same with a span of some kind.
-pub(crate) fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
+pub fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
     let mut resource = resource(service, pod);
     resource.scope_spans[0].spans[0].kind = kind;
     encode(vec![resource])
 }
 
 /// A request of one pod with these spans.
-pub(crate) fn export_spans(service: &str, pod: &str, spans: Vec<Span>) -> Vec<u8> {
+pub fn export_spans(service: &str, pod: &str, spans: Vec<Span>) -> Vec<u8> {
     let mut resource = resource(service, pod);
     resource.scope_spans[0].spans = spans;
     encode(vec![resource])
 }
 
 /// A span that took a millisecond, with its end in nanoseconds since 1970 and text attributes.
-pub(crate) fn span(end: u64, attributes: &[(&str, &str)]) -> Span {
+pub fn span(end: u64, attributes: &[(&str, &str)]) -> Span {
     Span {
         trace_id: vec![7; 16],
         span_id: vec![9; 8],
@@ -47,34 +48,34 @@ pub(crate) fn span(end: u64, attributes: &[(&str, &str)]) -> Span {
 }
 
 /// A batch of some kilobytes, from many services of the pod `web-1`.
-pub(crate) fn many() -> Vec<u8> {
+pub fn many() -> Vec<u8> {
     let services: Vec<_> = (0..200).map(|index| format!("service-{index}")).collect();
     let resources: Vec<_> = services.iter().map(|service| (&**service, "web-1")).collect();
     export(&resources)
 }
 
 /// A batch of at least so many bytes of the pod `pod`, no resource of which is too large by itself.
-pub(crate) fn large(size: usize, pod: &str) -> Vec<u8> {
+pub fn large(size: usize, pod: &str) -> Vec<u8> {
     let service = "s".repeat(512 << 10);
     export(&vec![(&*service, pod); size.div_ceil(service.len())])
 }
 
 /// A request whose last span has an attribute of which the type is wrong: the walk does not see it, the agent does.
-pub(crate) fn broken_deep_in_a_span() -> Vec<u8> {
+pub fn broken_deep_in_a_span() -> Vec<u8> {
     let mut resource = resource("shop", "shop-1");
     resource.scope_spans[0].spans[0].attributes = vec![text("broken", "MARK")];
     with_a_number_for_text(encode(vec![resource]), "MARK")
 }
 
 /// Makes of the tag ahead of a text, and of its length, one that says that a number follows.
-pub(crate) fn with_a_number_for_text(mut body: Vec<u8>, text: &str) -> Vec<u8> {
+pub fn with_a_number_for_text(mut body: Vec<u8>, text: &str) -> Vec<u8> {
     let at = body.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
     body[at - 2] &= !7;
     body
 }
 
 /// What `kubectl get pods -A -o json` prints for some pods, each with its address.
-pub(crate) fn pods(pods: &[(&str, &str)]) -> String {
+pub fn pods(pods: &[(&str, &str)]) -> String {
     let items: Vec<_> = pods
         .iter()
         .map(|(name, address)| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Where prepared projects are kept. It may be deleted at any time.
-pub(crate) fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("PODSTAMP_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("podstamp")))
@@ -18,10 +18,10 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 /// The files that decide what a project is, by name.
-pub(crate) struct Pinned(Vec<(&'static str, Vec<u8>)>);
+pub(super) struct Pinned(Vec<(&'static str, Vec<u8>)>);
 
 impl Pinned {
-    pub(crate) fn read(sources: &Path, names: &[&'static str]) -> Self {
+    pub(super) fn read(sources: &Path, names: &[&'static str]) -> Self {
         let read = |name: &&'static str| {
             let path = sources.join(name);
             let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -30,7 +30,7 @@ impl Pinned {
         Self(names.iter().map(read).collect())
     }
 
-    pub(crate) fn write(&self, folder: &Path) {
+    pub(super) fn write(&self, folder: &Path) {
         for (name, bytes) in &self.0 {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -39,7 +39,7 @@ impl Pinned {
     }
 
     /// Of the files, the runtimes' versions and the machine's kind; each part counts with its length.
-    pub(crate) fn hash(&self, runtimes: &str) -> String {
+    pub(super) fn hash(&self, runtimes: &str) -> String {
         let machine = [env::consts::OS, env::consts::ARCH, runtimes];
         let files = self.0.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes]);
         let mut hash = Sha256::new();
@@ -53,7 +53,7 @@ impl Pinned {
 
 /// Fills `made` unless it is there: in a folder beside it that then takes its name. Whoever comes meanwhile waits, in
 /// this process or another.
-pub(crate) fn make(made: &Path, fill: impl FnOnce(&Path)) {
+pub(super) fn make(made: &Path, fill: impl FnOnce(&Path)) {
     let lock = made.with_extension("lock");
     let file = File::create(&lock).unwrap_or_else(|error| panic!("{}: {error}", lock.display()));
     file.lock().unwrap();
@@ -64,41 +64,47 @@ pub(crate) fn make(made: &Path, fill: impl FnOnce(&Path)) {
     }
 }
 
-#[test]
-fn a_project_is_made_once_and_is_there_whole_or_not_at_all() {
+#[cfg(test)]
+mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    let folder = tempfile::TempDir::new().unwrap();
-    let made = folder.path().join("project-1");
-    let failed = std::panic::catch_unwind(|| {
-        make(&made, |half| {
-            fs::write(half.join("first"), "").unwrap();
-            panic!("the download fails");
-        });
-    });
-    assert!(failed.is_err() && !made.exists());
-    let fills = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                make(&made, |half| {
-                    fills.fetch_add(1, Ordering::Relaxed);
-                    fs::write(half.join("second"), "").unwrap();
-                });
-                assert!(made.join("second").exists());
-            });
-        }
-    });
-    assert_eq!(fills.into_inner(), 1);
-    assert!(!made.join("first").exists());
-    // Nothing else is left but the lock.
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-}
 
-#[test]
-fn what_is_pinned_and_what_runs_it_decide_the_name() {
-    let pinned = |bytes: &[u8]| Pinned(vec![("lock", bytes.to_vec())]);
-    let name = pinned(b"1").hash("3.11");
-    assert_eq!(name, pinned(b"1").hash("3.11"));
-    assert_ne!(name, pinned(b"2").hash("3.11"));
-    assert_ne!(name, pinned(b"1").hash("3.12"));
+    use super::*;
+
+    #[test]
+    fn a_project_is_made_once_and_is_there_whole_or_not_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let made = folder.path().join("project-1");
+        let failed = std::panic::catch_unwind(|| {
+            make(&made, |half| {
+                fs::write(half.join("first"), "").unwrap();
+                panic!("the download fails");
+            });
+        });
+        assert!(failed.is_err() && !made.exists());
+        let fills = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    make(&made, |half| {
+                        fills.fetch_add(1, Ordering::Relaxed);
+                        fs::write(half.join("second"), "").unwrap();
+                    });
+                    assert!(made.join("second").exists());
+                });
+            }
+        });
+        assert_eq!(fills.into_inner(), 1);
+        assert!(!made.join("first").exists());
+        // Nothing else is left but the lock.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_pinned_and_what_runs_it_decide_the_name() {
+        let pinned = |bytes: &[u8]| Pinned(vec![("lock", bytes.to_vec())]);
+        let name = pinned(b"1").hash("3.11");
+        assert_eq!(name, pinned(b"1").hash("3.11"));
+        assert_ne!(name, pinned(b"2").hash("3.11"));
+        assert_ne!(name, pinned(b"1").hash("3.12"));
+    }
 }

@@ -4,19 +4,19 @@ use std::fmt;
 use std::process::Command;
 
 /// How to ask a program for its version, and which one will do.
-pub(crate) struct Probe {
+pub struct Probe {
     /// Program and arguments; it prints its version first of all numbers.
-    pub(crate) command: &'static [&'static str],
-    pub(crate) at_least: Version,
+    pub command: &'static [&'static str],
+    pub at_least: Version,
 }
 
 /// Major and minor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version(pub(crate) u32, pub(crate) u32);
+pub struct Version(pub u32, pub u32);
 
 impl Probe {
     /// The version, or why there is none that will do.
-    pub(crate) fn version(&self) -> Result<Version, String> {
+    pub fn version(&self) -> Result<Version, String> {
         let (program, words) = (self.command[0], self.command.join(" "));
         let output = Command::new(program)
             .args(&self.command[1..])
@@ -53,17 +53,22 @@ impl fmt::Display for Version {
     }
 }
 
-#[test]
-fn versions_are_read_as_programs_print_them() {
-    for (printed, version) in [
-        ("go version go1.26.8 linux/amd64", Version(1, 26)),
-        ("v20.20.2", Version(20, 20)),
-        ("openjdk version \"17.0.15\" 2025-04-15", Version(17, 0)),
-        ("openjdk version \"21\" 2023-09-19", Version(21, 0)),
-        ("\u{1b}[0mApache Maven 3.8.7\nMaven home: /usr/share/maven", Version(3, 8)),
-        ("3.11.7 (main, Jan  1 2024) [GCC 12.2.0]", Version(3, 11)),
-    ] {
-        assert!(Version::read(printed) == Some(version), "{printed}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_programs_print_them() {
+        for (printed, version) in [
+            ("go version go1.26.8 linux/amd64", Version(1, 26)),
+            ("v20.20.2", Version(20, 20)),
+            ("openjdk version \"17.0.15\" 2025-04-15", Version(17, 0)),
+            ("openjdk version \"21\" 2023-09-19", Version(21, 0)),
+            ("\u{1b}[0mApache Maven 3.8.7\nMaven home: /usr/share/maven", Version(3, 8)),
+            ("3.11.7 (main, Jan  1 2024) [GCC 12.2.0]", Version(3, 11)),
+        ] {
+            assert!(Version::read(printed) == Some(version), "{printed}");
+        }
+        assert!(Version::read("no. of it").is_none());
     }
-    assert!(Version::read("no. of it").is_none());
 }

@@ -12,7 +12,7 @@ use prost::Message;
 use serde_json::json;
 
 use super::{START, any_value, key_value, plain_attributes, prost_resource};
-use crate::case::Resource;
+use crate::cases::Resource;
 
 pub(super) fn metrics(resources: &[Resource]) -> Vec<u8> {
     let resource_metrics = resources.iter().map(|resource| ResourceMetrics {

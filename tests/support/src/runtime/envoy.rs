@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Probe, Project, Version, skip};
 
 /// Its binary, downloaded once; `None` without Python or where there is no build of it.
-pub(crate) fn envoy() -> Option<PathBuf> {
+pub fn envoy() -> Option<PathBuf> {
     let probes = match (OS, ARCH) {
         ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,
         ("macos", "aarch64") => PYTHON,

@@ -1,7 +1,6 @@
 //! Ports that are known before anybody listens there.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +9,7 @@ use podstamp_fake_agent::TRACE_PATH;
 
 /// An address where nobody listens, and nobody will but the test that got it: none that the system gives to whoever asks for
 /// any port. One that was only free a moment ago may be the next test's listener.
-pub(crate) fn closed_port() -> SocketAddr {
+pub fn closed_port() -> SocketAddr {
     static PORTS: LazyLock<Range<u16>> = LazyLock::new(|| {
         let given = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
         beside(given.ok().and_then(|text| range(&text)).unwrap_or(GIVEN_ELSEWHERE))
@@ -29,7 +28,7 @@ pub(crate) fn closed_port() -> SocketAddr {
 }
 
 /// The URL of an agent that is not there.
-pub(crate) fn absent_agent() -> String {
+pub fn absent_agent() -> String {
     format!("http://{}{TRACE_PATH}", closed_port())
 }
 
@@ -53,20 +52,28 @@ const UNPRIVILEGED: u16 = 10_240;
 /// IANA's dynamic ports.
 const GIVEN_ELSEWHERE: (u16, u16) = (49_152, 65_535);
 
-#[test]
-fn a_port_is_nobody_elses() {
-    let ports = [closed_port(), closed_port()];
-    assert_ne!(ports[0], ports[1]);
-    for port in ports {
-        let refused = TcpStream::connect(port).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
 
-#[test]
-fn ports_that_the_system_gives_away_are_left_to_it() {
-    assert_eq!(range("32768\t60999\n").map(beside), Some(10_240..32_768));
-    assert_eq!(range("1024 40000").map(beside), Some(40_001..65_535));
-    assert_eq!(range("1024 65535").map(beside), Some(10_240..65_535));
-    assert_eq!(beside(GIVEN_ELSEWHERE), 10_240..49_152);
+    use super::*;
+
+    #[test]
+    fn a_port_is_nobody_elses() {
+        let ports = [closed_port(), closed_port()];
+        assert_ne!(ports[0], ports[1]);
+        for port in ports {
+            let refused = TcpStream::connect(port).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        }
+    }
+
+    #[test]
+    fn ports_that_the_system_gives_away_are_left_to_it() {
+        assert_eq!(range("32768\t60999\n").map(beside), Some(10_240..32_768));
+        assert_eq!(range("1024 40000").map(beside), Some(40_001..65_535));
+        assert_eq!(range("1024 65535").map(beside), Some(10_240..65_535));
+        assert_eq!(beside(GIVEN_ELSEWHERE), 10_240..49_152);
+    }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::http::chunked;
+use super::http::chunked;
 
 /// A running upstream, stopped when dropped.
-pub(crate) struct Raw {
-    pub(crate) address: SocketAddr,
+pub struct Raw {
+    pub address: SocketAddr,
     seen: Arc<Seen>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -18,12 +18,12 @@ pub(crate) struct Raw {
 
 /// A request as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Received {
+pub struct Received {
     /// Method, path and version.
-    pub(crate) line: String,
+    pub line: String,
     /// In order, names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -33,19 +33,19 @@ struct Seen {
 }
 
 impl Received {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
 impl Raw {
     /// `answer` gets each connection once a request on it has been read.
-    pub(crate) fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
+    pub fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         Self::replying(move |_, stream| answer(stream))
     }
 
     /// The same, and it sees the request.
-    pub(crate) fn replying(answer: impl Fn(&Received, &mut TcpStream) + Send + Sync + 'static) -> Self {
+    pub fn replying(answer: impl Fn(&Received, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, stopped) = (Arc::<Seen>::default(), Arc::new(AtomicBool::new(false)));
@@ -65,22 +65,22 @@ impl Raw {
         Self { address, seen, stopped, thread: Some(thread) }
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}/api/v1/otel/trace", self.address)
     }
 
     /// Requests that were read whole.
-    pub(crate) fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.seen.requests.lock().unwrap().len()
     }
 
     /// What they were.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    pub fn received(&self) -> Vec<Received> {
         self.seen.requests.lock().unwrap().clone()
     }
 
     /// Bytes that came on all connections, also of requests that have not ended.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.seen.bytes.load(Ordering::Acquire)
     }
 }

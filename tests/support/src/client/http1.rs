@@ -1,64 +1,65 @@
 //! A client of raw sockets.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub(crate) struct Client<S = TcpStream> {
-    pub(crate) stream: S,
+use crate::PATIENCE;
+
+pub struct Client<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
+pub struct Response {
+    pub status: u16,
     head: String,
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Response {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
         headers.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Over a connection that is there.
-    pub(crate) fn over(stream: S) -> Self {
+    pub fn over(stream: S) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 
     /// To somebody who may hang up meanwhile.
-    pub(crate) async fn send_what_can_be(&mut self, bytes: impl AsRef<[u8]>) {
+    pub async fn send_what_can_be(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.ok();
     }
 
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Sends a request and reads its response.
-    pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Response {
+    pub async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Response {
         self.send(bytes).await;
         self.response().await
     }
 
     /// The next response; interim ones too.
-    pub(crate) async fn response(&mut self) -> Response {
+    pub async fn response(&mut self) -> Response {
         timeout(PATIENCE, self.read_response())
             .await
             .expect("no response")
@@ -66,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Whether the server closes the connection without another response.
-    pub(crate) async fn is_closed(&mut self) -> bool {
+    pub async fn is_closed(&mut self) -> bool {
         timeout(PATIENCE, self.read_response()).await.expect("neither a response nor the end").is_none()
     }
 
@@ -95,10 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 }
 
 /// A request with a body and its length.
-pub(crate) fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\r\nhost: podstamp\r\ncontent-length: {length}\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
-
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

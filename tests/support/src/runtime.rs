@@ -8,14 +8,9 @@
 //! capture, and in the file that `PODSTAMP_SKIPPED` names, from which `cargo xtask` sums up. With `PODSTAMP_OFFLINE=1` the same
 //! goes for a project that is not in the cache. A download that fails is a failure.
 
-// With paths, since the benchmark takes this file in too.
-#[path = "runtime/cache.rs"]
 mod cache;
-#[path = "runtime/envoy.rs"]
 mod envoy;
-#[path = "runtime/otelcol.rs"]
 mod otelcol;
-#[path = "runtime/probe.rs"]
 mod probe;
 
 use std::env;
@@ -24,36 +19,36 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use envoy::envoy;
-pub(crate) use otelcol::otelcol;
-pub(crate) use probe::{Probe, Version};
+pub use envoy::envoy;
+pub use otelcol::otelcol;
+pub use probe::{Probe, Version};
 
 /// What prepares a program.
-pub(crate) struct Project {
+pub struct Project {
     /// As a skip names it.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Under `tests/e2e`.
-    pub(crate) folder: &'static str,
+    pub folder: &'static str,
     /// The files in it that decide the outcome; they are copied to where the commands run.
-    pub(crate) pinned: &'static [&'static str],
+    pub pinned: &'static [&'static str],
     /// The programs it takes.
-    pub(crate) probes: &'static [Probe],
+    pub probes: &'static [Probe],
     /// Makes it, in a folder that has the pinned files.
-    pub(crate) commands: &'static [&'static [&'static str]],
+    pub commands: &'static [&'static [&'static str]],
     /// For these commands; no other part of the environment is touched.
-    pub(crate) environment: &'static [(&'static str, &'static str)],
+    pub environment: &'static [(&'static str, &'static str)],
 }
 
 impl Project {
     /// The folder where it is ready; `None` where it cannot be here, which has been said then.
-    pub(crate) fn ready(&self) -> Option<PathBuf> {
+    pub fn ready(&self) -> Option<PathBuf> {
         let prepared = self.runtimes().and_then(|runtimes| self.prepared(&runtimes));
         prepared.map_err(|reason| skip(self.name, &reason)).ok()
     }
 
     /// Its folder in the sources.
-    pub(crate) fn sources(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(self.folder)
+    pub fn sources(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e").join(self.folder)
     }
 
     /// The versions found, or why one of them does not do.
@@ -100,7 +95,7 @@ impl Project {
 }
 
 /// Names what is not tested here.
-pub(crate) fn skip(name: &str, reason: &str) {
+pub fn skip(name: &str, reason: &str) {
     tell(&format!("skipped: {name}: {reason}"));
     if let Some(path) = env::var_os("PODSTAMP_SKIPPED") {
         let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();

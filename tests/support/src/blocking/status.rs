@@ -4,15 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use prost::Message;
 
-use crate::http::Response;
+use super::http::Response;
 
 /// Without what OTLP does not use.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Status {
+pub struct Status {
     #[prost(int32, tag = "1")]
-    pub(crate) code: i32,
+    pub code: i32,
     #[prost(string, tag = "2")]
-    pub(crate) message: String,
+    pub message: String,
     #[prost(message, repeated, tag = "3")]
     details: Vec<Any>,
 }
@@ -56,7 +56,7 @@ struct Delay {
 
 impl Status {
     /// The body of a failure, in the encoding that its content type says.
-    pub(crate) fn of(response: &Response) -> Self {
+    pub fn of(response: &Response) -> Self {
         match response.header("content-type") {
             Some("application/x-protobuf") => Self::decode(&*response.body).unwrap(),
             Some("application/json") => json(&response.body),
@@ -65,19 +65,19 @@ impl Status {
     }
 
     /// What stands in `grpc-status-details-bin`.
-    pub(crate) fn unpadded(base64: &str) -> Self {
+    pub fn unpadded(base64: &str) -> Self {
         Self::decode(&*STANDARD_NO_PAD.decode(base64).unwrap()).unwrap()
     }
 
     /// `google.rpc.BadRequest`: each field and what is wrong with it.
-    pub(crate) fn violations(&self) -> Vec<(String, String)> {
+    pub fn violations(&self) -> Vec<(String, String)> {
         let found: Option<BadRequest> = self.detail("google.rpc.BadRequest");
         let violations = found.map(|found| found.field_violations).unwrap_or_default();
         violations.into_iter().map(|violation| (violation.field, violation.description)).collect()
     }
 
     /// `google.rpc.RetryInfo`: seconds.
-    pub(crate) fn retry_delay(&self) -> Option<f64> {
+    pub fn retry_delay(&self) -> Option<f64> {
         let found: RetryInfo = self.detail("google.rpc.RetryInfo")?;
         found.retry_delay.map(|delay| delay.seconds as f64 + f64::from(delay.nanos) / 1e9)
     }

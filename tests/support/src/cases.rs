@@ -1,5 +1,7 @@
 //! One case, as its file says it.
 
+pub mod body;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -14,60 +16,60 @@ use serde_json::Value as Json;
 /// A case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Case {
+pub struct Case {
     /// What this shows, for people.
-    pub(crate) why: String,
+    pub why: String,
     /// A configuration document, or the name of one in `shared`.
-    pub(crate) config: Json,
+    pub config: Json,
     /// Pods as kubectl prints them, or the name of a list in `shared`. None: an empty table.
     #[serde(default)]
-    pub(crate) pods: Option<Json>,
+    pub pods: Option<Json>,
     /// Whether the table is only a part of the cluster, so that addresses it lacks may be pods' all the same.
     #[serde(default)]
-    pub(crate) pods_are_a_part: bool,
-    pub(crate) request: Request,
-    pub(crate) expect: Expected,
+    pub pods_are_a_part: bool,
+    pub request: Request,
+    pub expect: Expected,
     /// Ways in which sending ends, each on its own.
     #[serde(default)]
-    pub(crate) conclude: Vec<Conclusion>,
+    pub conclude: Vec<Conclusion>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Request {
+pub struct Request {
     #[serde(default)]
-    pub(crate) peer: Option<String>,
+    pub peer: Option<String>,
     /// Values of X-Forwarded-For, one a header.
     #[serde(default)]
-    pub(crate) forwarded_for: Vec<String>,
+    pub forwarded_for: Vec<String>,
     #[serde(default = "protobuf")]
-    pub(crate) content_type: Option<String>,
+    pub content_type: Option<String>,
     /// Other headers.
     #[serde(default)]
-    pub(crate) headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
     /// None: OTLP's own for the signal.
     #[serde(default)]
-    pub(crate) path: Option<String>,
+    pub path: Option<String>,
     /// What the body carries. Of metrics and logs each resource has one data point or record.
     #[serde(default)]
-    pub(crate) signal: Signal,
+    pub signal: Signal,
     /// The host's clock, nanoseconds since 1970.
     #[serde(default)]
-    pub(crate) now: Option<u64>,
+    pub now: Option<u64>,
     #[serde(default)]
-    pub(crate) body: Vec<Resource>,
+    pub body: Vec<Resource>,
     /// The body as it stands, in place of `body`.
     #[serde(default)]
-    pub(crate) hex: Option<String>,
+    pub hex: Option<String>,
     /// The body as text, in place of `body`.
     #[serde(default)]
-    pub(crate) json: Option<String>,
+    pub json: Option<String>,
 }
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Signal {
+pub enum Signal {
     #[default]
     Traces,
     Metrics,
@@ -87,47 +89,47 @@ impl From<Signal> for interface::Signal {
 /// ResourceSpans, ResourceMetrics or ResourceLogs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Resource {
+pub struct Resource {
     /// None: there is no Resource.
     #[serde(default)]
-    pub(crate) attributes: Option<Attributes>,
+    pub attributes: Option<Attributes>,
     /// The kinds of its spans.
     #[serde(default)]
-    pub(crate) kinds: Vec<i32>,
+    pub kinds: Vec<i32>,
     /// Spans of which more is to be said, behind those.
     #[serde(default)]
-    pub(crate) spans: Vec<Span>,
+    pub spans: Vec<Span>,
 }
 
 /// A span. What is not said is as in the spans of `kinds`, and where it is expected nobody looks.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Span {
+pub struct Span {
     #[serde(default)]
-    pub(crate) attributes: Option<Attributes>,
+    pub attributes: Option<Attributes>,
     /// Nanoseconds since 1970.
     #[serde(default)]
-    pub(crate) start: Option<u64>,
+    pub start: Option<u64>,
     #[serde(default)]
-    pub(crate) end: Option<u64>,
+    pub end: Option<u64>,
     #[serde(default)]
-    pub(crate) name: Option<Repeated>,
+    pub name: Option<Repeated>,
     /// So many spans like it.
     #[serde(default = "once")]
-    pub(crate) times: usize,
+    pub times: usize,
 }
 
 /// A text, so many times.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Repeated {
-    pub(crate) text: String,
-    pub(crate) times: usize,
+pub struct Repeated {
+    pub text: String,
+    pub times: usize,
 }
 
 impl Resource {
     /// Whether it is what was expected, as far as that says.
-    pub(crate) fn is(&self, expected: &Self) -> bool {
+    pub fn is(&self, expected: &Self) -> bool {
         let spans = expected.spans.iter().flat_map(|span| iter::repeat_n(span, span.times));
         let spans: Vec<_> = spans.collect();
         let looked_at = self.spans.get(expected.kinds.len()..).unwrap_or_default();
@@ -153,75 +155,75 @@ impl Resource {
 /// What is expected: one of the two.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Expected {
+pub struct Expected {
     #[serde(default)]
-    pub(crate) forward: Option<Forward>,
+    pub forward: Option<Forward>,
     #[serde(default)]
-    pub(crate) answer: Option<Answer>,
+    pub answer: Option<Answer>,
     /// Keys of the notices about a batch that goes on.
     #[serde(default)]
-    pub(crate) notices: Vec<String>,
+    pub notices: Vec<String>,
     /// What is counted, all else being 0.
     #[serde(default)]
-    pub(crate) report: BTreeMap<String, u32>,
+    pub report: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Forward {
+pub struct Forward {
     #[serde(default)]
-    pub(crate) url: Option<String>,
+    pub url: Option<String>,
     /// URLs of those who get the same.
     #[serde(default)]
-    pub(crate) copies: Vec<String>,
+    pub copies: Vec<String>,
     /// Spans of each request that it leaves as.
     #[serde(default)]
-    pub(crate) parts: Option<Vec<u32>>,
+    pub parts: Option<Vec<u32>>,
     /// The bytes that came are sent.
     #[serde(default)]
-    pub(crate) unchanged: bool,
+    pub unchanged: bool,
     /// What is sent; none for a body that cannot be decoded.
     #[serde(default)]
-    pub(crate) resources: Option<Vec<Resource>>,
+    pub resources: Option<Vec<Resource>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    pub status: u16,
     /// `google.rpc.Code`.
     #[serde(default)]
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// Parts of the message.
     #[serde(default)]
-    pub(crate) contains: Vec<String>,
+    pub contains: Vec<String>,
     /// Key of the notice.
     #[serde(default)]
-    pub(crate) notice: Option<String>,
+    pub notice: Option<String>,
     #[serde(default)]
-    pub(crate) headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Conclusion {
-    pub(crate) outcome: Outcome,
+pub struct Conclusion {
+    pub outcome: Outcome,
     /// Spans that have arrived in parts ahead.
     #[serde(default)]
-    pub(crate) delivered: u32,
+    pub delivered: u32,
     #[serde(default)]
-    pub(crate) answer: Option<Answer>,
+    pub answer: Option<Answer>,
     /// Milliseconds to wait.
     #[serde(default)]
-    pub(crate) retry: Option<u32>,
+    pub retry: Option<u32>,
     /// The body that is prepared in place of the one that was sent.
     #[serde(default)]
-    pub(crate) mended: Option<String>,
+    pub mended: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Status(u16),
     NotConnected,
     Away,
@@ -233,7 +235,7 @@ pub(crate) enum Outcome {
 
 /// Attributes in their order: a map or, where a key comes twice, a list of maps.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Attributes(pub(crate) Vec<(String, Json)>);
+pub struct Attributes(pub Vec<(String, Json)>);
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -280,7 +282,7 @@ fn protobuf() -> Option<String> {
 }
 
 /// All cases, by name.
-pub(crate) fn all() -> Vec<(String, Case)> {
+pub fn all() -> Vec<(String, Case)> {
     let mut cases: Vec<_> = fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -292,7 +294,7 @@ pub(crate) fn all() -> Vec<(String, Case)> {
 }
 
 /// A document: the one that is given or, where a name is, that one of `shared`.
-pub(crate) fn document(given: &Json) -> Json {
+pub fn document(given: &Json) -> Json {
     match given {
         Json::String(name) => read(&directory().join("shared").join(format!("{name}.yaml"))),
         document => document.clone(),
@@ -305,5 +307,5 @@ fn read<T: de::DeserializeOwned>(path: &Path) -> T {
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases")
 }

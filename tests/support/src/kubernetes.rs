@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A running API. Its threads end with the process; a connection ends when the client closes it.
-pub(crate) struct Kubernetes {
+pub struct Kubernetes {
     folder: TempDir,
 }
 
 impl Kubernetes {
     /// Serves what `kubectl get pods -A -o json` printed.
-    pub(crate) fn serve(pods: &str) -> Self {
+    pub fn serve(pods: &str) -> Self {
         let listed: Value = serde_json::from_str(pods).unwrap();
         let objects = Arc::new(Objects::from_pods(listed["items"].as_array().unwrap().clone()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -32,7 +32,7 @@ impl Kubernetes {
     }
 
     /// For `KUBECONFIG`.
-    pub(crate) fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
 }

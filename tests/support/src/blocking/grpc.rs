@@ -14,30 +14,30 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::served::PATIENCE;
-use crate::status::Status;
+use super::status::Status;
+use crate::PATIENCE;
 
 /// A connection that is kept.
-pub(crate) struct Grpc {
+pub struct Grpc {
     runtime: Runtime,
     sender: SendRequest<Bytes>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Called {
+pub struct Called {
     /// Headers, and after them the trailers.
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Grpc {
-    pub(crate) fn connect(to: SocketAddr) -> Self {
+    pub fn connect(to: SocketAddr) -> Self {
         Self::begin(b"", to)
     }
 
     /// On a connection on which something is said first.
-    pub(crate) fn begin(first: &[u8], to: SocketAddr) -> Self {
+    pub fn begin(first: &[u8], to: SocketAddr) -> Self {
         let mut stream = std::net::TcpStream::connect(to).expect("podstamp listens");
         stream.write_all(first).unwrap();
         stream.set_nonblocking(true).unwrap();
@@ -46,7 +46,7 @@ impl Grpc {
     }
 
     /// Over a connection yet to be made.
-    pub(crate) fn over<S>(connecting: impl Future<Output = io::Result<S>>) -> io::Result<Self>
+    pub fn over<S>(connecting: impl Future<Output = io::Result<S>>) -> io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -61,25 +61,25 @@ impl Grpc {
     }
 
     /// Exports a message, uncompressed.
-    pub(crate) fn export(&self, message: &[u8]) -> Called {
+    pub fn export(&self, message: &[u8]) -> Called {
         self.call(&[], framed(0, message))
     }
 
     /// Exports a message of a signal, uncompressed.
-    pub(crate) fn export_to(&self, signal: Signal, message: &[u8]) -> Called {
+    pub fn export_to(&self, signal: Signal, message: &[u8]) -> Called {
         self.call_to(signal, &[], framed(0, message))
     }
 
-    pub(crate) fn call(&self, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
+    pub fn call(&self, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
         self.call_to(Signal::Traces, headers, frame)
     }
 
-    pub(crate) fn call_to(&self, signal: Signal, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
+    pub fn call_to(&self, signal: Signal, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
         self.calls_to(signal, &[headers], frame).pop().unwrap()
     }
 
     /// As many calls at a time as there are sets of headers.
-    pub(crate) fn call_all(&self, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
+    pub fn call_all(&self, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
         self.calls_to(Signal::Traces, each, frame)
     }
 
@@ -123,22 +123,22 @@ async fn exchange(sender: SendRequest<Bytes>, request: Request<()>, frame: Bytes
 }
 
 impl Called {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// `grpc-status`.
-    pub(crate) fn code(&self) -> i32 {
+    pub fn code(&self) -> i32 {
         self.header("grpc-status").unwrap().parse().unwrap()
     }
 
     /// What stands in `grpc-status-details-bin`.
-    pub(crate) fn details(&self) -> Status {
+    pub fn details(&self) -> Status {
         self.header("grpc-status-details-bin").map_or_else(Status::default, Status::unpadded)
     }
 
     /// The message of a success.
-    pub(crate) fn message(&self) -> ExportTraceServiceResponse {
+    pub fn message(&self) -> ExportTraceServiceResponse {
         assert_eq!(self.code(), 0, "{:?}", self.headers);
         assert_eq!(self.body[0], 0, "it is not compressed");
         assert_eq!(u32::from_be_bytes(self.body[1..5].try_into().unwrap()) as usize, self.body.len() - 5);
@@ -147,14 +147,14 @@ impl Called {
 }
 
 /// A message in its frame; the flag says whether it is compressed.
-pub(crate) fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+pub fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
     [&[flag][..], &(message.len() as u32).to_be_bytes(), message].concat()
 }
 
 /// Codes by which a client may try again (OTLP, "Failures" of OTLP/gRPC); RESOURCE_EXHAUSTED only with RetryInfo.
-pub(crate) const RETRYABLE: [i32; 6] = [1, 4, 10, 11, 14, 15];
+pub const RETRYABLE: [i32; 6] = [1, 4, 10, 11, 14, 15];
 
-pub(crate) const INVALID_ARGUMENT: i32 = 3;
-pub(crate) const RESOURCE_EXHAUSTED: i32 = 8;
-pub(crate) const UNAVAILABLE: i32 = 14;
-pub(crate) const UNAUTHENTICATED: i32 = 16;
+pub const INVALID_ARGUMENT: i32 = 3;
+pub const RESOURCE_EXHAUSTED: i32 = 8;
+pub const UNAVAILABLE: i32 = 14;
+pub const UNAUTHENTICATED: i32 = 16;

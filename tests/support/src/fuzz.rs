@@ -1,10 +1,7 @@
 //! What has to hold for any bytes. The fuzz targets call it, and so does the plain test that replays their corpus.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    unreachable_pub,
-    reason = "test code: a panic is a finding, and a test includes this file"
-)]
+
+#[cfg(feature = "fuzz-guest")]
+pub mod guest;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What to do with a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Reaction {
+pub enum Reaction {
     /// Write these bytes and keep the connection.
     Write(Vec<u8>),
     /// Write these bytes after some time and keep the connection.
@@ -27,12 +27,12 @@ pub(crate) enum Reaction {
 }
 
 impl Reaction {
-    pub(crate) fn answer(status: u16, body: &str) -> Self {
+    pub fn answer(status: u16, body: &str) -> Self {
         Self::Write(response(status, body))
     }
 
     /// Takes it, once the gate is open.
-    pub(crate) fn behind(gate: &Gate, body: &str) -> Self {
+    pub fn behind(gate: &Gate, body: &str) -> Self {
         Self::Held(gate.clone(), response(200, body))
     }
 }
@@ -43,33 +43,33 @@ fn response(status: u16, body: &str) -> Vec<u8> {
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// Number of the connection that it came by, from 0.
-    pub(crate) connection: usize,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+    pub connection: usize,
+    pub head: String,
+    pub body: Vec<u8>,
 }
 
-pub(crate) struct Upstream {
-    pub(crate) address: SocketAddr,
+pub struct Upstream {
+    pub address: SocketAddr,
     scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Upstream {
     /// `react` gets each request with its number, from 0.
-    pub(crate) async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
+    pub async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
         Self::with(None, react).await
     }
 
     /// Takes everything, once the gate is open.
-    pub(crate) async fn behind(gate: &Gate) -> Self {
+    pub async fn behind(gate: &Gate) -> Self {
         let gate = gate.clone();
         Self::new(move |_, _| Reaction::behind(&gate, "")).await
     }
 
     /// Takes everything, by TLS.
-    pub(crate) async fn secured(tls: TlsAcceptor) -> Self {
+    pub async fn secured(tls: TlsAcceptor) -> Self {
         Self::with(Some(tls), |_, _| Reaction::answer(200, "")).await
     }
 
@@ -104,15 +104,15 @@ impl Upstream {
     }
 
     /// Takes everything.
-    pub(crate) async fn accepting() -> Self {
+    pub async fn accepting() -> Self {
         Self::new(|_, _| Reaction::answer(200, "")).await
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{}://{}/api/v1/otel/trace", self.scheme, self.address)
     }
 
-    pub(crate) fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }

@@ -13,7 +13,7 @@ use crate::fuzz::{Cluster, DOCUMENTS, Input};
 
 /// Calls, read from any bytes: the document, and then of each how often its body is repeated, in powers of two, whether it is
 /// JSON, its length in two bytes, and as many bytes of an [`Input`].
-pub(crate) fn guest(data: &[u8]) {
+pub fn guest(data: &[u8]) {
     let Some((document, mut rest)) = data.split_first() else { return };
     PAIRS.with(|pairs| {
         let Some(pair) = pairs.get(usize::from(*document) % DOCUMENTS.len()) else { return };

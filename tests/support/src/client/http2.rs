@@ -13,35 +13,35 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
 #[derive(Clone)]
-pub(crate) struct Http2 {
+pub struct Http2 {
     sender: SendRequest<Full<Bytes>>,
 }
 
 /// A response, its trailers among the headers.
 #[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) trailers: HeaderMap,
-    pub(crate) body: Bytes,
+pub struct Answered {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub trailers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Http2 {
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         Self::connect_watched(address).await.0
     }
 
     /// Also a task that ends with the connection.
-    pub(crate) async fn connect_watched(address: SocketAddr) -> (Self, JoinHandle<()>) {
+    pub async fn connect_watched(address: SocketAddr) -> (Self, JoinHandle<()>) {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::over(stream).await
     }
 
     /// Over a connection on which something was said already.
-    pub(crate) async fn over(
+    pub async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     ) -> (Self, JoinHandle<()>) {
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -49,11 +49,11 @@ impl Http2 {
     }
 
     /// Exports what stands in `frame`.
-    pub(crate) async fn export(&self, frame: impl Into<Bytes>) -> Answered {
+    pub async fn export(&self, frame: impl Into<Bytes>) -> Answered {
         self.export_with(frame, &[]).await
     }
 
-    pub(crate) async fn export_with(
+    pub async fn export_with(
         &self,
         frame: impl Into<Bytes>,
         headers: &[(&'static str, &'static str)],
@@ -63,7 +63,7 @@ impl Http2 {
         self.post(GRPC_PATH, frame, &all).await
     }
 
-    pub(crate) async fn post(
+    pub async fn post(
         &self,
         path: &str,
         body: impl Into<Bytes>,
@@ -101,22 +101,22 @@ impl Http2 {
 
 impl Answered {
     /// `grpc-status`, from wherever it stands.
-    pub(crate) fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         self.grpc("grpc-status")
     }
 
-    pub(crate) fn message(&self) -> &str {
+    pub fn message(&self) -> &str {
         self.grpc("grpc-message")
     }
 
-    pub(crate) fn grpc(&self, name: &str) -> &str {
+    pub fn grpc(&self, name: &str) -> &str {
         let value = self.trailers.get(name).or_else(|| self.headers.get(name));
         value.map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// A message in its frame, uncompressed.
-pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
+pub fn framed(message: &[u8]) -> Vec<u8> {
     framed_as(0, message)
 }
 
@@ -125,6 +125,6 @@ fn framed_as(flag: u8, message: &[u8]) -> Vec<u8> {
 }
 
 /// The same, said to be compressed.
-pub(crate) fn framed_compressed(message: &[u8]) -> Vec<u8> {
+pub fn framed_compressed(message: &[u8]) -> Vec<u8> {
     framed_as(1, message)
 }

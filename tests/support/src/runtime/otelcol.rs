@@ -8,7 +8,7 @@ use super::{Probe, Project, Version};
 ///
 /// It is built from the module that the Collector's builder generates from the manifest beside it:
 /// `go run go.opentelemetry.io/collector/cmd/builder@VERSION --config builder.yaml --skip-compilation`.
-pub(crate) fn otelcol() -> Option<PathBuf> {
+pub fn otelcol() -> Option<PathBuf> {
     let project = Project {
         name: "Collector",
         folder: "collector/otelcol",

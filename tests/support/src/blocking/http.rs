@@ -9,24 +9,24 @@ use prost::Message;
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Response {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// The message of a `google.rpc.Status` in protobuf: field 2.
-    pub(crate) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// What a success warns of.
-    pub(crate) fn warning(&self) -> String {
+    pub fn warning(&self) -> String {
         if self.header("content-type") == Some("application/json") {
             let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
             return body["partialSuccess"]["errorMessage"].as_str().unwrap_or_default().to_owned();
@@ -37,12 +37,12 @@ impl Response {
 }
 
 /// A connection that is kept.
-pub(crate) struct Client<S = TcpStream> {
+pub struct Client<S = TcpStream> {
     stream: BufReader<S>,
 }
 
 impl Client {
-    pub(crate) fn connect(to: SocketAddr) -> Self {
+    pub fn connect(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).expect("podstamp listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -52,17 +52,11 @@ impl Client {
 
 impl<S: Read + Write> Client<S> {
     /// Over a connection that is there.
-    pub(crate) fn over(stream: S) -> Self {
+    pub fn over(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 
-    pub(crate) fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Response {
+    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let length = body.len().to_string();
         let headers = [&[("content-length", &*length)], headers].concat();
         // At once, so that no answer comes between head and body.
@@ -71,7 +65,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// A POST whose length shows at its end only.
-    pub(crate) fn send_chunked(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    pub fn send_chunked(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         self.begin_chunked(path, headers);
         for chunk in body.chunks(1 << 20) {
             self.write_chunk(chunk);
@@ -80,25 +74,25 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The head of such a POST.
-    pub(crate) fn begin_chunked(&mut self, path: &str, headers: &[(&str, &str)]) {
+    pub fn begin_chunked(&mut self, path: &str, headers: &[(&str, &str)]) {
         let headers = [&[("transfer-encoding", "chunked")], headers].concat();
         self.write(head("POST", path, &headers).as_bytes());
     }
 
     /// One of its chunks; an empty one would end it.
-    pub(crate) fn write_chunk(&mut self, chunk: &[u8]) {
+    pub fn write_chunk(&mut self, chunk: &[u8]) {
         self.write_what_can_be(&[format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     }
 
     /// Its end, with trailers.
-    pub(crate) fn end_chunked(&mut self, trailers: &[(&str, &str)]) -> Response {
+    pub fn end_chunked(&mut self, trailers: &[(&str, &str)]) -> Response {
         let trailers: String = trailers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         self.write_what_can_be(format!("0\r\n{trailers}\r\n").as_bytes());
         self.receive()
     }
 
     /// Any bytes.
-    pub(crate) fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
@@ -107,12 +101,12 @@ impl<S: Read + Write> Client<S> {
         drop(self.stream.get_mut().write_all(bytes));
     }
 
-    pub(crate) fn export(&mut self, body: &[u8]) -> Response {
+    pub fn export(&mut self, body: &[u8]) -> Response {
         self.send("POST", "/v1/traces", &[PROTOBUF], body)
     }
 
     /// The next answer.
-    pub(crate) fn receive(&mut self) -> Response {
+    pub fn receive(&mut self) -> Response {
         let mut response = self.receive_head();
         if response.header("transfer-encoding") == Some("chunked") {
             response.body = chunked(&mut self.stream).unwrap();
@@ -125,7 +119,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The next answer, as far as its body, of which an answer to HEAD has none.
-    pub(crate) fn receive_head(&mut self) -> Response {
+    pub fn receive_head(&mut self) -> Response {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("an answer");
         let status =
@@ -144,7 +138,7 @@ impl<S: Read + Write> Client<S> {
 }
 
 /// A body in chunks, without the trailers after it.
-pub(crate) fn chunked(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+pub fn chunked(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let line = |stream: &mut dyn BufRead| {
         let mut line = String::new();
         stream.read_line(&mut line).map(|_| line.trim_end().to_owned())
@@ -169,25 +163,25 @@ fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     format!("{method} {path} HTTP/1.1\r\nhost: podstamp\r\n{headers}\r\n")
 }
 
-pub(crate) const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+pub const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
-pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-pub(crate) const GZIP: (&str, &str) = ("content-encoding", "gzip");
+pub const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 /// One request on a connection of its own.
-pub(crate) fn export(to: SocketAddr, body: &[u8]) -> Response {
+pub fn export(to: SocketAddr, body: &[u8]) -> Response {
     Client::connect(to).export(body)
 }
 
 /// One GET; the body as text.
-pub(crate) fn get(to: SocketAddr, path: &str) -> (u16, String) {
+pub fn get(to: SocketAddr, path: &str) -> (u16, String) {
     let response = Client::connect(to).send("GET", path, &[("connection", "close")], b"");
     (response.status, String::from_utf8(response.body).unwrap())
 }
 
 /// What a client with `Content-Encoding: gzip` sends.
-pub(crate) fn gzipped(plain: &mut dyn Read) -> Vec<u8> {
+pub fn gzipped(plain: &mut dyn Read) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::copy(plain, &mut encoder).unwrap();
     encoder.finish().unwrap()

@@ -9,17 +9,17 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use crate::http::Response;
-use crate::served::PATIENCE;
+use super::http::Response;
+use crate::PATIENCE;
 
 /// A connection that is kept.
-pub(crate) struct Http2 {
+pub struct Http2 {
     runtime: Runtime,
     sender: SendRequest<Bytes>,
 }
 
 impl Http2 {
-    pub(crate) fn connect(to: SocketAddr) -> Self {
+    pub fn connect(to: SocketAddr) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sender = runtime.block_on(async {
@@ -32,12 +32,12 @@ impl Http2 {
     }
 
     /// A POST whose body comes in these frames.
-    pub(crate) fn send(&self, path: &str, headers: &[(&str, &str)], frames: Vec<&[u8]>) -> Response {
+    pub fn send(&self, path: &str, headers: &[(&str, &str)], frames: Vec<&[u8]>) -> Response {
         self.send_with_trailers(path, headers, frames, &[])
     }
 
     /// The same with trailers, if there are any.
-    pub(crate) fn send_with_trailers(
+    pub fn send_with_trailers(
         &self,
         path: &str,
         headers: &[(&str, &str)],
