@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use podstamp_core::answer::{self, Code};
 use podstamp_core::config::Fault;
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use tokio::time::Instant;
 

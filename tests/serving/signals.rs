@@ -1,7 +1,6 @@
 //! Metrics and logs: where they are taken, where they go, and what is said where they are not carried.
 
 use podstamp::settings::{CopyTarget, Route, Upstream as Meeting};
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Content, Next, Outbound, Signal, Upstream as To, Verdict};
 use podstamp_fake_agent::Gate;
 use podstamp_test_support::client::{framed, post};

@@ -1,7 +1,5 @@
 //! The signals of OTLP that have a service of their own.
 
-use crate::hosting::labels::Label;
-
 /// What a request carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signal {
@@ -17,6 +15,15 @@ pub enum Signal {
 impl Signal {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    /// Its name: `traces`, `metrics` or `logs`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
 
     /// The path of OTLP/HTTP, from the specification.
     pub const fn path(self) -> &'static str {
@@ -63,15 +70,6 @@ impl Signal {
     /// The signal whose default path or method is `path`.
     pub fn at(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|signal| path == signal.path() || path == signal.grpc_path())
-    }
-}
-
-impl Label for Signal {
-    const KEY: &'static str = "signal";
-    const NAMES: &'static [&'static str] = &["traces", "metrics", "logs"];
-
-    fn index(self) -> usize {
-        self as usize
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
+mod field;
+mod met;
 mod span;
 mod split;
 
@@ -18,13 +20,15 @@ use crate::fault::{BodyFault, Broken, FaultKind};
 pub use crate::guard::checks::Checks;
 use crate::guard::memory::{self, Load, Packing};
 use crate::guard::names::{self, LongName};
-use crate::guard::peers::{self, Peer};
-use crate::guard::times::{OddTimes, TimesMet};
+use crate::guard::peers;
+use crate::guard::times::TimesMet;
 use crate::interface::Part;
 use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
 use crate::wire::{self, Field, LENGTH, put_varint};
+use field::{skip, tag};
+use met::Met;
 use span::walk_span;
 
 /// What a walk found and made.
@@ -91,38 +95,6 @@ struct Walk<'a, F> {
     repeated: usize,
     /// Attributes and entity references of the Resources so far.
     attributes: usize,
-}
-
-/// What rules are about in the spans of one ResourceSpans.
-#[derive(Debug, Default)]
-struct Met<'a> {
-    /// How many there are.
-    spans: u32,
-    /// The bytes of each kind outside 0..5.
-    kinds: Vec<&'a [u8]>,
-    /// Addresses of peers.
-    peers: Vec<Peer<'a>>,
-    /// Names to be cut.
-    names: Vec<LongName<'a>>,
-    times: OddTimes<'a>,
-}
-
-impl Met<'_> {
-    fn clear(&mut self) {
-        self.spans = 0;
-        self.kinds.clear();
-        self.peers.clear();
-        self.names.clear();
-        self.times.clear();
-    }
-
-    /// Whether no span is changed for sure.
-    fn changes_nothing(&self) -> bool {
-        self.kinds.is_empty()
-            && self.peers.is_empty()
-            && self.names.is_empty()
-            && self.times.changes_nothing()
-    }
 }
 
 impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
@@ -296,25 +268,3 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
 
 /// The tag of a span in ScopeSpans.
 const SPAN: u8 = 2 << 3 | LENGTH;
-
-#[inline]
-fn tag(start: &[u8]) -> Result<(u32, u8, &[u8]), Broken> {
-    wire::tag(start).map_err(|kind| Broken::at(start, kind))
-}
-
-/// Skips a field that the walk does not look into; a known one must have its wire type.
-#[inline]
-fn skip<'a>(
-    message: Message,
-    start: &'a [u8],
-    number: u32,
-    wire: u8,
-    after: &'a [u8],
-    depth: u32,
-) -> Result<&'a [u8], Broken> {
-    let broken = |kind| Broken::at(start, kind);
-    if message.field(number).is_some_and(|(_, kind)| kind.wire() != wire) {
-        return Err(broken(FaultKind::Mismatch { field: number, wire }));
-    }
-    wire::skip(number, wire, after, depth).map_err(broken)
-}

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use podstamp_core::answer::media_type;
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{self, Encoding, Header, Signal};
 

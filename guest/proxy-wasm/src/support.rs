@@ -3,7 +3,6 @@
 use podstamp_core::config::{
     self, Compression, Config, DEFAULT_PATIENCE, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry,
 };
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Notice, Signal};
 
 /// What a person should know, or what must not be ignored.

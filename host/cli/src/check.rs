@@ -10,7 +10,6 @@ use podstamp::app;
 use podstamp::app::Budget;
 use podstamp::config::LoadError;
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Level, Notice};
 use tokio::runtime::Runtime;
 

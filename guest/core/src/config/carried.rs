@@ -14,7 +14,6 @@ use crate::config::processors::{k8sattributes, order, resource};
 use crate::config::receivers::otlp;
 use crate::config::service::{self, Parts, Service};
 use crate::guard::Rules;
-use crate::hosting::labels::Label as _;
 use crate::interface::Level;
 use crate::pipeline::{Pipeline, Step};
 use crate::signal::Signal;

@@ -5,7 +5,6 @@ use crate::config::collector;
 use crate::config::collector::component::{Kind, Role};
 use crate::config::document::{Node, hint};
 use crate::config::extensions::Authenticators;
-use crate::hosting::labels::Label as _;
 use crate::interface::Level;
 use crate::signal::Signal;
 

@@ -1,6 +1,6 @@
 //! The labels by which hosts count, so that the same things have the same names in all of them.
 
-use crate::interface::{Answer, Report};
+use crate::interface::{Answer, Report, Signal};
 
 /// A label whose values are known beforehand.
 pub trait Label: Copy + 'static {
@@ -16,6 +16,15 @@ pub trait Label: Copy + 'static {
     /// This value.
     fn name(self) -> &'static str {
         Self::NAMES.get(self.index()).copied().unwrap_or_default()
+    }
+}
+
+impl Label for Signal {
+    const KEY: &'static str = "signal";
+    const NAMES: &'static [&'static str] = &[Self::Traces.name(), Self::Metrics.name(), Self::Logs.name()];
+
+    fn index(self) -> usize {
+        self as usize
     }
 }
 

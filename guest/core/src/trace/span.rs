@@ -1,6 +1,7 @@
 //! The walk through a span's own fields: where the time goes.
 
-use super::{Met, skip, tag};
+use super::field::{skip, tag};
+use super::met::Met;
 use crate::bounds::{Bound, MAX_DEPTH, MAX_EDITS};
 use crate::fault::{Broken, FaultKind};
 use crate::guard::checks::Checks;

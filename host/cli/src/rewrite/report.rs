@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
-use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Level, Notice, Report, Signal};
 use prost::Message;
 

@@ -2,7 +2,6 @@
 
 use std::net::Ipv6Addr;
 
-use crate::hosting::labels::Label as _;
 use crate::signal::Signal;
 
 /// An absolute `http://` or `https://` URL, verbatim.

@@ -10,7 +10,6 @@ use crate::config::document::{Node, Url, is_token, url};
 use crate::config::extensions::{Authenticators, ClientAuth};
 use crate::config::signals::not_carried;
 use crate::config::tls::{self, ClientTls};
-use crate::hosting::labels::Label as _;
 use crate::interface::{Header, Level};
 use crate::signal::Signal;
 use compression::Compression;

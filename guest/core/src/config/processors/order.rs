@@ -3,7 +3,6 @@
 use crate::attributes::{HOST_IP, POD_IP};
 use crate::config::document::Findings;
 use crate::guard::Rules;
-use crate::hosting::labels::Label as _;
 use crate::interface::Level;
 use crate::pipeline::Step;
 use crate::processors::k8sattributes::Kubernetes;

@@ -1,6 +1,7 @@
 //! The messages of logs.
 
-use super::{ATTRIBUTES, COUNT, Enum, FLAGS, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field};
+use super::enums::Enum;
+use super::field::{ATTRIBUTES, COUNT, FLAGS, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field};
 use crate::message::Message;
 
 pub(super) static REQUEST: [Field; 1] = [field("resourceLogs", 1, Kind::Many(Message::ResourceLogs))];

@@ -1,6 +1,7 @@
 //! The messages of metrics.
 
-use super::{ATTRIBUTES, COUNT, Enum, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field, optional};
+use super::enums::Enum;
+use super::field::{ATTRIBUTES, COUNT, Field, Kind, SPAN_ID, Scalar, TEXT, TIME, TRACE_ID, field, optional};
 use crate::message::Message;
 
 const DOUBLE: Kind = Kind::Scalar(Scalar::Double);

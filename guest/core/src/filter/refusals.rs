@@ -1,0 +1,29 @@
+//! Answers to requests that are not sent on.
+
+use crate::answer::{Code, Failure, noted};
+use crate::fault::BodyFault;
+use crate::interface::{Answer, Encoding, Level, Report, Verdict};
+
+pub(super) fn unsupported_type(encoding: Encoding) -> Answer {
+    let text = "content-type has to be application/x-protobuf or application/json";
+    let answer = Failure::new(415, Code::InvalidArgument, text).answer(encoding);
+    noted(answer, Level::Warning, "content-type", format!("a request was refused: {text}"))
+}
+
+pub(super) fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {
+    *report = Report { refused: 1, ..Report::default() };
+    Verdict::Answer(undecodable(encoding, fault))
+}
+
+pub(super) fn too_large(encoding: Encoding, fault: &BodyFault, whom: &str, report: &mut Report) -> Verdict {
+    *report = Report { refused: 1, ..Report::default() };
+    let text = format!("the batch is too much for {whom}: {fault}");
+    let failure = Failure { fault: Some(fault), ..Failure::new(413, Code::ResourceExhausted, &text) };
+    Verdict::Answer(noted(failure.answer(encoding), Level::Warning, "batch-too-large", text))
+}
+
+pub(super) fn undecodable(encoding: Encoding, fault: &BodyFault) -> Answer {
+    let text = format!("the batch cannot be decoded: {fault}");
+    let failure = Failure { fault: Some(fault), ..Failure::new(400, Code::InvalidArgument, &text) };
+    noted(failure.answer(encoding), Level::Warning, "batch-refused", text)
+}
