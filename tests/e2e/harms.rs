@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use podstamp_fake_agent::{Gate, Script};
+use podstamp_fake_agent::{Latch, Script};
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::spans;
 
@@ -23,8 +23,8 @@ fn rows(agent: &StandIn) -> Vec<String> {
 #[test]
 fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_pod() {
     let pods: Vec<_> = (1..=16).map(|last| (format!("web-{last}"), format!("10.1.1.{last}"))).collect();
-    let gate = Gate::default();
-    let agent = StandIn::with(|builder| builder.strict().play(1, Script::Import.behind(&gate)));
+    let latch = Latch::default();
+    let agent = StandIn::with(|builder| builder.strict().play(1, Script::Import.behind(&latch)));
     let table: Vec<_> = pods.iter().map(|(pod, address)| (&**pod, &**address)).collect();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&table)).serve();
     // One second for all spans: there the agent mixes up what has the same number.
@@ -38,9 +38,9 @@ fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_
     });
     let clients: Vec<_> = clients.collect();
     wait_until("a request of each is there while the agent has one", || {
-        served.metric("podstamp_requests_in_flight", &[]) == 16.0 && gate.waiting() == 1
+        served.metric("podstamp_requests_in_flight", &[]) == 16.0 && latch.waiting() == 1
     });
-    gate.open();
+    latch.open();
     for client in clients {
         client.join().unwrap();
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::blocking::http::{Client, PROTOBUF, get};
 use podstamp_test_support::spans;
 
@@ -12,8 +12,8 @@ use crate::served::{Setup, StandIn, podstamp, wait};
 
 #[test]
 fn a_second_signal_ends_it_whatever_is_in_flight() {
-    let gate = Gate::default();
-    let agent = StandIn::behind(&gate);
+    let latch = Latch::default();
+    let agent = StandIn::behind(&latch);
     // It would wait for longer than this test does.
     let mut served = Setup::load_balancer(&agent.url()).own("  limits:\n    drain_timeout: 10m\n").serve();
     let mut client = Client::connect(served.address);
@@ -26,7 +26,7 @@ fn a_second_signal_ends_it_whatever_is_in_flight() {
     served.terminate();
     served.wait_for_log("ending at once");
     assert_eq!(served.wait().code(), Some(0));
-    gate.open();
+    latch.open();
 }
 
 /// The notice comes before the guest is compiled, which takes its time.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, get, gzipped};
 use podstamp_test_support::spans;
 
@@ -163,8 +163,8 @@ fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
 
 #[test]
 fn too_many_requests_at_a_time_are_told_to_come_again() {
-    let gate = Gate::default();
-    let agent = StandIn::behind(&gate);
+    let latch = Latch::default();
+    let agent = StandIn::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &spans::export(&[("shop", "web-1")])).status);
@@ -172,7 +172,7 @@ fn too_many_requests_at_a_time_are_told_to_come_again() {
     let refused = export(address, &spans::export(&[("shop", "web-2")]));
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());
-    gate.open();
+    latch.open();
     assert_eq!(slow.join().unwrap(), 200);
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_fake_agent::{Agent, Builder, Gate, Record, Script};
+use podstamp_fake_agent::{Agent, Builder, Latch, Record, Script};
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::blocking::http::get;
 use prost::Message;
@@ -261,14 +261,14 @@ impl StandIn {
         Self { runtime, agent: Some(agent) }
     }
 
-    /// One that answers once the gate is open.
-    pub(crate) fn behind(gate: &Gate) -> Self {
-        Self::with(|builder| builder.play_always(Script::Import.behind(gate)))
+    /// One that answers once the latch is open.
+    pub(crate) fn behind(latch: &Latch) -> Self {
+        Self::with(|builder| builder.play_always(Script::Import.behind(latch)))
     }
 
     /// One that reads requests and never answers.
     pub(crate) fn silent() -> Self {
-        Self::behind(&Gate::default())
+        Self::behind(&Latch::default())
     }
 
     pub(crate) fn agent(&self) -> &Agent {

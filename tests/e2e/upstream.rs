@@ -1,6 +1,6 @@
 //! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
 
-use podstamp_fake_agent::{Answer, Gate, Script};
+use podstamp_fake_agent::{Answer, Latch, Script};
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
@@ -102,8 +102,8 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
 
 #[test]
 fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
-    let gate = Gate::default();
-    let agent = StandIn::behind(&gate);
+    let latch = Latch::default();
+    let agent = StandIn::behind(&latch);
     let mut served = Setup::load_balancer(&agent.url()).serve();
     let address = served.address;
     let mut client = Client::connect(address);
@@ -111,7 +111,7 @@ fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
     served.wait_for_request_in_flight();
     served.terminate();
     served.wait_for_log("finishing what is in flight");
-    gate.open();
+    latch.open();
     assert_eq!(in_flight.join().unwrap(), 200);
     assert_eq!(served.wait().code(), Some(0));
     assert_eq!(agent.agent().totals().spans, 1);

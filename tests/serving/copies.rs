@@ -5,7 +5,7 @@ use std::time::Duration;
 use podstamp::sandbox::Ended;
 use podstamp::settings::CopyTarget;
 use podstamp_core::interface::{Content, Mended, Next, Outbound, Part, Upstream as To, Verdict};
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::post;
 use podstamp_test_support::upstream::{Reaction, Upstream};
@@ -162,8 +162,8 @@ async fn large_copies_that_nobody_takes_do_not_fill_the_memory() {
 #[tokio::test]
 async fn what_is_queued_leaves_before_the_server_ends() {
     let first = Upstream::accepting().await;
-    let gate = Gate::default();
-    let slow = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let slow = Upstream::behind(&latch).await;
     // It is not to wait that long.
     let setup = draining_within(10 * PATIENCE, copying(&first, &[&slow]), &["slow"]).await;
     let mut client = setup.client().await;
@@ -173,7 +173,7 @@ async fn what_is_queued_leaves_before_the_server_ends() {
     let Setup { server, instruments } = setup;
     let stopping = tokio::spawn(server.shutdown());
     assert!(client.is_closed().await);
-    gate.open();
+    latch.open();
     assert!(timeout(PATIENCE, stopping).await.expect("it waits for nothing").unwrap());
     // Those that waited for the one connection went together.
     let arrived: Vec<_> = slow.requests().into_iter().flat_map(|request| request.body).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, Http2, framed, post};
 use podstamp_test_support::upstream::{Reaction, Upstream};
@@ -13,8 +13,8 @@ use crate::support::{Fake, Setup, shows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
-    let gate = Gate::default();
-    let held = gate.clone();
+    let latch = Latch::default();
+    let held = latch.clone();
     let upstream = Upstream::new(move |number, _| match number {
         0 => Reaction::answer(200, "at once"),
         _ => Reaction::behind(&held, "done"),
@@ -40,7 +40,7 @@ async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
-    gate.open();
+    latch.open();
     let response = busy.response().await;
     assert_eq!((response.status, response.text()), (200, "done"));
     assert_eq!(response.header("connection"), Some("close"));
@@ -64,8 +64,8 @@ async fn what_does_not_finish_in_time_is_broken_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_has_connected_by_then_gets_an_answer_and_is_told_to_go() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     // One is served, one waits for its place, and the others wait in the listener's queue.
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         settings.limits.connections = Some(1);
@@ -81,7 +81,7 @@ async fn who_has_connected_by_then_gets_an_answer_and_is_told_to_go() {
     let instruments = setup.instruments.clone();
     let stopping = tokio::spawn(setup.server.shutdown());
     shows(&instruments, "podstamp_requests_in_flight 5").await;
-    gate.open();
+    latch.open();
     for client in &mut clients {
         let response = client.response().await;
         assert_eq!((response.status, response.header("connection")), (200, Some("close")));
@@ -92,8 +92,8 @@ async fn who_has_connected_by_then_gets_an_answer_and_is_told_to_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_connects_over_http2_just_before_the_end_is_answered_and_then_told_to_go() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         settings.limits.connections = Some(1);
     })
@@ -112,7 +112,7 @@ async fn who_connects_over_http2_just_before_the_end_is_answered_and_then_told_t
     let instruments = setup.instruments.clone();
     let stopping = tokio::spawn(setup.server.shutdown());
     shows(&instruments, "podstamp_requests_in_flight 2").await;
-    gate.open();
+    latch.open();
     let (answered, closed) = connecting.await.unwrap();
     assert_eq!(answered.status, 200);
     closed.await.unwrap();

@@ -7,17 +7,17 @@ use podstamp::sandbox::Ended;
 use podstamp::settings::CopyTarget;
 use podstamp_core::config::Compression;
 use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::client::{Client, post};
 use podstamp_test_support::upstream::{Reaction, Upstream};
 
 use crate::support::{Fake, Setup, answer, outbound};
 
-/// Holds the first request until the gate is open, and closes on every one with `guilty` in it.
-async fn held(gate: &Gate) -> Upstream {
-    let gate = gate.clone();
+/// Holds the first request until the latch is open, and closes on every one with `guilty` in it.
+async fn held(latch: &Latch) -> Upstream {
+    let latch = latch.clone();
     Upstream::new(move |number, request| match number {
-        0 => Reaction::behind(&gate, ""),
+        0 => Reaction::behind(&latch, ""),
         _ if contains(&request.body, b"guilty") => Reaction::Close,
         _ => Reaction::answer(200, ""),
     })
@@ -51,12 +51,12 @@ fn bodies(upstream: &Upstream) -> Vec<String> {
 
 #[tokio::test]
 async fn what_waits_for_the_one_connection_goes_together() {
-    let gate = Gate::default();
-    let upstream = held(&gate).await;
+    let latch = Latch::default();
+    let upstream = held(&latch).await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
     let (mut first, others) = waiting(&setup, &upstream, &[b"second;", b"third;", b"fourth;"]).await;
     assert_eq!(upstream.requests().len(), 1, "one request at a time");
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     for mut client in others {
         assert_eq!(client.response().await.status, 200);
@@ -70,11 +70,11 @@ async fn what_waits_for_the_one_connection_goes_together() {
 
 #[tokio::test]
 async fn of_what_went_together_only_the_guilty_request_is_refused() {
-    let gate = Gate::default();
-    let upstream = held(&gate).await;
+    let latch = Latch::default();
+    let upstream = held(&latch).await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
     let (mut first, mut others) = waiting(&setup, &upstream, &[b"second;", b"guilty;", b"fourth;"]).await;
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     let mut answers = Vec::new();
     for client in &mut others {
@@ -89,13 +89,13 @@ async fn of_what_went_together_only_the_guilty_request_is_refused() {
 
 #[tokio::test]
 async fn whoever_goes_away_leaves_the_queue() {
-    let gate = Gate::default();
-    let upstream = held(&gate).await;
+    let latch = Latch::default();
+    let upstream = held(&latch).await;
     let setup = Setup::new(Fake::forwarding(upstream.url())).await;
     let (mut first, mut others) = waiting(&setup, &upstream, &[b"second;", b"third;"]).await;
     drop(others.remove(0));
     setup.shows("podstamp_upstream_waiting 1").await;
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     assert_eq!(others.remove(0).response().await.status, 200);
     assert_eq!(bodies(&upstream), ["first;", "third;"]);
@@ -103,8 +103,8 @@ async fn whoever_goes_away_leaves_the_queue() {
 
 #[tokio::test]
 async fn other_upstreams_get_as_many_connections_as_there_are_requests() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup =
         Setup::with(Fake::forwarding(upstream.url()), |settings| settings.upstream.connections = None).await;
     let mut clients = Vec::new();
@@ -116,7 +116,7 @@ async fn other_upstreams_get_as_many_connections_as_there_are_requests() {
         }
         clients.push(client);
     }
-    gate.open();
+    latch.open();
     for mut client in clients {
         assert_eq!(client.response().await.status, 200);
     }
@@ -193,8 +193,8 @@ async fn a_body_in_parts_is_sent_part_by_part_and_answered_once() {
 
 #[tokio::test]
 async fn copies_to_the_same_agent_share_its_connection() {
-    let gate = Gate::default();
-    let upstream = held(&gate).await;
+    let latch = Latch::default();
+    let upstream = held(&latch).await;
     let url = upstream.url();
     let to = To { url: url.clone(), headers: Vec::new(), timeout: 60_000 };
     let fake = Fake::answering(move |_| {
@@ -213,7 +213,7 @@ async fn copies_to_the_same_agent_share_its_connection() {
     client.send(post("/v1/traces", "", b"body")).await;
     setup.shows("podstamp_upstream_waiting 1").await;
     assert_eq!(upstream.requests().len(), 1);
-    gate.open();
+    latch.open();
     assert_eq!(client.response().await.status, 200);
     setup.shows("podstamp_copied_spans_total{upstream=\"same\",outcome=\"delivered\"} 3").await;
     assert!(upstream.requests().iter().all(|request| request.connection == 0));
@@ -221,14 +221,14 @@ async fn copies_to_the_same_agent_share_its_connection() {
 
 #[tokio::test]
 async fn what_is_compressed_is_merged_into_one_member() {
-    let gate = Gate::default();
-    let upstream = held(&gate).await;
+    let latch = Latch::default();
+    let upstream = held(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         settings.upstream.compression = Compression::Gzip { level: 1 };
     })
     .await;
     let (mut first, others) = waiting(&setup, &upstream, &[b"second;", b"third;"]).await;
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     for mut client in others {
         assert_eq!(client.response().await.status, 200);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use podstamp_core::interface::{Content, Verdict};
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, post};
 use podstamp_test_support::codings::gzip;
@@ -109,8 +109,8 @@ async fn a_slow_head_and_an_idle_connection_are_closed_each_in_its_time() {
 
 #[tokio::test]
 async fn a_request_too_many_gets_503_at_once_and_may_come_again_on_its_connection() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| settings.limits.in_flight = 1).await;
     let mut first = setup.client().await;
     first.send(post("/v1/traces", "", b"first")).await;
@@ -121,7 +121,7 @@ async fn a_request_too_many_gets_503_at_once_and_may_come_again_on_its_connectio
     assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
     assert_eq!(response.body[1], 14);
 
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     setup.shows("podstamp_requests_in_flight 0").await;
     let response = second.ask(post("/v1/traces", "", b"second")).await;
@@ -190,8 +190,8 @@ async fn a_head_over_64_kib_gets_431() {
 
 #[tokio::test]
 async fn connections_over_their_limit_wait_for_a_place() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         settings.limits.connections = Some(1);
     })
@@ -202,7 +202,7 @@ async fn connections_over_their_limit_wait_for_a_place() {
     let mut second = Client::connect(setup.address()).await;
     second.send(post("/v1/traces", "", b"")).await;
     assert!(tokio::time::timeout(Duration::from_millis(100), second.response()).await.is_err());
-    gate.open();
+    latch.open();
     assert_eq!(first.response().await.status, 200);
     // Now that one is idle, and its place is wanted.
     assert_eq!(second.response().await.status, 200);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use podstamp::sandbox::Ended;
 use podstamp_core::interface::{Answer, Header, Next};
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::client::{framed, post};
 use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -42,8 +42,8 @@ fn silent() -> (TcpSocket, String) {
 
 #[tokio::test]
 async fn a_client_waits_no_longer_than_its_patience_and_the_agent_gets_no_second_request_meanwhile() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup = patient(50, Fake::forwarding(upstream.url())).await;
     let mut client = setup.client().await;
     let response = client.ask(post("/v1/traces", "", b"first")).await;
@@ -53,7 +53,7 @@ async fn a_client_waits_no_longer_than_its_patience_and_the_agent_gets_no_second
     let response = client.ask(post("/v1/traces", "", b"second")).await;
     assert_eq!((response.status, response.text()), (503, "away"));
     setup.shows("podstamp_upstream_unsent_total{reason=\"away\"} 1").await;
-    gate.open();
+    latch.open();
     setup.shows("podstamp_upstream_away 0").await;
     // Its client was told to come again: whoever counts duplicates finds them here.
     setup.shows("podstamp_upstream_unheard_total 1").await;
@@ -147,8 +147,8 @@ async fn without_a_limit_of_connections_one_upstream_is_away_and_another_is_not(
 
 #[tokio::test]
 async fn a_slow_answer_beside_quick_ones_makes_no_upstream_away() {
-    let gate = Gate::default();
-    let held = gate.clone();
+    let latch = Latch::default();
+    let held = latch.clone();
     let upstream = Upstream::new(move |_, request| match &request.body[..] {
         b"slow" => Reaction::behind(&held, ""),
         _ => Reaction::answer(200, ""),
@@ -168,7 +168,7 @@ async fn a_slow_answer_beside_quick_ones_makes_no_upstream_away() {
     assert_eq!(slow.response().await.status, 504);
     assert_eq!(setup.client().await.ask(post("/v1/traces", "", b"quick")).await.status, 200);
     setup.shows("podstamp_upstream_away 0").await;
-    gate.open();
+    latch.open();
     setup.shows("podstamp_upstream_unheard_total 1").await;
 }
 
@@ -194,8 +194,8 @@ fn told_as(code: &str, message: &str) -> Answer {
 
 #[tokio::test]
 async fn a_client_that_says_how_long_it_waits_is_answered_in_time() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let patience = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&patience);
     let fake = Fake::forwarding(upstream.url()).concluding(move |attempt, ended| {
@@ -212,7 +212,7 @@ async fn a_client_that_says_how_long_it_waits_is_answered_in_time() {
     let waiting = client.export_with(framed(b"second"), &[("grpc-timeout", "50000u")]).await;
     assert_eq!((waiting.code(), waiting.message()), ("14", "waited"));
     setup.shows("podstamp_upstream_unsent_total{reason=\"waited\"} 1").await;
-    gate.open();
+    latch.open();
     for timeout in ["10S", "99999999H", "soon"] {
         assert_eq!(client.export_with(framed(b"x"), &[("grpc-timeout", timeout)]).await.code(), "0");
     }

@@ -8,7 +8,7 @@ use http::{Request, Version};
 use podstamp::settings::{Limits, Settings};
 use podstamp_core::config::GRPC_PATH;
 use podstamp_core::interface::Verdict;
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::client::{Client, framed, post};
 use podstamp_test_support::upstream::Upstream;
 use tokio::net::TcpStream;
@@ -78,8 +78,8 @@ async fn streams_whose_bodies_do_not_come_take_no_place_of_a_request() {
 
 #[tokio::test]
 async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speaks_for() {
-    let gate = Gate::default();
-    let upstream = Upstream::behind(&gate).await;
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         behind_a_balancer(settings);
         // None of those who come has to wait for a place.
@@ -105,7 +105,7 @@ async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speak
     // That was the last place of all.
     assert_eq!(setup.client().await.ask(post_for("10.1.0.3")).await.status, 503);
     setup.shows(r#"podstamp_limited_total{limit="in_flight"} 1"#).await;
-    gate.open();
+    latch.open();
     for client in &mut held {
         assert_eq!(client.response().await.status, 200);
     }

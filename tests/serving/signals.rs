@@ -2,7 +2,7 @@
 
 use podstamp::settings::{CopyTarget, Route, Upstream as Meeting};
 use podstamp_core::interface::{Content, Next, Outbound, Signal, Upstream as To, Verdict};
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use podstamp_test_support::client::{framed, post};
 use podstamp_test_support::upstream::{Reaction, Upstream};
 
@@ -71,8 +71,8 @@ async fn a_signal_that_is_not_carried_is_told_how_to_turn_it_off() {
 
 #[tokio::test]
 async fn requests_of_two_signals_never_go_together() {
-    let gate = Gate::default();
-    let held = gate.clone();
+    let latch = Latch::default();
+    let held = latch.clone();
     let upstream = Upstream::new(move |number, _| match number {
         0 => Reaction::behind(&held, ""),
         _ => Reaction::answer(200, ""),
@@ -108,7 +108,7 @@ async fn requests_of_two_signals_never_go_together() {
             waiting => setup.shows(&format!("podstamp_upstream_waiting {waiting}")).await,
         }
     }
-    gate.open();
+    latch.open();
     for client in &mut clients {
         assert_eq!(client.response().await.status, 200);
     }

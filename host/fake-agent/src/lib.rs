@@ -60,5 +60,5 @@ pub use http::{Abort, TRACE_PATH};
 pub use journal::{DEFAULT_KEPT_RECORDS, MAX_KEPT_SPANS, Totals};
 pub use metrics::Meter;
 pub use record::{Outcome, Record, ResourceRecord, SpanRecord};
-pub use script::{Answer, Gate, Script};
+pub use script::{Answer, Latch, Script};
 pub use value::{Attribute, Value};

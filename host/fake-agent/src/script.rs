@@ -31,13 +31,13 @@ pub enum Script {
     /// Does the other thing so much later: the body is read (unless [`Script::Disabled`]), the rest has to wait. A client
     /// that hangs up meanwhile leaves no record.
     Delay(Duration, Box<Self>),
-    /// Does the other thing once the gate is open; as [`Script::Delay`] in all else.
-    Hold(Gate, Box<Self>),
+    /// Does the other thing once the latch is open; as [`Script::Delay`] in all else.
+    Hold(Latch, Box<Self>),
 }
 
-/// What requests wait at until somebody opens it. Copies are the same gate.
+/// A latch that requests wait at until somebody opens it. Its clones are the same latch.
 #[derive(Debug, Clone, Default)]
-pub struct Gate(Arc<watch::Sender<bool>>);
+pub struct Latch(Arc<watch::Sender<bool>>);
 
 /// A response out of a script.
 #[derive(Debug, Clone)]
@@ -65,9 +65,9 @@ impl Script {
         Self::Delay(delay, Box::new(self))
     }
 
-    /// The script, once `gate` is open.
-    pub fn behind(self, gate: &Gate) -> Self {
-        Self::Hold(gate.clone(), Box::new(self))
+    /// The script, once `latch` is open.
+    pub fn behind(self, latch: &Latch) -> Self {
+        Self::Hold(latch.clone(), Box::new(self))
     }
 
     /// Whether it answers without the body, in the end.
@@ -86,8 +86,8 @@ impl Script {
                     time::sleep(delay).await;
                     *then
                 }
-                Self::Hold(gate, then) => {
-                    gate.opened().await;
+                Self::Hold(latch, then) => {
+                    latch.opened().await;
                     *then
                 }
                 other => return other,
@@ -96,9 +96,9 @@ impl Script {
     }
 }
 
-// === impl Gate ===
+// === impl Latch ===
 
-impl Gate {
+impl Latch {
     /// Lets through who waits, and who comes later.
     pub fn open(&self) {
         self.0.send_replace(true);

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_fake_agent::{Gate, Script};
+use podstamp_fake_agent::{Latch, Script};
 use podstamp_test_support::blocking::grpc::{
     Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed,
 };
@@ -83,7 +83,7 @@ fn g2_clients_try_again_what_may_succeed_later_and_nothing_else() {
     // Twice, since a connection that was idle before may have been closed just then.
     agent.agent().play(2, Script::Close);
     assert_eq!(client.export(&batch()).code(), UNAVAILABLE);
-    agent.agent().play(1, Script::Import.behind(&Gate::default()));
+    agent.agent().play(1, Script::Import.behind(&Latch::default()));
     let impatient = Setup::load_balancer(&agent.url()).impatient().serve();
     assert_eq!(Grpc::connect(impatient.grpc).export(&batch()).code(), 4, "DEADLINE_EXCEEDED");
 }
@@ -104,15 +104,15 @@ fn g3_throttling_says_when_to_come_again() {
 
 #[test]
 fn g3_overload_says_when_to_come_again() {
-    let gate = Gate::default();
-    let agent = StandIn::behind(&gate);
+    let latch = Latch::default();
+    let agent = StandIn::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let slow = Grpc::connect(served.grpc);
     let slow = std::thread::spawn(move || slow.export(&batch()).code());
     served.wait_for_request_in_flight();
     let called = Grpc::connect(served.grpc).export(&batch());
     assert_eq!((called.code(), called.details().retry_delay()), (UNAVAILABLE, Some(1.0)));
-    gate.open();
+    latch.open();
     assert_eq!(slow.join().unwrap(), 0);
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp_fake_agent::{Gate, Script};
+use podstamp_fake_agent::{Latch, Script};
 use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, Response, export, gzipped};
 use podstamp_test_support::blocking::raw::Raw;
 use podstamp_test_support::blocking::status::Status;
@@ -235,8 +235,8 @@ fn s8_what_only_the_agent_sees_is_broken_gets_400_as_well() {
 
 #[test]
 fn s9_overload_is_503_with_retry_after() {
-    let gate = Gate::default();
-    let agent = StandIn::behind(&gate);
+    let latch = Latch::default();
+    let agent = StandIn::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &Encoding::Protobuf.batch()).status);
@@ -247,7 +247,7 @@ fn s9_overload_is_503_with_retry_after() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(Status::of(&answer).retry_delay(), Some(1.0));
     }
-    gate.open();
+    latch.open();
     assert_eq!(slow.join().unwrap(), 200);
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use podstamp_fake_agent::Gate;
+use podstamp_fake_agent::Latch;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -16,8 +16,8 @@ pub enum Reaction {
     Write(Vec<u8>),
     /// Write these bytes after some time and keep the connection.
     Later(Duration, Vec<u8>),
-    /// Write these bytes once the gate is open, and keep the connection.
-    Held(Gate, Vec<u8>),
+    /// Write these bytes once the latch is open, and keep the connection.
+    Held(Latch, Vec<u8>),
     /// Write these bytes and close.
     WriteAndClose(Vec<u8>),
     /// Close at once.
@@ -31,9 +31,9 @@ impl Reaction {
         Self::Write(response(status, body))
     }
 
-    /// Takes it, once the gate is open.
-    pub fn behind(gate: &Gate, body: &str) -> Self {
-        Self::Held(gate.clone(), response(200, body))
+    /// Takes it, once the latch is open.
+    pub fn behind(latch: &Latch, body: &str) -> Self {
+        Self::Held(latch.clone(), response(200, body))
     }
 }
 
@@ -62,10 +62,10 @@ impl Upstream {
         Self::with(None, react).await
     }
 
-    /// Takes everything, once the gate is open.
-    pub async fn behind(gate: &Gate) -> Self {
-        let gate = gate.clone();
-        Self::new(move |_, _| Reaction::behind(&gate, "")).await
+    /// Takes everything, once the latch is open.
+    pub async fn behind(latch: &Latch) -> Self {
+        let latch = latch.clone();
+        Self::new(move |_, _| Reaction::behind(&latch, "")).await
     }
 
     /// Takes everything, by TLS.
@@ -140,8 +140,8 @@ async fn serve(
                 tokio::time::sleep(pause).await;
                 stream.write_all(&bytes).await.unwrap();
             }
-            Reaction::Held(gate, bytes) => {
-                gate.opened().await;
+            Reaction::Held(latch, bytes) => {
+                latch.opened().await;
                 stream.write_all(&bytes).await.unwrap();
             }
             Reaction::WriteAndClose(bytes) => {

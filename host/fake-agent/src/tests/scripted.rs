@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{Answer, Error, Gate, Script};
+use crate::{Answer, Error, Latch, Script};
 
 fn unavailable() -> Script {
     Script::Answer(Answer::new(503).unwrap().header("retry-after", "1").unwrap().body("busy"))
@@ -72,7 +72,7 @@ async fn the_answer_to_an_import_can_differ() {
 
 #[tokio::test]
 async fn an_answer_can_wait_to_be_let_through() {
-    let (first, second) = (Gate::default(), Gate::default());
+    let (first, second) = (Latch::default(), Latch::default());
     let agent = builder().play(1, Script::Import.behind(&second).behind(&first)).start().await.unwrap();
     let mut wire = Wire::to(&agent).await;
     wire.send(&post(&[], &three_spans())).await;
@@ -98,12 +98,12 @@ async fn an_answer_can_come_late() {
 
 #[tokio::test]
 async fn shutdown_lets_a_late_answer_out() {
-    let gate = Gate::default();
-    let agent = builder().play(1, Script::Import.behind(&gate)).start().await.unwrap();
+    let latch = Latch::default();
+    let agent = builder().play(1, Script::Import.behind(&latch)).start().await.unwrap();
     let mut wire = Wire::to(&agent).await;
     wire.send(&post(&[], &three_spans())).await;
-    has_come_to(&gate).await;
-    tokio::join!(agent.shutdown(), async { gate.open() });
+    has_come_to(&latch).await;
+    tokio::join!(agent.shutdown(), async { latch.open() });
     let answer = wire.reply().await.unwrap().unwrap();
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
     assert!(wire.is_closed().await);
@@ -117,8 +117,8 @@ fn what_http_does_not_have_cannot_be_scripted() {
     assert!(matches!(answer.header("a", "b\nc"), Err(Error::Header { .. })));
 }
 
-async fn has_come_to(gate: &Gate) {
-    while gate.waiting() == 0 {
+async fn has_come_to(latch: &Latch) {
+    while latch.waiting() == 0 {
         tokio::task::yield_now().await;
     }
 }

@@ -1,10 +1,10 @@
 //! Requests that overlap.
 
 use super::*;
-use crate::{Gate, Script};
+use crate::{Latch, Script};
 
-async fn waits_at(gate: &Gate) {
-    while gate.waiting() == 0 {
+async fn waits_at(latch: &Latch) {
+    while latch.waiting() == 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -24,17 +24,17 @@ async fn one_request_after_the_other_is_fine_over_any_connections() {
 
 #[tokio::test]
 async fn a_request_while_another_one_is_not_answered_ends_the_agent() {
-    let gate = Gate::default();
-    let agent = builder().strict().play(1, Script::Import.behind(&gate)).start().await.unwrap();
+    let latch = Latch::default();
+    let agent = builder().strict().play(1, Script::Import.behind(&latch)).start().await.unwrap();
     let mut first = Wire::to(&agent).await;
     first.send(&post(&[], &three_spans())).await;
-    waits_at(&gate).await;
+    waits_at(&latch).await;
     let reason = aborts(&agent, &post(&[], &three_spans())).await;
     assert!(reason.starts_with("a request while another one is not answered"), "{reason}");
     // What is for none of its threads to look up may come at any time.
     let document = exchange(&agent, &request("GET / HTTP/1.1", &[], b"")).await.unwrap();
     assert_eq!(document.status, "HTTP/1.1 200 OK");
-    gate.open();
+    latch.open();
     assert_eq!(first.reply().await.unwrap(), Some(ok()));
     assert_eq!(exchange(&agent, &post(&[], &three_spans())).await, Some(ok()));
     assert_eq!((agent.totals().aborts, agent.totals().spans), (1, 6));
@@ -49,13 +49,13 @@ async fn http_2_counts_as_overlap() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_leaves_the_turn_to_the_next() {
-    let gate = Gate::default();
-    let agent = builder().strict().play(1, Script::Import.behind(&gate)).start().await.unwrap();
+    let latch = Latch::default();
+    let agent = builder().strict().play(1, Script::Import.behind(&latch)).start().await.unwrap();
     let mut first = Wire::to(&agent).await;
     first.send(&post(&[], &three_spans())).await;
-    waits_at(&gate).await;
+    waits_at(&latch).await;
     drop(first);
-    while gate.waiting() > 0 {
+    while latch.waiting() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(exchange(&agent, &post(&[], &three_spans())).await, Some(ok()));
