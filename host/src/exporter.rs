@@ -21,6 +21,7 @@ use podstamp_core::interface::{self, Answer, Attempt, Mended, Next, Signal};
 use tokio::time::{Instant, sleep};
 
 use crate::observe::{Metrics, Notices};
+use crate::offload::Offload;
 use crate::sandbox::{Calls, Ended, Failure};
 use crate::settings::Upstream;
 use crate::tls::{self, Connector};
@@ -91,8 +92,7 @@ pub(crate) struct ExporterContext {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) lanes: Arc<Lanes>,
-    /// Bodies that may be compressed at a time away from the async workers.
-    pub(crate) large: usize,
+    pub(crate) offload: Arc<Offload>,
 }
 
 impl Exporter {
@@ -112,7 +112,9 @@ impl Exporter {
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
         let most = Most::new(upstream.spans_per_request, upstream.agent_memory);
         let way = Arc::new(Way { connector, tls, most, has_client: number == 0 });
-        let compressor = Compressor::new(upstream.compression, context.large);
+        let Offload { encoding, encoding_copies, .. } = &*context.offload;
+        let threads = if number == 0 { encoding } else { encoding_copies };
+        let compressor = Compressor::new(upstream.compression, threads.clone());
         let connections = upstream.connections;
         Ok(Self { signal, number, connections, way, credentials, compressor, context })
     }

@@ -7,6 +7,7 @@ mod exporter;
 mod files;
 pub mod lifecycle;
 pub mod observe;
+mod offload;
 pub mod pods;
 mod receiver;
 mod relay;

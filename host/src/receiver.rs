@@ -73,7 +73,7 @@ impl Shared {
         let limits = settings.limits.clone();
         // Without compression nobody sends on what came.
         let undoing = Undoing::new(
-            limits.large_calls,
+            relay.decoding(),
             settings.all_upstreams().any(|upstream| upstream.compression != Compression::None),
         );
         let connections = Arc::new(Connections::new(limits.connections, Arc::clone(&metrics)));

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};
 use crate::lifecycle::Drain;
 use crate::observe::{Fate, Metrics, Notices, Reason};
+use crate::offload::{Offload, Threads};
 use crate::sandbox::{Calls, Failure, FilterRunner, ReceivedRequest};
 use crate::settings::Settings;
 
@@ -22,6 +23,7 @@ pub(crate) struct Relay {
     /// Where each signal goes; none: it is not carried.
     routes: [Option<Route>; 3],
     filter: Arc<dyn FilterRunner>,
+    decoding: Threads,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
     /// How long a client waits.
@@ -53,15 +55,17 @@ impl Relay {
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Result<(Self, Drain), Fault> {
-        let (large, patience) = (settings.limits.large_calls, settings.upstream.patience);
-        let calls =
-            Arc::new(Calls::new(Arc::clone(&filter), large, Arc::clone(&metrics), Arc::clone(&notices)));
+        let patience = settings.upstream.patience;
+        let offload = Arc::new(Offload::new(settings.limits.large_calls));
+        let threads = offload.calls.clone();
+        let calls = Calls::new(Arc::clone(&filter), threads, Arc::clone(&metrics), Arc::clone(&notices));
+        let (calls, decoding) = (Arc::new(calls), offload.decoding.clone());
         let context = ExporterContext {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
             lanes: Arc::new(Lanes::new(patience, Arc::clone(&metrics), Arc::clone(&notices))),
-            large,
+            offload,
         };
         let (copying, draining) = Drain::new();
         let mut routes = [None, None, None];
@@ -73,12 +77,17 @@ impl Relay {
             }
         }
         let body_limit = settings.limits.body as u64;
-        Ok((Self { calls, routes, filter, metrics, notices, patience, body_limit }, copying))
+        Ok((Self { calls, routes, filter, decoding, metrics, notices, patience, body_limit }, copying))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
     pub(crate) fn request_headers(&self) -> &[String] {
         self.filter.request_headers()
+    }
+
+    /// The threads that decode bodies.
+    pub(crate) fn decoding(&self) -> Threads {
+        self.decoding.clone()
     }
 
     /// What to answer a request, its notice included. It returns once the upstream has acknowledged, or will not.

@@ -8,16 +8,16 @@ use bytes::Bytes;
 use flate2::write::DeflateEncoder;
 use flate2::{Compression as Level, Crc};
 use podstamp_core::config::Compression;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::gather::{self, Pieces};
+use crate::offload::Threads;
 
 /// Compresses as the configuration says.
 #[derive(Debug)]
 pub(super) struct Compressor {
     compression: Compression,
-    large: Semaphore,
+    /// For large bodies.
+    threads: Threads,
 }
 
 /// A body as it is sent. Cloning it copies none of it.
@@ -39,9 +39,9 @@ pub(super) struct Deflated {
 }
 
 impl Compressor {
-    /// `large` is how many bodies may be compressed at a time away from the async workers.
-    pub(super) fn new(compression: Compression, large: usize) -> Self {
-        Self { compression, large: Semaphore::new(large.max(1)) }
+    /// `threads` compresses large bodies.
+    pub(super) fn new(compression: Compression, threads: Threads) -> Self {
+        Self { compression, threads }
     }
 
     /// The body to send. `gzip` is a member that has it already.
@@ -65,9 +65,9 @@ impl Compressor {
 
     /// Off the async workers, which other requests need meanwhile.
     async fn offload(&self, pieces: &Pieces, level: u32) -> io::Result<Deflated> {
-        let _permit = self.large.acquire().await.map_err(io::Error::other)?;
         let pieces = pieces.clone();
-        spawn_blocking(move || deflate(&pieces, level)).await.unwrap_or_else(|error| Err(error.into()))
+        let deflated = self.threads.run((), move || deflate(&pieces, level)).await;
+        deflated.unwrap_or_else(|error| Err(error.into()))
     }
 }
 

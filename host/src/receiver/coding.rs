@@ -11,12 +11,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use podstamp_core::hosting::unreadable::Unreadable;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::refusal::Refusal;
+use crate::offload::Threads;
 use crate::receiver::admission::Slot;
-use crate::sandbox::Failure;
 use output::{Error, Output};
 
 /// The content codings that are known.
@@ -118,8 +116,7 @@ impl Coding {
             }
         }
         // Off the async workers, which other requests need meanwhile.
-        let _permit = undoing.large.acquire().await.map_err(|_| Refusal::Filter(Failure::Busy))?;
-        let working = spawn_blocking(move || Ok((work(&body, limit, &mut slot)?, slot)));
+        let working = undoing.threads.run((), move || Ok((work(&body, limit, &mut slot)?, slot)));
         working.await.unwrap_or_else(|error| Err(self.corrupt(error.to_string())))
     }
 
@@ -168,15 +165,15 @@ fn decode(
 /// How content codings are undone, the same for all requests.
 #[derive(Debug)]
 pub(super) struct Undoing {
-    large: Semaphore,
+    /// For large bodies.
+    threads: Threads,
     keep_gzip: bool,
 }
 
 impl Undoing {
-    /// `large` is how many bodies may be worked on at a time away from the async workers; `keep_gzip`, whether somebody
-    /// can use a body as it came.
-    pub(super) fn new(large: usize, keep_gzip: bool) -> Self {
-        Self { large: Semaphore::new(large.max(1)), keep_gzip }
+    /// `threads` takes large bodies; `keep_gzip`: whether somebody can use a body as it came.
+    pub(super) fn new(threads: Threads, keep_gzip: bool) -> Self {
+        Self { threads, keep_gzip }
     }
 }
 

@@ -13,33 +13,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use podstamp_core::interface::{Attempt, Next, Prepared};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::limits::cpu_time;
 use super::{Ended, Failure, FilterRunner, ReceivedRequest};
 use crate::observe::{GuestFailure, Metrics, Notices};
+use crate::offload::Threads;
 use peers::Peers;
 
 /// The filter as requests use it.
 pub(crate) struct Calls {
     filter: Arc<dyn FilterRunner>,
-    costly: Arc<Semaphore>,
+    /// For costly calls.
+    threads: Threads,
     peers: Arc<Peers>,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
 }
 
 impl Calls {
-    /// `costly` is how many costly calls may run at a time, half of them of one peer.
+    /// `threads` takes costly calls, half of them of one peer at most.
     pub(crate) fn new(
         filter: Arc<dyn FilterRunner>,
-        costly: usize,
+        threads: Threads,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Self {
-        let peers = Arc::new(Peers::new(costly / 2));
-        Self { filter, costly: Arc::new(Semaphore::new(costly.max(1))), peers, metrics, notices }
+        let peers = Arc::new(Peers::new(threads.places() / 2));
+        Self { filter, threads, peers, metrics, notices }
     }
 
     /// Calls `prepare`; the time is `peer`'s, which may be another one than the connection's: a trusted proxy speaks for many.
@@ -115,14 +115,10 @@ impl Calls {
         F: FnOnce(&dyn FilterRunner) -> Result<T, Failure> + Send + 'static,
     {
         let turn = self.peers.turns(peer).acquire_owned().await.map_err(|_| Failure::Busy)?;
-        let permit = Arc::clone(&self.costly).acquire_owned().await.map_err(|_| Failure::Busy)?;
         let filter = Arc::clone(&self.filter);
         let (metrics, peers) = (Arc::clone(&self.metrics), Arc::clone(&self.peers));
-        let ran = spawn_blocking(move || {
-            // Held until the call is over, also where the client has gone: in that order, so that the next peer is first.
-            let _places = (permit, turn);
-            timed(&metrics, &peers, peer, size, || call(&*filter))
-        });
+        // The turn ends after the place is free: the next peer that waits for one comes before this peer's next call.
+        let ran = self.threads.run(turn, move || timed(&metrics, &peers, peer, size, || call(&*filter)));
         ran.await.unwrap_or_else(|error| Err(Failure::Trap(error.to_string())))
     }
 }

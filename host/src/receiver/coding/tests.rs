@@ -297,7 +297,7 @@ async fn a_gzip_member_is_kept_and_held_where_somebody_can_use_it() {
         (Coding::Zlib, &zlib(b"a"), true, false),
         (Coding::Identity, &one, true, false),
     ] {
-        let undoing = Undoing::new(1, keep);
+        let undoing = Undoing::new(Threads::new(1), keep);
         let mut slot = admission.arrive(&admission.peer(None)).unwrap();
         assert!(slot.hold(body.len()));
         let before = Bytes::from(body.clone());
@@ -315,7 +315,7 @@ async fn what_a_fault_had_taken_is_given_back() {
     let admission = Arc::new(Admission::new(&limits));
     let full = Full { resource: Resource::Bytes, of_peer: true };
     let bomb = Bytes::from(gzip(&vec![0; 8 << 20]));
-    let undoing = Undoing::new(1, true);
+    let undoing = Undoing::new(Threads::new(1), true);
     let too_large = Unreadable::DecodedTooLarge(1 << 20).into();
     for (limit, expected) in [(1 << 20, too_large), (64 << 20, Refusal::Full(full))] {
         let slot = admission.arrive(&admission.peer(None)).unwrap();

@@ -82,7 +82,7 @@ async fn conclude(calls: &Calls, peer: IpAddr, first: u8) {
 async fn a_peer_waits_behind_one_call_of_another_and_not_behind_all_of_them() {
     let ((begun, order), (release, go)) = (channel(), channel());
     let filter = Arc::new(Held { begun, go: Mutex::new(go) });
-    let calls = Arc::new(Calls::new(filter, 1, Arc::default(), Arc::default()));
+    let calls = Arc::new(Calls::new(filter, Threads::new(1), Arc::default(), Arc::default()));
     let [busy, other] = [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])];
     let mut running = Vec::new();
     for (number, peer) in [busy, busy, busy, other].into_iter().enumerate() {
