@@ -205,7 +205,7 @@ fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
 
 fn pods_settings(document: &Value, config: &Config) -> pods::Settings {
     pods::Settings {
-        keep: kept_keys::kept_keys(document, config.details()),
+        kept_keys: kept_keys::kept_keys(document, config.details()),
         coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
         ..pods::Settings::default()
     }

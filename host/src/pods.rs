@@ -5,7 +5,7 @@
 //!
 //! # Limits
 //! A lookup by label, annotation, node, deployment or namespace builds an index when it is first made, some 10 ms at
-//! 100,000 pods. Labels and annotations are kept only as far as [`Keep`] says.
+//! 100,000 pods. Labels and annotations are kept only as far as [`KeptKeys`] says.
 
 mod file;
 mod items;
@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 pub use file::{PodsFile, PodsFileError, Settings};
-pub use podstamp_pods::{Coverage, Keep, Keys, Skipped, Table};
+pub use podstamp_pods::{Coverage, KeptKeys, Keys, Skipped, Table};
 pub use read::{ReadError, read};
 
 /// The current pod table of a process.

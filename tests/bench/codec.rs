@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp::pods::{self, Coverage, Keep, Table};
+use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp::sandbox::{FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::guard::Rules;
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
@@ -69,7 +69,7 @@ const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"]
 impl Bench {
     fn new() -> Self {
         let pods = bodies::pods(10_000).to_string();
-        let table = Arc::new(pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap());
+        let table = Arc::new(pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap());
         let both = |document: &str| {
             let settings = Settings {
                 memory: 256 << 20,

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Instant;
 
-use podstamp::pods::{self, Coverage, Keep, Table};
+use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp_core::config::{self, DEFAULT_DOCUMENT};
 use podstamp_core::directory::Fields;
-use podstamp_pods::{Intake, Progress, listing};
+use podstamp_pods::{ListingReader, Progress, listing};
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(quick: bool) -> Value {
         .iter()
         .flat_map(|count| {
             let pods = bodies::pods(*count).to_string();
-            let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+            let table = pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
             assert_eq!(table.len(), *count);
             [documented.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
         })
@@ -38,7 +38,7 @@ pub(crate) fn run(quick: bool) -> Value {
 
 fn row(table: &Table, fields: Fields, quick: bool) -> Value {
     let text = listing::write(table, fields).into_bytes();
-    let read = || Intake::new(text.clone()).finish().unwrap();
+    let read = || ListingReader::new(text.clone()).finish().unwrap();
     let steps = RefCell::new(Vec::new());
     let mut tasks: [Task<'_>; 3] = [
         ("write", Box::new(|| drop(black_box(listing::write(table, fields))))),
@@ -69,11 +69,11 @@ fn row(table: &Table, fields: Fields, quick: bool) -> Value {
 
 /// Seconds of the longest of the steps in which a text is read.
 fn longest_step(text: &[u8]) -> f64 {
-    let mut intake = Intake::new(text.to_vec());
+    let mut reader = ListingReader::new(text.to_vec());
     let mut longest = 0.0_f64;
     loop {
         let begin = Instant::now();
-        let progress = intake.advance(STEP).unwrap();
+        let progress = reader.advance(STEP).unwrap();
         longest = longest.max(begin.elapsed().as_secs_f64());
         if progress == Progress::Done {
             return longest;

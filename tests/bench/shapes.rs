@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use podstamp::pods::{self, Coverage, Keep};
+use podstamp::pods::{self, Coverage, KeptKeys};
 use podstamp::sandbox::{self, Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox};
 use podstamp_core::interface::{Attempt, Encoding, Header, Next, Signal, Verdict};
 use podstamp_test_support::otlp_json;
@@ -88,7 +88,7 @@ struct Bench {
 impl Bench {
     fn sandbox(&self, labels: usize) -> Sandbox {
         let pods = pods(labels).to_string();
-        let table = pods::read(pods.as_bytes(), Keep::default(), Coverage::Cluster).unwrap();
+        let table = pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
         Sandbox::new(&self.guest, DOCUMENT.to_owned(), Arc::new(table)).unwrap()
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use podstamp::pods::{self, Coverage, Keep};
+use podstamp::pods::{self, Coverage, KeptKeys};
 use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
 use podstamp_test_support::fuzz::guest::guest;
@@ -35,7 +35,7 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
         Settings { memory: 256 << 20, timeout: Duration::from_secs(3_600), instances: 8, body: 64 << 20 };
     let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
     let with = |labels: usize| {
-        let table = pods::read(pods(labels).to_string().as_bytes(), Keep::default(), Coverage::Cluster);
+        let table = pods::read(pods(labels).to_string().as_bytes(), KeptKeys::default(), Coverage::Cluster);
         Sandbox::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
     };
     let plain = with(0);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use podstamp::pods::{self, Coverage, Keep, Keys};
+use podstamp::pods::{self, Coverage, KeptKeys, Keys};
 use podstamp::sandbox::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 use podstamp_core::interface::{
     self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
@@ -84,7 +84,7 @@ fn pods(case: &Case) -> Pods {
     let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
     let list =
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
-    let keep = Keep { labels: Keys::All, annotations: Keys::All };
+    let keep = KeptKeys { labels: Keys::All, annotations: Keys::All };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
     let table = pods::read(list.to_string().as_bytes(), keep, coverage).unwrap();
     assert_eq!(table.skipped().first, None);

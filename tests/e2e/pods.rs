@@ -1,7 +1,7 @@
 //! `GET /pods`: what a filter elsewhere reads is the table that the host looks pods up in.
 
 use podstamp_core::directory::{Details, Directory, Field, Lookup, Term};
-use podstamp_pods::{Coverage, Intake, Table};
+use podstamp_pods::{Coverage, ListingReader, Table};
 use podstamp_test_support::blocking::http::{Client, Response};
 use podstamp_test_support::spans;
 
@@ -15,7 +15,7 @@ fn ask(served: &Served, method: &str, path: &str, tag: Option<&str>) -> Response
 
 fn table(response: &Response) -> Table {
     assert_eq!(response.status, 200, "{}", response.message());
-    Intake::new(response.body.clone()).finish().unwrap()
+    ListingReader::new(response.body.clone()).finish().unwrap()
 }
 
 /// The first address of a pod.

@@ -5,31 +5,21 @@ use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Field, Fields};
 
-use crate::assembly::Assembly;
 use crate::columns::{Columns, Pairs, Record};
 use crate::containers::ContainersBuilder;
-use crate::keep::{Keep, Keys};
+use crate::indexing::Indexing;
+use crate::kept_keys::{KeptKeys, Keys};
 use crate::parts::{AddError, Pair, PodParts};
+use crate::skipped::Skipped;
 use crate::strings::{Interner, Symbol};
 use crate::table::{Coverage, Table};
 use crate::uid::Uid;
-
-/// What was left out of a table.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Skipped {
-    /// Pods without a name or with an address that is none.
-    pub pods: u32,
-    /// The first of them and what is wrong with it.
-    pub first: Option<String>,
-    /// Things in the list that are no pods.
-    pub others: u32,
-}
 
 /// A table in the making.
 #[derive(Debug, Default)]
 pub struct Builder {
     fields: Fields,
-    keep: Keep,
+    kept_keys: KeptKeys,
     interner: Interner,
     records: Vec<Record>,
     addresses: Vec<IpAddr>,
@@ -42,15 +32,15 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A table that is to keep these parts of pods. What it does not keep, it answers lookups by with
+    /// A builder of a table that keeps these parts of pods. Lookups by other parts are answered with
     /// [`Lookup::Unknown`](podstamp_core::directory::Lookup::Unknown).
-    pub fn new(fields: Fields, keep: Keep) -> Self {
+    pub fn new(fields: Fields, kept_keys: KeptKeys) -> Self {
         let keys = |field, keys| if fields.contains(field) { keys } else { Keys::None };
-        let keep = Keep {
-            labels: keys(Field::Labels, keep.labels),
-            annotations: keys(Field::Annotations, keep.annotations),
+        let kept_keys = KeptKeys {
+            labels: keys(Field::Labels, kept_keys.labels),
+            annotations: keys(Field::Annotations, kept_keys.annotations),
         };
-        Self { fields, keep, ..Self::default() }
+        Self { fields, kept_keys, ..Self::default() }
     }
 
     /// Makes room for so many pods with one address each, and so many bytes of their texts.
@@ -61,12 +51,12 @@ impl Builder {
         self.owners.reserve_exact(pods);
     }
 
-    /// How many pods it has.
+    /// The number of pods so far.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether it has none.
+    /// Whether there are no pods yet.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -92,8 +82,8 @@ impl Builder {
         if pod.host_network {
             self.nodes.extend(self.addresses.iter().skip(first));
         }
-        self.labels.add(&pod.labels, &self.keep.labels, &mut self.interner);
-        self.annotations.add(&pod.annotations, &self.keep.annotations, &mut self.interner);
+        self.labels.add(&pod.labels, &self.kept_keys.labels, &mut self.interner);
+        self.annotations.add(&pod.annotations, &self.kept_keys.annotations, &mut self.interner);
         if self.fields.contains(Field::Containers) {
             self.containers.add(&pod.containers, &mut self.interner);
         }
@@ -112,7 +102,7 @@ impl Builder {
         self.skipped.first.get_or_insert_with(reason);
     }
 
-    /// Counts a thing that is no pod.
+    /// Counts an item of the list that is no pod.
     pub fn skip_other(&mut self) {
         self.skipped.others += 1;
     }
@@ -124,11 +114,11 @@ impl Builder {
 
     /// The table, with its indexes.
     pub fn finish(self, coverage: Coverage) -> Table {
-        self.assemble(coverage).finish()
+        self.index(coverage).finish()
     }
 
-    /// The table, its indexes still to be built: for those who must not block for as long as that takes.
-    pub fn assemble(self, coverage: Coverage) -> Assembly {
+    /// The table with its indexes still to be built, for callers who must not block for as long as that takes.
+    pub fn index(self, coverage: Coverage) -> Indexing {
         let columns = Columns {
             strings: self.interner.finish(),
             records: self.records.into_boxed_slice(),
@@ -139,13 +129,13 @@ impl Builder {
             annotations: self.annotations.finish(),
             containers: self.containers.finish(),
         };
-        Assembly::new(Table::unindexed(columns, coverage, self.fields, self.keep, self.skipped))
+        Indexing::new(Table::unindexed(columns, coverage, self.fields, self.kept_keys, self.skipped))
     }
 
-    /// The plain parts; `addresses` is where its addresses are going to begin. None where there is no room.
+    /// The plain parts of a pod whose addresses are to begin at `addresses`. `None` where the table is full.
     fn record(&mut self, pod: &PodParts<'_>, addresses: usize) -> Option<Record> {
         let strings = &mut self.interner;
-        // What only this pod has comes first, so that it stands together.
+        // Texts of this pod alone come first, so that they stand together.
         let name = strings.add(&pod.name)?;
         let created = strings.add(&pod.created)?;
         let is_started = !pod.started.is_empty() && pod.started != pod.created;
@@ -192,7 +182,7 @@ struct PairsBuilder {
 }
 
 impl PairsBuilder {
-    /// Adds those of the next pod.
+    /// Adds the labels or annotations of the next pod.
     fn add(&mut self, pairs: &[Pair<'_>], keys: &Keys, interner: &mut Interner) {
         if *keys == Keys::None {
             return;

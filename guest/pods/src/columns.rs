@@ -15,7 +15,7 @@ pub(crate) struct Columns {
     pub(crate) records: Box<[Record]>,
     /// Addresses of all pods, end to end.
     pub(crate) addresses: Box<[IpAddr]>,
-    /// Whose each address is.
+    /// The pod that has each address.
     pub(crate) owners: Box<[u32]>,
     /// Addresses of nodes, sorted.
     pub(crate) nodes: Box<[IpAddr]>,
@@ -43,21 +43,21 @@ pub(crate) struct Record {
     /// How many addresses it has.
     pub(crate) address_count: u8,
     pub(crate) host_network: bool,
-    /// It has run to its end and given its addresses back.
+    /// The pod has run to its end and given its addresses back.
     pub(crate) finished: bool,
     /// Kubernetes was told to delete it.
     pub(crate) deleting: bool,
-    /// Its owner does not want it found.
+    /// The pod's owner does not want it found.
     pub(crate) ignored: bool,
 }
 
 impl Record {
-    /// Neither finished nor on its way out.
+    /// Whether the pod is neither finished nor about to be deleted.
     pub(crate) fn is_live(&self) -> bool {
         !(self.finished || self.deleting)
     }
 
-    /// Its addresses are its own, and it still has them.
+    /// Whether the pod's addresses are its own, and it still has them.
     pub(crate) fn owns_addresses(&self) -> bool {
         !(self.finished || self.host_network)
     }
@@ -65,7 +65,7 @@ impl Record {
 
 /// A text of a pod by which it can be looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field<'a> {
+pub(crate) enum TextField<'a> {
     Namespace,
     Node,
     Hostname,
@@ -83,16 +83,16 @@ impl Columns {
         self.record(pod).map_or("", |record| self.strings.text(record.name))
     }
 
-    /// What a pod has in a field; none where that is empty.
-    pub(crate) fn value(&self, pod: u32, field: Field<'_>) -> Option<&str> {
+    /// The text of a pod in a field; `None` where it is empty.
+    pub(crate) fn value(&self, pod: u32, field: TextField<'_>) -> Option<&str> {
         let record = self.record(pod)?;
         let symbol = match field {
-            Field::Namespace => record.namespace,
-            Field::Node => record.node,
-            Field::Hostname => record.hostname,
-            Field::Deployment => record.deployment,
-            Field::Label(key) => return self.pair(&self.labels, pod, key),
-            Field::Annotation(key) => return self.pair(&self.annotations, pod, key),
+            TextField::Namespace => record.namespace,
+            TextField::Node => record.node,
+            TextField::Hostname => record.hostname,
+            TextField::Deployment => record.deployment,
+            TextField::Label(key) => return self.pair(&self.labels, pod, key),
+            TextField::Annotation(key) => return self.pair(&self.annotations, pod, key),
         };
         Some(self.strings.text(symbol)).filter(|text| !text.is_empty())
     }
@@ -111,12 +111,12 @@ impl Columns {
             }
             Term::Uid(uid) => record.uid.is(uid, &self.strings),
             Term::Name(name) => self.strings.text(record.name) == name,
-            Term::Namespace(value) => self.value(pod, Field::Namespace) == Some(value),
-            Term::Node(value) => self.value(pod, Field::Node) == Some(value),
-            Term::Hostname(value) => self.value(pod, Field::Hostname) == Some(value),
-            Term::Deployment(value) => self.value(pod, Field::Deployment) == Some(value),
-            Term::Label(key, value) => self.value(pod, Field::Label(key)) == Some(value),
-            Term::Annotation(key, value) => self.value(pod, Field::Annotation(key)) == Some(value),
+            Term::Namespace(value) => self.value(pod, TextField::Namespace) == Some(value),
+            Term::Node(value) => self.value(pod, TextField::Node) == Some(value),
+            Term::Hostname(value) => self.value(pod, TextField::Hostname) == Some(value),
+            Term::Deployment(value) => self.value(pod, TextField::Deployment) == Some(value),
+            Term::Label(key, value) => self.value(pod, TextField::Label(key)) == Some(value),
+            Term::Annotation(key, value) => self.value(pod, TextField::Annotation(key)) == Some(value),
             Term::Container(id) => self.containers.has_id(pod, id),
             Term::ContainerName(name) => self.containers.has_name(pod, name, &self.strings),
         }

@@ -14,12 +14,12 @@ pub(crate) struct Containers {
     ends: Box<[u32]>,
 }
 
-/// What is kept of an id: its first 64 bits, which are random; of a text that is no such number, a hash. 0: none.
+/// An id as the table keeps it: the first 64 bits, which are random, or a hash of a text that is no such number. 0: no id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Id(u64);
 
 impl Id {
-    /// Of an id with the runtime's prefix or without.
+    /// The id in a text, with the runtime's prefix or without.
     pub(crate) fn new(text: &str) -> Self {
         let text = container_id(text);
         let is_hex = |digits: &&str| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -32,7 +32,7 @@ impl Id {
         self.0 == 0
     }
 
-    /// Of this text [`Id::new`] makes the same.
+    /// A text that [`Id::new`] makes the same id of.
     pub(crate) fn text(self) -> String {
         if self.is_none() { String::new() } else { format!("{:016x}", self.0) }
     }
@@ -48,7 +48,7 @@ impl Containers {
         self.ids.get(container as usize).copied()
     }
 
-    /// The pod that a container is of.
+    /// The pod that has a container.
     pub(crate) fn owner(&self, container: u32) -> u32 {
         self.ends.partition_point(|end| *end <= container) as u32
     }
@@ -87,7 +87,7 @@ pub(crate) struct ContainersBuilder {
 }
 
 impl ContainersBuilder {
-    /// Adds those of the next pod.
+    /// Adds the containers of the next pod.
     pub(crate) fn add(&mut self, containers: &[Pair<'_>], interner: &mut Interner) {
         let first = self.ids.len();
         for (name, id) in containers {

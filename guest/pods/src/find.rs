@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use podstamp_core::directory::{self, Details, Directory, Lookup, Pod, Term};
 
-use crate::columns::{Field, Record};
+use crate::columns::{Record, TextField};
 use crate::containers::{Containers, Id};
 use crate::index::Entries;
 use crate::table::{Coverage, Table};
@@ -67,7 +67,7 @@ impl Table {
             Key::FullName(name, namespace) => {
                 let hash = self.hasher.hash_one((name, namespace));
                 let is = |pod| {
-                    columns.name(pod) == name && columns.value(pod, Field::Namespace) == Some(namespace)
+                    columns.name(pod) == name && columns.value(pod, TextField::Namespace) == Some(namespace)
                 };
                 Candidates::Pods(self.by_full_name.find(hash, is))
             }
@@ -108,7 +108,7 @@ impl Table {
         starts.min()
     }
 
-    /// What it means that no pod meets the terms.
+    /// The answer where no pod meets the terms.
     fn missing(&self, terms: &[Term<'_>]) -> Lookup {
         if let [Term::Ip(address)] = terms
             && self.columns.nodes.binary_search(&address.to_canonical()).is_ok()
@@ -123,8 +123,8 @@ impl Table {
             Term::Node(_) => lacks(directory::Field::Node),
             Term::Hostname(_) => lacks(directory::Field::Hostname),
             Term::Deployment(_) => lacks(directory::Field::Deployment),
-            Term::Label(key, _) => !self.keep.labels.contains(key),
-            Term::Annotation(key, _) => !self.keep.annotations.contains(key),
+            Term::Label(key, _) => !self.kept_keys.labels.contains(key),
+            Term::Annotation(key, _) => !self.kept_keys.annotations.contains(key),
             Term::Container(_) | Term::ContainerName(_) => lacks(directory::Field::Containers),
         });
         match self.coverage {
@@ -134,7 +134,7 @@ impl Table {
     }
 }
 
-/// What to look up first.
+/// The key that is looked up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key<'a> {
     Uid(&'a str),
@@ -143,7 +143,7 @@ enum Key<'a> {
     Name(&'a str),
     Container(&'a str),
     All,
-    Field(Field<'a>, &'a str),
+    Field(TextField<'a>, &'a str),
 }
 
 impl<'a> Key<'a> {
@@ -158,12 +158,12 @@ impl<'a> Key<'a> {
             Term::Name(name) => {
                 (2, namespace.map_or(Self::Name(name), |namespace| Self::FullName(name, namespace)))
             }
-            Term::Hostname(value) => (3, Self::Field(Field::Hostname, value)),
-            Term::Deployment(value) => (4, Self::Field(Field::Deployment, value)),
-            Term::Label(key, value) => (5, Self::Field(Field::Label(key), value)),
-            Term::Annotation(key, value) => (6, Self::Field(Field::Annotation(key), value)),
-            Term::Node(value) => (7, Self::Field(Field::Node, value)),
-            Term::Namespace(value) => (8, Self::Field(Field::Namespace, value)),
+            Term::Hostname(value) => (3, Self::Field(TextField::Hostname, value)),
+            Term::Deployment(value) => (4, Self::Field(TextField::Deployment, value)),
+            Term::Label(key, value) => (5, Self::Field(TextField::Label(key), value)),
+            Term::Annotation(key, value) => (6, Self::Field(TextField::Annotation(key), value)),
+            Term::Node(value) => (7, Self::Field(TextField::Node, value)),
+            Term::Namespace(value) => (8, Self::Field(TextField::Namespace, value)),
             Term::Container(id) => (0, Self::Container(id)),
             Term::ContainerName(_) => (9, Self::All),
         });

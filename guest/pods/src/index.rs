@@ -23,7 +23,7 @@ impl Index {
         hash: impl Fn(u32) -> Option<u64>,
         same: impl Fn(u32, u32) -> bool,
     ) -> Self {
-        let mut building = Building::new(count);
+        let mut building = IndexBuilder::new(count);
         building.advance(usize::MAX, hash, same);
         building.finish()
     }
@@ -60,21 +60,21 @@ impl Index {
 
 /// An index that is being built, a few entries at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Building {
+pub(crate) struct IndexBuilder {
     count: u32,
-    /// Those of the first entries, until all are known; then those of the entries that are not in the index yet.
+    /// Hashes of the first entries, until all are known; then of the entries that are not in the index yet.
     hashes: Vec<Option<u64>>,
     index: Index,
     is_hashed: bool,
 }
 
-impl Building {
+impl IndexBuilder {
     pub(crate) fn new(count: usize) -> Self {
         Self { count: u32::try_from(count).unwrap_or(NONE), ..Self::default() }
     }
 
-    /// Works on at most so many entries, each of which comes up twice; gives how many were left undone of `steps`. As
-    /// long as that is none, call again, with the same functions.
+    /// Works on at most so many entries, each of which comes up twice; returns how many of `steps` are left. As long as
+    /// none are, call again, with the same functions.
     pub(crate) fn advance(
         &mut self,
         mut steps: usize,
@@ -163,7 +163,7 @@ mod tests {
         let same = |a, b| a % 5 == b % 5;
         let whole = Index::build(100, hash, same);
         for steps in [1, 3, 99, 100, 200, 201] {
-            let mut building = Building::new(100);
+            let mut building = IndexBuilder::new(100);
             while building.advance(steps, hash, same) == 0 {}
             let index = building.finish();
             assert_eq!((index.slots, index.next), (whole.slots.clone(), whole.next.clone()), "{steps}");

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use crate::columns::{Columns, Field};
+use crate::columns::{Columns, TextField};
 use crate::index::Index;
 
 /// One index for each field that lookups have used.
@@ -21,31 +21,31 @@ pub(crate) struct LazyIndexes {
 type KeyIndexes = [OnceLock<(Box<str>, Index)>; MAX_KEYS];
 
 impl LazyIndexes {
-    /// The index of a field. None where there are too many labels or annotations with one already.
-    pub(crate) fn of(&self, field: Field<'_>, columns: &Columns, hasher: &RandomState) -> Option<&Index> {
+    /// The index of a field. `None` where too many labels or annotations have one already.
+    pub(crate) fn of(&self, field: TextField<'_>, columns: &Columns, hasher: &RandomState) -> Option<&Index> {
         let build = || build(field, columns, hasher);
         match field {
-            Field::Namespace => Some(self.namespace.get_or_init(build)),
-            Field::Node => Some(self.node.get_or_init(build)),
-            Field::Hostname => Some(self.hostname.get_or_init(build)),
-            Field::Deployment => Some(self.deployment.get_or_init(build)),
-            Field::Label(key) => of_key(&self.labels, key, build),
-            Field::Annotation(key) => of_key(&self.annotations, key, build),
+            TextField::Namespace => Some(self.namespace.get_or_init(build)),
+            TextField::Node => Some(self.node.get_or_init(build)),
+            TextField::Hostname => Some(self.hostname.get_or_init(build)),
+            TextField::Deployment => Some(self.deployment.get_or_init(build)),
+            TextField::Label(key) => of_key(&self.labels, key, build),
+            TextField::Annotation(key) => of_key(&self.annotations, key, build),
         }
     }
 
     /// Builds what another table has needed, so that no lookup has to wait for it.
     pub(crate) fn prepare(&self, other: &Self, columns: &Columns, hasher: &RandomState) {
         let plain = [
-            (&other.namespace, Field::Namespace),
-            (&other.node, Field::Node),
-            (&other.hostname, Field::Hostname),
-            (&other.deployment, Field::Deployment),
+            (&other.namespace, TextField::Namespace),
+            (&other.node, TextField::Node),
+            (&other.hostname, TextField::Hostname),
+            (&other.deployment, TextField::Deployment),
         ];
         let plain = plain.into_iter().filter_map(|(index, field)| index.get().map(|_| field));
-        let labels = other.labels.iter().filter_map(OnceLock::get).map(|(key, _)| Field::Label(key));
+        let labels = other.labels.iter().filter_map(OnceLock::get).map(|(key, _)| TextField::Label(key));
         let annotations =
-            other.annotations.iter().filter_map(OnceLock::get).map(|(key, _)| Field::Annotation(key));
+            other.annotations.iter().filter_map(OnceLock::get).map(|(key, _)| TextField::Annotation(key));
         for field in plain.chain(labels).chain(annotations) {
             self.of(field, columns, hasher);
         }
@@ -69,7 +69,7 @@ fn of_key<'a>(indexes: &'a KeyIndexes, key: &str, build: impl Fn() -> Index) -> 
         .map(|(_, index)| index)
 }
 
-fn build(field: Field<'_>, columns: &Columns, hasher: &RandomState) -> Index {
+fn build(field: TextField<'_>, columns: &Columns, hasher: &RandomState) -> Index {
     Index::build(
         columns.records.len(),
         |pod| columns.value(pod, field).map(|value| hasher.hash_one(value)),

@@ -28,36 +28,13 @@
 //! and control characters in texts are written as `%` and two hexadecimal digits.
 
 mod cell;
+mod error;
 mod escape;
 mod header;
-mod intake;
+mod reader;
 mod row;
 mod write;
 
-use std::fmt;
-
-pub use intake::{Intake, Progress};
+pub use error::ListingError;
+pub use reader::{ListingReader, Progress};
 pub use write::write;
-
-/// Why a text is no listing of pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListingError {
-    /// Line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for ListingError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: {}", self.line, self.message)
-    }
-}
-
-impl std::error::Error for ListingError {}
-
-/// What the first line begins with.
-const FORMAT: &str = "podstamp-pods";
-
-/// The version of the format. It changes with whatever an older reader would get wrong.
-const VERSION: &str = "1";

@@ -4,11 +4,11 @@ use std::hash::RandomState;
 
 use podstamp_core::directory::Fields;
 
-use crate::builder::Skipped;
 use crate::columns::Columns;
 use crate::index::Index;
-use crate::keep::Keep;
+use crate::kept_keys::KeptKeys;
 use crate::lazy::LazyIndexes;
+use crate::skipped::Skipped;
 
 /// Which pods a table knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Table {
     pub(crate) hasher: RandomState,
     pub(crate) coverage: Coverage,
     pub(crate) fields: Fields,
-    pub(crate) keep: Keep,
+    pub(crate) kept_keys: KeptKeys,
     skipped: Skipped,
 }
 
@@ -43,7 +43,7 @@ impl Table {
         columns: Columns,
         coverage: Coverage,
         fields: Fields,
-        keep: Keep,
+        kept_keys: KeptKeys,
         skipped: Skipped,
     ) -> Self {
         Self {
@@ -57,37 +57,37 @@ impl Table {
             hasher: RandomState::new(),
             coverage,
             fields,
-            keep,
+            kept_keys,
             skipped,
         }
     }
 
-    /// How many pods it has.
+    /// The number of pods.
     pub fn len(&self) -> usize {
         self.columns.records.len()
     }
 
-    /// Whether it has none.
+    /// Whether there are no pods.
     pub fn is_empty(&self) -> bool {
         self.columns.records.is_empty()
     }
 
-    /// Which pods it knows.
+    /// Which pods the table knows.
     pub fn coverage(&self) -> Coverage {
         self.coverage
     }
 
-    /// Which parts of pods it keeps, labels and annotations as far as [`Table::keep`] says.
+    /// Which parts of pods the table keeps, labels and annotations as far as [`Table::kept_keys`] says.
     pub fn fields(&self) -> Fields {
         self.fields
     }
 
-    /// Which labels and annotations it keeps.
-    pub fn keep(&self) -> &Keep {
-        &self.keep
+    /// Which labels and annotations the table keeps.
+    pub fn kept_keys(&self) -> &KeptKeys {
+        &self.kept_keys
     }
 
-    /// What was left out of it.
+    /// What was left out of the table.
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
     }

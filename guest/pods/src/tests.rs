@@ -5,7 +5,7 @@ mod listing;
 use podstamp_core::directory::{Details, Directory, Field, Fields, Lookup, Term};
 
 use crate::listing::write;
-use crate::{Builder, Coverage, Intake, Keep, Keys, PodParts, Table};
+use crate::{Builder, Coverage, KeptKeys, Keys, ListingReader, PodParts, Table};
 
 /// What `tests/fixtures/pods.json` comes to: the host's tests hold one against the other.
 const PODS: &str = include_str!("../../../tests/fixtures/pods.listing");
@@ -23,19 +23,19 @@ fn ip(text: &str) -> Term<'_> {
 }
 
 fn table(pods: &[PodParts<'_>]) -> Table {
-    let mut builder = Builder::new(Fields::ALL, Keep::ALL);
+    let mut builder = Builder::new(Fields::ALL, KeptKeys::ALL);
     pods.iter().for_each(|pod| builder.add(pod).unwrap());
     builder.finish(Coverage::Cluster)
 }
 
 /// The shop, with all that is known of it.
 fn shop() -> Table {
-    Intake::new(PODS.into()).finish().unwrap()
+    ListingReader::new(PODS.into()).finish().unwrap()
 }
 
 /// The shop with less known of it.
 fn shop_with(fields: Fields) -> Table {
-    Intake::new(write(&shop(), fields).into()).finish().unwrap()
+    ListingReader::new(write(&shop(), fields).into()).finish().unwrap()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_address_belongs_to_the_pod_that_started_last_and_still_runs() {
 fn a_host_name_is_cut_where_linux_has_no_longer_one() {
     let long = "candies-sharing-216-fresh-8bzv4-system-container-impl-01234567-404075885";
     let pods = table(&[PodParts { name: long.into(), ..PodParts::default() }]);
-    let again = Intake::new(write(&pods, Fields::ALL).into()).finish().unwrap();
+    let again = ListingReader::new(write(&pods, Fields::ALL).into()).finish().unwrap();
     for table in [pods, again] {
         let expected = format!("/{long}");
         assert_eq!(find(&table, &[Term::Hostname(&long[..62])]), expected, "without the dash at the end");
@@ -105,7 +105,7 @@ fn containers_lead_to_their_pods_and_their_names_to_none_by_themselves() {
         pod("b", &[("app", "docker://odd"), ("proxy", "")]),
         pod("c", &[]),
     ]);
-    let again = Intake::new(write(&pods, Fields::ALL).into()).finish().unwrap();
+    let again = ListingReader::new(write(&pods, Fields::ALL).into()).finish().unwrap();
     for table in [&pods, &again] {
         for (terms, expected) in [
             (&[Term::Container(id)][..], "/a"),
@@ -121,7 +121,8 @@ fn containers_lead_to_their_pods_and_their_names_to_none_by_themselves() {
             assert_eq!(find(table, terms), expected, "{terms:?}");
         }
     }
-    let without = Intake::new(write(&pods, Fields::ALL.without(Field::Containers)).into()).finish().unwrap();
+    let without =
+        ListingReader::new(write(&pods, Fields::ALL.without(Field::Containers)).into()).finish().unwrap();
     assert_eq!(find(&without, &[Term::Container(id)]), "Unknown");
     assert_eq!(find(&without, &[Term::Uid("a"), Term::ContainerName("app")]), "Unknown");
 }
@@ -262,7 +263,7 @@ fn other_terms_find_a_pod_if_it_is_the_only_one() {
 fn what_is_missing_means_more_in_a_table_of_the_whole_cluster() {
     let whole = shop_with(Fields::ALL.without(Field::Labels));
     let part = write(&whole, Fields::ALL).replacen("cluster", "part", 1);
-    let part = Intake::new(part.into()).finish().unwrap();
+    let part = ListingReader::new(part.into()).finish().unwrap();
     for terms in [&[ip("10.9.9.9")][..], &[Term::Name("nobody")], &[Term::Uid("")], &[Term::Name("")]] {
         assert_eq!(
             (find(&whole, terms), find(&part, terms)),

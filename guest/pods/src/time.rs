@@ -1,7 +1,7 @@
 //! Times as Kubernetes writes them.
 
-/// The time of a text like `2026-11-25T06:00:00Z` (RFC 3339, in UTC), in nanoseconds since 1970, to the second. None for any other
-/// text, and for what is out of range.
+/// The time of a text like `2026-11-25T06:00:00Z` (RFC 3339, in UTC), in nanoseconds since 1970, to the second. `None` for any other
+/// text, and for a time out of range.
 pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let [year, month, day] = numbers(date, '-')?;

@@ -17,7 +17,7 @@ impl Uid {
         pack(text).map(Self::Uuid).or_else(|| interner.intern(text).map(Self::Text))
     }
 
-    /// Whether there is none.
+    /// Whether the pod has no uid.
     pub(crate) fn is_empty(self) -> bool {
         self == Self::Text(Symbol::EMPTY)
     }
@@ -30,7 +30,7 @@ impl Uid {
         }
     }
 
-    /// What to hash; equal uids give equal keys.
+    /// The bytes to hash: equal uids have equal ones.
     pub(crate) fn key<'a>(&'a self, strings: &'a Strings) -> &'a [u8] {
         match self {
             Self::Uuid(bytes) => bytes,
@@ -38,7 +38,7 @@ impl Uid {
         }
     }
 
-    /// Whether that is its text.
+    /// Whether the uid was made from that text.
     pub(crate) fn is(self, text: &str, strings: &Strings) -> bool {
         match self {
             Self::Uuid(bytes) => pack(text) == Some(bytes),

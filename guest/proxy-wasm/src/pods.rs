@@ -9,7 +9,7 @@ use std::rc::Rc;
 use podstamp_core::config::PodsSource;
 use podstamp_core::directory::Fields;
 use podstamp_core::interface::{Header, Level, Notice};
-use podstamp_pods::{Intake, Progress, Table};
+use podstamp_pods::{ListingReader, Progress, Table};
 
 use crate::abi::{Buffer, Headers, host};
 use crate::instruments::Instruments;
@@ -22,7 +22,7 @@ pub(crate) struct Pods {
     table: RefCell<Option<Rc<Table>>>,
     /// Of the text that was taken last.
     etag: RefCell<Option<Vec<u8>>>,
-    intake: RefCell<Option<Intake>>,
+    listing: RefCell<Option<ListingReader>>,
     /// The call that is out.
     call: Cell<Option<u32>>,
     /// When to ask next, nanoseconds.
@@ -37,7 +37,7 @@ impl Pods {
             source,
             table: RefCell::default(),
             etag: RefCell::default(),
-            intake: RefCell::default(),
+            listing: RefCell::default(),
             call: Cell::default(),
             due: Cell::default(),
         }
@@ -50,7 +50,7 @@ impl Pods {
 
     /// Milliseconds until there is something to do.
     pub(crate) fn next(&self, now: u64) -> u32 {
-        if self.intake.borrow().is_some() {
+        if self.listing.borrow().is_some() {
             return 0;
         }
         u32::try_from(self.due.get().saturating_sub(now) / 1_000_000).unwrap_or(u32::MAX)
@@ -59,7 +59,7 @@ impl Pods {
     /// Reads on, or asks if it is time to.
     pub(crate) fn advance(&self, instruments: &Instruments) {
         let now = host::now();
-        if self.intake.borrow().is_some() {
+        if self.listing.borrow().is_some() {
             self.read_listing(instruments, now);
         } else if self.due.get() <= now {
             self.ask(instruments, now);
@@ -86,7 +86,7 @@ impl Pods {
                 let text = host::buffer(Buffer::CallResponseBody, 0, body_size).unwrap_or_default();
                 let etag = header("etag").map(|etag| etag.value.clone());
                 self.etag.replace(etag);
-                self.intake.replace(Some(Intake::new(text)));
+                self.listing.replace(Some(ListingReader::new(text)));
             }
             Some(status) => {
                 let status = String::from_utf8_lossy(status);
@@ -116,12 +116,12 @@ impl Pods {
 
     /// Reads on, for as long as a tick may take.
     fn read_listing(&self, instruments: &Instruments, began: u64) {
-        let Some(mut intake) = self.intake.take() else { return };
+        let Some(mut listing) = self.listing.take() else { return };
         let table = loop {
-            match intake.advance(STEP) {
-                Ok(Progress::Done) => break intake.finish(),
+            match listing.advance(STEP) {
+                Ok(Progress::Done) => break listing.finish(),
                 Ok(Progress::More) if host::now().saturating_sub(began) < TICK_SHARE => {}
-                Ok(Progress::More) => return drop(self.intake.replace(Some(intake))),
+                Ok(Progress::More) => return drop(self.listing.replace(Some(listing))),
                 Err(error) => break Err(error),
             }
         };

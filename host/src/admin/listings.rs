@@ -94,12 +94,12 @@ const MAX_LISTINGS: usize = 4;
 #[cfg(test)]
 mod tests {
     use podstamp_core::directory::Field;
-    use podstamp_pods::{Builder, Coverage, Keep, PodParts};
+    use podstamp_pods::{Builder, Coverage, KeptKeys, PodParts};
 
     use super::*;
 
     fn table(name: &'static str) -> Arc<Table> {
-        let mut builder = Builder::new(Fields::ALL, Keep::ALL);
+        let mut builder = Builder::new(Fields::ALL, KeptKeys::ALL);
         builder.add(&PodParts { name: name.into(), uid: "u".into(), ..PodParts::default() }).unwrap();
         Arc::new(builder.finish(Coverage::Cluster))
     }

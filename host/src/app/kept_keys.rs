@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use podstamp_core::directory::Details;
 use serde_json::Value;
 
-use crate::pods::{Keep, Keys};
+use crate::pods::{KeptKeys, Keys};
 
 /// What the processors of `document` name, of the parts that the pipeline uses.
-pub(super) fn kept_keys(document: &Value, used: Details) -> Keep {
+pub(super) fn kept_keys(document: &Value, used: Details) -> KeptKeys {
     let processors = document.get("processors").and_then(Value::as_object);
     let mut labels = Wanted::default();
     let mut annotations = Wanted::default();
@@ -19,7 +19,7 @@ pub(super) fn kept_keys(document: &Value, used: Details) -> Keep {
         labels.add(processor.pointer("/filter/labels"));
         annotations.add(processor.pointer("/extract/annotations"));
     }
-    Keep {
+    KeptKeys {
         labels: if used.labels { labels.keys() } else { Keys::None },
         annotations: if used.annotations { annotations.keys() } else { Keys::None },
     }
@@ -69,10 +69,10 @@ mod tests {
         let labels = ["app", "tier"].map(str::to_owned).into();
         let labels = Keys::Only(labels);
         let all = Details { labels: true, annotations: true };
-        assert_eq!(kept_keys(&document, all), Keep { labels: labels.clone(), annotations: Keys::All });
+        assert_eq!(kept_keys(&document, all), KeptKeys { labels: labels.clone(), annotations: Keys::All });
         let some = Details { labels: true, annotations: false };
-        assert_eq!(kept_keys(&document, some), Keep { labels, annotations: Keys::None });
-        assert_eq!(kept_keys(&json!({"processors": {"k8sattributes": null}}), all), Keep::default());
-        assert_eq!(kept_keys(&json!(null), all), Keep::default());
+        assert_eq!(kept_keys(&document, some), KeptKeys { labels, annotations: Keys::None });
+        assert_eq!(kept_keys(&json!({"processors": {"k8sattributes": null}}), all), KeptKeys::default());
+        assert_eq!(kept_keys(&json!(null), all), KeptKeys::default());
     }
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
-use super::{Coverage, Keep, Pods, ReadError, Table, read};
+use super::{Coverage, KeptKeys, Pods, ReadError, Table, read};
 use crate::files::{self, Stamp};
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What to keep beyond the plain parts of a pod.
-    pub keep: Keep,
+    pub kept_keys: KeptKeys,
     /// Whether the file holds all pods of the cluster.
     pub coverage: Coverage,
     /// How often to look whether the file has changed. A change is read once it has stood still for one such time.
@@ -24,7 +24,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { keep: Keep::default(), coverage: Coverage::default(), interval: DEFAULT_INTERVAL }
+        Self { kept_keys: KeptKeys::default(), coverage: Coverage::default(), interval: DEFAULT_INTERVAL }
     }
 }
 
@@ -201,7 +201,7 @@ fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {
     }
     // Pipes and devices have no length.
     let input = io::Read::take(file, MAX_FILE_BYTES);
-    read(input, settings.keep.clone(), settings.coverage)
+    read(input, settings.kept_keys.clone(), settings.coverage)
         .map_err(|source| PodsFileError::Invalid { path: path.to_owned(), source })
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use podstamp_core::address;
 use podstamp_core::directory::Fields;
-use podstamp_pods::{Builder, Coverage, Keep, Pair, PodParts, Table};
+use podstamp_pods::{Builder, Coverage, KeptKeys, Pair, PodParts, Table};
 
 use super::raw::{Item, Metadata, Spec, Status};
 
@@ -18,8 +18,8 @@ pub(super) struct Items {
 }
 
 impl Items {
-    pub(super) fn new(keep: Keep) -> Self {
-        Self { builder: Builder::new(Fields::ALL, keep), seen: 0 }
+    pub(super) fn new(kept_keys: KeptKeys) -> Self {
+        Self { builder: Builder::new(Fields::ALL, kept_keys), seen: 0 }
     }
 
     /// Adds a pod, or counts why it cannot be.

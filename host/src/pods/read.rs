@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use podstamp_pods::{Coverage, Keep, Table};
+use podstamp_pods::{Coverage, KeptKeys, Table};
 
 use super::items::Items;
 use super::raw::Item;
@@ -44,8 +44,8 @@ pub enum ReadError {
 
 /// Reads what `kubectl get pods -A -o json` prints, or the same as YAML: lists of pods, single pods, several documents of
 /// these. JSON is never held as a whole.
-pub fn read(input: impl Read, keep: Keep, coverage: Coverage) -> Result<Table, ReadError> {
-    let mut items = Items::new(keep);
+pub fn read(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> Result<Table, ReadError> {
+    let mut items = Items::new(kept_keys);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
     match skip_to_content(&mut input)? {
         None => return Err(ReadError::Empty),

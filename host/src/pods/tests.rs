@@ -7,11 +7,11 @@ use super::*;
 const PODS: &str = include_str!("../../../tests/fixtures/pods.json");
 
 fn table(text: &str) -> Table {
-    read(text.as_bytes(), Keep::ALL, Coverage::Cluster).unwrap()
+    read(text.as_bytes(), KeptKeys::ALL, Coverage::Cluster).unwrap()
 }
 
 fn error(text: &str) -> String {
-    read(text.as_bytes(), Keep::default(), Coverage::Cluster).unwrap_err().to_string()
+    read(text.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap_err().to_string()
 }
 
 /// The outcome in short: a pod as namespace/name.
@@ -70,15 +70,15 @@ fn the_fixture_is_the_listing_of_the_other_fixture() {
 #[test]
 fn labels_and_annotations_come_only_where_asked_for_and_kept() {
     let name = [Term::Name("shop-web-7d4b9c6f58-x2x7k")];
-    let labels = |keep: Keep, want| {
+    let labels = |keep: KeptKeys, want| {
         let table = read(PODS.as_bytes(), keep, Coverage::Cluster).unwrap();
         let Lookup::Found(pod) = table.find(&name, want) else { panic!() };
         (pod.labels.len(), pod.annotations.len())
     };
     let all = Details { labels: true, annotations: true };
-    assert_eq!(labels(Keep::ALL, Details::default()), (0, 0));
-    assert_eq!(labels(Keep::default(), all), (0, 0));
-    let only = Keep { labels: Keys::Only(["app".to_owned()].into()), annotations: Keys::None };
+    assert_eq!(labels(KeptKeys::ALL, Details::default()), (0, 0));
+    assert_eq!(labels(KeptKeys::default(), all), (0, 0));
+    let only = KeptKeys { labels: Keys::Only(["app".to_owned()].into()), annotations: Keys::None };
     assert_eq!(labels(only, all), (1, 0));
 }
 
@@ -153,7 +153,7 @@ fn what_is_no_list_of_pods_is_refused_with_its_place_and_a_way_out() {
     }
     let yaml = error("kind: Pod\n---\nkind: List\nitems: [\n");
     assert!(yaml.starts_with("line ") && yaml.ends_with(way_out), "{yaml}");
-    assert!(read(&b"\xFF\xFE{\0"[..], Keep::default(), Coverage::Cluster).is_err());
+    assert!(read(&b"\xFF\xFE{\0"[..], KeptKeys::default(), Coverage::Cluster).is_err());
 }
 
 #[test]
@@ -206,7 +206,8 @@ fn cluster(pods: usize) -> String {
 fn a_pod_takes_less_than_400_bytes() {
     let pods = 12_500;
     let text = cluster(pods);
-    for (keep, limit) in [(Keep::default(), 300), (Keep { labels: Keys::All, annotations: Keys::None }, 400)]
+    for (keep, limit) in
+        [(KeptKeys::default(), 300), (KeptKeys { labels: Keys::All, annotations: Keys::None }, 400)]
     {
         let table = read(text.as_bytes(), keep, Coverage::Cluster).unwrap();
         assert_eq!((table.len(), table.skipped().pods), (pods, 0));

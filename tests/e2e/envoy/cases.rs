@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use podstamp::pods::{self, Coverage, Keep, Table};
+use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp_core::directory::{Field, Fields};
 use podstamp_core::interface;
 use podstamp_pods::listing;
@@ -245,7 +245,7 @@ fn pods(case: &Case) -> Table {
     let list =
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read(list.to_string().as_bytes(), Keep::ALL, coverage).unwrap()
+    pods::read(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }
 
 fn bootstrap(cases: &[(String, Case)], upstream: SocketAddr, pods: SocketAddr) -> Value {

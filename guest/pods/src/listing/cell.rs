@@ -1,4 +1,4 @@
-//! What the cells of a pod's line are.
+//! The cells of a pod's line.
 
 use podstamp_core::directory::{Field, Fields};
 
@@ -33,7 +33,7 @@ impl Cell {
         Self::Flags,
     ];
 
-    /// Without these a line says too little of a pod.
+    /// The cells that each line must have.
     pub(super) const REQUIRED: [Self; 5] = [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags];
 
     /// The cells of a line with these fields.
@@ -62,7 +62,7 @@ impl Cell {
     }
 }
 
-/// What is the case for a pod, a letter each.
+/// Flags of a pod, a letter each.
 pub(super) const HOST_NETWORK: char = 'h';
 /// See [`HOST_NETWORK`].
 pub(super) const FINISHED: char = 'f';

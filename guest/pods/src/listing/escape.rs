@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Appends a text.
-pub(super) fn push(out: &mut String, text: &str) {
+pub(super) fn push_escaped(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(is_special) {
         let (plain, special) = rest.split_at(at);
@@ -64,7 +64,7 @@ mod tests {
             ("ü%ü", "ü%25ü"),
         ] {
             let mut out = String::new();
-            push(&mut out, text);
+            push_escaped(&mut out, text);
             assert_eq!(out, written);
             assert_eq!(unescape(&out).unwrap(), text);
         }

@@ -1,12 +1,12 @@
-//! The first line: what follows.
+//! The first line, which says what follows.
 
 use std::collections::BTreeSet;
 
 use podstamp_core::directory::{Field, Fields};
 
 use super::cell::Cell;
-use super::{FORMAT, VERSION, escape};
-use crate::keep::{Keep, Keys};
+use super::escape;
+use crate::kept_keys::{KeptKeys, Keys};
 use crate::table::Coverage;
 
 /// What the first line says.
@@ -14,14 +14,14 @@ use crate::table::Coverage;
 pub(super) struct Header {
     pub(super) coverage: Coverage,
     pub(super) pods: usize,
-    /// The cells of each line; none for one that is to be skipped.
+    /// The cells of each line; `None` for a cell that is to be skipped.
     pub(super) cells: Vec<Option<Cell>>,
-    pub(super) keep: Keep,
+    pub(super) kept_keys: KeptKeys,
 }
 
 impl Header {
     /// Reads the line; an error says what is wrong.
-    pub(super) fn read(line: &str) -> Result<Self, String> {
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
         let mut words = line.split('\t');
         let format = words.next().unwrap_or_default();
         match format.split_once(' ') {
@@ -40,7 +40,7 @@ impl Header {
         };
         let pods = words.next().unwrap_or_default();
         let pods = pods.parse().map_err(|_| format!("{pods:?} is no number of pods"))?;
-        let mut header = Self { coverage, pods, cells: Vec::new(), keep: Keep::default() };
+        let mut header = Self { coverage, pods, cells: Vec::new(), kept_keys: KeptKeys::default() };
         for word in words {
             let (name, keys) = match word.split_once('=') {
                 Some((name, keys)) => (name, Some(keys)),
@@ -52,8 +52,8 @@ impl Header {
             }
             header.cells.push(cell);
             match cell {
-                Some(Cell::Optional(Field::Labels)) => header.keep.labels = read_keys(keys)?,
-                Some(Cell::Optional(Field::Annotations)) => header.keep.annotations = read_keys(keys)?,
+                Some(Cell::Optional(Field::Labels)) => header.kept_keys.labels = read_keys(keys)?,
+                Some(Cell::Optional(Field::Annotations)) => header.kept_keys.annotations = read_keys(keys)?,
                 _ => {}
             }
         }
@@ -74,8 +74,8 @@ impl Header {
             out.push('\t');
             out.push_str(cell.name());
             match cell {
-                Cell::Optional(Field::Labels) => write_keys(out, &self.keep.labels),
-                Cell::Optional(Field::Annotations) => write_keys(out, &self.keep.annotations),
+                Cell::Optional(Field::Labels) => write_keys(out, &self.kept_keys.labels),
+                Cell::Optional(Field::Annotations) => write_keys(out, &self.kept_keys.annotations),
                 _ => {}
             }
         }
@@ -102,6 +102,12 @@ fn write_keys(out: &mut String, keys: &Keys) {
     let Keys::Only(keys) = keys else { return };
     for (index, key) in keys.iter().enumerate() {
         out.push(if index == 0 { '=' } else { ',' });
-        escape::push(out, key);
+        escape::push_escaped(out, key);
     }
 }
+
+/// The beginning of the first line.
+const FORMAT: &str = "podstamp-pods";
+
+/// The version of the format. It changes with whatever an older reader would get wrong.
+const VERSION: &str = "1";

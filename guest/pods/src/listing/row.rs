@@ -10,7 +10,7 @@ use super::escape::unescape;
 use crate::parts::{Pair, PodParts};
 
 /// Reads a line; an error says what is wrong with which cell.
-pub(super) fn read<'a>(line: &'a str, cells: &[Option<Cell>]) -> Result<PodParts<'a>, String> {
+pub(super) fn read_row<'a>(line: &'a str, cells: &[Option<Cell>]) -> Result<PodParts<'a>, String> {
     let mut pod = PodParts::default();
     let mut known = cells.iter();
     for text in line.split('\t') {

@@ -6,15 +6,15 @@ use super::cell::{Cell, DELETING, FINISHED, HOST_NETWORK, IGNORED};
 use super::escape;
 use super::header::Header;
 use crate::columns::{Columns, Pairs, Record};
-use crate::keep::Keys;
+use crate::kept_keys::Keys;
 use crate::table::Table;
 
 /// The pods of a table, with these fields as far as the table has them.
 pub fn write(table: &Table, fields: Fields) -> String {
     let columns = &table.columns;
     let is_kept = |field: &Field| match field {
-        Field::Labels => table.keep.labels != Keys::None,
-        Field::Annotations => table.keep.annotations != Keys::None,
+        Field::Labels => table.kept_keys.labels != Keys::None,
+        Field::Annotations => table.kept_keys.annotations != Keys::None,
         _ => table.fields.contains(*field),
     };
     let fields = fields.iter().filter(is_kept).collect();
@@ -22,7 +22,7 @@ pub fn write(table: &Table, fields: Fields) -> String {
         coverage: table.coverage,
         pods: table.len(),
         cells: Cell::of(fields).map(Some).collect(),
-        keep: table.keep.clone(),
+        kept_keys: table.kept_keys.clone(),
     };
     let mut out = String::new();
     header.write(&mut out);
@@ -68,7 +68,7 @@ fn write_cell(out: &mut String, columns: &Columns, pod: u32, record: &Record, ce
         Cell::Optional(Field::Phase) => record.phase,
         Cell::Optional(Field::Hostname) if record.hostname == record.name => return,
         Cell::Optional(Field::Hostname) => record.hostname,
-        Cell::Optional(Field::Uid) => return escape::push(out, &record.uid.text(&columns.strings)),
+        Cell::Optional(Field::Uid) => return escape::push_escaped(out, &record.uid.text(&columns.strings)),
         Cell::Optional(Field::Containers) => return write_containers(out, columns, pod),
         Cell::Optional(Field::Labels) => return write_pairs(out, columns, pod, &columns.labels),
         Cell::Optional(Field::Annotations) => return write_pairs(out, columns, pod, &columns.annotations),
@@ -83,7 +83,7 @@ fn write_cell(out: &mut String, columns: &Columns, pod: u32, record: &Record, ce
             return out.extend(flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)));
         }
     };
-    escape::push(out, columns.strings.text(symbol));
+    escape::push_escaped(out, columns.strings.text(symbol));
 }
 
 fn write_pairs(out: &mut String, columns: &Columns, pod: u32, pairs: &Pairs) {
@@ -91,9 +91,9 @@ fn write_pairs(out: &mut String, columns: &Columns, pod: u32, pairs: &Pairs) {
         if index > 0 {
             out.push(',');
         }
-        escape::push(out, columns.strings.text(*key));
+        escape::push_escaped(out, columns.strings.text(*key));
         out.push('=');
-        escape::push(out, columns.strings.text(*value));
+        escape::push_escaped(out, columns.strings.text(*value));
     }
 }
 
@@ -102,7 +102,7 @@ fn write_containers(out: &mut String, columns: &Columns, pod: u32) {
         if index > 0 {
             out.push(',');
         }
-        escape::push(out, columns.strings.text(name));
+        escape::push_escaped(out, columns.strings.text(name));
         out.push('=');
         out.push_str(&id.text());
     }

@@ -11,7 +11,7 @@ use super::*;
 use crate::{ListingError, Pair, Progress};
 
 fn read(text: &[u8]) -> Result<Table, ListingError> {
-    Intake::new(text.to_vec()).finish()
+    ListingReader::new(text.to_vec()).finish()
 }
 
 fn error(text: &str) -> String {
@@ -69,7 +69,7 @@ fn the_order_in_which_pods_came_makes_no_difference() {
 #[test]
 fn the_keys_that_a_table_keeps_go_along() {
     let keep =
-        Keep { labels: Keys::Only(["app".to_owned(), "a,b".to_owned()].into()), annotations: Keys::None };
+        KeptKeys { labels: Keys::Only(["app".to_owned(), "a,b".to_owned()].into()), annotations: Keys::None };
     let mut builder = Builder::new(Fields::ALL, keep);
     let labels = ["app", "a,b", "tier"].map(|key| (key.into(), "x".into())).into();
     builder.add(&PodParts { name: "a".into(), labels, ..PodParts::default() }).unwrap();
@@ -121,10 +121,10 @@ fn what_is_no_listing_is_refused_with_its_line() {
 
 #[test]
 fn an_error_stays_and_no_text_that_was_cut_off_passes() {
-    let mut intake = Intake::new(b"podstamp-pods 9\n".to_vec());
-    let first = (0..3).find_map(|_| intake.advance(1).err()).unwrap();
-    assert_eq!(intake.advance(1), Err(first.clone()));
-    assert_eq!(intake.finish().unwrap_err(), first);
+    let mut reader = ListingReader::new(b"podstamp-pods 9\n".to_vec());
+    let first = (0..3).find_map(|_| reader.advance(1).err()).unwrap();
+    assert_eq!(reader.advance(1), Err(first.clone()));
+    assert_eq!(reader.finish().unwrap_err(), first);
     for end in 0..PODS.len() {
         assert!(read(&PODS.as_bytes()[..end]).is_err(), "{end}");
     }
@@ -132,15 +132,15 @@ fn an_error_stays_and_no_text_that_was_cut_off_passes() {
 
 #[test]
 fn a_step_is_as_short_as_it_is_asked_for() {
-    let mut intake = Intake::new(PODS.into());
+    let mut reader = ListingReader::new(PODS.into());
     let mut steps = 0;
-    while intake.advance(1).unwrap() == Progress::More {
+    while reader.advance(1).unwrap() == Progress::More {
         steps += 1;
     }
     // A line each, and twice each entry of five indexes, of which that of addresses has 11 and that of containers 14.
     assert_eq!(steps, PODS.lines().count() + 1 + 2 * (4 * 11 + 14));
-    assert_eq!(intake.advance(1), Ok(Progress::Done));
-    assert_eq!(write(&intake.finish().unwrap(), Fields::ALL), PODS);
+    assert_eq!(reader.advance(1), Ok(Progress::Done));
+    assert_eq!(write(&reader.finish().unwrap(), Fields::ALL), PODS);
 }
 
 /// Texts that separate things, and ones that do not.
@@ -215,7 +215,7 @@ prop_compose! {
         annotations in keys(),
         covers_cluster in any::<bool>(),
     ) -> (Table, Vec<PodParts<'static>>) {
-        let mut builder = Builder::new(Fields::ALL, Keep { labels, annotations });
+        let mut builder = Builder::new(Fields::ALL, KeptKeys { labels, annotations });
         pods.iter().for_each(|pod| builder.add(pod).unwrap());
         nodes.into_iter().for_each(|node| builder.add_node(node));
         let coverage = if covers_cluster { Coverage::Cluster } else { Coverage::Part };
@@ -279,9 +279,9 @@ proptest! {
         // Without uids nobody can tell a pod that is listed twice from two pods.
         let fields = Fields::from_iter(fields).with(Field::Uid);
         let text = write(&before, fields);
-        let mut intake = Intake::new(text.clone().into_bytes());
-        while intake.advance(step).unwrap() == Progress::More {}
-        let after = intake.finish().unwrap();
+        let mut reader = ListingReader::new(text.clone().into_bytes());
+        while reader.advance(step).unwrap() == Progress::More {}
+        let after = reader.finish().unwrap();
         // By what pods are sorted has to be there for them to come in the same order.
         if fields.contains(Field::Namespace) {
             prop_assert_eq!(&write(&after, Fields::ALL), &text);
@@ -303,9 +303,9 @@ proptest! {
 
     #[test]
     fn whatever_comes_is_read_or_refused(bytes in vec(any::<u8>(), 0..200), step in 1_usize..50) {
-        let mut intake = Intake::new(bytes.clone());
-        while intake.advance(step) == Ok(Progress::More) {}
-        prop_assert_eq!(intake.finish().map(|table| table.len()), read(&bytes).map(|table| table.len()));
+        let mut reader = ListingReader::new(bytes.clone());
+        while reader.advance(step) == Ok(Progress::More) {}
+        prop_assert_eq!(reader.finish().map(|table| table.len()), read(&bytes).map(|table| table.len()));
     }
 
     #[test]

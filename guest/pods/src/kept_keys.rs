@@ -27,14 +27,14 @@ impl Keys {
 
 /// What a table keeps of a pod's labels and annotations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct KeptKeys {
     /// Labels.
     pub labels: Keys,
     /// Annotations.
     pub annotations: Keys,
 }
 
-impl Keep {
+impl KeptKeys {
     /// All of both.
     pub const ALL: Self = Self { labels: Keys::All, annotations: Keys::All };
 }

@@ -4,20 +4,20 @@ use std::hash::{BuildHasher, RandomState};
 
 use podstamp_core::directory;
 
-use crate::columns::{Columns, Field};
-use crate::index::{Building, Index};
+use crate::columns::{Columns, TextField};
+use crate::index::{Index, IndexBuilder};
 use crate::table::Table;
 
 /// A table whose indexes are being built, some entries at a time.
 #[derive(Debug)]
-pub struct Assembly {
+pub struct Indexing {
     table: Table,
-    building: Building,
-    /// What is being indexed; none when all is.
+    building: IndexBuilder,
+    /// The key that is being indexed; `None` once all are.
     key: Option<Key>,
 }
 
-/// What every table has an index by.
+/// The keys that every table has an index by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Ip,
@@ -27,13 +27,13 @@ enum Key {
     Container,
 }
 
-impl Assembly {
+impl Indexing {
     pub(crate) fn new(table: Table) -> Self {
         let key = Key::Ip;
-        Self { building: Building::new(key.entries(&table)), key: Some(key), table }
+        Self { building: IndexBuilder::new(key.entries(&table)), key: Some(key), table }
     }
 
-    /// Builds on for at most so many steps; gives whether that was all. There are eight steps a pod, and two a container.
+    /// Builds on for at most so many steps; returns whether all is built. There are eight steps a pod, and two a container.
     pub fn advance(&mut self, mut steps: usize) -> bool {
         while let Some(key) = self.key {
             let Table { columns, hasher, .. } = &self.table;
@@ -47,14 +47,14 @@ impl Assembly {
             }
             let next = key.next();
             let entries = next.map_or(0, |next| next.entries(&self.table));
-            let built = std::mem::replace(&mut self.building, Building::new(entries));
+            let built = std::mem::replace(&mut self.building, IndexBuilder::new(entries));
             *key.index(&mut self.table) = built.finish();
             self.key = next;
         }
         true
     }
 
-    /// The table. Builds what is left.
+    /// Builds the rest, and returns the table.
     pub fn finish(mut self) -> Table {
         self.advance(usize::MAX);
         self.table
@@ -82,7 +82,7 @@ impl Key {
         }
     }
 
-    /// How many entries there are: none where the table does not keep what they are found by.
+    /// The number of entries: 0 where the table does not keep what they are found by.
     fn entries(self, table: &Table) -> usize {
         let pods_with = |field| if table.fields.contains(field) { table.len() } else { 0 };
         match self {
@@ -107,7 +107,7 @@ impl Key {
             }
             Self::Name => Some(hasher.hash_one(columns.name(entry))),
             Self::FullName => {
-                let namespace = columns.value(entry, Field::Namespace)?;
+                let namespace = columns.value(entry, TextField::Namespace)?;
                 Some(hasher.hash_one((columns.name(entry), namespace)))
             }
             Self::Container => {
@@ -124,7 +124,7 @@ impl Key {
             Self::Name => columns.name(a) == columns.name(b),
             Self::FullName => {
                 columns.name(a) == columns.name(b)
-                    && columns.value(a, Field::Namespace) == columns.value(b, Field::Namespace)
+                    && columns.value(a, TextField::Namespace) == columns.value(b, TextField::Namespace)
             }
             Self::Container => columns.containers.id(a) == columns.containers.id(b),
         }

@@ -1,22 +1,23 @@
 //! Reads a listing, so much at a time.
 
+use super::error::ListingError;
 use super::header::Header;
-use super::{ListingError, row};
-use crate::assembly::Assembly;
+use super::row;
 use crate::builder::Builder;
+use crate::indexing::Indexing;
 use crate::parts::AddError;
 use crate::table::Table;
 
 /// A listing that is being made into a table.
 ///
-/// Where reading it all would keep others waiting, call [`Intake::advance`] now and then until nothing is left. Peak memory
+/// Where reading it all would keep others waiting, call [`ListingReader::advance`] now and then until nothing is left. Peak memory
 /// is the text, the table, and some 50 bytes a pod.
 #[derive(Debug)]
-pub struct Intake {
+pub struct ListingReader {
     text: Vec<u8>,
-    /// How much of the text was read.
+    /// Bytes of the text that were read.
     read: usize,
-    /// How many lines that was.
+    /// Lines that were read.
     lines: usize,
     stage: Stage,
 }
@@ -36,31 +37,31 @@ enum Stage {
     Header,
     Nodes(Header),
     Pods(Header, Box<Builder>),
-    Indexing(Box<Assembly>),
-    Indexed(Box<Assembly>),
+    Indexing(Box<Indexing>),
+    Indexed(Box<Indexing>),
     Failed(ListingError),
 }
 
-impl Intake {
+impl ListingReader {
     /// Takes a text, and reads nothing of it yet.
     pub fn new(text: Vec<u8>) -> Self {
         Self { text, read: 0, lines: 0, stage: Stage::Header }
     }
 
     /// Reads on for about so many bytes, to the end of a line, or builds indexes for as long as that would take. After an
-    /// error there is nothing to come but the same error.
+    /// error every call gives the same error.
     pub fn advance(&mut self, bytes: usize) -> Result<Progress, ListingError> {
         let target = self.read.saturating_add(bytes.max(1));
         let steps = (bytes / BYTES_PER_STEP).max(1);
         loop {
             self.stage = match std::mem::take(&mut self.stage) {
-                Stage::Indexing(mut assembly) => {
-                    let is_done = assembly.advance(steps);
-                    self.stage = if is_done { Stage::Indexed(assembly) } else { Stage::Indexing(assembly) };
+                Stage::Indexing(mut indexing) => {
+                    let is_done = indexing.advance(steps);
+                    self.stage = if is_done { Stage::Indexed(indexing) } else { Stage::Indexing(indexing) };
                     return Ok(if is_done { Progress::Done } else { Progress::More });
                 }
-                Stage::Indexed(assembly) => {
-                    self.stage = Stage::Indexed(assembly);
+                Stage::Indexed(indexing) => {
+                    self.stage = Stage::Indexed(indexing);
                     return Ok(Progress::Done);
                 }
                 Stage::Failed(error) => {
@@ -75,17 +76,17 @@ impl Intake {
         }
     }
 
-    /// The table. Reads what is left of the text.
+    /// Reads the rest of the text, and returns the table.
     pub fn finish(mut self) -> Result<Table, ListingError> {
         while self.advance(usize::MAX)? == Progress::More {}
         match self.stage {
-            Stage::Indexing(assembly) | Stage::Indexed(assembly) => Ok(assembly.finish()),
+            Stage::Indexing(indexing) | Stage::Indexed(indexing) => Ok(indexing.finish()),
             Stage::Failed(error) => Err(error),
             Stage::Header | Stage::Nodes(_) | Stage::Pods(..) => Err(self.error("it was not read")),
         }
     }
 
-    /// Reads the next line, and what follows from its being the last.
+    /// Reads the next line, or the end of the text.
     fn line(&mut self, stage: Stage) -> Result<Stage, ListingError> {
         let rest = self.text.get(self.read..).unwrap_or_default();
         self.lines += 1;
@@ -99,9 +100,9 @@ impl Intake {
         let line = rest.get(..length).unwrap_or_default();
         let line = std::str::from_utf8(line).map_err(|_| self.error("it is not UTF-8"))?;
         match stage {
-            Stage::Header => Ok(Stage::Nodes(Header::read(line).map_err(|reason| self.error(reason))?)),
+            Stage::Header => Ok(Stage::Nodes(Header::parse(line).map_err(|reason| self.error(reason))?)),
             Stage::Nodes(header) => {
-                let mut builder = Builder::new(header.fields(), header.keep.clone());
+                let mut builder = Builder::new(header.fields(), header.kept_keys.clone());
                 // Growing later would copy all of it in one step. Whatever number is claimed, there are no more lines than
                 // bytes for them. Uids and texts that pods share take no room of their own.
                 let texts = self.text.len();
@@ -112,7 +113,7 @@ impl Intake {
                 Ok(Stage::Pods(header, Box::new(builder)))
             }
             Stage::Pods(header, mut builder) => {
-                let pod = row::read(line, &header.cells).map_err(|reason| self.error(reason))?;
+                let pod = row::read_row(line, &header.cells).map_err(|reason| self.error(reason))?;
                 builder.add(&pod).map_err(|reason| {
                     self.error(match reason {
                         AddError::Unnamed => "name: it is missing".to_owned(),
@@ -125,7 +126,7 @@ impl Intake {
         }
     }
 
-    /// What comes of the end of the text.
+    /// Ends reading, with an error where the text ends early.
     fn end(&mut self, stage: Stage) -> Result<Stage, ListingError> {
         match stage {
             Stage::Header => Err(self.error("there is nothing")),
@@ -136,7 +137,7 @@ impl Intake {
             }
             Stage::Pods(header, builder) => {
                 self.text = Vec::new();
-                Ok(Stage::Indexing(Box::new(builder.assemble(header.coverage))))
+                Ok(Stage::Indexing(Box::new(builder.index(header.coverage))))
             }
             done => Ok(done),
         }

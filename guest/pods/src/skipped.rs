@@ -1,0 +1,12 @@
+//! What was left out of a table.
+
+/// What was left out of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Pods without a name or with an address that is none.
+    pub pods: u32,
+    /// The first of these pods, and what is wrong with it.
+    pub first: Option<String>,
+    /// Items of the list that are no pods.
+    pub others: u32,
+}
