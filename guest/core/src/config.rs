@@ -28,7 +28,7 @@ pub use document::{
     no_effect,
 };
 pub use exporters::otlphttp::compression::Compression;
-pub use exporters::otlphttp::retry::Retry;
+pub use exporters::otlphttp::retry_on_failure::Retry;
 pub use exporters::otlphttp::{DEFAULT_TIMEOUT, Exporter};
 pub use extensions::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
 pub use podstamp::limits::{Limits, Stated};

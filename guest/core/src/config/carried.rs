@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::catalog::{Catalog, Component};
 use crate::config::collector::component::Kind;
-use crate::config::document::{Findings, Node};
+use crate::config::document::{Entry, Findings};
 use crate::config::exporters::otlphttp::{self, Exporter};
 use crate::config::extensions::Authenticators;
 use crate::config::processors::{k8sattributes, order, resource};
@@ -68,22 +68,22 @@ pub(crate) fn read_further(
     let mut further = Further::default();
     for signal in [Signal::Metrics, Signal::Logs] {
         let mut running = Vec::new();
-        for (_, id, node) in service.further.iter().filter(|(of, ..)| *of == signal) {
+        for (_, id, entry) in service.further.iter().filter(|(kind, ..)| *kind == signal) {
             let own = Findings::default();
-            match read_one(document, id, signal, receiver, &own) {
-                Ok(read) => running.push((node, read, own)),
-                Err(Refused { why, is_wanted: false }) => {
-                    node.no_effect(&format!("podstamp does not carry it: {why}"));
+            match read_pipeline(document, id, signal, receiver, &own) {
+                Ok(read) => running.push((entry, read, own)),
+                Err(NotCarried { why, is_wanted: false }) => {
+                    entry.no_effect(&format!("podstamp does not carry it: {why}"));
                 }
-                Err(Refused { why, is_wanted: true }) => not_carried(node, &why),
+                Err(NotCarried { why, is_wanted: true }) => not_carried(entry, &why),
             }
         }
         if running.len() > 1 {
             let why = format!("podstamp runs one pipeline of {}: merge them", signal.name());
-            running.iter().for_each(|(node, ..)| not_carried(node, &why));
+            running.iter().for_each(|(entry, ..)| not_carried(entry, &why));
             continue;
         }
-        let Some((_, Read { carried, headers, used }, own)) = running.pop() else { continue };
+        let Some((_, RunnablePipeline { carried, headers, used }, own)) = running.pop() else { continue };
         findings.absorb(own);
         used.iter().for_each(|(kind, id)| catalog.mark_used(*kind, id));
         further.headers.extend(headers);
@@ -96,12 +96,12 @@ pub(crate) fn read_further(
 }
 
 #[cold]
-fn not_carried(pipeline: &Node<'_>, why: &str) {
+fn not_carried(pipeline: &Entry<'_>, why: &str) {
     pipeline.notice(Level::Warning, "config-not-carried", &format!("is not carried: {why}"));
 }
 
 /// A pipeline that can run.
-struct Read {
+struct RunnablePipeline {
     carried: Carried,
     headers: Vec<String>,
     /// Its components.
@@ -109,7 +109,7 @@ struct Read {
 }
 
 /// Why a pipeline does not run.
-struct Refused {
+struct NotCarried {
     why: String,
     /// Whether it sends to where podstamp could, so that somebody may count on it.
     is_wanted: bool,
@@ -117,64 +117,65 @@ struct Refused {
 
 /// Reads one pipeline by itself: what is wrong with it is no fault of the document.
 #[cold]
-fn read_one(
+fn read_pipeline(
     document: &Value,
     id: &str,
     signal: Signal,
     receiver: Option<&str>,
     findings: &Findings,
-) -> Result<Read, Refused> {
-    let mut root = Node::root(document, findings).section();
-    let catalog = Catalog::read(&mut root);
-    let service = service::read(&root.take("service"), &catalog);
+) -> Result<RunnablePipeline, NotCarried> {
+    let mut root = Entry::root(document, findings).section();
+    let catalog = Catalog::of_document(&mut root);
+    let service = service::read_service(&root.take("service"), &catalog);
     let parts = service.further(id);
     let is_wanted = parts.as_ref().is_some_and(|parts| !parts.exporters.is_empty());
-    let refused = |why: String| Refused { why, is_wanted };
-    let fault = || findings.first_fault().map(|fault| refused(fault.to_string()));
+    let refuse = |why: String| NotCarried { why, is_wanted };
+    let fault = || findings.first_fault().map(|fault| refuse(fault.to_string()));
     let (Some(parts), None) = (parts, fault()) else {
-        return Err(fault().unwrap_or_else(|| refused("it is not there".to_owned())));
+        return Err(fault().unwrap_or_else(|| refuse("it is not there".to_owned())));
     };
 
     let found = parts.receiver.map(|component| component.id);
     if found != receiver {
-        return Err(refused(
+        return Err(refuse(
             "it receives elsewhere than the traces, and podstamp has one receiver".to_owned(),
         ));
     }
     let authenticators = &service.authenticators;
-    let received = parts.receiver.map(|component| otlp::read(&component.node, authenticators, &Signal::ALL));
+    let received =
+        parts.receiver.map(|component| otlp::read_receiver(&component.entry, authenticators, &Signal::ALL));
     let received = received.unwrap_or_default();
     let path = received.receiver.path(signal);
     if Signal::ALL.iter().any(|other| *other != signal && received.receiver.path(*other) == path) {
-        return Err(refused(format!("the receiver takes another signal at {path}")));
+        return Err(refuse(format!("the receiver takes another signal at {path}")));
     }
     let include_metadata = received.include_metadata;
     let Parts { processors, exporters, .. } = parts;
     let steps = steps(processors, include_metadata);
     let exporters = exporters_of(&exporters, authenticators, signal, &Signal::ALL);
-    order::review(&steps, &Rules::OTHER, signal, findings);
-    if let Some(refused) = fault() {
-        return Err(refused);
+    order::check_order(&steps, &Rules::OTHER, signal, findings);
+    if let Some(reason) = fault() {
+        return Err(reason);
     }
-    let unset = catalog.used().find_map(|component| unresolved(&component.node));
+    let unset = catalog.used().find_map(|component| unresolved(&component.entry));
     if let Some(path) = unset {
-        return Err(refused(format!("{path} has a variable that is not set")));
+        return Err(refuse(format!("{path} has a variable that is not set")));
     }
     let headers = if include_metadata { headers(&steps) } else { Vec::new() };
     let mut exporters = exporters.into_iter();
     let Some(exporter) = exporters.next() else {
-        return Err(refused("it has no exporter".to_owned()));
+        return Err(refuse("it has no exporter".to_owned()));
     };
     let pipeline = Pipeline::new(steps.into_iter().map(|(_, step)| step).collect());
     let carried = Carried { pipeline, exporter, copies: exporters.collect(), rules: Rules::OTHER };
     let used = catalog.used().map(|component| (component.kind, component.id.to_owned())).collect();
-    Ok(Read { carried, headers, used })
+    Ok(RunnablePipeline { carried, headers, used })
 }
 
 /// The path of the first text in which a reference to the environment is left.
 #[cold]
-fn unresolved(node: &Node<'_>) -> Option<String> {
-    let mut rest = vec![(node.path().to_owned(), node.value()?)];
+fn unresolved(entry: &Entry<'_>) -> Option<String> {
+    let mut rest = vec![(entry.path().to_owned(), entry.value()?)];
     while let Some((path, value)) = rest.pop() {
         match value {
             Value::String(text) if text.contains("${") => return Some(path),
@@ -191,10 +192,10 @@ fn unresolved(node: &Node<'_>) -> Option<String> {
 /// A pipeline's processors, each with its path.
 pub(crate) fn steps<'c>(processors: Vec<&'c Component<'_>>, include_metadata: bool) -> Vec<(&'c str, Step)> {
     let step = |component: &'c Component<'_>| match component.type_name() {
-        "resource" => Step::Resource(resource::read(&component.node, include_metadata)),
-        _ => Step::Kubernetes(k8sattributes::read(&component.node)),
+        "resource" => Step::Resource(resource::read_actions(&component.entry, include_metadata)),
+        _ => Step::Kubernetes(k8sattributes::read_k8sattributes(&component.entry)),
     };
-    processors.into_iter().map(|component| (component.node.path(), step(component))).collect()
+    processors.into_iter().map(|component| (component.entry.path(), step(component))).collect()
 }
 
 /// A pipeline's exporters. `carried`: the signals that have pipelines that run.
@@ -205,7 +206,7 @@ pub(crate) fn exporters_of(
     carried: &[Signal],
 ) -> Vec<Exporter> {
     let read = |component: &&Component<'_>| {
-        otlphttp::read(component.id, &component.node, authenticators, signal, carried)
+        otlphttp::read_exporter(component.id, &component.entry, authenticators, signal, carried)
     };
     exporters.iter().map(read).collect()
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::config::collector;
 use crate::config::collector::component::{Kind, Role};
-use crate::config::document::{Node, Section};
+use crate::config::document::{Entry, Section};
 use crate::interface::Level;
 
 /// A component as the document defines it.
@@ -13,7 +13,7 @@ pub(crate) struct Component<'d> {
     pub(crate) kind: Kind,
     pub(crate) id: &'d str,
     pub(crate) role: Role,
-    pub(crate) node: Node<'d>,
+    pub(crate) entry: Entry<'d>,
     used: Cell<bool>,
 }
 
@@ -44,16 +44,16 @@ pub(crate) struct Catalog<'d> {
 
 impl<'d> Catalog<'d> {
     #[cold]
-    pub(crate) fn read(root: &mut Section<'d>) -> Self {
+    pub(crate) fn of_document(root: &mut Section<'d>) -> Self {
         let (mut components, mut unread) = (Vec::new(), Vec::new());
         for kind in Kind::ALL {
             let section = root.take(kind.section());
             let entries = section.entries();
             unread.extend((section.is_filled() && entries.is_empty()).then_some(kind));
-            for (id, node) in entries {
+            for (id, entry) in entries {
                 let (role, keys) = (kind.role(type_name(id)), collector::keys(kind, type_name(id)));
-                let node = node.with_default(keys);
-                components.push(Component { kind, id, role, node, used: Cell::new(false) });
+                let entry = entry.with_default(keys);
+                components.push(Component { kind, id, role, entry, used: Cell::new(false) });
             }
         }
         Self { components, unread }
@@ -80,7 +80,7 @@ impl<'d> Catalog<'d> {
     pub(crate) fn unused(&self) -> impl Iterator<Item = &str> {
         let is_unused =
             |component: &&Component<'_>| !component.is_used() || matches!(component.role, Role::Inert(_));
-        self.components.iter().filter(is_unused).map(|component| component.node.path())
+        self.components.iter().filter(is_unused).map(|component| component.entry.path())
     }
 
     /// Components of a kind that podstamp has.
@@ -101,20 +101,20 @@ impl<'d> Catalog<'d> {
     /// Says of each component that has no effect why that is. Authenticators are reviewed once everything is read that
     /// may refer to them.
     #[cold]
-    pub(crate) fn review(&self) {
+    pub(crate) fn report_unused(&self) {
         for component in &self.components {
-            let Component { kind, role, node, used, .. } = component;
+            let Component { kind, role, entry, used, .. } = component;
             match role {
-                Role::Inert(why) => node.no_effect(why),
+                Role::Inert(why) => entry.no_effect(why),
                 Role::Supported if *kind == Kind::Extension => {}
                 Role::Supported if !used.get() => {
                     let level = if *kind == Kind::Processor { Level::Warning } else { Level::Info };
-                    node.notice(level, "config-unused", "the traces pipeline does not use it");
+                    entry.notice(level, "config-unused", "the traces pipeline does not use it");
                 }
                 Role::Missing if !used.get() => {
                     let hint = kind.hint(component.type_name());
                     let kind = kind.name();
-                    node.no_effect(&format!(
+                    entry.no_effect(&format!(
                         "podstamp has no such {kind}, and the traces pipeline uses none{hint}"
                     ));
                 }

@@ -70,15 +70,15 @@ impl Config {
     pub fn fields(&self) -> Fields {
         let rules = self.traces.rules;
         let stamps = rules.require_host_ip || rules.repair_host_ip;
-        let of_guard = if stamps { Claims::FIELDS } else { Fields::NONE };
-        self.pipelines().map(Pipeline::fields).fold(of_guard, Fields::union)
+        let guard_fields = if stamps { Claims::FIELDS } else { Fields::NONE };
+        self.pipelines().map(Pipeline::fields).fold(guard_fields, Fields::union)
     }
 
     /// Which costly parts of pods the pipelines use. A directory need not keep the others.
     pub fn details(&self) -> Details {
-        self.pipelines().map(Pipeline::details).fold(Details::default(), |all, of| Details {
-            labels: all.labels || of.labels,
-            annotations: all.annotations || of.annotations,
+        self.pipelines().map(Pipeline::details).fold(Details::default(), |all, one| Details {
+            labels: all.labels || one.labels,
+            annotations: all.annotations || one.annotations,
         })
     }
 

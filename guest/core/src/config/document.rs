@@ -22,7 +22,7 @@ pub use secret::{Place, Secret, Source};
 pub use url::{BRACKETS, bracketed};
 
 pub(crate) use defaults::ENABLED;
-pub(crate) use entry::Node;
+pub(crate) use entry::Entry;
 pub(crate) use findings::Findings;
 pub(crate) use header::is_token;
 pub(crate) use listen::listen;

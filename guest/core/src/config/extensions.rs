@@ -5,7 +5,7 @@ mod bearertokenauth;
 
 use crate::config::catalog::{Catalog, Component};
 use crate::config::collector::component::{Kind, Role, same};
-use crate::config::document::{ENABLED, Node, hint};
+use crate::config::document::{ENABLED, Entry, hint};
 use crate::interface::Level;
 
 pub use basicauth::{Htpasswd, Login};
@@ -56,7 +56,7 @@ pub(crate) struct Authenticators<'c, 'd> {
 
 impl<'c, 'd> Authenticators<'c, 'd> {
     /// Reads `service.extensions`.
-    pub(crate) fn read(list: &Node<'d>, catalog: &'c Catalog<'d>) -> Self {
+    pub(crate) fn started(list: &Entry<'d>, catalog: &'c Catalog<'d>) -> Self {
         let mut started = Vec::new();
         for reference in list.list() {
             let Some(id) = reference.text() else { continue };
@@ -69,33 +69,33 @@ impl<'c, 'd> Authenticators<'c, 'd> {
     }
 
     /// What the `auth` of a receiver's protocol demands. None: it is not there, or at fault.
-    pub(crate) fn server(&self, auth: &Node<'_>) -> Option<ServerAuth> {
+    pub(crate) fn server(&self, auth: &Entry<'_>) -> Option<ServerAuth> {
         let (reference, component) = self.resolve(auth, "")?;
         match Type::of(component)? {
-            Type::Bearer => bearertokenauth::read(&component.node).map(ServerAuth::Bearer),
-            Type::Basic => basicauth::read_server(&component.node, &reference).map(ServerAuth::Basic),
+            Type::Bearer => bearertokenauth::read_bearer(&component.entry).map(ServerAuth::Bearer),
+            Type::Basic => basicauth::read_htpasswd(&component.entry, &reference).map(ServerAuth::Basic),
         }
     }
 
     /// What the `auth` of an exporter wants shown. None: it is not there, or at fault.
-    pub(crate) fn client(&self, auth: &Node<'_>) -> Option<ClientAuth> {
+    pub(crate) fn client(&self, auth: &Entry<'_>) -> Option<ClientAuth> {
         let (reference, component) = self.resolve(auth, ", or put the credentials into `headers`")?;
         match Type::of(component)? {
-            Type::Bearer => bearertokenauth::read(&component.node).map(ClientAuth::Bearer),
-            Type::Basic => basicauth::read_client(&component.node, &reference).map(ClientAuth::Basic),
+            Type::Bearer => bearertokenauth::read_bearer(&component.entry).map(ClientAuth::Bearer),
+            Type::Basic => basicauth::read_login(&component.entry, &reference).map(ClientAuth::Basic),
         }
     }
 
     /// Says which authenticators nothing refers to. After everything that might.
-    pub(crate) fn review(&self) {
+    pub(crate) fn report_unused(&self) {
         for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
             let message = "no receiver or exporter of the traces pipeline refers to it";
-            extension.node.notice(Level::Info, "config-unused", message);
+            extension.entry.notice(Level::Info, "config-unused", message);
         }
     }
 
     /// The extension that a section refers to, and where it does. `otherwise`: what else there is to do.
-    fn resolve<'n>(&self, auth: &Node<'n>, otherwise: &str) -> Option<(Node<'n>, &'c Component<'d>)> {
+    fn resolve<'n>(&self, auth: &Entry<'n>, otherwise: &str) -> Option<(Entry<'n>, &'c Component<'d>)> {
         // One that is there and names nothing must not let everybody in.
         auth.value()?;
         let mut section = auth.section();

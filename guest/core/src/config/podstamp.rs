@@ -9,12 +9,12 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::address;
-use crate::config::document::{Node, listen};
+use crate::config::document::{Entry, listen};
 use crate::interface::Level;
 use guard::{Guard, read_guard};
-use limits::Limits;
-use proxy_wasm::ProxyWasm;
-use upstream::Upstream;
+use limits::{Limits, read_limits};
+use proxy_wasm::{ProxyWasm, read_proxy_wasm};
+use upstream::{Upstream, read_upstream};
 
 /// Where pods come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ProxyProtocol {
 
 /// All that is read from the section.
 #[derive(Debug)]
-pub(crate) struct Own {
+pub(crate) struct PodstampSection {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) proxy_protocol: ProxyProtocol,
     /// Whether each listener takes only the protocol that it is there for.
@@ -51,21 +51,21 @@ pub(crate) struct Own {
 }
 
 /// `body` is what the receiver's section says of the size of bodies.
-pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
-    let mut section = node.section();
+pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSection {
+    let mut section = entry.section();
     let trusted_proxies: Vec<_> =
         section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
     let proxy_protocol = read_proxy_protocol(&section.take("proxy_protocol"), trusted_proxies.is_empty());
     let strict_ports = section.take("strict_ports").flag().unwrap_or_default();
     let guard = read_guard(&section.take("guard"));
-    let upstream = upstream::read(&section.take("upstream"));
-    let limits = limits::read(&section.take("limits"), body);
+    let upstream = read_upstream(&section.take("upstream"));
+    let limits = read_limits(&section.take("limits"), body);
     let drain_delay = read_drain_delay(&section.take("drain_delay"), limits.drain_timeout);
     let admin = read_admin(&section.take("admin"));
     let pods = read_pods(&section.take("pods"));
-    let proxy_wasm = proxy_wasm::read(&section.take("proxy_wasm"));
+    let proxy_wasm = read_proxy_wasm(&section.take("proxy_wasm"));
     section.close();
-    Own {
+    PodstampSection {
         trusted_proxies,
         proxy_protocol,
         strict_ports,
@@ -79,43 +79,43 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Own {
     }
 }
 
-fn read_network(node: &Node<'_>) -> Option<IpNet> {
-    let text = node.text()?;
+fn read_network(entry: &Entry<'_>) -> Option<IpNet> {
+    let text = entry.text()?;
     let network = match address::parse(&text) {
         Some(address) => Some(IpNet::from(address)),
         None => text.parse().ok(),
     };
     match network {
-        None => node.fault(format!("`{text}` is neither an address nor a network such as 10.0.0.0/8")),
+        None => entry.fault(format!("`{text}` is neither an address nor a network such as 10.0.0.0/8")),
         Some(IpNet::V6(v6)) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
-            node.fault(format!("write `{text}` as an IPv4 network: that is how its addresses are compared"));
+            entry.fault(format!("write `{text}` as an IPv4 network: that is how its addresses are compared"));
         }
         Some(network) if network.prefix_len() == 0 => {
             let message = "trusts everybody, so that any client can claim any address";
-            node.notice(Level::Warning, "config-trusts-everybody", message);
+            entry.notice(Level::Warning, "config-trusts-everybody", message);
         }
         Some(_) => {}
     }
     network
 }
 
-fn read_proxy_protocol(node: &Node<'_>, nobody_trusted: bool) -> ProxyProtocol {
-    let chosen = match node.value() {
+fn read_proxy_protocol(entry: &Entry<'_>, nobody_trusted: bool) -> ProxyProtocol {
+    let chosen = match entry.value() {
         None => return ProxyProtocol::default(),
         Some(Value::Array(_)) => {
-            let named = |name| node.list().iter().any(|item| item.text().as_deref() == Some(name));
-            for item in node.list() {
+            let named = |name| entry.list().iter().any(|item| item.text().as_deref() == Some(name));
+            for item in entry.list() {
                 let _ = item.choice(&[("http", ()), ("grpc", ())]);
             }
             ProxyProtocol { http: named("http"), grpc: named("grpc") }
         }
         Some(_) => {
-            let all = node.flag().unwrap_or_default();
+            let all = entry.flag().unwrap_or_default();
             ProxyProtocol { http: all, grpc: all }
         }
     };
     if nobody_trusted && chosen != ProxyProtocol::default() {
-        node.fault(
+        entry.fault(
             "believes only peers in podstamp.trusted_proxies, and there are none: name the load balancer there",
         );
     }
@@ -123,21 +123,21 @@ fn read_proxy_protocol(node: &Node<'_>, nobody_trusted: bool) -> ProxyProtocol {
 }
 
 /// Milliseconds. What is in flight has to have time left.
-fn read_drain_delay(node: &Node<'_>, timeout: u32) -> u32 {
-    let Some(delay) = node.duration() else { return DEFAULT_DRAIN_DELAY.min(timeout / 5) };
+fn read_drain_delay(entry: &Entry<'_>, timeout: u32) -> u32 {
+    let Some(delay) = entry.duration() else { return DEFAULT_DRAIN_DELAY.min(timeout / 5) };
     if delay > 0 && delay >= timeout {
-        node.fault(format!(
+        entry.fault(format!(
             "leaves no time for what is in flight: podstamp.limits.drain_timeout, {timeout} ms, includes it"
         ));
     }
     delay
 }
 
-fn read_admin(node: &Node<'_>) -> Option<String> {
-    let mut section = node.section();
+fn read_admin(entry: &Entry<'_>) -> Option<String> {
+    let mut section = entry.section();
     let endpoint = section.take("endpoint");
     section.close();
-    if !node.is_present() {
+    if !entry.is_present() {
         return None;
     }
     match endpoint.filled_text() {
@@ -146,8 +146,8 @@ fn read_admin(node: &Node<'_>) -> Option<String> {
     }
 }
 
-fn read_pods(node: &Node<'_>) -> Pods {
-    let mut section = node.section();
+fn read_pods(entry: &Entry<'_>) -> Pods {
+    let mut section = entry.section();
     let pods = Pods {
         file: section.take("file").filled_text(),
         covers_cluster: section.take("covers_cluster").flag().unwrap_or(true),
@@ -176,7 +176,7 @@ mod tests {
         let document = json!({
             "trusted_proxies": ["10.0.0.0/8", "192.168.1.1", "::ffff:10.1.1.1", "fd00::/8", "0.0.0.0/0", "x", "::ffff:10.0.0.0/104"],
         });
-        let own = read(&Node::root(&document, &findings), None);
+        let own = read_podstamp(&Entry::root(&document, &findings), None);
         let texts: Vec<_> = own.trusted_proxies.iter().take(5).map(ToString::to_string).collect();
         assert_eq!(texts, ["10.0.0.0/8", "192.168.1.1/32", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0"]);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_drain_delay_leaves_time_for_what_is_in_flight() {
         let findings = Findings::default();
-        let delay = |document| read(&Node::root(&document, &findings), None).drain_delay;
+        let delay = |document| read_podstamp(&Entry::root(&document, &findings), None).drain_delay;
         assert_eq!(delay(json!({})), DEFAULT_DRAIN_DELAY);
         assert_eq!(delay(json!({"drain_delay": "0s"})), 0);
         assert_eq!(delay(json!({"limits": {"drain_timeout": "0s"}})), 0);
@@ -202,7 +202,7 @@ mod tests {
         let findings = Findings::default();
         let proxies = |value| {
             let document = json!({"trusted_proxies": ["10.0.0.1"], "proxy_protocol": value});
-            let read = read(&Node::root(&document, &findings), None).proxy_protocol;
+            let read = read_podstamp(&Entry::root(&document, &findings), None).proxy_protocol;
             (read.http, read.grpc)
         };
         assert_eq!(proxies(json!(null)), (false, false));
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(proxies(json!(["grpc"])), (false, true));
         assert_eq!(proxies(json!(["http", "grpc"])), (true, true));
         proxies(json!(["https"]));
-        read(&Node::root(&json!({"proxy_protocol": true}), &findings), None);
+        read_podstamp(&Entry::root(&json!({"proxy_protocol": true}), &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["proxy_protocol[0]", "proxy_protocol"]);
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn ports_are_strict_where_it_is_asked_for() {
         let findings = Findings::default();
-        let strict = |document| read(&Node::root(&document, &findings), None).strict_ports;
+        let strict = |document| read_podstamp(&Entry::root(&document, &findings), None).strict_ports;
         assert!(!strict(json!({})) && !strict(json!({"strict_ports": false})));
         assert!(strict(json!({"strict_ports": true})));
         strict(json!({"strict_ports": "no"}));
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn the_admin_listener_is_off_unless_its_section_is_there() {
         let findings = Findings::default();
-        let admin = |document| read(&Node::root(&document, &findings), None).admin;
+        let admin = |document| read_podstamp(&Entry::root(&document, &findings), None).admin;
         assert_eq!(admin(json!({})), None);
         assert_eq!(admin(json!({"admin": null})).as_deref(), Some("127.0.0.1:8888"));
         assert_eq!(admin(json!({"admin": {"endpoint": ":9"}})).as_deref(), Some("0.0.0.0:9"));

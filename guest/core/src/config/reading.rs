@@ -8,11 +8,11 @@ use crate::config::agent::DEFAULT_URL;
 use crate::config::carried::{self, Carried};
 use crate::config::catalog::Catalog;
 use crate::config::compiled::Config;
-use crate::config::document::{Environment, Fault, Findings, Node, ReadScalar, Unresolved, expand};
+use crate::config::document::{Entry, Environment, Fault, Findings, ReadScalar, Unresolved, expand};
 use crate::config::exporters::otlphttp::{self, Exporter};
 use crate::config::podstamp;
 use crate::config::podstamp::upstream::Upstream;
-use crate::config::processors::k8sattributes::node_name;
+use crate::config::processors::k8sattributes::node_from_env_var;
 use crate::config::processors::order;
 use crate::config::receivers::otlp;
 use crate::config::service::{self, Parts};
@@ -56,7 +56,7 @@ pub fn parse(document: &Value) -> Result<Config, Vec<Fault>> {
 /// Reads a document whatever is wrong with it. `unresolved` is what [`resolve`] gave for it.
 pub fn read_all(document: &Value, unresolved: Unresolved, unset: Unset) -> Reading {
     let findings = Findings::default();
-    let (mut config, unused) = read(document, &findings);
+    let (mut config, unused) = read_document(document, &findings);
     let (found, mut notices) = findings.into_parts();
     // What nobody reads need not be there.
     let is_read = |fault: &Fault| !is_within(&fault.path, &unused);
@@ -84,31 +84,32 @@ fn is_within(path: &str, paths: &BTreeSet<String>) -> bool {
 }
 
 /// Gives the paths of what nobody reads, too.
-fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
-    let mut root = Node::root(document, findings).section();
-    let catalog = Catalog::read(&mut root);
-    let service = service::read(&root.take("service"), &catalog);
+fn read_document(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
+    let mut root = Entry::root(document, findings).section();
+    let catalog = Catalog::of_document(&mut root);
+    let service = service::read_service(&root.take("service"), &catalog);
     let Parts { receiver, processors, exporters } = service.traces();
     let own = root.take("podstamp");
     root.close();
     let further =
         carried::read_further(document, &service, receiver.map(|found| found.id), &catalog, findings);
-    catalog.review();
+    catalog.report_unused();
 
     let (authenticators, signals) = (&service.authenticators, further.signals());
-    let received =
-        receiver.map(|component| otlp::read(&component.node, authenticators, &signals)).unwrap_or_default();
+    let received = receiver
+        .map(|component| otlp::read_receiver(&component.entry, authenticators, &signals))
+        .unwrap_or_default();
     let steps = carried::steps(processors, received.include_metadata);
     let mut exporters =
         carried::exporters_of(&exporters, authenticators, Signal::Traces, &signals).into_iter();
     let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
     let copies: Vec<_> = exporters.collect();
-    authenticators.review();
-    let own = podstamp::read(&own, received.receiver.largest());
+    authenticators.report_unused();
+    let own = podstamp::read_podstamp(&own, received.receiver.largest());
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));
-    order::review(&steps, &rules, Signal::Traces, findings);
+    order::check_order(&steps, &rules, Signal::Traces, findings);
     let mut request_headers = further.headers;
     if received.include_metadata {
         request_headers.extend(carried::headers(&steps));
@@ -122,9 +123,12 @@ fn read(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
         carried.rules = own.guard.further_rules();
     }
     let guarded = |exporter: &Exporter| own.guard.is_on(exporter.is_agent);
-    let of_traces = traces.exporters().map(|exporter| (guarded(exporter), exporter));
-    let of_others = metrics.iter_mut().chain(&mut logs).flat_map(Carried::exporters);
-    share_connections(of_traces.chain(of_others.map(|exporter| (false, exporter))).collect(), own.upstream);
+    let to_traces_upstreams = traces.exporters().map(|exporter| (guarded(exporter), exporter));
+    let to_other_upstreams = metrics.iter_mut().chain(&mut logs).flat_map(Carried::exporters);
+    share_connections(
+        to_traces_upstreams.chain(to_other_upstreams.map(|exporter| (false, exporter))).collect(),
+        own.upstream,
+    );
     let config = Config {
         traces,
         metrics,
@@ -162,7 +166,7 @@ fn implied_exporter(findings: &Findings) -> Exporter {
     let path = "service.pipelines.traces.exporters";
     let message = format!("missing, so traces go to the deepflow-agent on this host, {DEFAULT_URL}");
     findings.notice(Level::Info, "config-default", path, &message);
-    otlphttp::default(path)
+    otlphttp::implied(path)
 }
 
 impl Unresolved {
@@ -180,6 +184,6 @@ impl Unresolved {
 /// `filter.node_from_env_var` of k8sattributes. Gives what could not be put there.
 pub fn resolve(document: &mut Value, environment: Environment<'_>, read_scalar: ReadScalar) -> Unresolved {
     let mut unresolved = expand::expand(document, environment, read_scalar);
-    unresolved.unset.extend(node_name::resolve(document, environment));
+    unresolved.unset.extend(node_from_env_var::resolve(document, environment));
     unresolved
 }

@@ -3,7 +3,7 @@
 use crate::config::catalog::{Catalog, Component};
 use crate::config::collector;
 use crate::config::collector::component::{Kind, Role};
-use crate::config::document::{Node, hint};
+use crate::config::document::{Entry, hint};
 use crate::config::extensions::Authenticators;
 use crate::interface::Level;
 use crate::signal::Signal;
@@ -13,10 +13,10 @@ use crate::signal::Signal;
 pub(crate) struct Service<'c, 'd> {
     pub(crate) authenticators: Authenticators<'c, 'd>,
     catalog: &'c Catalog<'d>,
-    pipelines: Node<'d>,
-    traces: Vec<Node<'d>>,
+    pipelines: Entry<'d>,
+    traces: Vec<Entry<'d>>,
     /// Pipelines of metrics and logs, with their ids.
-    pub(crate) further: Vec<(Signal, &'d str, Node<'d>)>,
+    pub(crate) further: Vec<(Signal, &'d str, Entry<'d>)>,
 }
 
 /// A pipeline, down to the components that podstamp has. Where it is at fault, what is to be looked at for further faults.
@@ -30,9 +30,9 @@ pub(crate) struct Parts<'c, 'd> {
 }
 
 /// Reads `service`.
-pub(crate) fn read<'c, 'd>(service: &Node<'d>, catalog: &'c Catalog<'d>) -> Service<'c, 'd> {
+pub(crate) fn read_service<'c, 'd>(service: &Entry<'d>, catalog: &'c Catalog<'d>) -> Service<'c, 'd> {
     let mut section = service.section();
-    let authenticators = Authenticators::read(&section.take("extensions"), catalog);
+    let authenticators = Authenticators::started(&section.take("extensions"), catalog);
     let telemetry = section.take("telemetry").with_default(collector::telemetry());
     if telemetry.is_set() {
         telemetry.no_effect("podstamp's own log and metrics are set on its command line");
@@ -81,7 +81,7 @@ impl<'c, 'd> Service<'c, 'd> {
     }
 }
 
-fn read_pipeline<'c, 'd>(pipeline: &Node<'d>, catalog: &'c Catalog<'d>, signal: Signal) -> Parts<'c, 'd> {
+fn read_pipeline<'c, 'd>(pipeline: &Entry<'d>, catalog: &'c Catalog<'d>, signal: Signal) -> Parts<'c, 'd> {
     let mut section = pipeline.section();
     let receivers = section.take("receivers");
     let processors = section.take("processors");
@@ -116,7 +116,7 @@ struct Resolved<'c, 'd> {
     faulty: bool,
 }
 
-fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Resolved<'c, 'd> {
+fn resolve<'c, 'd>(list: &Entry<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Resolved<'c, 'd> {
     let mut resolved = Resolved { components: Vec::new(), faulty: false };
     let mut seen = Vec::new();
     for reference in list.list() {
@@ -163,7 +163,7 @@ fn resolve<'c, 'd>(list: &Node<'_>, kind: Kind, catalog: &'c Catalog<'d>) -> Res
 }
 
 /// The component that a list comes down to.
-fn only<'c, 'd>(list: &Node<'_>, resolved: &Resolved<'c, 'd>, name: &str) -> Option<&'c Component<'d>> {
+fn only<'c, 'd>(list: &Entry<'_>, resolved: &Resolved<'c, 'd>, name: &str) -> Option<&'c Component<'d>> {
     match resolved.components.as_slice() {
         [_] => {}
         [] if resolved.faulty => {}
@@ -174,7 +174,7 @@ fn only<'c, 'd>(list: &Node<'_>, resolved: &Resolved<'c, 'd>, name: &str) -> Opt
 }
 
 /// The exporters that a list comes down to.
-fn several<'c, 'd>(list: &Node<'_>, resolved: Resolved<'c, 'd>) -> Vec<&'c Component<'d>> {
+fn several<'c, 'd>(list: &Entry<'_>, resolved: Resolved<'c, 'd>) -> Vec<&'c Component<'d>> {
     match resolved.components.as_slice() {
         [] if resolved.faulty => {}
         [] => list.fault("names no `otlphttp`, the only one that podstamp has"),
@@ -191,7 +191,7 @@ fn several<'c, 'd>(list: &Node<'_>, resolved: Resolved<'c, 'd>) -> Vec<&'c Compo
     resolved.components
 }
 
-fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
+fn implied_receiver<'c, 'd>(list: &Entry<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
     let defined: Vec<_> = catalog.supported(Kind::Receiver).collect();
     if defined.is_empty() {
         list.notice(
@@ -206,7 +206,7 @@ fn implied_receiver<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option
 }
 
 /// DeepFlow's page shows the exporter in one snippet and the pipeline in another, which names none.
-fn implied_exporter<'c, 'd>(list: &Node<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
+fn implied_exporter<'c, 'd>(list: &Entry<'_>, catalog: &'c Catalog<'d>) -> Option<&'c Component<'d>> {
     let supported: Vec<_> = catalog.supported(Kind::Exporter).collect();
     if let [exporter] = supported.as_slice() {
         exporter.mark_used();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::document::{ENABLED, Node, Section, Source, is_host};
+use crate::config::document::{ENABLED, Entry, Section, Source, is_host};
 use crate::interface::Level;
 
 /// How to receive TLS.
@@ -106,12 +106,12 @@ pub enum Curve {
 }
 
 /// Reads a receiver's section. None: it is not there, or at fault.
-pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
+pub(crate) fn read_server_tls(entry: &Entry<'_>) -> Option<ServerTls> {
     // One that is there and says nothing must not mean to receive in the clear.
-    node.value()?;
-    let mut section = node.section();
+    entry.value()?;
+    let mut section = entry.section();
     section.pass(&[ENABLED]);
-    let common = read_common(&mut section);
+    let common = read_common_tls(&mut section);
     let client_ca = Source::named(&section.take("client_ca_file"));
     // Files are followed in any case.
     let _ = section.take("client_ca_file_reload").flag();
@@ -121,13 +121,13 @@ pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
             "`{}` has no effect here, as in the Collector: only `client_ca_file` makes clients show a certificate",
             ca.path
         );
-        node.notice(Level::Warning, "config-no-effect", &message);
+        entry.notice(Level::Warning, "config-no-effect", &message);
     }
     if common.identity.is_none() && !common.faulty {
-        node.fault("needs a certificate and its key: add cert_file and key_file");
+        entry.fault("needs a certificate and its key: add cert_file and key_file");
     }
     Some(ServerTls {
-        path: node.path().to_owned(),
+        path: entry.path().to_owned(),
         identity: common.identity?,
         system_roots: common.include_system && client_ca.is_some(),
         client_ca,
@@ -136,31 +136,31 @@ pub(crate) fn read_server(node: &Node<'_>) -> Option<ServerTls> {
 }
 
 /// Reads an exporter's section. `is_https`: its URL has TLS, which alone decides, as in the Collector.
-pub(crate) fn read_client(node: &Node<'_>, is_https: bool) -> Option<ClientTls> {
-    let mut section = node.section();
+pub(crate) fn read_client_tls(entry: &Entry<'_>, is_https: bool) -> Option<ClientTls> {
+    let mut section = entry.section();
     let insecure = section.take("insecure").flag() == Some(true);
     let skip = section.take("insecure_skip_verify");
     let skip_verify = skip.flag() == Some(true);
-    let override_node = section.take("server_name_override");
-    let server_name = override_node.filled_text();
+    let override_entry = section.take("server_name_override");
+    let server_name = override_entry.filled_text();
     if let Some(name) = &server_name
         && !is_host(name)
     {
-        override_node.fault(format!("`{name}` is no name of a host"));
+        override_entry.fault(format!("`{name}` is no name of a host"));
     }
-    let common = read_common(&mut section);
+    let common = read_common_tls(&mut section);
     section.close();
     if !is_https {
-        if node.is_set() && !insecure {
+        if entry.is_set() && !insecure {
             let message = "has no effect here: the URL is http, without TLS";
-            node.notice(Level::Warning, "config-no-effect", message);
+            entry.notice(Level::Warning, "config-no-effect", message);
         }
         return None;
     }
     if insecure {
         let message =
             "`insecure` has no effect here: the URL is https, so TLS is used and the server verified";
-        node.notice(Level::Warning, "config-no-effect", message);
+        entry.notice(Level::Warning, "config-no-effect", message);
     }
     if skip_verify {
         let message = "the upstream's certificate is not verified: anybody on the way can read what is sent, and \
@@ -168,7 +168,7 @@ pub(crate) fn read_client(node: &Node<'_>, is_https: bool) -> Option<ClientTls> 
         skip.notice(Level::Warning, "config-skip-verify", message);
     }
     Some(ClientTls {
-        path: node.path().to_owned(),
+        path: entry.path().to_owned(),
         system_roots: common.include_system || common.ca.is_none(),
         ca: common.ca,
         identity: common.identity,
@@ -188,7 +188,7 @@ struct Common {
     parameters: Parameters,
 }
 
-fn read_common(section: &mut Section<'_>) -> Common {
+fn read_common_tls(section: &mut Section<'_>) -> Common {
     let ca = Source::either(section, "ca_file", "ca_pem");
     let include_system = section.take("include_system_ca_certs_pool").flag().unwrap_or_default();
     let certificates = Source::either(section, "cert_file", "cert_pem");
@@ -239,21 +239,21 @@ fn read_parameters(section: &mut Section<'_>) -> Parameters {
     }
 }
 
-fn read_version(node: &Node<'_>) -> Option<Version> {
-    let text = match node.value()? {
+fn read_version(entry: &Entry<'_>) -> Option<Version> {
+    let text = match entry.value()? {
         // YAML makes a number of a version that is not in quotes.
         Value::Number(number) => number.to_string(),
-        _ => node.filled_text()?,
+        _ => entry.filled_text()?,
     };
     match text.as_str() {
         "1.2" => Some(Version::Tls12),
         "1.3" => Some(Version::Tls13),
         "1.0" | "1.1" => {
-            node.fault(format!("podstamp has no TLS {text}, which is broken: 1.2 is the least"));
+            entry.fault(format!("podstamp has no TLS {text}, which is broken: 1.2 is the least"));
             None
         }
         _ => {
-            node.fault(format!("`{text}` is no version of TLS that podstamp has: write \"1.2\" or \"1.3\""));
+            entry.fault(format!("`{text}` is no version of TLS that podstamp has: write \"1.2\" or \"1.3\""));
             None
         }
     }
@@ -287,13 +287,13 @@ mod tests {
 
     fn server(document: Value) -> (Option<ServerTls>, Vec<String>) {
         let findings = Findings::default();
-        let read = read_server(&Node::root(&document, &findings));
+        let read = read_server_tls(&Entry::root(&document, &findings));
         (read, said(findings))
     }
 
     fn client(document: Value) -> (Option<ClientTls>, Vec<String>) {
         let findings = Findings::default();
-        let read = read_client(&Node::root(&document, &findings), true);
+        let read = read_client_tls(&Entry::root(&document, &findings), true);
         (read, said(findings))
     }
 
@@ -409,7 +409,7 @@ mod tests {
         assert!(said[0].contains("the URL is https") && said[1].contains("not verified"), "{said:?}");
         let findings = Findings::default();
         let document = json!({"ca_file": "/ca"});
-        assert_eq!(read_client(&Node::root(&document, &findings), false), None);
+        assert_eq!(read_client_tls(&Entry::root(&document, &findings), false), None);
         assert!(self::said(findings)[0].contains("the URL is http"));
     }
 

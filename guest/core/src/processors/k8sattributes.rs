@@ -12,7 +12,7 @@ use crate::context::lookups::Associated;
 use crate::directory::{Details, Fields, Lookup};
 use crate::resource::Resource;
 
-pub(crate) use association::{Association, Entry, Identifier, MAX_SOURCES, Source};
+pub(crate) use association::{Association, AssociationRule, Identifier, MAX_SOURCES, Source};
 use extraction::write_address;
 pub(crate) use extraction::{Extraction, Field, KeyRule};
 pub(crate) use selection::{Exclusion, PodField, Selection, Test};

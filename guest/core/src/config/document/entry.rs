@@ -15,7 +15,7 @@ use crate::interface::Level;
 /// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,
 /// what is empty is as if it were not written; only a text may mean to be empty.
 #[derive(Clone, Debug)]
-pub(crate) struct Node<'d> {
+pub(crate) struct Entry<'d> {
     path: String,
     value: Option<&'d Value>,
     /// What the Collector takes where nothing is written: for the keys of its components.
@@ -23,7 +23,7 @@ pub(crate) struct Node<'d> {
     findings: &'d Findings,
 }
 
-impl<'d> Node<'d> {
+impl<'d> Entry<'d> {
     #[cold]
     pub(crate) fn root(document: &'d Value, findings: &'d Findings) -> Self {
         Self { path: String::new(), value: Some(document), default: None, findings }

@@ -1,10 +1,10 @@
 //! The address of a listener.
 
-use super::entry::Node;
+use super::entry::Entry;
 use super::url::{BRACKETS, bracketed, is_host, is_port};
 
 /// Reads the address to listen on. `:4318` means all of IPv4.
-pub(crate) fn listen(node: &Node<'_>, text: &str) -> Option<String> {
+pub(crate) fn listen(entry: &Entry<'_>, text: &str) -> Option<String> {
     let usable = match text.rsplit_once(':') {
         Some(("", port)) if is_port(port) => return Some(format!("0.0.0.0:{port}")),
         // Port 0 asks for any free one.
@@ -12,13 +12,13 @@ pub(crate) fn listen(node: &Node<'_>, text: &str) -> Option<String> {
         None => false,
     };
     if !usable {
-        let port = usual_port(node.path());
+        let port = usual_port(entry.path());
         let advice = match bracketed(text, Some(port)) {
             Some(written) => format!("{BRACKETS}, write `{written}`"),
             None if is_host(text) => format!("write `{text}:{port}`"),
             None => format!("write `0.0.0.0:{port}`"),
         };
-        node.fault(format!("`{text}` is no address to listen on: {advice}"));
+        entry.fault(format!("`{text}` is no address to listen on: {advice}"));
     }
     usable.then(|| text.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::entry::Node;
+use super::entry::Entry;
 use super::section::Section;
 
 /// A text that is never shown.
@@ -54,16 +54,16 @@ impl Source {
         }
     }
 
-    /// A text that stands at `node`.
-    pub(crate) fn inline(node: &Node<'_>) -> Option<Self> {
-        let text = node.filled_text()?;
-        Some(Self { path: node.path().to_owned(), place: Place::Inline(Secret::new(text)) })
+    /// A text that stands at `entry`.
+    pub(crate) fn inline(entry: &Entry<'_>) -> Option<Self> {
+        let text = entry.filled_text()?;
+        Some(Self { path: entry.path().to_owned(), place: Place::Inline(Secret::new(text)) })
     }
 
-    /// A file that is named at `node`.
-    pub(crate) fn named(node: &Node<'_>) -> Option<Self> {
-        let name = node.filled_text()?;
-        Some(Self { path: node.path().to_owned(), place: Place::File(name) })
+    /// A file that is named at `entry`.
+    pub(crate) fn named(entry: &Entry<'_>) -> Option<Self> {
+        let name = entry.filled_text()?;
+        Some(Self { path: entry.path().to_owned(), place: Place::File(name) })
     }
 
     /// What stands under one of two keys.
@@ -73,10 +73,10 @@ impl Source {
         inline: &'static str,
     ) -> Option<Self> {
         let named = Self::named(&section.take(file));
-        let node = section.take(inline);
-        let inline = Self::inline(&node);
+        let entry = section.take(inline);
+        let inline = Self::inline(&entry);
         if named.is_some() && inline.is_some() {
-            node.fault(format!("stands beside `{file}`: keep one of them"));
+            entry.fault(format!("stands beside `{file}`: keep one of them"));
         }
         named.or(inline)
     }

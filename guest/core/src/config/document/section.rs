@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::entry::Node;
+use super::entry::Entry;
 use super::nearest::hint;
 use super::renamed;
 
@@ -10,12 +10,12 @@ use super::renamed;
 #[derive(Debug)]
 #[must_use = "keys that nobody knows are reported by close"]
 pub(crate) struct Section<'d> {
-    node: Node<'d>,
+    entry: Entry<'d>,
     map: Option<&'d Map<String, Value>>,
     known: Vec<&'static str>,
 }
 
-impl<'d> Node<'d> {
+impl<'d> Entry<'d> {
     /// A map whose keys are known. Missing and empty: one without keys.
     #[cold]
     pub(crate) fn section(&self) -> Section<'d> {
@@ -32,15 +32,15 @@ impl<'d> Node<'d> {
 }
 
 impl<'d> Section<'d> {
-    fn new(node: Node<'d>, map: Option<&'d Map<String, Value>>) -> Self {
-        Self { node, map, known: Vec::new() }
+    fn new(entry: Entry<'d>, map: Option<&'d Map<String, Value>>) -> Self {
+        Self { entry, map, known: Vec::new() }
     }
 
     /// What stands under `key`.
     #[cold]
-    pub(crate) fn take(&mut self, key: &'static str) -> Node<'d> {
+    pub(crate) fn take(&mut self, key: &'static str) -> Entry<'d> {
         self.known.push(key);
-        self.node.child(key, self.map.and_then(|map| map.get(key)))
+        self.entry.child(key, self.map.and_then(|map| map.get(key)))
     }
 
     /// Takes keys that the Collector knows and that change nothing worth a word.
@@ -53,9 +53,9 @@ impl<'d> Section<'d> {
     #[cold]
     pub(crate) fn without_effect(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
-            let node = self.take(key);
-            if node.is_set() {
-                node.no_effect(why);
+            let entry = self.take(key);
+            if entry.is_set() {
+                entry.no_effect(why);
             }
         }
     }
@@ -64,9 +64,9 @@ impl<'d> Section<'d> {
     #[cold]
     pub(crate) fn refuse(&mut self, keys: &[&'static str], why: &str) {
         for key in keys {
-            let node = self.take(key);
-            if node.is_set() {
-                node.fault(why);
+            let entry = self.take(key);
+            if entry.is_set() {
+                entry.fault(why);
             }
         }
     }
@@ -80,10 +80,10 @@ impl<'d> Section<'d> {
                     Some(now) => format!("; the Collector calls it `{now}` now"),
                     None => hint(key, self.known.iter().copied()),
                 };
-                self.node.unknown_key(key, &hint);
+                self.entry.unknown_key(key, &hint);
             }
         }
-        self.node.knows(self.known);
+        self.entry.knows(self.known);
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     fn keys_that_nobody_took_are_reported_with_the_nearest_known_one() {
         let findings = Findings::default();
         let document = json!({"endpoint": "x", "endpiont": "y", "other": 1, "tls": {"insecure": true}});
-        let mut section = Node::root(&document, &findings).section();
+        let mut section = Entry::root(&document, &findings).section();
         assert_eq!(section.take("endpoint").text().as_deref(), Some("x"));
         section.refuse(&["tls"], "TLS is not supported");
         section.close();
@@ -118,7 +118,7 @@ mod tests {
         let findings = Findings::default();
         let document =
             json!({"a": [true, "5 apples"], "b": {"c": "secret"}, "d": 1.5, "e": 30, "f": "(", "g": 5.0});
-        let mut root = Node::root(&document, &findings).section();
+        let mut root = Entry::root(&document, &findings).section();
         for item in root.take("a").list() {
             assert_eq!(item.text().is_some(), item.path() == "a[1]");
             assert_eq!(item.size(), None);

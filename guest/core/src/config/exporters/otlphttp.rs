@@ -1,19 +1,19 @@
 //! The `otlphttp` exporter.
 
 pub(crate) mod compression;
-pub(crate) mod retry;
+pub(crate) mod retry_on_failure;
 
 use std::fmt;
 
 use crate::config::agent::{AGENT_PATH, DEFAULT_URL};
-use crate::config::document::{Node, Url, is_token, url};
+use crate::config::document::{Entry, Url, is_token, url};
 use crate::config::extensions::{Authenticators, ClientAuth};
 use crate::config::signals::not_carried;
-use crate::config::tls::{self, ClientTls};
+use crate::config::tls::{ClientTls, read_client_tls};
 use crate::interface::{Header, Level};
 use crate::signal::Signal;
-use compression::Compression;
-use retry::Retry;
+use compression::{Compression, read_compression};
+use retry_on_failure::{Retry, read_retry};
 
 /// Where podstamp sends, and how often it tries.
 #[derive(Clone, PartialEq)]
@@ -76,7 +76,7 @@ impl fmt::Debug for Exporter {
 }
 
 /// The exporter of a document without any.
-pub(crate) fn default(path: &str) -> Exporter {
+pub(crate) fn implied(path: &str) -> Exporter {
     Exporter {
         id: "otlphttp".to_owned(),
         url: DEFAULT_URL.to_owned(),
@@ -95,36 +95,37 @@ pub(crate) fn default(path: &str) -> Exporter {
 /// Where the URL is at fault, the default one takes its place.
 ///
 /// `carried`: the signals for which the document has pipelines that run.
-pub(crate) fn read(
+pub(crate) fn read_exporter(
     id: &str,
-    node: &Node<'_>,
+    entry: &Entry<'_>,
     authenticators: &Authenticators<'_, '_>,
     signal: Signal,
     carried: &[Signal],
 ) -> Exporter {
-    let mut section = node.section();
+    let mut section = entry.section();
     let endpoint = section.take("endpoint");
-    let endpoints = [Signal::Traces, Signal::Metrics, Signal::Logs].map(|of| (of, section.take(key(of))));
-    let url = match endpoints.iter().find(|(of, _)| *of == signal) {
-        Some((_, own)) => read_url(node, &endpoint, own, signal),
+    let endpoints =
+        [Signal::Traces, Signal::Metrics, Signal::Logs].map(|other| (other, section.take(key(other))));
+    let url = match endpoints.iter().find(|(other, _)| *other == signal) {
+        Some((_, own)) => read_url(entry, &endpoint, own, signal),
         None => None,
     };
-    for (_, unread) in endpoints.iter().filter(|(of, node)| !carried.contains(of) && node.is_set()) {
+    for (_, unread) in endpoints.iter().filter(|(other, entry)| !carried.contains(other) && entry.is_set()) {
         unread.no_effect(not_carried(carried));
     }
     let timeout =
         section.take("timeout").duration().map(|timeout| if timeout == 0 { u32::MAX } else { timeout });
     let headers = read_headers(&section.take("headers"));
-    let retry = retry::read(&section.take("retry_on_failure"));
+    let retry = read_retry(&section.take("retry_on_failure"));
 
     let tls = section.take("tls");
     // Of what is not known nothing is to be said.
     let is_https = url.as_ref().map_or(tls.is_set(), |(url, _)| url.is_https());
-    let tls = tls::read_client(&tls, is_https);
+    let tls = read_client_tls(&tls, is_https);
     let auth = section.take("auth").unless_disabled();
-    let auth = authenticators.client(&auth).inspect(|found| review_auth(&auth, found, &headers, is_https));
+    let auth = authenticators.client(&auth).inspect(|found| check_auth(&auth, found, &headers, is_https));
     let compression = section.take("compression");
-    let compression = compression::read(&compression, &section.take("compression_params"));
+    let compression = read_compression(&compression, &section.take("compression_params"));
     let encoding = section.take("encoding");
     if encoding.choice(&[("proto", true), ("json", false)]) == Some(false) {
         encoding.fault("podstamp sends protobuf, the only encoding that deepflow-agent reads");
@@ -154,7 +155,7 @@ pub(crate) fn read(
     let is_agent = url.as_ref().is_none_or(|(url, _)| url.path().ends_with(AGENT_PATH));
     let (url, url_key) = match url {
         Some((url, key)) => (url.into_text(), key),
-        None => (DEFAULT_URL.to_owned(), node.path().to_owned()),
+        None => (DEFAULT_URL.to_owned(), entry.path().to_owned()),
     };
     Exporter {
         id: id.to_owned(),
@@ -180,7 +181,12 @@ const fn key(signal: Signal) -> &'static str {
 }
 
 /// The URL for a signal, and the path of the key that it comes from. `own`: the key for that signal.
-fn read_url(node: &Node<'_>, endpoint: &Node<'_>, own: &Node<'_>, signal: Signal) -> Option<(Url, String)> {
+fn read_url(
+    entry: &Entry<'_>,
+    endpoint: &Entry<'_>,
+    own: &Entry<'_>,
+    signal: Signal,
+) -> Option<(Url, String)> {
     if let Some(text) = own.filled_text() {
         let url = Url::parse(&text).map_err(|fault| own.fault(fault)).ok()?;
         if signal != Signal::Traces {
@@ -210,7 +216,7 @@ fn read_url(node: &Node<'_>, endpoint: &Node<'_>, own: &Node<'_>, signal: Signal
         own.fault(format!(
             "is missing: where do traces go? For deepflow-agent add it to {} with \
              `http://deepflow-agent.deepflow/api/v1/otel/trace`",
-            node.path()
+            entry.path()
         ));
         return None;
     };
@@ -226,26 +232,26 @@ fn read_url(node: &Node<'_>, endpoint: &Node<'_>, own: &Node<'_>, signal: Signal
 }
 
 /// What goes badly with an authenticator.
-fn review_auth(node: &Node<'_>, auth: &ClientAuth, headers: &[Header], is_https: bool) {
+fn check_auth(entry: &Entry<'_>, auth: &ClientAuth, headers: &[Header], is_https: bool) {
     if headers.iter().any(|header| header.name == auth.header()) {
-        node.fault(format!("`headers` has `{}` as well: keep one of them", auth.header()));
+        entry.fault(format!("`headers` has `{}` as well: keep one of them", auth.header()));
     }
     if !is_https {
         let message = "the URL is http, without TLS, so that anybody on the way can read the credentials";
-        node.notice(Level::Warning, "config-clear-credentials", message);
+        entry.notice(Level::Warning, "config-clear-credentials", message);
     }
 }
 
 /// `headers`: a map, or as newer Collectors also take it a list of names and values.
-fn read_headers(node: &Node<'_>) -> Vec<Header> {
-    let entries = match node.value() {
-        Some(serde_json::Value::Array(_)) => node.list().iter().map(read_listed_header).collect(),
-        _ => node.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>(),
+fn read_headers(entry: &Entry<'_>) -> Vec<Header> {
+    let entries = match entry.value() {
+        Some(serde_json::Value::Array(_)) => entry.list().iter().map(read_listed_header).collect(),
+        _ => entry.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>(),
     };
     entries.into_iter().filter_map(|(name, value)| read_header(&name, &value)).collect()
 }
 
-fn read_listed_header<'d>(item: &Node<'d>) -> (String, Node<'d>) {
+fn read_listed_header<'d>(item: &Entry<'d>) -> (String, Entry<'d>) {
     let mut section = item.section();
     let name = section.take("name").text().unwrap_or_default();
     let value = section.take("value");
@@ -253,7 +259,7 @@ fn read_listed_header<'d>(item: &Node<'d>) -> (String, Node<'d>) {
     (name, value)
 }
 
-fn read_header(name: &str, value: &Node<'_>) -> Option<Header> {
+fn read_header(name: &str, value: &Entry<'_>) -> Option<Header> {
     let lower = name.to_ascii_lowercase();
     if !is_token(&lower) {
         value.fault("is no name for a header");

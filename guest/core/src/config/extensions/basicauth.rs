@@ -3,7 +3,7 @@
 //! Its keys are those of `config.go` at v0.159.0, by eye: Go's module proxy does not have all that the extension imports, so that
 //! `collector.json` has none of it. `aws_secrets_manager` came later.
 
-use crate::config::document::{Node, Place, Source};
+use crate::config::document::{Entry, Place, Source};
 
 /// The passwords of users, as Apache's htpasswd writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub struct Login {
     pub password: Option<Source>,
 }
 
-pub(super) fn read_server(node: &Node<'_>, reference: &Node<'_>) -> Option<Htpasswd> {
-    let (htpasswd, client) = sides(node)?;
+pub(super) fn read_htpasswd(entry: &Entry<'_>, reference: &Entry<'_>) -> Option<Htpasswd> {
+    let (htpasswd, client) = sides(entry)?;
     if !htpasswd.is_set() && client.is_set() {
-        reference.fault(format!("`{}` is for exporters: a receiver needs one with `htpasswd`", node.path()));
+        reference.fault(format!("`{}` is for exporters: a receiver needs one with `htpasswd`", entry.path()));
         return None;
     }
     let mut section = htpasswd.section();
@@ -39,14 +39,14 @@ pub(super) fn read_server(node: &Node<'_>, reference: &Node<'_>) -> Option<Htpas
         htpasswd.fault("has no users: add `file` or `inline`, as `htpasswd -B` writes them");
         return None;
     }
-    Some(Htpasswd { path: node.path().to_owned(), sources })
+    Some(Htpasswd { path: entry.path().to_owned(), sources })
 }
 
-pub(super) fn read_client(node: &Node<'_>, reference: &Node<'_>) -> Option<Login> {
-    let (htpasswd, client) = sides(node)?;
+pub(super) fn read_login(entry: &Entry<'_>, reference: &Entry<'_>) -> Option<Login> {
+    let (htpasswd, client) = sides(entry)?;
     if !client.is_set() && htpasswd.is_set() {
         reference
-            .fault(format!("`{}` is for receivers: an exporter needs one with `client_auth`", node.path()));
+            .fault(format!("`{}` is for receivers: an exporter needs one with `client_auth`", entry.path()));
         return None;
     }
     let mut section = client.section();
@@ -67,12 +67,12 @@ pub(super) fn read_client(node: &Node<'_>, reference: &Node<'_>) -> Option<Login
         }
         _ => {}
     }
-    Some(Login { path: node.path().to_owned(), username: source?, password })
+    Some(Login { path: entry.path().to_owned(), username: source?, password })
 }
 
 /// `htpasswd` and `client_auth`, of which one has to be there.
-fn sides<'d>(node: &Node<'d>) -> Option<(Node<'d>, Node<'d>)> {
-    let mut section = node.section();
+fn sides<'d>(entry: &Entry<'d>) -> Option<(Entry<'d>, Entry<'d>)> {
+    let mut section = entry.section();
     let (htpasswd, client) = (section.take("htpasswd"), section.take("client_auth"));
     section.close();
     match (htpasswd.is_set(), client.is_set()) {
@@ -81,7 +81,7 @@ fn sides<'d>(node: &Node<'d>) -> Option<(Node<'d>, Node<'d>)> {
             None
         }
         (false, false) => {
-            node.fault("has neither `htpasswd` nor `client_auth`");
+            entry.fault("has neither `htpasswd` nor `client_auth`");
             None
         }
         _ => Some((htpasswd, client)),

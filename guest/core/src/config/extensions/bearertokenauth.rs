@@ -1,7 +1,7 @@
 //! `bearertokenauth`.
 
 use super::AUTHORIZATION;
-use crate::config::document::{Node, Source, is_token};
+use crate::config::document::{Entry, Source, is_token};
 use crate::interface::Level;
 
 /// Tokens, and how they travel.
@@ -17,8 +17,8 @@ pub struct Bearer {
     pub tokens: Vec<Source>,
 }
 
-pub(super) fn read(node: &Node<'_>) -> Option<Bearer> {
-    let mut section = node.section();
+pub(super) fn read_bearer(entry: &Entry<'_>) -> Option<Bearer> {
+    let mut section = entry.section();
     let header = section.take("header");
     let name = header.filled_text().unwrap_or_else(|| AUTHORIZATION.to_owned()).to_ascii_lowercase();
     if !is_token(&name) {
@@ -62,17 +62,17 @@ pub(super) fn read(node: &Node<'_>) -> Option<Bearer> {
     if tokens.is_empty() {
         // One that cannot be used has been reported.
         if token.filled_text().is_none() && several.list().is_empty() {
-            node.fault("has no token: add `token`, `tokens` or `filename`");
+            entry.fault("has no token: add `token`, `tokens` or `filename`");
         }
         return None;
     }
-    Some(Bearer { path: node.path().to_owned(), header: name, scheme: word, tokens })
+    Some(Bearer { path: entry.path().to_owned(), header: name, scheme: word, tokens })
 }
 
-fn inline_token(node: &Node<'_>) -> Option<Source> {
-    let source = Source::inline(node)?;
-    if node.text().is_some_and(|text| !text.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
-        node.fault("a token has characters that no header can carry (a line break?)");
+fn inline_token(entry: &Entry<'_>) -> Option<Source> {
+    let source = Source::inline(entry)?;
+    if entry.text().is_some_and(|text| !text.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
+        entry.fault("a token has characters that no header can carry (a line break?)");
         return None;
     }
     Some(source)

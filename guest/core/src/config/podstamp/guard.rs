@@ -1,6 +1,6 @@
 //! `podstamp.guard`.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 use crate::guard::Rules;
 
 /// `podstamp.guard`: what it says differently from the rules that the upstream implies.
@@ -54,8 +54,8 @@ impl Guard {
     }
 }
 
-pub(crate) fn read_guard(node: &Node<'_>) -> Guard {
-    let mut section = node.section();
+pub(crate) fn read_guard(entry: &Entry<'_>) -> Guard {
+    let mut section = entry.section();
     let guard = Guard {
         enabled: section.take("enabled").flag(),
         refuse_undecodable: section.take("refuse_undecodable").flag(),
@@ -108,7 +108,7 @@ mod tests {
                 Rules { mark_unknown: false, ..Rules::AGENT },
             ),
         ] {
-            let guard = read_guard(&Node::root(&document, &findings));
+            let guard = read_guard(&Entry::root(&document, &findings));
             assert_eq!(guard.rules(is_agent), expected, "{document}");
         }
         assert_eq!(findings.conclude(), Ok(vec![]));

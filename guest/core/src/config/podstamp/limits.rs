@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::document::{Node, quantity};
+use crate::config::document::{Entry, quantity};
 
 /// Limits that the host keeps. Sizes are bytes, times milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +76,12 @@ impl Default for Limits {
 }
 
 /// `body` is what the receiver's section says; podstamp's own key goes ahead of it.
-pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
+pub(crate) fn read_limits(entry: &Entry<'_>, body: Option<u32>) -> Limits {
     let default = Limits::default();
-    let mut section = node.section();
+    let mut section = entry.section();
     let guest_memory = section.take("guest_memory");
     let in_flight_bytes = section.take("in_flight_bytes");
-    let own_body = section.take("body").positive(Node::size);
+    let own_body = section.take("body").positive(Entry::size);
     let limits = Limits {
         memory: section.take("memory").memory().unwrap_or(default.memory),
         stated: Stated {
@@ -90,23 +90,23 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
             guest_memory: guest_memory.filled().is_some(),
         },
         body: own_body.or(body).unwrap_or(default.body),
-        in_flight: section.take("in_flight").positive(Node::count).unwrap_or(default.in_flight),
+        in_flight: section.take("in_flight").positive(Entry::count).unwrap_or(default.in_flight),
         in_flight_bytes: in_flight_bytes.size().unwrap_or(default.in_flight_bytes),
         per_peer: section.take("per_peer").share().unwrap_or(default.per_peer),
         connections: section.take("connections").count().unwrap_or(default.connections),
         header_timeout: section
             .take("header_timeout")
-            .positive(Node::duration)
+            .positive(Entry::duration)
             .unwrap_or(default.header_timeout),
-        idle_timeout: section.take("idle_timeout").positive(Node::duration).unwrap_or(default.idle_timeout),
-        read_timeout: section.take("read_timeout").positive(Node::duration).unwrap_or(default.read_timeout),
+        idle_timeout: section.take("idle_timeout").positive(Entry::duration).unwrap_or(default.idle_timeout),
+        read_timeout: section.take("read_timeout").positive(Entry::duration).unwrap_or(default.read_timeout),
         body_rate: section.take("body_rate").size().unwrap_or(default.body_rate),
-        body_grace: section.take("body_grace").positive(Node::duration).unwrap_or(default.body_grace),
+        body_grace: section.take("body_grace").positive(Entry::duration).unwrap_or(default.body_grace),
         drain_timeout: section.take("drain_timeout").duration().unwrap_or(default.drain_timeout),
         guest_memory: guest_memory.size().unwrap_or(default.guest_memory),
         guest_timeout: section
             .take("guest_timeout")
-            .positive(Node::duration)
+            .positive(Entry::duration)
             .unwrap_or(default.guest_timeout),
         instances: section.take("instances").up_to(MAX_INSTANCES).unwrap_or(default.instances),
     };
@@ -127,7 +127,7 @@ pub(crate) fn read(node: &Node<'_>, body: Option<u32>) -> Limits {
     limits
 }
 
-impl Node<'_> {
+impl Entry<'_> {
     /// A number that must not be 0.
     fn positive(&self, read: impl FnOnce(&Self) -> Option<u32>) -> Option<u32> {
         let number = read(self);
@@ -229,7 +229,7 @@ mod tests {
         let document = json!({
             "memory": "6GiB", "body": "32MiB", "in_flight": 8, "header_timeout": "5s", "instances": 4, "per_peer": 0.25, "body_rate": 0,
         });
-        let limits = read(&Node::root(&document, &findings), Some(1));
+        let limits = read_limits(&Entry::root(&document, &findings), Some(1));
         let expected = Limits {
             memory: 6 << 30,
             stated: Stated { body: true, ..Stated::default() },
@@ -242,7 +242,7 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(limits, expected);
-        assert_eq!(read(&Node::root(&json!(null), &findings), Some(1000)).body, 1000);
+        assert_eq!(read_limits(&Entry::root(&json!(null), &findings), Some(1000)).body, 1000);
         assert_eq!(findings.conclude(), Ok(vec![]));
     }
 
@@ -253,7 +253,7 @@ mod tests {
             "body": "200MiB", "in_flight": 0, "in_flight_bytes": "100MiB", "guest_timeout": "0s", "bodies": 1,
             "per_peer": 0, "instances": 1_000_000, "memory": "31MiB",
         });
-        read(&Node::root(&document, &findings), None);
+        read_limits(&Entry::root(&document, &findings), None);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(
             paths,

@@ -1,6 +1,6 @@
 //! `podstamp.proxy_wasm`: what only the module in Envoy and other proxy-wasm hosts does.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 
 /// How the module works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Default for ProxyWasm {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>) -> ProxyWasm {
-    let mut section = node.section();
+pub(crate) fn read_proxy_wasm(entry: &Entry<'_>) -> ProxyWasm {
+    let mut section = entry.section();
     let tee = section.take("mode").choice(&[("inline", false), ("tee", true)]).unwrap_or_default();
     let cluster = section.take("cluster");
     let peer = section.take("peer").filled_text().unwrap_or_else(|| DEFAULT_PEER.to_owned());
@@ -66,13 +66,13 @@ pub(crate) fn read(node: &Node<'_>) -> ProxyWasm {
     ProxyWasm { mode, peer, pods }
 }
 
-fn read_pods(node: &Node<'_>) -> Option<PodsSource> {
-    let mut section = node.section();
+fn read_pods(entry: &Entry<'_>) -> Option<PodsSource> {
+    let mut section = entry.section();
     let cluster = section.take("cluster");
     let authority = section.take("authority").filled_text().unwrap_or_else(|| DEFAULT_AUTHORITY.to_owned());
     let interval = section.take("interval");
     section.close();
-    node.value()?;
+    entry.value()?;
     let period = interval.duration().unwrap_or(DEFAULT_INTERVAL);
     if period < MIN_INTERVAL {
         interval.fault("is under a second, and every worker of the proxy asks that often");
@@ -103,7 +103,7 @@ mod tests {
 
     fn read_all(document: &Value) -> Result<ProxyWasm, Vec<String>> {
         let findings = Findings::default();
-        let read = read(&Node::root(document, &findings));
+        let read = read_proxy_wasm(&Entry::root(document, &findings));
         match findings.conclude() {
             Ok(_) => Ok(read),
             Err(faults) => Err(faults.into_iter().map(|fault| fault.path).collect()),

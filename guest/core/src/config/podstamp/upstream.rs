@@ -1,6 +1,6 @@
 //! `podstamp.upstream`: how the upstream is met, whichever exporter it is.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 
 /// What holds for all upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ impl Upstream {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>) -> Upstream {
-    let mut section = node.section();
+pub(crate) fn read_upstream(entry: &Entry<'_>) -> Upstream {
+    let mut section = entry.section();
     let upstream = Upstream {
         connections: section.take("connections").count(),
         patience: section.take("patience").duration().unwrap_or(DEFAULT_PATIENCE),
@@ -57,10 +57,10 @@ mod tests {
             (json!({"connections": 0}), true, 0),
             (json!({"connections": 4}), false, 4),
         ] {
-            let read = read(&Node::root(&document, &findings));
+            let read = read_upstream(&Entry::root(&document, &findings));
             assert_eq!(read.connections(guarded), expected, "{document}");
         }
-        let patience = |document| read(&Node::root(&document, &findings)).patience;
+        let patience = |document| read_upstream(&Entry::root(&document, &findings)).patience;
         assert_eq!(patience(json!(null)), DEFAULT_PATIENCE);
         assert_eq!(patience(json!({"patience": null})), DEFAULT_PATIENCE);
         assert_eq!(patience(json!({"patience": "0s"})), 0);
@@ -71,7 +71,10 @@ mod tests {
     #[test]
     fn what_is_no_number_or_no_key_is_a_fault() {
         let findings = Findings::default();
-        read(&Node::root(&json!({"connections": "many", "patience": 8, "connection": 1}), &findings));
+        read_upstream(&Entry::root(
+            &json!({"connections": "many", "patience": 8, "connection": 1}),
+            &findings,
+        ));
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["connections", "patience", "connection"]);
     }

@@ -1,18 +1,22 @@
 //! The `k8sattributes` processor.
 
-mod association;
-mod extraction;
-pub(crate) mod node_name;
-mod selection;
+mod extract;
+mod filter;
+pub(crate) mod node_from_env_var;
+mod pod_association;
 
-use crate::config::document::Node;
+use extract::read_extract;
+use filter::read_filter;
+use pod_association::read_pod_association;
+
+use crate::config::document::Entry;
 use crate::processors::k8sattributes::Kubernetes;
 
-pub(crate) fn read(node: &Node<'_>) -> Kubernetes {
-    let mut section = node.section();
-    let extraction = extraction::read(&section.take("extract"));
-    let association = association::read(&section.take("pod_association"), &extraction);
-    let selection = selection::read(&section.take("filter"), &section.take("exclude"));
+pub(crate) fn read_k8sattributes(entry: &Entry<'_>) -> Kubernetes {
+    let mut section = entry.section();
+    let extraction = read_extract(&section.take("extract"));
+    let association = read_pod_association(&section.take("pod_association"), &extraction);
+    let selection = read_filter(&section.take("filter"), &section.take("exclude"));
     let passthrough = section.take("passthrough").flag().unwrap_or(false);
     // Who may read pods, and how long to wait for them, is the host's matter.
     let _ = section.take("auth_type").choice(&[

@@ -12,7 +12,7 @@ use crate::signal::Signal;
 /// Says where a step reads what only a later one writes, and where nobody writes it.
 ///
 /// `steps`: each with its path, for example `processors.resource/pre`.
-pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, signal: Signal, findings: &Findings) {
+pub(crate) fn check_order(steps: &[(&str, Step)], rules: &Rules, signal: Signal, findings: &Findings) {
     for (index, (path, step)) in steps.iter().enumerate() {
         let Step::Resource(actions) = step else {
             continue;
@@ -35,14 +35,14 @@ pub(crate) fn review(steps: &[(&str, Step)], rules: &Rules, signal: Signal, find
                 );
                 findings.notice(Level::Warning, "config-order", &path, &message);
             } else if stamps_pod_ip(action) {
-                review_stamp(steps, rules, signal, &path, findings);
+                check_stamp(steps, rules, signal, &path, findings);
             }
         }
     }
 }
 
 /// DeepFlow's simple configuration: nobody extracts what is to be stamped.
-fn review_stamp(steps: &[(&str, Step)], rules: &Rules, signal: Signal, path: &str, findings: &Findings) {
+fn check_stamp(steps: &[(&str, Step)], rules: &Rules, signal: Signal, path: &str, findings: &Findings) {
     let mut steps = steps.iter().filter_map(|(_, step)| match step {
         Step::Kubernetes(kubernetes) => Some(kubernetes),
         Step::Resource(_) => None,

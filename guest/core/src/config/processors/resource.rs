@@ -1,13 +1,13 @@
 //! The `resource` processor.
 
-use crate::config::document::{Node, Section, hint};
+use crate::config::document::{Entry, Section, hint};
 use crate::interface::Level;
 use crate::processors::resource::{Action, Keys, Mode, Origin, Source, Target, from_json};
 use crate::resource::Value;
 
 /// The actions in their order. `include_metadata` is the receiver's.
-pub(crate) fn read(node: &Node<'_>, include_metadata: bool) -> Vec<Action> {
-    let mut section = node.section();
+pub(crate) fn read_actions(entry: &Entry<'_>, include_metadata: bool) -> Vec<Action> {
+    let mut section = entry.section();
     let attributes = section.take("attributes");
     section.close();
     let actions = attributes.list();
@@ -17,8 +17,8 @@ pub(crate) fn read(node: &Node<'_>, include_metadata: bool) -> Vec<Action> {
     actions.iter().filter_map(|action| read_action(action, include_metadata)).collect()
 }
 
-fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
-    let mut section = node.section();
+fn read_action(entry: &Entry<'_>, include_metadata: bool) -> Option<Action> {
+    let mut section = entry.section();
     let action = section.take("action");
     let name = action.filled_text().map(|name| name.to_ascii_lowercase());
     // Where the action is not known, nothing can be said of its keys.
@@ -28,7 +28,7 @@ fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
         }
         return None;
     };
-    let mut fields = Fields::take(&mut section, node);
+    let mut fields = Fields::take(&mut section, entry);
     section.close();
     let read = match name.as_str() {
         "insert" => fields.write(Mode::Insert, include_metadata),
@@ -50,26 +50,26 @@ fn read_action(node: &Node<'_>, include_metadata: bool) -> Option<Action> {
 
 /// The keys that an action may have. Each is taken once; what is left at the end the action does not use.
 struct Fields<'d> {
-    action: Node<'d>,
-    key: Node<'d>,
+    action: Entry<'d>,
+    key: Entry<'d>,
     /// `value` where it is null.
-    empty_value: Option<Node<'d>>,
-    value: Option<Node<'d>>,
-    from_attribute: Option<Node<'d>>,
-    from_context: Option<Node<'d>>,
-    default_value: Option<Node<'d>>,
-    pattern: Option<Node<'d>>,
-    converted_type: Option<Node<'d>>,
+    empty_value: Option<Entry<'d>>,
+    value: Option<Entry<'d>>,
+    from_attribute: Option<Entry<'d>>,
+    from_context: Option<Entry<'d>>,
+    default_value: Option<Entry<'d>>,
+    pattern: Option<Entry<'d>>,
+    converted_type: Option<Entry<'d>>,
 }
 
 impl<'d> Fields<'d> {
-    fn take(section: &mut Section<'d>, action: &Node<'d>) -> Self {
+    fn take(section: &mut Section<'d>, action: &Entry<'d>) -> Self {
         let key = section.take("key");
         let [value, default_value] = ["value", "default_value"].map(|name| section.take(name));
         let written_empty = value.is_present() && value.value().is_none();
         // A text may be meant to be empty where it is the value, and nowhere else.
-        let has_value = |node: &Node<'_>| node.value().is_some();
-        let mut given = |name| Some(section.take(name)).filter(Node::is_filled);
+        let has_value = |entry: &Entry<'_>| entry.value().is_some();
+        let mut given = |name| Some(section.take(name)).filter(Entry::is_filled);
         Self {
             action: action.clone(),
             key,
@@ -99,9 +99,9 @@ impl<'d> Fields<'d> {
         let from_context = self.from_context.take();
         let default_value = self.default_value.take();
         let origin = match (value, from_attribute, from_context) {
-            (Some(node), None, None) => read_value(&node).map(Origin::Value),
-            (None, Some(node), None) => node.text().map(Origin::Attribute),
-            (None, None, Some(node)) => read_context(&node, include_metadata),
+            (Some(entry), None, None) => read_value(&entry).map(Origin::Value),
+            (None, Some(entry), None) => entry.text().map(Origin::Attribute),
+            (None, None, Some(entry)) => read_context(&entry, include_metadata),
             (None, None, None) if default_value.is_some() => Some(Origin::Nothing),
             (None, None, None) => {
                 let known = "value, from_attribute, from_context or default_value";
@@ -117,7 +117,7 @@ impl<'d> Fields<'d> {
             }
         };
         let default = match default_value {
-            Some(node) => Some(read_value(&node)?),
+            Some(entry) => Some(read_value(&entry)?),
             None => None,
         };
         Some(Action::Write { mode, key: key?, source: Source { origin: origin?, default } })
@@ -131,23 +131,23 @@ impl<'d> Fields<'d> {
             self.key.fault("is missing: give `key`, or `pattern` for the keys that it matches");
             return None;
         }
-        Some(Keys { key, pattern: pattern.and_then(|node| node.pattern(str::to_owned)) })
+        Some(Keys { key, pattern: pattern.and_then(|entry| entry.pattern(str::to_owned)) })
     }
 
     fn extract(&mut self) -> Option<Action> {
         let key = self.required_key();
-        let Some(node) = self.pattern.take() else {
+        let Some(entry) = self.pattern.take() else {
             self.action
                 .child("pattern", None)
                 .fault("is missing: a pattern with named groups such as (?P<name>.*)");
             return None;
         };
-        let pattern = node.pattern(str::to_owned)?;
+        let pattern = entry.pattern(str::to_owned)?;
         let names: Vec<_> = pattern.capture_names().skip(1).map(|name| name.map(str::to_owned)).collect();
         let count = names.len();
         let names: Vec<_> = names.into_iter().flatten().collect();
         if names.is_empty() || names.len() < count {
-            node.fault(
+            entry.fault(
                 "every group must have a name, and there must be one: write (?P<name>...), or (?:...)",
             );
             return None;
@@ -158,11 +158,11 @@ impl<'d> Fields<'d> {
     fn convert(&mut self) -> Option<Action> {
         let key = self.required_key();
         let targets = [("int", Target::Int), ("double", Target::Double), ("string", Target::String)];
-        let Some(node) = self.converted_type.take() else {
+        let Some(entry) = self.converted_type.take() else {
             self.action.child("converted_type", None).fault("is missing: int, double or string");
             return None;
         };
-        let target = node.choice(&targets)?;
+        let target = entry.choice(&targets)?;
         Some(Action::Convert { key: key?, target })
     }
 
@@ -176,34 +176,34 @@ impl<'d> Fields<'d> {
             self.pattern,
             self.converted_type,
         ];
-        for node in rest.into_iter().flatten() {
-            node.fault(format!("`{name}` does not use this key: remove it"));
+        for entry in rest.into_iter().flatten() {
+            entry.fault(format!("`{name}` does not use this key: remove it"));
         }
     }
 }
 
-fn read_value(node: &Node<'_>) -> Option<Value<'static>> {
-    let Some(json) = node.value() else {
-        node.fault(EMPTY_VALUE);
+fn read_value(entry: &Entry<'_>) -> Option<Value<'static>> {
+    let Some(json) = entry.value() else {
+        entry.fault(EMPTY_VALUE);
         return None;
     };
-    from_json(json).map_err(|fault| node.fault(fault)).ok()
+    from_json(json).map_err(|fault| entry.fault(fault)).ok()
 }
 
-fn read_context(node: &Node<'_>, include_metadata: bool) -> Option<Origin> {
-    let text = node.text()?;
+fn read_context(entry: &Entry<'_>, include_metadata: bool) -> Option<Origin> {
+    let text = entry.text()?;
     if text == "client.address" {
         return Some(Origin::ClientAddress);
     }
     if text.starts_with("auth.") {
-        node.no_effect("podstamp authenticates nobody, so there is never a value");
+        entry.no_effect("podstamp authenticates nobody, so there is never a value");
         return Some(Origin::Nothing);
     }
     let header = text.strip_prefix("metadata.").unwrap_or(&text);
     if !include_metadata {
         let message =
             "there is never a value: set include_metadata: true under receivers.otlp.protocols.http";
-        node.notice(Level::Warning, "config-metadata", message);
+        entry.notice(Level::Warning, "config-metadata", message);
     }
     Some(Origin::Metadata(header.to_ascii_lowercase()))
 }

@@ -9,7 +9,7 @@ use grpc::read_grpc;
 use http::read_http;
 
 use crate::config::agent::AGENT_PATHS;
-use crate::config::document::Node;
+use crate::config::document::Entry;
 use crate::config::extensions::Authenticators;
 use crate::config::tls::ServerTls;
 use crate::signal::Signal;
@@ -28,7 +28,7 @@ pub struct Receiver {
 
 /// All that is read from the receiver's section.
 #[derive(Clone, Debug)]
-pub(crate) struct Read {
+pub(crate) struct ReceiverSection {
     pub(crate) receiver: Receiver,
     pub(crate) include_metadata: bool,
 }
@@ -62,7 +62,7 @@ impl Receiver {
     }
 }
 
-impl Default for Read {
+impl Default for ReceiverSection {
     /// Both protocols, as OTLP recommends.
     fn default() -> Self {
         Self {
@@ -73,19 +73,23 @@ impl Default for Read {
 }
 
 /// `carried`: the signals for which the document has pipelines that run.
-pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>, carried: &[Signal]) -> Read {
-    let mut section = node.section();
-    let protocols_node = section.take("protocols");
+pub(crate) fn read_receiver(
+    entry: &Entry<'_>,
+    authenticators: &Authenticators<'_, '_>,
+    carried: &[Signal],
+) -> ReceiverSection {
+    let mut section = entry.section();
+    let protocols_entry = section.take("protocols");
     section.close();
-    let mut protocols = protocols_node.section();
+    let mut protocols = protocols_entry.section();
     let grpc = protocols.take("grpc").unless_disabled();
     let http = protocols.take("http").unless_disabled();
     protocols.close();
     if !grpc.is_present() && !http.is_present() {
-        protocols_node.fault("names neither `grpc:` nor `http:`, so that nothing would be received");
+        protocols_entry.fault("names neither `grpc:` nor `http:`, so that nothing would be received");
     }
     let mut include_metadata = false;
-    let grpc_node = &grpc;
+    let grpc_entry = &grpc;
     let http =
         http.is_present().then(|| read_http(http.section(), authenticators, &mut include_metadata, carried));
     let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), authenticators, &mut include_metadata));
@@ -93,9 +97,9 @@ pub(crate) fn read(node: &Node<'_>, authenticators: &Authenticators<'_, '_>, car
         && is_same_listener(&http.endpoint, &grpc.endpoint)
         && !is_same_tls(http.tls.as_ref(), grpc.tls.as_ref())
     {
-        grpc_node.fault("has the endpoint of `http`, so that both need the same `tls`: repeat it here");
+        grpc_entry.fault("has the endpoint of `http`, so that both need the same `tls`: repeat it here");
     }
-    Read { receiver: Receiver { http, grpc }, include_metadata }
+    ReceiverSection { receiver: Receiver { http, grpc }, include_metadata }
 }
 
 /// What two sections say, whatever they are called.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{faults, notices, parsed, simple};
 use crate::config::catalog::Catalog;
-use crate::config::document::{Findings, Node};
+use crate::config::document::{Entry, Findings};
 use crate::config::{ClientAuth, Htpasswd, Place, ServerAuth, Source, service};
 
 /// The simple configuration with an exporter that refers to `id`, and these extensions, all of them started.
@@ -26,10 +26,10 @@ fn server(id: &str, extensions: Value) -> Result<Option<ServerAuth>, Vec<String>
     let findings = Findings::default();
     let document = authenticating(id, extensions);
     let auth = json!({"authenticator": id});
-    let mut root = Node::root(&document, &findings).section();
-    let catalog = Catalog::read(&mut root);
-    let read = service::read(&root.take("service"), &catalog);
-    let read = read.authenticators.server(&Node::root(&auth, &findings));
+    let mut root = Entry::root(&document, &findings).section();
+    let catalog = Catalog::of_document(&mut root);
+    let read = service::read_service(&root.take("service"), &catalog);
+    let read = read.authenticators.server(&Entry::root(&auth, &findings));
     match findings.conclude() {
         Ok(_) => Ok(read),
         Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),

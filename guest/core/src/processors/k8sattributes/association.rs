@@ -26,12 +26,12 @@ pub(crate) struct Found<'a> {
 /// `pod_association`, ready to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Association {
-    entries: Vec<Entry>,
+    entries: Vec<AssociationRule>,
 }
 
 /// Sources that must all give a value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct AssociationRule {
     pub(crate) sources: Vec<Source>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Identifier {
 
 impl Association {
     /// `None`: the Collector's built-in order.
-    pub(crate) fn new(entries: Option<Vec<Entry>>) -> Self {
+    pub(crate) fn new(entries: Option<Vec<AssociationRule>>) -> Self {
         Self { entries: entries.unwrap_or_else(built_in) }
     }
 
@@ -111,7 +111,7 @@ impl Association {
     }
 }
 
-impl Entry {
+impl AssociationRule {
     /// The conditions on the pod. None where a source gives no value.
     fn terms<'r>(&'r self, resource: &'r Resource<'_>, context: &Context<'_>) -> Option<Terms<'r>> {
         let mut terms = Terms::default();
@@ -195,14 +195,14 @@ fn filled<'r>(resource: &'r Resource<'_>, name: &str) -> Option<&'r str> {
 
 /// The Collector's order where none is configured, all of it counted as the connection's address
 /// (k8sattributesprocessor/pod_association.go, extractPodIDNoAssociations).
-fn built_in() -> Vec<Entry> {
+fn built_in() -> Vec<AssociationRule> {
     let attribute = |name: &str| Source::Attribute {
         name: name.to_owned(),
         identifies: Identifier::Ip,
         as_connection: true,
     };
     [attribute("k8s.pod.ip"), attribute("ip"), Source::Connection, attribute("host.name")]
-        .map(|source| Entry { sources: vec![source] })
+        .map(|source| AssociationRule { sources: vec![source] })
         .into()
 }
 

@@ -1,6 +1,6 @@
 //! Content coding of what the exporter sends.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 
 /// How the exporter compresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +16,15 @@ pub enum Compression {
 
 /// Reads `compression` and `compression_params`. Not written: none, where the Collector would take gzip, since the agent
 /// is next door.
-pub(crate) fn read(node: &Node<'_>, params: &Node<'_>) -> Compression {
+pub(crate) fn read_compression(entry: &Entry<'_>, params: &Entry<'_>) -> Compression {
     let mut section = params.section();
     let level = section.take("level");
     section.close();
     let level = read_level(&level).unwrap_or(DEFAULT_LEVEL);
-    match node.choice(&CHOICES) {
+    match entry.choice(&CHOICES) {
         Some(Choice::Gzip) => Compression::Gzip { level },
         Some(Choice::Other) => {
-            node.fault(
+            entry.fault(
                 "podstamp compresses with gzip only, all that deepflow-agent reads: write gzip or none",
             );
             Compression::None
@@ -34,15 +34,16 @@ pub(crate) fn read(node: &Node<'_>, params: &Node<'_>) -> Compression {
 }
 
 /// As in the Collector 0 and -1 stand for the default; its -2, without looking for repetitions, is left out.
-fn read_level(node: &Node<'_>) -> Option<u32> {
-    if !node.is_set() {
+fn read_level(entry: &Entry<'_>) -> Option<u32> {
+    if !entry.is_set() {
         return None;
     }
-    match node.value()?.as_f64() {
+    match entry.value()?.as_f64() {
         Some(level) if level == 0.0 || level == -1.0 => None,
         Some(level) if level.fract() == 0.0 && (1.0..=9.0).contains(&level) => Some(level as u32),
         _ => {
-            node.fault("expected a whole number from 1 (fastest) to 9 (smallest); 0 and -1 mean the default");
+            entry
+                .fault("expected a whole number from 1 (fastest) to 9 (smallest); 0 and -1 mean the default");
             None
         }
     }

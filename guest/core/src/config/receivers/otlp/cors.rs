@@ -1,6 +1,6 @@
 //! `cors`: from which pages browsers may send.
 
-use crate::config::document::{ENABLED, Node, is_token};
+use crate::config::document::{ENABLED, Entry, is_token};
 use crate::interface::Level;
 
 /// Which pages' scripts may send, and what they may send and see.
@@ -17,11 +17,11 @@ pub struct Cors {
 }
 
 /// None: browsers get no permission.
-pub(crate) fn read(node: &Node<'_>) -> Option<Cors> {
-    if !node.is_set() {
+pub(crate) fn read_cors(entry: &Entry<'_>) -> Option<Cors> {
+    if !entry.is_set() {
         return None;
     }
-    let mut section = node.section();
+    let mut section = entry.section();
     section.pass(&[ENABLED]);
     let origins = section.take("allowed_origins");
     let allowed_origins: Vec<_> = origins.list().iter().filter_map(read_origin).collect();
@@ -31,28 +31,28 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Cors> {
     section.close();
     if origins.list().is_empty() {
         let message = "has no effect, as it allows no origin: add allowed_origins";
-        node.notice(Level::Warning, "config-no-effect", message);
+        entry.notice(Level::Warning, "config-no-effect", message);
         return None;
     }
     Some(Cors { allowed_origins, allowed_headers, exposed_headers, max_age })
 }
 
-fn read_origin(node: &Node<'_>) -> Option<String> {
-    let origin = node.filled_text()?;
+fn read_origin(entry: &Entry<'_>) -> Option<String> {
+    let origin = entry.filled_text()?;
     if origin.matches('*').count() > 1 {
-        node.fault("has more than one `*`");
+        entry.fault("has more than one `*`");
         return None;
     }
     // Pages in files and sandboxes have the origin `null`.
     if !origin.contains('*') && origin != "null" && (!origin.contains("://") || origin.ends_with('/')) {
-        node.fault("is no origin, so no browser sends it: write it as https://host or https://host:port");
+        entry.fault("is no origin, so no browser sends it: write it as https://host or https://host:port");
         return None;
     }
     Some(origin)
 }
 
-fn read_names(node: &Node<'_>) -> Vec<String> {
-    let read = |item: &Node<'_>| {
+fn read_names(entry: &Entry<'_>) -> Vec<String> {
+    let read = |item: &Entry<'_>| {
         let name = item.filled_text()?;
         if !is_token(&name) {
             item.fault("is no name of a header");
@@ -60,7 +60,7 @@ fn read_names(node: &Node<'_>) -> Vec<String> {
         }
         Some(name)
     };
-    node.list().iter().filter_map(read).collect()
+    entry.list().iter().filter_map(read).collect()
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
 
     fn cors(document: Value) -> (Option<Cors>, Vec<String>) {
         let findings = Findings::default();
-        let cors = read(&Node::root(&document, &findings));
+        let cors = read_cors(&Entry::root(&document, &findings));
         let said = match findings.conclude() {
             Ok(notices) => notices.into_iter().map(|notice| notice.message).collect(),
             Err(faults) => faults.iter().map(ToString::to_string).collect(),

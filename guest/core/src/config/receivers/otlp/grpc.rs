@@ -1,7 +1,7 @@
 //! `protocols.grpc`.
 
 use super::protocol::{TRANSPORTS, read_endpoint, read_protection, refuse_middlewares};
-use crate::config::document::{ENABLED, Node, Section};
+use crate::config::document::{ENABLED, Entry, Section};
 use crate::config::extensions::{Authenticators, ServerAuth};
 use crate::config::tls::ServerTls;
 
@@ -90,9 +90,9 @@ pub(super) fn read_grpc(
     Grpc { endpoint, max_message, max_concurrent_streams, keepalive, tls, auth }
 }
 
-fn read_keepalive(node: &Node<'_>) -> Keepalive {
+fn read_keepalive(entry: &Entry<'_>) -> Keepalive {
     let default = Keepalive::default();
-    let mut section = node.section();
+    let mut section = entry.section();
     section.pass(&[ENABLED]);
     let mut parameters = section.take("server_parameters").unless_disabled().section();
     parameters.pass(&[ENABLED]);

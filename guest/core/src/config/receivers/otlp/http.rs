@@ -1,6 +1,6 @@
 //! `protocols.http`.
 
-use super::cors::{self, Cors};
+use super::cors::{Cors, read_cors};
 use super::protocol::{TRANSPORTS, read_endpoint, read_protection, refuse_middlewares};
 use crate::config::document::Section;
 use crate::config::extensions::{Authenticators, ServerAuth};
@@ -52,14 +52,14 @@ pub(super) fn read_http(
 ) -> Http {
     let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_ENDPOINT);
     let mut path = |key, signal: Signal| {
-        let node = section.take(key);
+        let entry = section.take(key);
         if !carried.contains(&signal) {
-            if node.is_set() {
-                node.no_effect(not_carried(carried));
+            if entry.is_set() {
+                entry.no_effect(not_carried(carried));
             }
             return signal.path().to_owned();
         }
-        match node.filled_text() {
+        match entry.filled_text() {
             None => signal.path().to_owned(),
             Some(path) if path.starts_with('/') => path,
             Some(path) => format!("/{path}"),
@@ -72,7 +72,7 @@ pub(super) fn read_http(
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
     let (tls, auth) = read_protection(&mut section, authenticators);
-    let cors = cors::read(&section.take("cors").unless_disabled());
+    let cors = read_cors(&section.take("cors").unless_disabled());
     refuse_middlewares(&mut section);
     section.without_effect(
         &["read_timeout", "read_header_timeout", "write_timeout", "idle_timeout", "keep_alives_enabled"],

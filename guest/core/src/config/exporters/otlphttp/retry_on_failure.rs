@@ -1,6 +1,6 @@
 //! `retry_on_failure`.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 
 /// When to try again what could not be sent. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,9 +33,9 @@ impl Default for Retry {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>) -> Retry {
+pub(crate) fn read_retry(entry: &Entry<'_>) -> Retry {
     let default = Retry::default();
-    let mut section = node.section();
+    let mut section = entry.section();
     let randomization = section.take("randomization_factor");
     let randomization_factor = randomization.factor();
     if randomization_factor.is_some_and(|factor| factor > 1.0) {

@@ -1,26 +1,26 @@
 //! `pod_association` of `k8sattributes`.
 
-use crate::config::document::{Node, hint};
+use crate::config::document::{Entry, hint};
 use crate::interface::Level;
 use crate::processors::k8sattributes::{
-    Association, Entry, Extraction, Identifier, KeyRule, MAX_SOURCES, Source,
+    Association, AssociationRule, Extraction, Identifier, KeyRule, MAX_SOURCES, Source,
 };
 
 /// Attributes that the extraction's rules write identify a pod, too.
-pub(crate) fn read(node: &Node<'_>, extraction: &Extraction) -> Association {
-    let entries = node.list();
-    let configured = !entries.is_empty();
-    let entries: Vec<_> = entries.iter().filter_map(|entry| read_entry(entry, extraction)).collect();
-    if configured && entries.is_empty() {
-        node.fault(
+pub(crate) fn read_pod_association(entry: &Entry<'_>, extraction: &Extraction) -> Association {
+    let rules = entry.list();
+    let configured = !rules.is_empty();
+    let rules: Vec<_> = rules.iter().filter_map(|rule| read_rule(rule, extraction)).collect();
+    if configured && rules.is_empty() {
+        entry.fault(
             "has no entry that finds a pod here: add one, for example `sources: [{from: connection}]`",
         );
     }
-    Association::new(configured.then_some(entries))
+    Association::new(configured.then_some(rules))
 }
 
-fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
-    let mut section = node.section();
+fn read_rule(entry: &Entry<'_>, extraction: &Extraction) -> Option<AssociationRule> {
+    let mut section = entry.section();
     let list = section.take("sources");
     // How the Collector had it before v0.56.
     section.refuse(&["from", "name"], "belongs into a list: `sources: [{from: ..., name: ...}]`");
@@ -34,7 +34,7 @@ fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
     }
     let read: Vec<_> = sources.iter().filter_map(|source| read_source(source, extraction)).collect();
     let Some(sources) = read.into_iter().collect::<Option<Vec<_>>>() else {
-        node.no_effect(
+        entry.no_effect(
             "podstamp's directory does not know `container.image.name`, so the entry finds nothing: name container.id or \
              k8s.pod.uid",
         );
@@ -48,7 +48,7 @@ fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
         sources.iter().filter(identifies).count()
     };
     if !sources.is_empty() && count(|identifier| *identifier != Identifier::ContainerName) == 0 {
-        node.no_effect("`k8s.container.name` alone tells no pod: name k8s.pod.uid or another beside it");
+        entry.no_effect("`k8s.container.name` alone tells no pod: name k8s.pod.uid or another beside it");
         return None;
     }
     if count(|identifier| matches!(identifier, Identifier::Ip | Identifier::Uid | Identifier::Container)) > 1
@@ -60,12 +60,12 @@ fn read_entry(node: &Node<'_>, extraction: &Extraction) -> Option<Entry> {
              suffice, give each an entry of its own",
         );
     }
-    Some(Entry { sources })
+    Some(AssociationRule { sources })
 }
 
 /// None: a fault. None within: podstamp cannot look for it.
-fn read_source(node: &Node<'_>, extraction: &Extraction) -> Option<Option<Source>> {
-    let mut section = node.section();
+fn read_source(entry: &Entry<'_>, extraction: &Extraction) -> Option<Option<Source>> {
+    let mut section = entry.section();
     let from = section.take("from");
     let name = section.take("name");
     section.close();

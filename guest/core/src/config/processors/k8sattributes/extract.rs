@@ -1,11 +1,11 @@
 //! `extract` of `k8sattributes`.
 
 use crate::attributes::POD_IP;
-use crate::config::document::{Node, hint, renamed};
+use crate::config::document::{Entry, hint, renamed};
 use crate::processors::k8sattributes::{Extraction, Field, KeyRule};
 
-pub(crate) fn read(node: &Node<'_>) -> Extraction {
-    let mut section = node.section();
+pub(crate) fn read_extract(entry: &Entry<'_>) -> Extraction {
+    let mut section = entry.section();
     let (ip, fields) = read_metadata(&section.take("metadata"));
     let labels = section.take("labels").list();
     let annotations = section.take("annotations").list();
@@ -26,13 +26,13 @@ pub(crate) fn read(node: &Node<'_>) -> Extraction {
 }
 
 /// Whether `k8s.pod.ip` is to be extracted, and which fields.
-fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
-    if node.value().is_none() || node.is_default() {
+fn read_metadata(entry: &Entry<'_>) -> (bool, Vec<Field>) {
+    if entry.value().is_none() || entry.is_default() {
         return (false, DEFAULT_FIELDS.to_vec());
     }
     let mut ip = false;
     let (mut fields, mut unknown) = (Vec::new(), Vec::new());
-    for item in node.list() {
+    for item in entry.list() {
         let Some(name) = item.text() else { continue };
         if name == POD_IP {
             ip = true;
@@ -49,13 +49,13 @@ fn read_metadata(node: &Node<'_>) -> (bool, Vec<Field>) {
         }
     }
     if !unknown.is_empty() {
-        node.no_effect(&format!("of these podstamp's directory knows none: {}", unknown.join(", ")));
+        entry.no_effect(&format!("of these podstamp's directory knows none: {}", unknown.join(", ")));
     }
     (ip, fields)
 }
 
-fn read_rule(node: &Node<'_>, prefix: &'static str) -> Option<KeyRule> {
-    let mut section = node.section();
+fn read_rule(entry: &Entry<'_>, prefix: &'static str) -> Option<KeyRule> {
+    let mut section = entry.section();
     let attribute = section.take("tag_name");
     let key = section.take("key");
     let pattern = section.take("key_regex");
@@ -66,17 +66,17 @@ fn read_rule(node: &Node<'_>, prefix: &'static str) -> Option<KeyRule> {
     section.close();
     let known = SOURCES.map(|source| (source, source == "pod"));
     if from.choice(&known) == Some(false) {
-        node.no_effect("podstamp's directory knows pods only");
+        entry.no_effect("podstamp's directory knows pods only");
         return None;
     }
     let name = attribute.filled_text();
     match (key.filled_text(), pattern.is_filled()) {
         (Some(_), true) => {
-            node.fault("has both key and key_regex: keep one");
+            entry.fault("has both key and key_regex: keep one");
             None
         }
         (None, false) => {
-            node.fault("has neither key nor key_regex");
+            entry.fault("has neither key nor key_regex");
             None
         }
         (Some(key), false) => {

@@ -1,9 +1,9 @@
 //! `filter` and `exclude` of `k8sattributes`.
 
-use crate::config::document::Node;
+use crate::config::document::Entry;
 use crate::processors::k8sattributes::{Exclusion, PodField, Selection, Test};
 
-pub(crate) fn read(filter: &Node<'_>, exclude: &Node<'_>) -> Selection {
+pub(crate) fn read_filter(filter: &Entry<'_>, exclude: &Entry<'_>) -> Selection {
     let mut section = filter.section();
     let mut fields = Vec::new();
     for (key, field) in [("node", PodField::Node), ("namespace", PodField::Namespace)] {
@@ -16,8 +16,8 @@ pub(crate) fn read(filter: &Node<'_>, exclude: &Node<'_>) -> Selection {
     Selection { fields, labels, excluded: read_excluded(exclude) }
 }
 
-fn read_field(node: &Node<'_>) -> Option<(PodField, Test)> {
-    let mut section = node.section();
+fn read_field(entry: &Entry<'_>) -> Option<(PodField, Test)> {
+    let mut section = entry.section();
     let field = section.take("key");
     let value = section.take("value").text();
     let op = section.take("op");
@@ -29,8 +29,8 @@ fn read_field(node: &Node<'_>) -> Option<(PodField, Test)> {
     Some((field?, read_op(&op, FIELD_OPS)?(value.unwrap_or_default())))
 }
 
-fn read_label(node: &Node<'_>) -> Option<(String, Test)> {
-    let mut section = node.section();
+fn read_label(entry: &Entry<'_>) -> Option<(String, Test)> {
+    let mut section = entry.section();
     let key = section.take("key");
     let value = section.take("value").text();
     let op = section.take("op");
@@ -42,18 +42,18 @@ fn read_label(node: &Node<'_>) -> Option<(String, Test)> {
     Some((name?, read_op(&op, LABEL_OPS)?(value.unwrap_or_default())))
 }
 
-fn read_op(node: &Node<'_>, known: &[(&str, MakeTest)]) -> Option<MakeTest> {
-    if node.is_filled() { node.choice(known) } else { Some(Test::Equals) }
+fn read_op(entry: &Entry<'_>, known: &[(&str, MakeTest)]) -> Option<MakeTest> {
+    if entry.is_filled() { entry.choice(known) } else { Some(Test::Equals) }
 }
 
-fn read_excluded(node: &Node<'_>) -> Vec<Exclusion> {
-    let mut section = node.section();
+fn read_excluded(entry: &Entry<'_>) -> Vec<Exclusion> {
+    let mut section = entry.section();
     let pods = section.take("pods").list();
     section.close();
     if pods.is_empty() {
         return DEFAULT_EXCLUDED.iter().map(|name| Exclusion::Literal((*name).to_owned())).collect();
     }
-    let read = |pod: &Node<'_>| {
+    let read = |pod: &Entry<'_>| {
         let mut section = pod.section();
         let name = section.take("name");
         section.close();
