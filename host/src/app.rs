@@ -116,7 +116,25 @@ pub async fn start(document: Value, overrides: &Overrides) -> Result<Server, Err
 
 impl App {
     /// Compiles the document and the guest, and reads the pods file. Blocks meanwhile: compiling takes a second.
-    pub fn new(mut document: Value, overrides: &Overrides) -> Result<Self, Error> {
+    pub fn new(document: Value, overrides: &Overrides) -> Result<Self, Error> {
+        Self::assemble(document, overrides, None)
+    }
+
+    /// The same with the caller's own directory in place of a pods file: neither `podstamp.pods.file` nor
+    /// [`Overrides::pods`] is read, and `GET /pods` of the admin listener has no pods.
+    pub fn with_directory(
+        document: Value,
+        overrides: &Overrides,
+        directory: Arc<dyn Directory + Send + Sync>,
+    ) -> Result<Self, Error> {
+        Self::assemble(document, overrides, Some(directory))
+    }
+
+    fn assemble(
+        mut document: Value,
+        overrides: &Overrides,
+        own: Option<Arc<dyn Directory + Send + Sync>>,
+    ) -> Result<Self, Error> {
         if overrides.check_full {
             check_full(&mut document);
         }
@@ -128,14 +146,16 @@ impl App {
         }
         let budget = Budget::new(&config);
         config.limits = budget.limits;
-        let pods = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
-        let pods = pods
+        let file = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
+        let pods = file
+            .filter(|_| own.is_none())
             .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
             .transpose()?
             .map(Arc::new);
-        let directory: Arc<dyn Directory + Send + Sync> = match &pods {
-            Some(pods) => Arc::<PodsFile>::clone(pods),
-            None => Arc::new(NoPods),
+        let directory = match (&pods, own) {
+            (Some(pods), _) => Arc::<PodsFile>::clone(pods),
+            (None, Some(own)) => own,
+            (None, None) => Arc::new(NoPods),
         };
         let read;
         let guest = match &overrides.guest {

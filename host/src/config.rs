@@ -43,6 +43,14 @@ pub struct Loaded {
     pub unresolved: Unresolved,
 }
 
+impl Loaded {
+    /// The document, if each of its variables is set that serving reads; else the faults.
+    pub fn into_document(self) -> Result<Value, LoadError> {
+        self.unresolved.refuse(&self.document).map_err(LoadError::Faults)?;
+        Ok(self.document)
+    }
+}
+
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
