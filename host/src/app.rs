@@ -147,6 +147,7 @@ impl App {
         let budget = Budget::new(&config);
         config.limits = budget.limits;
         let file = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
+        let unread = file.is_some() && own.is_some();
         let pods = file
             .filter(|_| own.is_none())
             .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
@@ -175,6 +176,8 @@ impl App {
         })?;
         let mut notices = sandbox.notices().to_vec();
         notices.extend(budget.warning());
+        let has_own = || config::no_effect("podstamp.pods.file", "this program has a directory of its own");
+        notices.extend(unread.then(has_own));
         let large_calls = budget.large_calls;
         Ok(Self { config, large_calls, notices, sandbox: Arc::new(sandbox), pods })
     }
@@ -387,6 +390,16 @@ mod tests {
             check_full(&mut document);
             assert_eq!(document, serde_json::from_str::<Value>(expected).unwrap());
         }
+    }
+
+    #[test]
+    fn a_directory_of_ones_own_takes_the_place_of_the_pods_file() {
+        let mut document = default_document().unwrap();
+        document["podstamp"] = serde_json::json!({"pods": {"file": "/nonexistent/pods.json"}});
+        assert!(matches!(App::new(document.clone(), &Overrides::default()), Err(Error::Pods(_))));
+        let app = App::with_directory(document, &Overrides::default(), Arc::new(NoPods)).unwrap();
+        let notices: Vec<_> = app.notices().iter().map(|notice| notice.message.as_str()).collect();
+        assert!(notices.iter().any(|message| message.starts_with("podstamp.pods.file")), "{notices:?}");
     }
 
     #[test]
