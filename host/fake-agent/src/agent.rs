@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use crate::block::Block;
 use crate::error::Error;
-use crate::harm::Block;
-use crate::http::{Abort, Shared, TRACE_PATH};
+use crate::fault::Abort;
+use crate::http::{Shared, TRACE_PATH};
 use crate::journal::{DEFAULT_KEPT_RECORDS, Journal, Totals};
 use crate::metrics::{Meter, Metrics};
 use crate::record::Record;

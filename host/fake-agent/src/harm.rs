@@ -1,16 +1,13 @@
 //! What DeepFlow loses of a request although the agent answers 200.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
 
 use agent_flate2::Compression;
 use agent_flate2::write::ZlibEncoder;
 use prost::Message;
 
 use crate::message::TracesData;
-use crate::record::ResourceRecord;
 
 /// What is lost, without anybody being told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,38 +71,6 @@ pub(crate) fn too_large(message: &TracesData) -> Option<u64> {
     (compressed > MAX_COMPRESSED).then_some(compressed)
 }
 
-/// The block of rows that the server is filling.
-#[derive(Debug, Default)]
-pub(crate) struct Block(Mutex<Rows>);
-
-#[derive(Debug, Default)]
-struct Rows {
-    count: usize,
-    hours: HashSet<u64>,
-}
-
-impl Block {
-    /// Takes a request's rows in; a block that is full, or lost, is followed by an empty one.
-    pub(crate) fn take(&self, resources: &[ResourceRecord]) -> Option<Harm> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut harm = None;
-        for span in resources.iter().flat_map(|resource| &resource.spans) {
-            rows.hours.insert(span.end_time_unix_nano / 3_600_000_000_000);
-            rows.count += 1;
-            if rows.hours.len() > MAX_HOURS {
-                harm = Some(Harm::TooManyHours { hours: rows.hours.len() as u64 });
-            }
-            if rows.count == BLOCK_ROWS {
-                *rows = Rows::default();
-            }
-        }
-        if harm.is_some() {
-            *rows = Rows::default();
-        }
-        harm
-    }
-}
-
 /// What the queue from the agent to the server takes of one message.
 pub(crate) const MAX_COMPRESSED: u64 = 13_107_200;
 
@@ -114,6 +79,3 @@ pub(crate) const MAX_METRICS: usize = 65_536;
 
 /// ClickHouse's default.
 pub(crate) const MAX_HOURS: usize = 100;
-
-/// The server writes so many rows at a time.
-const BLOCK_ROWS: usize = 128_000;

@@ -12,8 +12,10 @@ use agent_hyper::{Body, Method, Request, Response, StatusCode, body};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::harm::{Block, Harm};
-use crate::import::{self, Fault, Import, Sender};
+use crate::block::Block;
+use crate::fault::{Abort, Fault};
+use crate::harm::Harm;
+use crate::import::{self, Import, Sender};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::record::{Outcome, Record};
@@ -22,26 +24,6 @@ use crate::turns::Turns;
 
 /// The path that takes traces.
 pub const TRACE_PATH: &str = "/api/v1/otel/trace";
-
-/// What happens where deepflow-agent's process ends: at a span whose kind is outside 0..=5, at a span whose two addresses
-/// are of different families, and, in a strict one, where two requests overlap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Abort {
-    /// Says so on stderr and ends the process with [`EXIT_STATUS`](Abort::EXIT_STATUS), or
-    /// [`FAMILY_EXIT_STATUS`](Abort::FAMILY_EXIT_STATUS) for addresses of two families.
-    #[default]
-    Exit,
-    /// Notes it down and resets the connection, for tests in the same process. Other connections go on.
-    Record,
-}
-
-impl Abort {
-    /// The exit status of a process that SIGABRT has ended, as shells and containers show it.
-    pub const EXIT_STATUS: i32 = 134;
-
-    /// With that deepflow-agent exits by itself when it meets addresses of two families.
-    pub const FAMILY_EXIT_STATUS: i32 = 1;
-}
 
 /// What all connections share.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! From the bytes of a request to what the agent would send on.
 
-use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,56 +10,13 @@ use agent_hyper::body::Buf;
 use agent_hyper::header::CONTENT_ENCODING;
 use prost::Message;
 
+use crate::fault::{Fault, SpanName};
 use crate::harm::{self, Harm};
 use crate::host_ip::{self, Carried, ServerAddresses};
-use crate::http::Abort;
 use crate::message::{ResourceSpans, Span, TracesData};
 use crate::peer;
 use crate::record::{ResourceRecord, SpanRecord, hex};
 use crate::value::Attribute;
-
-/// Why the agent gives no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    /// Not gzip, whatever the header says.
-    #[error("cannot inflate the body: {0}")]
-    Inflate(#[from] io::Error),
-    /// No protobuf, or not of this shape.
-    #[error("cannot decode the body: {0}")]
-    Decode(#[from] prost::DecodeError),
-    /// `SpanKind::try_from(span.kind).unwrap()` in a process that is built with `panic = "abort"`.
-    #[error("span {span} has kind {kind}, outside 0..=5")]
-    Kind {
-        /// The value on the wire.
-        kind: i32,
-        /// The span.
-        span: Name,
-    },
-    /// The agent looks the two addresses of a span up together, and ends itself where they are of two families.
-    #[error("span {span} is of {host} and has the peer {peer}: addresses of two families")]
-    Family {
-        /// What `app.host.ip` says, or what the agent took in its place.
-        host: IpAddr,
-        /// `net.peer.ip`, as the agent takes it.
-        peer: IpAddr,
-        /// The span.
-        span: Name,
-    },
-    /// The table of addresses is changed by all the agent's threads without a lock.
-    #[error("{0}: deepflow-agent corrupts its memory, sooner or later")]
-    Overlap(&'static str),
-    /// A script closes the connection.
-    #[error("the script says so")]
-    Scripted,
-}
-
-/// A span, for people.
-#[derive(Debug)]
-pub(crate) struct Name {
-    name: String,
-    trace_id: String,
-    span_id: String,
-}
 
 /// Where requests come from: one TCP connection.
 #[derive(Debug)]
@@ -75,24 +31,6 @@ pub(crate) struct Sender {
 pub(crate) struct Import {
     pub(crate) resources: Vec<ResourceRecord>,
     pub(crate) harms: Vec<Harm>,
-}
-
-impl Fault {
-    /// How the agent's process ends, where it does.
-    pub(crate) fn exit_status(&self) -> Option<i32> {
-        match self {
-            // As of SIGABRT: it is built to abort on a panic, and glibc aborts on a heap that is broken.
-            Self::Kind { .. } | Self::Overlap(_) => Some(Abort::EXIT_STATUS),
-            Self::Family { .. } => Some(Abort::FAMILY_EXIT_STATUS),
-            Self::Inflate(_) | Self::Decode(_) | Self::Scripted => None,
-        }
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?} (trace {}, span {})", self.name, self.trace_id, self.span_id)
-    }
 }
 
 impl Sender {
@@ -166,7 +104,7 @@ fn import_span(
     addresses: ServerAddresses,
 ) -> Result<SpanRecord, Fault> {
     let (trace_id, span_id) = (hex(&span.trace_id), hex(&span.span_id));
-    let name = || Name { name: span.name.clone(), trace_id: trace_id.clone(), span_id: span_id.clone() };
+    let name = || SpanName { name: span.name.clone(), trace_id: trace_id.clone(), span_id: span_id.clone() };
     if !KINDS.contains(&span.kind) {
         return Err(Fault::Kind { kind: span.kind, span: name() });
     }

@@ -35,8 +35,11 @@
 // The code that prost's derives generate says `::prost`.
 extern crate agent_prost as prost;
 
+mod address;
 mod agent;
+mod block;
 mod error;
+mod fault;
 mod harm;
 mod host_ip;
 mod http;
@@ -55,8 +58,9 @@ mod value;
 
 pub use agent::{Agent, Builder, DEFAULT_LISTEN};
 pub use error::Error;
+pub use fault::Abort;
 pub use harm::Harm;
-pub use http::{Abort, TRACE_PATH};
+pub use http::TRACE_PATH;
 pub use journal::{DEFAULT_KEPT_RECORDS, MAX_KEPT_SPANS, Totals};
 pub use metrics::Meter;
 pub use record::{Outcome, Record, ResourceRecord, SpanRecord};

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::host_ip::parse_as_go;
+use crate::address::{parse_as_go, to_ipv4};
 use crate::message::{KeyValue, any_value};
 
 /// What the agent looks up opposite the span's own address: the last `net.peer.ip` that Rust parses.
@@ -33,14 +33,6 @@ pub(crate) fn is_ipv6_at_the_server(span: &[KeyValue]) -> bool {
         }
     }
     false
-}
-
-/// `Ipv6Addr::to_ipv4` unlike `to_ipv4_mapped` makes `0.0.0.1` of `::1`; the agent uses it for all peers.
-pub(crate) fn to_ipv4(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => v6.to_ipv4().map_or(address, IpAddr::V4),
-    }
 }
 
 fn text(attribute: &KeyValue) -> Option<&str> {

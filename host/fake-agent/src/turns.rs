@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent_hyper::Version;
 
-use crate::import::Fault;
+use crate::fault::Fault;
 
 /// Who has the turn.
 #[derive(Debug, Default)]
