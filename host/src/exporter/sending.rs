@@ -10,7 +10,6 @@ use podstamp_core::interface::{Header, Upstream};
 
 use super::compress::Coded;
 use super::load::{Load, Most};
-use super::wire::origin_form;
 use crate::tls::{self, Connector};
 
 /// A request to send.
@@ -120,4 +119,10 @@ fn header_map(headers: Vec<Header>) -> Result<HeaderMap, UnusableHead> {
         }
     }
     Ok(map)
+}
+
+/// Path and query, as the request line to an origin server has them (RFC 9112, section 3.2.1).
+fn origin_form(uri: &Uri) -> Uri {
+    let target = uri.path_and_query().cloned();
+    target.map(Uri::from).unwrap_or_default()
 }

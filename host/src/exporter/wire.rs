@@ -7,7 +7,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use http::{Method, Request, Uri};
+use http::{Method, Request};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -135,12 +135,6 @@ async fn drive<T>(connection: &mut Option<Running>, work: impl Future<Output = T
         work.as_mut().poll(context)
     })
     .await
-}
-
-/// Path and query, as the request line to an origin server has them (RFC 9112, section 3.2.1).
-pub(super) fn origin_form(uri: &Uri) -> Uri {
-    let target = uri.path_and_query().cloned();
-    target.map(Uri::from).unwrap_or_default()
 }
 
 /// How long the upstream may take to end a connection. deepflow-agent needs under a second for the largest requests that it
