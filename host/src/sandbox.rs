@@ -200,7 +200,7 @@ impl FilterRunner for Sandbox {
         self.with_instance(ended.body().len(), |instance| instance.conclude(attempt, ended))
     }
 
-    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {
         self.with_instance(body.len(), |instance| instance.diagnose(signal, body))
     }
 }

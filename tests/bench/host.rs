@@ -279,7 +279,7 @@ impl FilterRunner for Off {
         Ok(Next::Answer(Answer { status: 200, headers, body: Vec::new(), notice: None }))
     }
 
-    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        Ok(Ok(()))
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Option<BodyFault>, Failure> {
+        Ok(None)
     }
 }

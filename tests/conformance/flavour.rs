@@ -70,8 +70,8 @@ impl FilterRunner for Native {
         ))
     }
 
-    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        Ok(podstamp_core::diagnose_as(signal, body).map_err(|fault| BodyFault {
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {
+        Ok(podstamp_core::diagnose_as(signal, body).err().map(|fault| BodyFault {
             offset: fault.offset as u32,
             path: fault.path,
             message: fault.kind.to_string(),

@@ -56,7 +56,7 @@ struct Decisions {
     request_headers: Vec<String>,
     prepared: Prepared,
     concluded: Vec<Next>,
-    diagnosed: Result<(), BodyFault>,
+    diagnosed: Option<BodyFault>,
 }
 
 fn set_up(case: &Case, make: Flavour) -> (Box<dyn FilterRunner>, ReceivedRequest) {

@@ -128,8 +128,8 @@ fn rewritten(original: &Bytes, outbound: Outbound) -> Result<Bytes, Failed> {
 
 fn refused(filter: &dyn FilterRunner, incoming: &ReceivedRequest, answer: &Answer) -> Failed {
     match filter.diagnose(incoming.signal, &incoming.body) {
-        Ok(Err(fault)) => Failed::new(Exit::Data, fault),
-        Ok(Ok(())) => told(answer),
+        Ok(Some(fault)) => Failed::new(Exit::Data, fault),
+        Ok(None) => told(answer),
         Err(failure) => Failed::new(Exit::Internal, failure),
     }
 }

@@ -147,14 +147,10 @@ impl Instance {
         self.call(|filter, store| filter.call_conclude(store, attempt.into(), outcome)).map(Into::into)
     }
 
-    pub(super) fn diagnose(
-        &mut self,
-        signal: Signal,
-        body: &Bytes,
-    ) -> Result<Result<(), BodyFault>, Failure> {
+    pub(super) fn diagnose(&mut self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {
         self.takes(body.len());
         let found = self.call(|filter, store| filter.call_diagnose(store, signal.into(), body))?;
-        Ok(found.map_err(|fault| BodyFault {
+        Ok(found.err().map(|fault| BodyFault {
             offset: fault.offset,
             path: fault.path,
             message: fault.message,

@@ -17,8 +17,8 @@ pub trait FilterRunner: Send + Sync {
     /// Reads how an attempt to send ended.
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
 
-    /// Checks a whole body, down to the values of attributes.
-    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Result<(), BodyFault>, Failure>;
+    /// The first fault of a body, looked for down to the values of attributes; `None`: the body is sound.
+    fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure>;
 }
 
 /// An export request as it came in, its content coding undone.

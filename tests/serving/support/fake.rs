@@ -71,8 +71,8 @@ impl FilterRunner for Fake {
         (self.conclude)(attempt, ended)
     }
 
-    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
-        Ok(Ok(()))
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Option<BodyFault>, Failure> {
+        Ok(None)
     }
 }
 

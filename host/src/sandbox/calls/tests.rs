@@ -40,7 +40,7 @@ impl FilterRunner for Held {
         Ok(Next::Answer(answer()))
     }
 
-    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Result<(), BodyFault>, Failure> {
+    fn diagnose(&self, _: Signal, _: &Bytes) -> Result<Option<BodyFault>, Failure> {
         Err(Failure::Busy)
     }
 }
