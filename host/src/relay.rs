@@ -1,4 +1,4 @@
-//! The way of one request, whatever it came in by: prepare, send, conclude.
+//! The way of one request, over HTTP or gRPC alike: prepare, send, conclude.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use crate::settings::Settings;
 /// Takes requests to the filter and on to the upstream.
 pub(crate) struct Relay {
     calls: Arc<Calls>,
-    /// Where each signal goes; none: it is not carried.
+    /// The exporters of each signal, by its number; `None`: the signal is not carried.
     routes: [Option<Route>; 3],
     filter: Arc<dyn FilterRunner>,
     decoding: Threads,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
-    /// How long a client waits.
+    /// How long a client waits for its answer.
     patience: Duration,
-    /// Bytes that may be sent in one piece, as OTLP asks of clients.
+    /// Bytes of the largest body that is sent on.
     body_limit: u64,
 }
 
-/// Where a signal goes.
+/// The exporters of a signal.
 struct Route {
     exporter: Exporter,
     copies: Copies,
@@ -48,7 +48,8 @@ enum Unusable {
 }
 
 impl Relay {
-    /// Relays what `filter` decides, and what stops its copies. The error says what is wrong with the files that the upstreams' settings name.
+    /// A relay that carries out what `filter` decides, and the drain that stops its copies. The error is about a file that the
+    /// settings of an upstream name.
     pub(crate) fn new(
         filter: Arc<dyn FilterRunner>,
         settings: &Settings,
@@ -90,8 +91,8 @@ impl Relay {
         self.decoding.clone()
     }
 
-    /// What to answer a request, its notice included. It returns once the upstream has acknowledged, or will not.
-    /// The filter's time is `peer`'s. `until`: how long the client waits, where it says so.
+    /// The answer to a request, with its notice, once the upstream has acknowledged the request or will not. The filter's
+    /// calls count for `peer`. `until`: when the client stops waiting, where it says so.
     pub(crate) async fn handle(
         &self,
         peer: IpAddr,
@@ -126,7 +127,7 @@ impl Relay {
         answered
     }
 
-    /// Counts what the filter itself refuses.
+    /// Counts an answer of the filter that refuses a request.
     fn own(&self, answer: Answer) -> Answer {
         if let Some(reason) = Reason::of(&answer) {
             self.metrics.refused(reason);
@@ -151,7 +152,7 @@ impl Relay {
         let (mended, prepared) = self.calls.prepare(peer, mended).await?;
         let outbound = match prepared.verdict {
             Verdict::Answer(answer) => return Ok(self.own(answer)),
-            // Those who get copies have got theirs.
+            // The copies have been queued already.
             Verdict::Forward(outbound) => Outbound { copies: Vec::new(), ..outbound },
         };
         match self.send(peer, &mended, outbound, spans, waiting).await? {
@@ -190,7 +191,7 @@ impl Relay {
         Ok(sent)
     }
 
-    /// What fitted when it came, and no longer does with its addresses in it.
+    /// The answer to a body that was within the limit as it came, and is over it with its addresses.
     fn too_large(&self, encoding: Encoding) -> Answer {
         let text =
             format!("the batch is over {} bytes once it is stamped: send smaller ones", self.body_limit);
@@ -200,14 +201,14 @@ impl Relay {
     }
 }
 
-/// Counts what became of a request's spans, also where its client goes away meanwhile and this is simply dropped.
+/// Counts what became of a request's spans when it is dropped, as it also is where the client goes away.
 struct Tally<'a> {
     metrics: &'a Metrics,
     signal: Signal,
     report: Report,
-    /// Of those that the upstream has not acknowledged.
+    /// What becomes of the spans that the upstream has not acknowledged.
     fate: Fate,
-    /// Spans that it has.
+    /// Spans that the upstream has acknowledged.
     delivered: &'a AtomicU32,
 }
 

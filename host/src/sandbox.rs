@@ -45,7 +45,7 @@ pub struct Sandbox {
     plan: Plan,
     pool: Mutex<Pool>,
     returned: Condvar,
-    /// What the last call took, where that is counted.
+    /// Fuel that the last call took, where it is metered.
     fuel: AtomicU64,
     request_headers: Vec<String>,
     notices: Vec<Notice>,
@@ -94,21 +94,21 @@ impl Sandbox {
         })
     }
 
-    /// What the guest has to say about its configuration.
+    /// The guest's notices about its configuration.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 
-    /// What the last call that ended took, in wasm's own measure of work, which is the same on every machine: about one for each
-    /// instruction. 0 unless the guest was compiled for it.
+    /// Fuel that the last call took: wasmtime's measure of work, about one for each instruction of wasm, and the same on every
+    /// machine. 0 unless the guest was compiled with [`Guest::compile_metered`].
     pub fn fuel(&self) -> u64 {
         self.fuel.load(Ordering::Relaxed)
     }
 
-    /// Calls with an instance. `size` is what the call takes into its memory, bytes.
+    /// Makes a call with an instance. `size`: bytes that the call takes into the instance's memory.
     ///
-    /// A call that runs out of memory is made once more if the instance had calls before it: they may have left something
-    /// there, and what was accepted is not to be lost by that.
+    /// A call that runs out of memory is made once more with a new instance if its own had served calls before: those may have
+    /// left something in the memory, and a request is not to be lost by that.
     fn with_instance<T>(
         &self,
         size: usize,
@@ -132,13 +132,13 @@ impl Sandbox {
         result
     }
 
-    /// Another instance in the place of one that is dropped first: the pool has memory for no more.
+    /// Drops an instance and makes another in its place, in that order: the pool has no memory for both.
     fn replace(&self, instance: Instance) -> Result<Instance, Failure> {
         drop(instance);
         self.instantiate()
     }
 
-    /// A new instance in a place that is taken already; the place is given back where that fails.
+    /// Makes an instance for a place of the pool that is taken already, and gives the place back where that fails.
     fn instantiate(&self) -> Result<Instance, Failure> {
         self.plan.instantiate().map(|(instance, _)| instance).map_err(|error| {
             self.give_back(None);

@@ -1,6 +1,6 @@
-//! What `/metrics` shows.
+//! The metrics of `GET /metrics`; `docs/metrics.md` says what each means.
 //!
-//! Whatever one request touches is looked up once, at start; counting is an atomic addition then.
+//! The counters that a request touches are looked up once, at start, so that counting is an atomic addition.
 
 mod counters;
 mod gauge;
@@ -71,7 +71,7 @@ type SignalLabels = [(&'static str, &'static str); 2];
 pub(crate) struct CopyCounters(Arc<[Counters<Copied>; 2]>);
 
 impl CopyCounters {
-    /// A request came to that, and so many spans in it but for those that were `delivered`.
+    /// Counts a request that ended as `copied`, and so its spans except those that were `delivered`.
     pub(crate) fn add(&self, copied: Copied, spans: u64, delivered: u64) {
         let [of_spans, of_requests] = &*self.0;
         let delivered = delivered.min(spans);
@@ -209,7 +209,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Shows a number that is read whenever somebody looks. `name` goes without the prefix.
+    /// Adds a gauge that is read at each scrape. `name` goes without the prefix.
     pub fn watch(
         &self,
         name: &'static str,
@@ -220,7 +220,7 @@ impl Metrics {
         registry.register_collector(Box::new(Watched::gauge(name, help, read)));
     }
 
-    /// Shows a count that is kept elsewhere and never falls. `name` goes without the prefix and without `_total`.
+    /// Adds a counter that is kept elsewhere and read at each scrape. `name` goes without the prefix and without `_total`.
     pub fn watch_total(
         &self,
         name: &'static str,
@@ -270,7 +270,7 @@ impl Metrics {
         self.refused.add(reason, 1);
     }
 
-    /// A connection was of no use.
+    /// A connection was closed that brought no request.
     pub(crate) fn unserved(&self, unserved: Unserved) {
         self.unserved.add(unserved, 1);
     }
@@ -306,13 +306,13 @@ impl Metrics {
         self.reloads.add(reloaded, 1);
     }
 
-    /// What the filter met in a request.
+    /// The filter has looked at a request.
     pub(crate) fn met(&self, report: &Report) {
         report.found().into_iter().for_each(|(found, count)| self.addresses.add(found, count.into()));
         report.repairs().into_iter().for_each(|(repair, count)| self.repairs.add(repair, count.into()));
     }
 
-    /// What became of a request, its resources and spans. `delivered`: spans that were acknowledged, whatever became of the others.
+    /// A request that the filter took has ended. `delivered`: spans that were acknowledged, whatever became of the others.
     pub(crate) fn ended(&self, signal: Signal, fate: Fate, report: &Report, delivered: u32) {
         self.signals.get_or_create(&[(Signal::KEY, signal.name()), (Fate::KEY, fate.name())]).inc();
         self.resources.add(fate, report.resources.into());
@@ -332,7 +332,7 @@ impl Metrics {
         self.retries.inc();
     }
 
-    /// So many requests of clients went upstream as one.
+    /// That many requests of clients went upstream as one.
     pub(crate) fn merged(&self, requests: usize) {
         if requests > 1 {
             self.merged.inc_by(requests as u64);
@@ -344,7 +344,7 @@ impl Metrics {
         self.unsent.add(why, 1);
     }
 
-    /// So many requests were acknowledged when nobody waited for that any more.
+    /// That many requests were acknowledged after their clients had gone.
     pub(crate) fn unheard(&self, requests: usize) {
         self.unheard.inc_by(requests as u64);
     }
@@ -373,10 +373,10 @@ fn seconds(registry: &mut Registry, name: &str, help: &str, (first, count): (f64
     histogram
 }
 
-/// 0.25 ms to 8.2 s, doubling.
+/// Buckets for requests: 0.25 ms to 8.2 s, doubling.
 const REQUEST: (f64, u16) = (0.000_25, 16);
 
-/// 4 microseconds, an empty call, to 0.26 s, a body of the largest size.
+/// Buckets for calls: from 4 microseconds, an empty call, to 0.26 s, a body of the largest size.
 const CALL: (f64, u16) = (0.000_004, 17);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Logging what the operator should see, without letting one fault fill the log.
+//! Notices to the operator in the log, without one fault filling it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use podstamp_core::hosting::throttle::Throttle;
 use podstamp_core::interface::{Level, Notice};
 
-/// Logs notices, those of one key seldom.
+/// Logs notices, of each key one in a while.
 #[derive(Debug)]
 pub struct Notices {
     begun: Instant,
@@ -29,14 +29,14 @@ impl Notices {
         }
     }
 
-    /// Logs a notice of a request that came from `origin`, unless its key was logged just before.
+    /// Logs a notice about a request from `origin`, unless its key was logged just before.
     pub(crate) fn emit_of(&self, notice: &Notice, origin: &impl Display) {
         if let Some(suppressed) = self.admit(notice.key.clone()) {
             write(notice.level, &notice.key, suppressed, &format!("{} ({origin})", notice.message));
         }
     }
 
-    /// Logs a notice in any case: for those that come once, as at start.
+    /// Logs a notice in any case, for notices that come once, at start.
     pub fn tell(notice: &Notice) {
         write(notice.level, &notice.key, 0, &notice.message);
     }
@@ -55,7 +55,7 @@ impl Notices {
 }
 
 fn write(level: Level, key: &str, suppressed: u64, message: &str) {
-    // Most are the first of their kind: a zero on each line would be noise.
+    // Few notices were suppressed before: a zero on each line would be noise.
     let suppressed = (suppressed > 0).then_some(suppressed);
     match level {
         Level::Info => tracing::info!(key, suppressed, "{message}"),

@@ -1,4 +1,4 @@
-//! A stream that tells somebody of the bytes that come by it.
+//! A stream that shows the bytes that it reads to an observer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Is told of what comes.
+/// Sees the bytes that a stream reads.
 pub(crate) trait Observer {
-    /// These bytes have come; never none.
+    /// Takes note of bytes that have come: one at least.
     fn came(&mut self, bytes: &[u8]);
 }
 
-/// A stream and who observes it.
+/// A stream and its observer.
 #[derive(Debug)]
 pub(crate) struct Observed<S, O> {
     stream: S,

@@ -1,7 +1,7 @@
 //! Calls of the filter: where they run, how long they take, how they fail.
 //!
-//! A call that takes longer than a moment runs away from the async workers, which others wait for, and no peer has more of
-//! the processors than its share. How long it will take is told by its bytes, and by what its peer's calls took before.
+//! A call that takes longer than a moment runs off the async workers, which other requests need, and no peer has more of the
+//! processors than its share. How long a call will take is estimated from its bytes and the time of its peer's earlier calls.
 
 mod peers;
 #[cfg(test)]
@@ -42,8 +42,8 @@ impl Calls {
         Self { filter, threads, peers, metrics, notices }
     }
 
-    /// Calls `prepare`; the time is `peer`'s, which may be another one than the connection's: a trusted proxy speaks for many.
-    /// Hands the request back, since its body is what gets sent.
+    /// Calls `prepare`. The call counts for `peer`, which may be another one than the connection's: a trusted proxy forwards for
+    /// many. Hands the request back, since its body is sent.
     pub(crate) async fn prepare(
         &self,
         peer: IpAddr,
@@ -57,7 +57,7 @@ impl Calls {
         .await
     }
 
-    /// Calls `conclude` for a request of `peer`.
+    /// Calls `conclude`. The call counts for `peer`.
     pub(crate) async fn conclude(
         &self,
         peer: IpAddr,
@@ -67,7 +67,7 @@ impl Calls {
         self.run(peer, ended.body().len(), move |filter| filter.conclude(attempt, &ended)).await
     }
 
-    /// Counts and logs an answer of the filter that cannot be carried out, which only whoever tries to finds out.
+    /// Counts and logs an answer of the filter that its caller cannot carry out.
     pub(crate) fn unusable(&self, error: &dyn Error) -> Failure {
         let failure = Failure::InvalidAnswer(error.to_string());
         self.failed(&failure);
@@ -102,7 +102,7 @@ impl Calls {
         result
     }
 
-    /// Whether a call takes so little that it costs others less to wait for it than to move it.
+    /// Whether a call is so short that handing it to a thread would cost more than the wait for it.
     fn is_cheap(&self, peer: IpAddr, size: usize) -> bool {
         let expected = || self.peers.expected(peer, size);
         size <= SMALL || size <= INLINE && expected().is_some_and(|expected| expected <= MOMENT)
@@ -123,8 +123,8 @@ impl Calls {
     }
 }
 
-/// Makes a call, and takes note of how long it took. What a peer's bytes cost is the processor's time, and not what others on
-/// it took meanwhile; for small bodies nobody asks.
+/// Makes a call and measures it. The peer's rate is learnt from the thread's time on the processor, which other threads do
+/// not add to; small bodies are always cheap, so that nothing is learnt from them.
 fn timed<T>(metrics: &Metrics, peers: &Peers, peer: IpAddr, size: usize, call: impl FnOnce() -> T) -> T {
     let learning = (size > SMALL).then(cpu_time);
     let begun = Instant::now();
@@ -136,11 +136,11 @@ fn timed<T>(metrics: &Metrics, peers: &Peers, peer: IpAddr, size: usize, call: i
     result
 }
 
-/// Bytes that take a few milliseconds at most, whatever they are.
+/// Bytes of a body that takes a few milliseconds at most, whatever it holds.
 const SMALL: usize = 32 << 10;
 
-/// Bytes that usually take under a millisecond. For more there is always time to move.
+/// Bytes of a body that usually takes under a millisecond. Larger ones are always handed to a thread.
 const INLINE: usize = 1 << 20;
 
-/// What others may wait for on their worker.
+/// How long a call may keep an async worker.
 const MOMENT: Duration = Duration::from_millis(2);

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// Nanoseconds since 1970; none where the clock stands before that.
+/// Nanoseconds since 1970; `None` where the clock stands before that.
 pub fn now() -> Option<u64> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_nanos()).ok()

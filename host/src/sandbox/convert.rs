@@ -177,7 +177,7 @@ impl pods::Host for State {
         let terms: Option<Vec<_>> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
         let found = match &terms {
             Some(terms) => self.directory.find(terms, want),
-            // An address that is none is no pod's.
+            // A text that is no address belongs to no pod.
             None => Lookup::Unknown,
         };
         Ok(match found {

@@ -27,7 +27,7 @@ impl Guest {
         Self::compile_with(component, settings, false)
     }
 
-    /// The same with an account of what calls take: [`Sandbox::fuel`](super::Sandbox::fuel). Calls are slower for it.
+    /// Compiles a component whose calls are counted in fuel: [`Sandbox::fuel`](super::Sandbox::fuel). Calls are slower for it.
     pub fn compile_metered(component: &[u8], settings: Settings) -> Result<Self, Error> {
         Self::compile_with(component, settings, true)
     }
@@ -44,7 +44,7 @@ impl Guest {
         Ok(Self { pre, settings, metered, _ticker: Arc::new(Ticker::start(&engine)) })
     }
 
-    /// The component that the binary carries inside.
+    /// The component that is compiled into podstamp.
     pub fn embedded() -> &'static [u8] {
         include_bytes!(env!("PODSTAMP_COMPONENT"))
     }

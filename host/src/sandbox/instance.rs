@@ -21,7 +21,7 @@ pub(super) struct Plan {
     directory: Arc<dyn Directory + Send + Sync>,
 }
 
-/// What belongs to one Store.
+/// The data of one Store.
 pub(super) struct State {
     pub(super) directory: Arc<dyn Directory + Send + Sync>,
     memory: Memory,
@@ -33,11 +33,11 @@ pub(super) struct Instance {
     store: Store<State>,
     bindings: Podstamp,
     settings: Settings,
-    /// What the largest call took into its memory, bytes; none before the first one.
+    /// Bytes that the largest call took into the memory; `None` before the first call.
     largest: Option<usize>,
-    /// What the last call took, where that is counted.
+    /// Fuel that the last call took, where it is metered.
     fuel: Option<u64>,
-    /// Calls in a row that would have done with little memory.
+    /// Calls in a row that needed little memory.
     small_calls: u32,
 }
 
@@ -57,7 +57,7 @@ impl Plan {
         let mut store = Store::new(self.guest.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.look()));
-        // What a guest hands over in one call: a whole new body at most, with as much again for the rest.
+        // A guest hands over a whole new body in a call at most, with as much again for the rest.
         store.set_hostcall_fuel(settings.body.saturating_mul(2).max(MIN_HOSTCALL_FUEL));
         let fuel = self.guest.metered.then_some(0);
         if fuel.is_some() {
@@ -83,30 +83,30 @@ impl Plan {
 }
 
 impl Instance {
-    /// Bytes of memory that it has.
+    /// Bytes of memory that the instance has.
     pub(super) fn memory(&self) -> usize {
         self.store.data().memory.used()
     }
 
-    /// What the last call took, where that is counted.
+    /// Fuel that the last call took, where it is metered.
     pub(super) fn fuel(&self) -> Option<u64> {
         self.fuel
     }
 
-    /// Whether it has served a call.
+    /// Whether the instance has served a call.
     pub(super) fn is_used(&self) -> bool {
         self.largest.is_some()
     }
 
-    /// Whether a call that takes `size` bytes into its memory may be made. Not where it holds more memory than its calls
-    /// explain: then it keeps something of each, and would run out at last.
+    /// Whether a call that takes `size` bytes into the memory may be made: not in an instance that holds more memory than its
+    /// calls explain, since it keeps something of each and would run out at last.
     pub(super) fn has_room(&self, size: usize) -> bool {
         let largest = self.largest.unwrap_or_default().max(size);
         self.memory() <= HIGH_WATER.saturating_add(largest.saturating_mul(MEMORY_FACTOR))
     }
 
-    /// Whether it may serve again. Memory never shrinks, so one that took a large body is replaced, but not while large
-    /// bodies keep coming: touching fresh memory costs more than the walk.
+    /// Whether the instance may serve again. Memory never shrinks, so an instance that took a large body is replaced, but not
+    /// while large bodies keep coming: touching fresh memory costs more than the walk.
     pub(super) fn is_worth_keeping(&self) -> bool {
         self.memory() <= HIGH_WATER || self.small_calls < PATIENCE
     }
@@ -157,7 +157,7 @@ impl Instance {
         }))
     }
 
-    /// A call takes `size` bytes into its memory.
+    /// Notes that a call takes `size` bytes into the memory.
     fn takes(&mut self, size: usize) {
         self.largest = self.largest.max(Some(size));
     }
@@ -166,7 +166,7 @@ impl Instance {
         &mut self,
         call: impl FnOnce(&wit::Guest, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        // A deadline counts from now on, so it has to be set before each call.
+        // A deadline counts from when it is set, so that each call needs its own.
         begin(&mut self.store, self.settings.timeout);
         if self.fuel.is_some() {
             refuel(&mut self.store);
@@ -179,19 +179,19 @@ impl Instance {
     }
 }
 
-/// A call begins that may take so long.
+/// Sets the limit of the call that begins.
 fn begin(store: &mut Store<State>, limit: Duration) {
     let look = store.data_mut().time.begin(limit);
     store.set_epoch_deadline(look);
 }
 
-/// As much fuel as no call takes: it is counted, and limits nothing.
+/// Gives a Store more fuel than any call takes: fuel is counted, and limits nothing.
 fn refuel(store: &mut Store<State>) {
-    // It fails where fuel is off, and then nobody counts.
+    // Setting it fails where fuel is off, and then nothing is counted.
     store.set_fuel(FUEL).ok();
 }
 
-/// Why a call failed: each reason is counted on its own.
+/// The reason why a call failed.
 fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -> Failure {
     if store.data().memory.refused() {
         Failure::MemoryLimit(settings.memory as u64)
@@ -202,20 +202,20 @@ fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -
     }
 }
 
-/// What a call has of it.
+/// Fuel that a call begins with.
 const FUEL: u64 = u64::MAX;
 
-/// Memory that an instance may keep for good: a body of some MiB and what belongs to it.
+/// Bytes of memory that an instance may keep for good: enough for a body of some MiB.
 const HIGH_WATER: usize = 16 << 20;
 
-/// What a call takes of memory for a byte that it is given, at most: the bytes, what they are turned into, and its edits.
+/// Bytes of memory that a call takes for each byte of a body, at most: the body, its replacement, and its edits.
 const MEMORY_FACTOR: usize = 4;
 
-/// A body that takes an instance towards that.
+/// Bytes of a body that takes an instance towards [`HIGH_WATER`].
 const LARGE: usize = HIGH_WATER / 4;
 
-/// How many small requests in a row tell that the large ones are over.
+/// How many small requests in a row show that no large ones come any more.
 const PATIENCE: u32 = 64;
 
-/// What a guest may always hand over in one call; wasmtime counts more than the plain bytes.
+/// Fuel for what a guest hands over in one call, at least; wasmtime counts more than the plain bytes.
 const MIN_HOSTCALL_FUEL: usize = 8 << 20;

@@ -1,4 +1,4 @@
-//! What keeps a guest in bounds: memory, and the clocks that end calls.
+//! A guest's limits: its memory, and the time of a call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use wasmtime::{Engine, ResourceLimiter, UpdateDeadline};
 
-/// How often the epoch advances: the grain of the time limit. A tick costs one atomic addition.
+/// How often the epoch advances, which is how finely the time of a call is measured. A tick costs one atomic addition.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Caps an instance's memory and remembers that it met the cap: what follows is a trap, and this tells why.
+/// Caps an instance's memory, and remembers a refusal: the guest traps after it, and this tells why.
 #[derive(Debug)]
 pub(super) struct Memory {
     cap: usize,
@@ -28,7 +28,7 @@ impl Memory {
         self.refused
     }
 
-    /// Bytes of memory that the guest has. It never shrinks.
+    /// Bytes of memory that the guest has; they never become fewer.
     pub(super) fn used(&self) -> usize {
         self.used
     }
@@ -50,20 +50,20 @@ impl ResourceLimiter for Memory {
     }
 }
 
-/// A guest's function table; ours has some hundred entries, and none grows.
+/// Entries of a guest's function table. podstamp's own has some hundred, and never grows.
 const MAX_TABLE: usize = 20_000;
 
-/// How long a call may take, in time of the processor: a thread that waits for one, as under a container's CPU limit, is not
-/// a guest that is stuck.
+/// The limit of a call, in CPU time: a thread that waits for a processor, as under a container's CPU limit, is not a guest that
+/// is stuck.
 #[derive(Debug, Default)]
 pub(super) struct Time {
     limit: Duration,
-    /// What the thread had used when the call was first looked at.
+    /// The thread's CPU time when the call was first looked at.
     begun: Option<Duration>,
 }
 
 impl Time {
-    /// A call begins. Gives the ticks after which to look at it. Most calls are over by then, and never read the clock.
+    /// Begins a call, and returns the ticks after which to look at it. Most calls are over by then and never read the clock.
     pub(super) fn begin(&mut self, limit: Duration) -> u64 {
         *self = Self { limit, begun: None };
         FIRST_LOOK
@@ -82,24 +82,24 @@ impl Time {
     }
 }
 
-/// Ticks; the current one has begun already.
+/// Ticks until a call is first looked at: two, since the current one has begun already.
 const FIRST_LOOK: u64 = 2;
 
-/// What this thread has used of a processor.
+/// The CPU time of this thread.
 #[cfg(unix)]
 pub(super) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// As near to it as there is.
+/// The time since the first call, in place of CPU time, which only Unix tells.
 #[cfg(not(unix))]
 pub(super) fn cpu_time() -> Duration {
     static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGUN.elapsed()
 }
 
-/// The thread that advances an engine's epoch, for as long as this lives.
+/// The thread that advances an engine's epoch until this is dropped.
 pub(super) struct Ticker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

@@ -1,12 +1,12 @@
-//! The filter as the host sees it, whatever runs it.
+//! The filter's calls as the host makes them, with the sandbox behind them or something else.
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use podstamp_core::interface::{Attempt, Header, Next, Prepared, Signal};
 
-/// Decides about requests. Calls are synchronous and take microseconds for usual bodies; callers move large ones off
-/// the async workers.
+/// Runs the filter. Calls are synchronous and take microseconds for usual bodies; callers move those with large bodies off the
+/// async workers.
 pub trait FilterRunner: Send + Sync {
     /// Names of the request headers that `prepare` reads, in lower case.
     fn request_headers(&self) -> &[String];
@@ -24,7 +24,7 @@ pub trait FilterRunner: Send + Sync {
 /// An export request as it came in, its content coding undone.
 #[derive(Clone, Debug)]
 pub struct ReceivedRequest {
-    /// What it carries.
+    /// The signal that the request carries.
     pub signal: Signal,
     /// Path of the URL, without the query.
     pub path: String,
@@ -34,9 +34,9 @@ pub struct ReceivedRequest {
     pub headers: Vec<Header>,
     /// The body.
     pub body: Bytes,
-    /// When it was here, nanoseconds since 1970; none: rules about time are off.
+    /// When the body had come, nanoseconds since 1970; `None`: rules about time are off.
     pub now: Option<u64>,
-    /// The body as it came, if that was a single gzip member which may go on as it is.
+    /// The compressed body, if it came as a single gzip member that may be sent on as it is.
     pub gzip: Option<Bytes>,
 }
 
@@ -54,25 +54,25 @@ pub enum Ended {
     },
     /// No connection could be made; the reason, for people.
     NotConnected(String),
-    /// Nothing was tried, since nobody has reached the upstream for a while.
+    /// Nothing was sent: the upstream is away, since no request has reached it for a while.
     Away {
         /// Why, for people.
         reason: String,
-        /// Milliseconds until it is tried again.
+        /// Milliseconds until the upstream is tried again.
         after: u32,
     },
-    /// It was not this request's turn within the client's patience. Nothing was sent.
+    /// Nothing was sent: the request's turn did not come within the client's patience.
     Waited,
-    /// The connection ended before a response came. Carries the body as `prepare` got it.
+    /// The connection ended before a response came. Holds the body as `prepare` got it.
     Closed(Bytes),
-    /// No response within the client's patience. The upstream may take it all the same.
+    /// No response within the client's patience. The upstream may process the request all the same.
     TimedOut,
     /// The response was over the limit, or its headers over theirs.
     Oversized,
 }
 
 impl Ended {
-    /// The body that it carries; empty where there is none.
+    /// The body that the outcome carries; empty where it carries none.
     pub fn body(&self) -> &[u8] {
         match self {
             Self::Response { body, .. } | Self::Closed(body) => body,

@@ -21,7 +21,7 @@ impl<L: Label> Counters<L> {
         Self::of(|name| family.get_or_create_owned(&[(L::KEY, name)]))
     }
 
-    /// With the counter that `cell` has for each value.
+    /// Counters that `cell` makes or finds for each value.
     pub(super) fn of(cell: impl Fn(&'static str) -> Counter) -> Self {
         Self { cells: L::NAMES.iter().map(|name| cell(name)).collect(), label: PhantomData }
     }

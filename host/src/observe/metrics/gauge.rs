@@ -1,4 +1,4 @@
-//! A number that is read when somebody looks, rather than kept up to date.
+//! A metric that is read at each scrape, rather than kept up to date.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What each peer's calls cost, and whose turn it is.
+//! The cost of each peer's calls, and the turns that peers take with costly ones.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// What is known of the peers that send larger bodies.
+/// The peers that send larger bodies.
 #[derive(Debug)]
 pub(super) struct Peers {
     known: Mutex<HashMap<IpAddr, Known>>,
@@ -17,7 +17,7 @@ pub(super) struct Peers {
 
 #[derive(Debug)]
 struct Known {
-    /// Nanoseconds that a byte takes, once a call has shown it.
+    /// Nanoseconds that a byte takes; `None` before the first call.
     rate: Option<f64>,
     turns: Arc<Semaphore>,
 }
@@ -28,13 +28,13 @@ impl Peers {
         Self { known: Mutex::default(), share: share.max(1) }
     }
 
-    /// How long a call with so many bytes will take, by what this peer's calls took; none where that is not known.
+    /// How long a call with that many bytes will take, by this peer's earlier calls; `None` before the first of them.
     pub(super) fn expected(&self, peer: IpAddr, size: usize) -> Option<Duration> {
         let rate = self.with(peer, |known| known.rate)?;
         Some(Duration::from_nanos((rate * size as f64) as u64))
     }
 
-    /// Takes note of what a call took. More than ever counts at once; that it is less again is believed slowly.
+    /// Learns from a call: a higher rate counts at once, a lower one by an eighth of the difference.
     pub(super) fn learn(&self, peer: IpAddr, size: usize, took: Duration) {
         let rate = took.as_nanos() as f64 / size.max(1) as f64;
         self.with(peer, |known| {
@@ -42,8 +42,8 @@ impl Peers {
         });
     }
 
-    /// What a peer's costly calls hold while they wait and run: where all have one, each peer waits behind one call of each
-    /// of the others, however many these have.
+    /// The semaphore whose permits a peer's costly calls hold while they wait and run. Since a peer has few of them, a call
+    /// waits behind that many of each other peer, however many those have.
     pub(super) fn turns(&self, peer: IpAddr) -> Arc<Semaphore> {
         self.with(peer, |known| Arc::clone(&known.turns))
     }
@@ -51,7 +51,7 @@ impl Peers {
     fn with<T>(&self, peer: IpAddr, call: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_KNOWN && !known.contains_key(&peer) {
-            // It is all learnt again soon.
+            // The rates are soon learnt again.
             known.clear();
         }
         let new = || Known { rate: None, turns: Arc::new(Semaphore::new(self.share)) };
@@ -59,7 +59,7 @@ impl Peers {
     }
 }
 
-/// A megabyte or so.
+/// Peers that are kept: a megabyte or so.
 const MAX_KNOWN: usize = 8_192;
 
 #[cfg(test)]
