@@ -1,6 +1,6 @@
 //! Runs the example as its README has it: spans of a pod that only the program knows arrive under that pod's address.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests say what went wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
