@@ -63,12 +63,12 @@ impl Agent {
         }
     }
 
-    /// Where it listens, with the port that it got.
+    /// The address that the agent listens at, with the port that it got.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it takes traces.
+    /// The URL that takes traces.
     pub fn url(&self) -> String {
         format!("http://{}{TRACE_PATH}", self.address)
     }
@@ -83,7 +83,7 @@ impl Agent {
         self.shared.journal.forget();
     }
 
-    /// What it has seen since it started.
+    /// How much the agent has seen since it started.
     pub fn totals(&self) -> Totals {
         self.shared.journal.totals()
     }
@@ -93,12 +93,12 @@ impl Agent {
         self.shared.metrics.meters()
     }
 
-    /// Waits until so many spans were imported, counted since the start. It waits for ever if they never come.
+    /// Waits until that many spans were imported since the start; for ever, if they never come.
     pub async fn wait_for_spans(&self, at_least: u64) -> Totals {
         self.shared.journal.wait_for(|totals| totals.spans >= at_least).await
     }
 
-    /// Waits until it has dealt with so many requests, counted since the start. It waits for ever if they never come.
+    /// Waits until that many requests were dealt with since the start; for ever, if they never come.
     pub async fn wait_for_requests(&self, at_least: u64) -> Totals {
         self.shared.journal.wait_for(|totals| totals.requests >= at_least).await
     }
@@ -156,7 +156,7 @@ impl Builder {
     }
 
     /// Aborts where two requests for traces overlap, from their head to their answer, and at every one over HTTP/2.
-    /// deepflow-agent may survive that for a while: how long depends on luck, which is no use in a test.
+    /// deepflow-agent may survive that for a while, but how long is luck, which a test cannot wait for.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self

@@ -17,7 +17,7 @@ struct Rows {
 }
 
 impl Block {
-    /// Takes a request's rows in; a block that is full, or lost, is followed by an empty one.
+    /// Adds a request's rows. A block that is full, or lost, is followed by an empty one.
     pub(crate) fn take(&self, resources: &[ResourceRecord]) -> Option<Harm> {
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut harm = None;
@@ -38,5 +38,5 @@ impl Block {
     }
 }
 
-/// The server writes so many rows at a time.
+/// Rows that the server writes at a time.
 const BLOCK_ROWS: usize = 128_000;

@@ -7,11 +7,11 @@ use std::{fmt, io};
 /// are of different families, and, in a strict one, where two requests overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Abort {
-    /// Says so on stderr and ends the process with [`EXIT_STATUS`](Abort::EXIT_STATUS), or
+    /// Tells stderr and ends the process with [`EXIT_STATUS`](Abort::EXIT_STATUS), or
     /// [`FAMILY_EXIT_STATUS`](Abort::FAMILY_EXIT_STATUS) for addresses of two families.
     #[default]
     Exit,
-    /// Notes it down and resets the connection, for tests in the same process. Other connections go on.
+    /// Records the abort and resets the connection, for tests in the same process. Other connections go on.
     Record,
 }
 
@@ -19,17 +19,17 @@ impl Abort {
     /// The exit status of a process that SIGABRT has ended, as shells and containers show it.
     pub const EXIT_STATUS: i32 = 134;
 
-    /// With that deepflow-agent exits by itself when it meets addresses of two families.
+    /// The status with which deepflow-agent exits by itself when it meets addresses of two families.
     pub const FAMILY_EXIT_STATUS: i32 = 1;
 }
 
 /// Why the agent gives no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// Not gzip, whatever the header says.
+    /// The body is not gzip, whatever the header says.
     #[error("cannot inflate the body: {0}")]
     Inflate(#[from] io::Error),
-    /// No protobuf, or not of this shape.
+    /// The body is no protobuf, or not of this message.
     #[error("cannot decode the body: {0}")]
     Decode(#[from] prost::DecodeError),
     /// `SpanKind::try_from(span.kind).unwrap()` in a process that is built with `panic = "abort"`.
@@ -43,7 +43,7 @@ pub(crate) enum Fault {
     /// The agent looks the two addresses of a span up together, and ends itself where they are of two families.
     #[error("span {span} is of {host} and has the peer {peer}: addresses of two families")]
     Family {
-        /// What `app.host.ip` says, or what the agent took in its place.
+        /// The `app.host.ip`, or the address that the agent took in its place.
         host: IpAddr,
         /// `net.peer.ip`, as the agent takes it.
         peer: IpAddr,
@@ -67,10 +67,10 @@ pub(crate) struct SpanName {
 }
 
 impl Fault {
-    /// How the agent's process ends, where it does.
+    /// The status with which the agent's process ends, where it does.
     pub(crate) fn exit_status(&self) -> Option<i32> {
         match self {
-            // As of SIGABRT: it is built to abort on a panic, and glibc aborts on a heap that is broken.
+            // SIGABRT's: the agent is built to abort on a panic, and glibc aborts on a heap that is broken.
             Self::Kind { .. } | Self::Overlap(_) => Some(Abort::EXIT_STATUS),
             Self::Family { .. } => Some(Abort::FAMILY_EXIT_STATUS),
             Self::Inflate(_) | Self::Decode(_) | Self::Scripted => None,

@@ -1,4 +1,4 @@
-//! What DeepFlow loses of a request although the agent answers 200.
+//! Harms: losses of DeepFlow's although the agent answers 200.
 
 use std::fmt;
 use std::io::Write;
@@ -9,7 +9,7 @@ use prost::Message;
 
 use crate::message::TracesData;
 
-/// What is lost, without anybody being told.
+/// A loss that no client is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Harm {
@@ -58,7 +58,7 @@ impl fmt::Display for Harm {
     }
 }
 
-/// The size of a message on its way to the server, if it is too large for it. Small ones are not compressed for that.
+/// The size of a message on its way to the server, if that is too large. Messages that fit uncompressed are not compressed.
 pub(crate) fn too_large(message: &TracesData) -> Option<u64> {
     let plain = message.encoded_len();
     // zlib adds less than that where it cannot compress.
@@ -71,11 +71,11 @@ pub(crate) fn too_large(message: &TracesData) -> Option<u64> {
     (compressed > MAX_COMPRESSED).then_some(compressed)
 }
 
-/// What the queue from the agent to the server takes of one message.
+/// Bytes of a message that the queue from the agent to the server takes.
 pub(crate) const MAX_COMPRESSED: u64 = 13_107_200;
 
-/// What the agent's queue of L7 metrics takes at once.
+/// Spans that the agent's queue of L7 metrics takes at once.
 pub(crate) const MAX_METRICS: usize = 65_536;
 
-/// ClickHouse's default.
+/// Hours in a block: ClickHouse's default of `max_partitions_per_insert_block`.
 pub(crate) const MAX_HOURS: usize = 100;

@@ -1,4 +1,4 @@
-//! `app.host.ip`: what deepflow-agent adds, and what DeepFlow's server makes of the result.
+//! `app.host.ip`: the one that deepflow-agent adds, and the one that DeepFlow's server reads from the result.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,17 +9,17 @@ use crate::value::{Attribute, Value};
 /// The resource attribute that DeepFlow joins application spans by.
 pub(crate) const HOST_IP: &str = "app.host.ip";
 
-/// What deepflow-agent makes of the resources of one request, in their order.
+/// The state that deepflow-agent carries from one resource of a request to the next.
 pub(crate) struct Carried {
     peer: IpAddr,
     key_seen: bool,
-    /// Of the resource that was taken last: the agent's metrics count its spans under it, and its policy lookup holds it
-    /// against their peers. It is the peer's until a resource has a usable one, and stays where later ones have none.
+    /// The address of the resource that was taken last: the agent's metrics count its spans under it, and the policy lookup
+    /// holds it against their peers. Until a resource has a usable address it is the peer's; where later ones have none, it stays.
     pub(crate) address: IpAddr,
 }
 
 impl Carried {
-    /// For a request from `peer`.
+    /// The state at the beginning of a request from `peer`.
     pub(crate) fn new(peer: IpAddr) -> Self {
         let peer = to_ipv4(peer);
         Self { peer, key_seen: false, address: peer }
@@ -31,7 +31,7 @@ impl Carried {
     pub(crate) fn take(&mut self, resource: &mut Resource) {
         for attribute in resource.attributes.iter().filter(|attribute| attribute.key == HOST_IP) {
             self.key_seen = true;
-            // As it stands, in contrast to peers: the agent takes a mapped address for IPv6 here.
+            // Not mapped to IPv4, in contrast to peers: the agent takes a mapped address for IPv6 here.
             if let Some(any_value::Value::String(text)) =
                 attribute.value.as_ref().and_then(|any| any.value.as_ref())
                 && let Ok(address) = text.parse()
@@ -48,7 +48,7 @@ impl Carried {
     }
 }
 
-/// What DeepFlow's server reads from a resource: within each family the last string that Go's `net.ParseIP` takes.
+/// The addresses that DeepFlow's server reads from a resource: of each family the last string that Go's `net.ParseIP` takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ServerAddresses {
     v4: Option<Ipv4Addr>,
@@ -79,7 +79,7 @@ impl ServerAddresses {
     }
 }
 
-/// What was in the request, before the agent added anything.
+/// The first `app.host.ip` in the request, before the agent adds one.
 pub(crate) fn on_the_wire(resource: &Resource) -> Option<Value> {
     let found = resource.attributes.iter().find(|attribute| attribute.key == HOST_IP)?;
     Some(Attribute::from(found.clone()).value)

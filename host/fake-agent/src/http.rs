@@ -25,12 +25,12 @@ use crate::turns::Turns;
 /// The path that takes traces.
 pub const TRACE_PATH: &str = "/api/v1/otel/trace";
 
-/// What all connections share.
+/// The parts of an agent that all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) abort: Abort,
     pub(crate) keep_bodies: bool,
-    /// Where requests for traces take turns, if they have to.
+    /// The turns that requests for traces take in a strict agent.
     pub(crate) turns: Option<Turns>,
     pub(crate) playbook: Playbook,
     pub(crate) metrics: Metrics,
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sender: Arc<Sender>,
-    /// Told when the connection has to be reset.
+    /// Notified when the connection has to be reset.
     pub(crate) doomed: Arc<Notify>,
 }
 
@@ -102,7 +102,7 @@ impl Connection {
         }
     }
 
-    /// Hands on what was imported: to the metrics, and to the server as far as it gets there.
+    /// Hands an import on: to the metrics, and to the server as far as it gets there.
     fn keep(&self, mut import: Import, record: &mut Record) {
         if !import.harms.iter().any(|harm| matches!(harm, Harm::TooManySpans { .. })) {
             self.shared.metrics.count(&mut import.resources);
@@ -114,7 +114,7 @@ impl Connection {
         (record.resources, record.harms) = (import.resources, import.harms);
     }
 
-    /// Does not return: the connection goes away, if not the process.
+    /// Ends the process or resets the connection, and so does not return.
     async fn abort(&self, fault: &Fault, status: i32) -> Infallible {
         match self.shared.abort {
             Abort::Exit => {
@@ -130,7 +130,7 @@ impl Connection {
     }
 }
 
-/// What deepflow-agent does with the other kinds of data, up to its own queues.
+/// Takes other kinds of data as deepflow-agent does, up to its own queues.
 async fn other(head: &Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Fault> {
     let body = match whole(body).await {
         Ok(body) => body,
@@ -141,7 +141,7 @@ async fn other(head: &Parts, body: Body, record: &mut Record) -> Result<Response
     Ok(Response::default())
 }
 
-/// The whole body, or what the client is told.
+/// The whole body; the error is the answer where it does not come whole.
 async fn whole(body: Body) -> Result<Bytes, Response<Body>> {
     body::to_bytes(body).await.map_err(|error| {
         let status =
@@ -163,7 +163,7 @@ fn document() -> Response<Body> {
     response
 }
 
-/// deepflow-agent's other endpoints: whatever is posted there is not read by this one, but for its `Content-Encoding`.
+/// deepflow-agent's other endpoints. Of the data that is posted there, only the `Content-Encoding` is undone.
 const OTHER_PATHS: [&str; 9] = [
     "/api/v1/prometheus",
     "/api/v1/telegraf",

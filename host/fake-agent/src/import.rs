@@ -1,4 +1,4 @@
-//! From the bytes of a request to what the agent would send on.
+//! Imports a request: from its bytes to the resources that the agent would send on.
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -18,15 +18,15 @@ use crate::peer;
 use crate::record::{ResourceRecord, SpanRecord, hex};
 use crate::value::Attribute;
 
-/// Where requests come from: one TCP connection.
+/// The sender of requests: one TCP connection.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) peer: SocketAddr,
-    /// The number of its next span. The agent begins at 0 in each connection, and loads and stores it apart.
+    /// The number of the connection's next span. The agent begins at 0 in each, and loads and stores it apart.
     flow_id: AtomicU64,
 }
 
-/// What the agent makes of a request.
+/// The result of importing a request.
 #[derive(Debug, Default)]
 pub(crate) struct Import {
     pub(crate) resources: Vec<ResourceRecord>,

@@ -41,7 +41,7 @@ struct Kept {
 }
 
 impl Journal {
-    /// A journal that keeps up to `max_records`, and appends all of them to the file.
+    /// A journal that keeps the latest `max_records` in memory, and appends every record to the file.
     pub(crate) fn open(max_records: usize, path: Option<&Path>) -> io::Result<Self> {
         let file = path.map(|path| File::options().create(true).append(true).open(path)).transpose()?;
         Ok(Self {
@@ -52,7 +52,7 @@ impl Journal {
         })
     }
 
-    /// Takes a record in; what waits for totals sees it in [`Journal::records`] already.
+    /// Adds a record. Whoever waits for totals finds it in [`Journal::records`].
     pub(crate) fn add(&self, record: Record) {
         if let Some(file) = &self.file {
             let line = format!("{}\n", record.to_json());
@@ -85,11 +85,11 @@ impl Journal {
         *self.totals.borrow()
     }
 
-    /// Returns once the totals are as asked.
+    /// Returns once the totals meet the condition.
     pub(crate) async fn wait_for(&self, reached: impl FnMut(&Totals) -> bool) -> Totals {
         match self.totals.subscribe().wait_for(reached).await {
             Ok(totals) => *totals,
-            // Only without a sender, and that one is `self`'s.
+            // Waiting fails only without a sender, and `self` holds it.
             Err(_) => self.totals(),
         }
     }
@@ -106,10 +106,10 @@ impl Kept {
     }
 }
 
-/// Enough for any test; a demo that runs for days stays within some tens of megabytes.
+/// Records that are kept by default: enough for any test, and some tens of megabytes in a demo that runs for days.
 pub const DEFAULT_KEPT_RECORDS: usize = 10_000;
 
-/// Records of more spans than this push older ones out, however few they are: about 300 bytes a span.
+/// Spans that the records kept may have together, at about 300 bytes each; beyond that, the oldest records go.
 pub const MAX_KEPT_SPANS: usize = 200_000;
 
 #[cfg(test)]

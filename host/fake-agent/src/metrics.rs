@@ -1,6 +1,6 @@
 //! The agent's own metrics of what it imports: how many requests each pod and service had in a second.
 //!
-//! They are kept by the rules of the agent's `l7_quadruple_generator.rs`, for they show two harms that the rows do not:
+//! They are kept by the rules of the agent's `l7_quadruple_generator.rs`, since they show two harms that the rows do not:
 //! spans of several connections that share a number are counted under one of their pods, and after a span from the
 //! future nothing counts until the clock has caught up.
 
@@ -19,11 +19,11 @@ pub struct Meter {
     pub second: u64,
     /// The span's number in its connection.
     pub flow_id: u64,
-    /// The address that all of these requests are counted under: of the span with that number that came last.
+    /// The address that all of these requests are counted under: that of the latest span with that number.
     pub address: IpAddr,
-    /// The service, likewise.
+    /// The service of the same span.
     pub service: Option<String>,
-    /// Spans of that number, from however many connections.
+    /// Spans with that number, of all connections.
     pub requests: u64,
 }
 
@@ -49,14 +49,14 @@ struct Flow {
 // === impl Metrics ===
 
 impl Metrics {
-    /// As the agent starts: two whole minutes before this one are open.
+    /// The generator of an agent that starts `now`: this minute and the two before it are open.
     pub(crate) fn new(now: SystemTime) -> Self {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let window_start = (now - now % 60).saturating_sub(120);
         Self(Mutex::new(Generator { window_start, seconds: BTreeMap::new(), kept: 0 }))
     }
 
-    /// Counts the spans in their order, and notes at each whether it counted.
+    /// Counts the spans in their order, and notes at each of them whether it counted.
     pub(crate) fn count(&self, resources: &mut [ResourceRecord]) {
         let mut generator = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for resource in resources {
@@ -102,7 +102,7 @@ impl Generator {
         }
         let flows = self.seconds.entry(second).or_default();
         match flows.get_mut(&flow_id) {
-            // Whoever came before loses them: the agent puts the newest flow in the place of the others' too.
+            // Earlier flows lose their requests to the newest one, as in the agent.
             Some(counted) => *counted = Flow { requests: counted.requests + 1, ..flow },
             None => {
                 flows.insert(flow_id, flow);
@@ -121,7 +121,7 @@ impl Generator {
 /// How many seconds are open at a time: the agent's default (`second_quadruple_tolerable_delay` in its `trident.rs`).
 const WINDOW: u64 = 9;
 
-/// More push the oldest second out.
+/// Flows that are kept; more push the oldest second out.
 const MAX_KEPT_FLOWS: usize = 200_000;
 
 #[cfg(test)]

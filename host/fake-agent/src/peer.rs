@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::address::{parse_as_go, to_ipv4};
 use crate::message::{KeyValue, any_value};
 
-/// What the agent looks up opposite the span's own address: the last `net.peer.ip` that Rust parses.
+/// The address that the agent looks up opposite the span's own: the last `net.peer.ip` that Rust parses.
 ///
 /// A pair of different families ends the agent's process (`generate_mask_ip` in its `policy/fast_path.rs`).
 pub(crate) fn agent_peer(span: &[KeyValue]) -> Option<IpAddr> {

@@ -1,4 +1,4 @@
-//! What is noted down of a request.
+//! Records of requests.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,21 +29,21 @@ pub struct Record {
     pub content_encoding: Option<String>,
     /// `Content-Length`; a chunked body has none.
     pub content_length: Option<u64>,
-    /// Bytes of the body as they came; 0 if nobody read it.
+    /// Bytes of the body as they came; 0 if it was not read.
     pub wire_bytes: u64,
-    /// Bytes of the body without its encoding; 0 if nobody decoded it.
+    /// Bytes of the body without its encoding; 0 if it was not decoded.
     pub decoded_bytes: u64,
     /// The body as it came, if the agent was asked to keep bodies.
     pub body: Option<Vec<u8>>,
-    /// What the client saw.
+    /// The client's view of the end.
     pub outcome: Outcome,
-    /// What DeepFlow would have stored, in the order of the request; empty unless it was imported and not lost.
+    /// The resources that DeepFlow would have stored, in the order of the request; empty if it was not imported, or lost.
     pub resources: Vec<ResourceRecord>,
-    /// What of it is lost although the client saw 200.
+    /// What is lost of the request although the client saw 200.
     pub harms: Vec<Harm>,
 }
 
-/// What the client saw.
+/// How a request ended for its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A response with this status.
@@ -81,7 +81,7 @@ pub struct SpanRecord {
     pub span_id: String,
     /// In hexadecimal; empty for a root.
     pub parent_span_id: String,
-    /// What the span calls itself.
+    /// The span's name.
     pub name: String,
     /// 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer.
     pub kind: i32,
@@ -92,11 +92,11 @@ pub struct SpanRecord {
     /// The span's own address in DeepFlow's row: that of the resource, or `::`, no pod, where that is IPv4 and the span has
     /// an IPv6 peer.
     pub row_address: IpAddr,
-    /// The address that the agent counts it under: the last usable `app.host.ip` up to here, or the TCP peer's.
+    /// The address that the agent counts the span under: the last usable `app.host.ip` up to here, or the TCP peer's.
     pub metrics_address: IpAddr,
-    /// Its number in its connection, by which the agent keeps its metrics.
+    /// The span's number in its connection, by which the agent keeps its metrics.
     pub flow_id: u64,
-    /// Whether it is among the agent's metrics; not if it ended before the seconds that they still take.
+    /// Whether the span is among the agent's metrics; not if it ended before the seconds that they still take.
     pub counted: bool,
 }
 
@@ -139,7 +139,7 @@ impl Record {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// What stands on one line of the record file; it leaves the body out.
+    /// A line of the record file, without the body.
     pub fn to_json(&self) -> serde_json::Value {
         json!({
             "peer": self.peer.to_string(),

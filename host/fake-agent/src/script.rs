@@ -1,4 +1,4 @@
-//! Faults to order: what a test has the agent do instead of what it does.
+//! Scripts: what a test has the agent do in place of its own behaviour.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -17,21 +17,22 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Script {
-    /// What deepflow-agent does.
+    /// Imports and answers as deepflow-agent does.
     #[default]
     Import,
-    /// Imports as deepflow-agent does, but answers with this.
+    /// Imports as deepflow-agent does, and gives this answer.
     ImportThen(Answer),
-    /// Reads the body, does not look at it, and answers with this: an overloaded proxy in front, for instance.
+    /// Reads the body without looking at it, and gives this answer, as an overloaded proxy in front does.
     Answer(Answer),
-    /// Answers 200 at once and leaves the body unread: `trace_integration_disabled` in deepflow-agent's configuration.
+    /// Answers 200 at once and leaves the body unread, as with `trace_integration_disabled` in deepflow-agent's
+    /// configuration.
     Disabled,
     /// Reads the body and closes the connection without an answer.
     Close,
-    /// Does the other thing so much later: the body is read (unless [`Script::Disabled`]), the rest has to wait. A client
-    /// that hangs up meanwhile leaves no record.
+    /// Plays another script after a delay. The body is read at once (unless that is [`Script::Disabled`]), the rest waits. A
+    /// client that hangs up meanwhile leaves no record.
     Delay(Duration, Box<Self>),
-    /// Does the other thing once the latch is open; as [`Script::Delay`] in all else.
+    /// Plays another script once the latch is open; like [`Script::Delay`] in all else.
     Hold(Latch, Box<Self>),
 }
 
@@ -70,7 +71,7 @@ impl Script {
         Self::Hold(latch.clone(), Box::new(self))
     }
 
-    /// Whether it answers without the body, in the end.
+    /// Whether the script, or the one that it delays, leaves the body unread.
     pub(crate) fn leaves_body(&self) -> bool {
         match self {
             Self::Delay(_, then) | Self::Hold(_, then) => then.leaves_body(),
@@ -78,7 +79,7 @@ impl Script {
         }
     }
 
-    /// Waits for all that it says, and gives what comes then.
+    /// Waits for the delays and latches of the script, and returns the one behind them.
     pub(crate) async fn in_time(mut self) -> Self {
         loop {
             self = match self {
@@ -99,19 +100,19 @@ impl Script {
 // === impl Latch ===
 
 impl Latch {
-    /// Lets through who waits, and who comes later.
+    /// Lets the requests that wait pass, and all later ones.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
-    /// How many requests wait at it.
+    /// How many requests wait at the latch.
     pub fn waiting(&self) -> usize {
         self.0.receiver_count()
     }
 
     /// Waits until it is open.
     pub async fn opened(&self) {
-        // It cannot be closed: this is one of its senders.
+        // The channel cannot be closed: this is one of its senders.
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }
 }
@@ -119,7 +120,7 @@ impl Latch {
 // === impl Answer ===
 
 impl Answer {
-    /// A response without body; it has no headers but those that every response has.
+    /// A response without body, with those headers alone that every response has.
     pub fn new(status: u16) -> Result<Self, Error> {
         let status = StatusCode::from_u16(status).map_err(|_| Error::Status(status))?;
         Ok(Self { status, headers: HeaderMap::new(), body: Bytes::new() })

@@ -63,7 +63,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut sto
                 return;
             }
             () = doomed.notified() => {
-                // Over HTTP/2 the socket cannot be had: that connection is closed rather than reset.
+                // hyper does not give the socket of HTTP/2 back: that connection is closed rather than reset.
                 if let Some(parts) = connection.try_into_parts()
                     && let Err(error) = parts.io.set_zero_linger()
                 {
@@ -77,11 +77,11 @@ async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, mut sto
     }
 }
 
-/// Accepting fails when descriptors run out, which takes a moment to change.
+/// How long to wait after accepting failed, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Room for the largest head that deepflow-agent was seen to take.
+/// Bytes of the largest head that deepflow-agent was seen to take.
 const LARGEST_HEAD: usize = 1 << 20;
 
-/// Clients that keep a request open for longer than this would keep a test from ending.
+/// How long requests in hand may take at the end: a test does not wait longer for a client that keeps one open.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Requests one after the other: what keeps deepflow-agent alive, for its table of addresses has no lock.
+//! Turns: requests one after the other keep deepflow-agent alive, since its table of addresses has no lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,16 +7,16 @@ use agent_hyper::Version;
 
 use crate::fault::Fault;
 
-/// Who has the turn.
+/// Whether a request has the turn.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Arc<AtomicBool>);
 
-/// A request that has it, until it is dropped.
+/// A request's turn, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Arc<AtomicBool>);
 
 impl Turns {
-    /// Takes the turn, or tells why the agent does not survive this.
+    /// Takes the turn. The error says why the agent would not survive the request.
     pub(crate) fn take(&self, version: Version) -> Result<Turn, Fault> {
         if version == Version::HTTP_2 {
             return Err(Fault::Overlap("a request over HTTP/2, where any number may come at a time"));
