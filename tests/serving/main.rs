@@ -3,7 +3,7 @@
 //! Shows what the receiver, the relay and the exporter do with bytes and connections. Shows nothing of what the real
 //! filter decides, nor of how the real agent behaves.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests say what went wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
 
 mod admin;
 mod copies;
