@@ -73,7 +73,7 @@ async fn both_protocols_come_over_tls_and_nobody_in_the_clear() {
         all.listeners = vec![Listener { tls: Some(settings), ..both() }];
     })
     .await;
-    let (client, _) = Http2::over(connect(&setup, &authority, b"h2").await).await;
+    let (client, _) = Http2::over(connect(&setup, &authority, b"h2").await).await.unwrap();
     assert_eq!(client.export(framed(b"x")).await.code(), "0");
     let answered = client.post("/v1/traces", "x", &[("content-type", "application/x-protobuf")]).await;
     assert_eq!((answered.status, &answered.body[..]), (200, &b"taken"[..]));

@@ -335,7 +335,7 @@ async fn behind_a_trusted_proxy_its_header_says_who_is_there() {
 
     let mut stream = TcpStream::connect(setup.address()).await.unwrap();
     stream.write_all(V1).await.unwrap();
-    let (client, _) = Http2::over(stream).await;
+    let (client, _) = Http2::over(stream).await.unwrap();
     let answered = client.post("/v1/traces", "x", &[("content-type", "application/x-protobuf")]).await;
     assert_eq!(answered.body, "10.1.2.3");
 

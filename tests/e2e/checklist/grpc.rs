@@ -5,7 +5,7 @@ use std::io::Read;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_fake_agent::{Latch, Script};
 use podstamp_test_support::blocking::grpc::{
-    Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed,
+    Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed, framed_compressed,
 };
 use podstamp_test_support::blocking::http::gzipped;
 use podstamp_test_support::spans;
@@ -25,7 +25,7 @@ fn g1_export_is_unary_and_many_go_over_one_connection_at_a_time() {
     let client = Grpc::connect(served.grpc);
     assert_eq!(client.export(&batch()).message(), ExportTraceServiceResponse { partial_success: None });
     assert_eq!(client.export(b"").message(), ExportTraceServiceResponse { partial_success: None });
-    for called in client.call_all(&[&[][..]; 32], framed(0, &batch())) {
+    for called in client.call_all(&[&[][..]; 32], framed(&batch())) {
         assert_eq!(called.message(), ExportTraceServiceResponse { partial_success: None });
     }
     assert_eq!(agent.placed(), vec![("shop".to_owned(), "10.1.1.1".to_owned()); 33]);
@@ -40,7 +40,7 @@ fn g1_messages_are_limited_to_64_mib_before_and_after_decompression() {
     // Zeros cannot be decoded.
     for (length, code) in [(LIMIT, INVALID_ARGUMENT), (LIMIT + 1, RESOURCE_EXHAUSTED)] {
         let plain = Grpc::connect(served.grpc).export(&vec![0; length]);
-        let gzip = framed(1, &gzipped(&mut zeros(length)));
+        let gzip = framed_compressed(&gzipped(&mut zeros(length)));
         let gzip = Grpc::connect(served.grpc).call(&[("grpc-encoding", "gzip")], gzip);
         for called in [plain, gzip] {
             assert_eq!(called.code(), code, "{length}: {:?}", called.headers);
@@ -60,7 +60,7 @@ fn g1_the_limit_of_messages_can_be_configured() {
     let client = Grpc::connect(served.grpc);
     let long = spans::export(&[(&"x".repeat(1 << 20), "web-1")]);
     assert_eq!(client.export(&long).code(), RESOURCE_EXHAUSTED);
-    let gzip = framed(1, &gzipped(&mut &*long));
+    let gzip = framed_compressed(&gzipped(&mut &*long));
     assert_eq!(client.call(&[("grpc-encoding", "gzip")], gzip).code(), RESOURCE_EXHAUSTED);
     assert_eq!(client.export(&batch()).code(), 0, "the connection goes on");
     assert_eq!(agent.agent().totals().spans, 1);
@@ -144,21 +144,21 @@ fn g4_messages_come_as_they_are_or_with_gzip_and_answers_as_they_are() {
     let agent = StandIn::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let client = Grpc::connect(served.grpc);
-    let gzip = framed(1, &gzipped(&mut &*batch()));
+    let gzip = framed_compressed(&gzipped(&mut &*batch()));
     let accept = ("grpc-accept-encoding", "identity,deflate,gzip");
     for (headers, frame) in [
-        (&[][..], framed(0, &batch())),
-        (&[("grpc-encoding", "identity")], framed(0, &batch())),
+        (&[][..], framed(&batch())),
+        (&[("grpc-encoding", "identity")], framed(&batch())),
         (&[("grpc-encoding", "gzip")], gzip.clone()),
         // By gRPC's rules the flag decides for each message.
-        (&[("grpc-encoding", "gzip"), accept], framed(0, &batch())),
+        (&[("grpc-encoding", "gzip"), accept], framed(&batch())),
         (&[("grpc-encoding", "gzip"), accept], gzip),
     ] {
         let called = client.call(headers, frame);
         assert_eq!(called.message(), ExportTraceServiceResponse { partial_success: None }, "{headers:?}");
         assert!(called.header("grpc-encoding").is_none_or(|coding| coding == "identity"));
     }
-    let unknown = client.call(&[("grpc-encoding", "br")], framed(1, &batch()));
+    let unknown = client.call(&[("grpc-encoding", "br")], framed_compressed(&batch()));
     assert_eq!(unknown.code(), 12, "UNIMPLEMENTED");
     assert!(unknown.header("grpc-accept-encoding").unwrap().contains("gzip"));
     assert_eq!(agent.agent().totals().spans, 5);

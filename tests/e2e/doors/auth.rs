@@ -40,14 +40,14 @@ fn lets_in(served: &Served, agent: &StandIn, challenge: &str, right: &[&str], wr
             assert_eq!(Status::of(&answer).code, UNAUTHENTICATED);
         }
         let shown = credentials.map(|credentials| ("authorization", credentials));
-        let called = grpc.call(shown.as_slice(), framed(0, &batch));
+        let called = grpc.call(shown.as_slice(), framed(&batch));
         assert_eq!(called.code(), UNAUTHENTICATED, "{credentials:?}");
     }
     assert_eq!(agent.records(), []);
     for credentials in right {
         let shown = ("authorization", *credentials);
         assert_eq!(http.send("POST", "/v1/traces", &[PROTOBUF, shown], &batch).status, 200);
-        assert_eq!(grpc.call(&[shown], framed(0, &batch)).code(), 0);
+        assert_eq!(grpc.call(&[shown], framed(&batch)).code(), 0);
     }
     assert_eq!(agent.records().len(), 2 * right.len());
     assert!(agent.records().iter().all(|record| record.header("authorization").is_none()));

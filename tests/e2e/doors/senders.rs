@@ -106,7 +106,7 @@ fn forwarded_headers_of_a_trusted_proxy_name_the_sender_of_a_request() {
         (("x-forwarded-for", "10.1.1.2, 10.1.1.1"), "10.1.1.1"),
     ] {
         assert_eq!(http.send("POST", "/v1/traces", &[PROTOBUF, header], &batch()).status, 200);
-        assert_eq!(grpc.call(&[header], framed(0, &batch())).code(), 0);
+        assert_eq!(grpc.call(&[header], framed(&batch())).code(), 0);
         assert_eq!(stamped(&agent, 2), pod, "{header:?}");
     }
 }

@@ -160,7 +160,7 @@ impl Run<'_> {
             return Seen::Grpc(client.call_to(
                 request.signal.into(),
                 &[("x-outcome", outcome), ("x-peer", peer)],
-                framed(0, &body),
+                framed(&body),
             ));
         }
         headers.extend(content_type.map(|value| ("content-type", value)));

@@ -7,7 +7,7 @@ use flate2::write::ZlibEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_fake_agent::{Builder, Script};
 use podstamp_test_support::blocking::grpc::{
-    Called, Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed,
+    Called, Grpc, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, RETRYABLE, UNAVAILABLE, framed, framed_compressed,
 };
 use podstamp_test_support::blocking::http::gzipped;
 use podstamp_test_support::ports::closed_port;
@@ -73,13 +73,13 @@ fn exports_arrive_stamped_however_they_are_compressed() {
     let client = Grpc::connect(envoy.address);
     for batch in [batch(), spans::many()] {
         for (headers, frame) in [
-            (&[][..], framed(0, &batch)),
-            (&[("grpc-encoding", "identity")], framed(0, &batch)),
-            (&[GZIP], framed(1, &gzipped(&mut &*batch))),
+            (&[][..], framed(&batch)),
+            (&[("grpc-encoding", "identity")], framed(&batch)),
+            (&[GZIP], framed_compressed(&gzipped(&mut &*batch))),
             // A message of such a stream may be as it is.
-            (&[GZIP], framed(0, &batch)),
-            (&[("grpc-encoding", "deflate")], framed(1, &zlib(&batch))),
-            (&[("grpc-encoding", "deflate")], framed(0, &batch)),
+            (&[GZIP], framed(&batch)),
+            (&[("grpc-encoding", "deflate")], framed_compressed(&zlib(&batch))),
+            (&[("grpc-encoding", "deflate")], framed(&batch)),
         ] {
             let called = client.call(headers, frame);
             assert_eq!(called.message(), SUCCESS, "{headers:?}");
@@ -95,9 +95,11 @@ fn an_export_without_spans_is_a_success() {
     let agent = StandIn::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
-    for (headers, frame) in
-        [(&[][..], framed(0, b"")), (&[GZIP], framed(0, b"")), (&[GZIP], framed(1, &gzipped(&mut &b""[..])))]
-    {
+    for (headers, frame) in [
+        (&[][..], framed(b"")),
+        (&[GZIP], framed(b"")),
+        (&[GZIP], framed_compressed(&gzipped(&mut &b""[..]))),
+    ] {
         assert_eq!(client.call(headers, frame).message(), SUCCESS, "{headers:?}");
     }
     serves_on(&client, &agent);
@@ -109,14 +111,14 @@ fn calls_at_a_time_on_one_connection_arrive_once_each() {
     let agent = StandIn::with(|builder| builder.keep_records(2 * CALLS));
     let Some(envoy) = (Setup { concurrency: 2, ..bridged(&agent) }).start() else { return };
     let client = Grpc::connect(envoy.address);
-    for called in client.call_all(&[&[][..]; CALLS], framed(0, &batch())) {
+    for called in client.call_all(&[&[][..]; CALLS], framed(&batch())) {
         assert_eq!(called.message(), SUCCESS);
     }
     assert_eq!(agent.placed(), vec![("shop".to_owned(), POD.to_owned()); CALLS]);
     // Refused ones among them disturb nobody.
     let [gzip, unknown] = [&[GZIP][..], &[("grpc-encoding", "br")]];
     let calls: Vec<_> = (0..CALLS).map(|index| if index % 2 == 0 { gzip } else { unknown }).collect();
-    let all = client.call_all(&calls, framed(0, &batch()));
+    let all = client.call_all(&calls, framed(&batch()));
     for (index, called) in all.iter().enumerate() {
         let expected = if index % 2 == 0 { 0 } else { UNIMPLEMENTED };
         assert_eq!(called.code(), expected, "{:?}", called.headers);
@@ -130,7 +132,9 @@ fn what_cannot_be_decoded_is_an_invalid_argument_with_its_place() {
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     let broken = Encoding::Protobuf.broken();
-    for (headers, frame) in [(&[][..], framed(0, &broken)), (&[GZIP], framed(1, &gzipped(&mut &*broken)))] {
+    for (headers, frame) in
+        [(&[][..], framed(&broken)), (&[GZIP], framed_compressed(&gzipped(&mut &*broken)))]
+    {
         let called = client.call(headers, frame);
         is_refused(&called, INVALID_ARGUMENT);
         let details = called.details();
@@ -141,7 +145,7 @@ fn what_cannot_be_decoded_is_an_invalid_argument_with_its_place() {
     }
     let gzip = gzipped(&mut &*batch());
     for cut in [12, gzip.len() - 5] {
-        is_refused(&client.call(&[GZIP], framed(1, &gzip[..cut])), INVALID_ARGUMENT);
+        is_refused(&client.call(&[GZIP], framed_compressed(&gzip[..cut])), INVALID_ARGUMENT);
     }
     serves_on(&client, &agent);
 }
@@ -151,7 +155,7 @@ fn a_compression_that_nobody_knows_is_unimplemented_with_those_that_are() {
     let agent = StandIn::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
-    for frame in [framed(1, &batch()), framed(1, &vec![7; 300_000])] {
+    for frame in [framed_compressed(&batch()), framed_compressed(&vec![7; 300_000])] {
         let called = client.call(&[("grpc-encoding", "snappy")], frame);
         is_refused(&called, UNIMPLEMENTED);
         assert_eq!(called.header("grpc-accept-encoding"), Some("gzip, deflate, identity"));
@@ -171,12 +175,12 @@ fn messages_over_podstamps_limit_exhaust_the_resource() {
         let large = spans::export(&[("shop", &"x".repeat(size))]);
         let gzip = gzipped(&mut &*large);
         assert!(gzip.len() < 100 << 10);
-        for (headers, frame) in [(&[][..], framed(0, &large)), (&[GZIP], framed(1, &gzip))] {
+        for (headers, frame) in [(&[][..], framed(&large)), (&[GZIP], framed_compressed(&gzip))] {
             is_refused(&client.call(headers, frame), RESOURCE_EXHAUSTED);
         }
     }
     let bomb = gzipped(&mut std::io::repeat(0).take(100 << 20));
-    is_refused(&client.call(&[GZIP], framed(1, &bomb)), RESOURCE_EXHAUSTED);
+    is_refused(&client.call(&[GZIP], framed_compressed(&bomb)), RESOURCE_EXHAUSTED);
     serves_on(&client, &agent);
 }
 
@@ -274,7 +278,7 @@ fn without_the_bridge_clients_and_the_log_are_told_what_is_missing() {
     let agent = StandIn::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
-    for called in client.call_all(&[&[][..], &[GZIP]], framed(0, &batch())) {
+    for called in client.call_all(&[&[][..], &[GZIP]], framed(&batch())) {
         is_refused(&called, UNIMPLEMENTED);
         assert!(called.header("grpc-message").unwrap().contains("grpc_http1_reverse_bridge"));
     }

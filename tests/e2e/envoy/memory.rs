@@ -1,6 +1,6 @@
 //! Memory does not grow with the number of requests, of whatever kind they are.
 
-use podstamp_test_support::blocking::grpc::{Grpc, framed};
+use podstamp_test_support::blocking::grpc::{Grpc, framed, framed_compressed};
 use podstamp_test_support::blocking::http::{Client, GZIP, JSON, PROTOBUF, gzipped};
 use podstamp_test_support::spans;
 use serde_json::{Value, json};
@@ -63,8 +63,8 @@ impl Load {
         if number.is_multiple_of(10) {
             assert_eq!(kept.export(&self.large).status, 200);
         }
-        grpc.call_all(&[&[][..]; 10], framed(0, &self.medium));
-        grpc.call(&[("grpc-encoding", "br")], framed(1, &self.medium));
+        grpc.call_all(&[&[][..]; 10], framed(&self.medium));
+        grpc.call(&[("grpc-encoding", "br")], framed_compressed(&self.medium));
         // Envoy closes a connection on which it refuses a body.
         Client::connect(envoy.address).export(&self.broken);
         let mut cancelled = Client::connect(envoy.address);

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_fake_agent::{Builder, Script};
 use podstamp_test_support::PATIENCE;
-use podstamp_test_support::blocking::grpc::{Grpc, framed};
+use podstamp_test_support::blocking::grpc::{Grpc, framed, framed_compressed};
 use podstamp_test_support::blocking::http::{Client, GZIP, JSON, PROTOBUF, Response, gzipped};
 use podstamp_test_support::blocking::raw::{Raw, Received};
 use podstamp_test_support::ports::closed_port;
@@ -126,10 +126,10 @@ fn a_grpc_call_passes_as_without_the_module_and_the_agent_gets_its_message_stamp
     let batch = Encoding::Protobuf.batch();
     let gzip: Headers<'static> = &[("grpc-encoding", "gzip")];
     for (headers, frame) in [
-        (&[][..], framed(0, &batch)),
-        (gzip, framed(1, &gzipped(&mut &*batch))),
-        (gzip, framed(0, &batch)),
-        (&[("authorization", "Bearer of-the-backend"), ("grpc-timeout", "30S")], framed(0, &batch)),
+        (&[][..], framed(&batch)),
+        (gzip, framed_compressed(&gzipped(&mut &*batch))),
+        (gzip, framed(&batch)),
+        (&[("authorization", "Bearer of-the-backend"), ("grpc-timeout", "30S")], framed(&batch)),
     ] {
         let answers = [&without, &with].map(|envoy| {
             let mut called = Grpc::connect(envoy.address).call(headers, frame.clone());
@@ -155,7 +155,7 @@ fn a_grpc_call_passes_as_without_the_module_and_the_agent_gets_its_message_stamp
     // Nothing in a frame, or no frame: the backend's to judge.
     let client = Grpc::connect(with.address);
     for (frame, refused) in
-        [(framed(0, b""), 0.0), (vec![0, 0, 0, 0, 9, 1], 1.0), (framed(1, b"no gzip"), 2.0)]
+        [(framed(b""), 0.0), (vec![0, 0, 0, 0, 9, 1], 1.0), (framed_compressed(b"no gzip"), 2.0)]
     {
         assert_eq!(client.call(gzip, frame.clone()).code(), 0);
         assert_eq!(backend.calls().pop().unwrap().body, frame);

@@ -5,3 +5,12 @@ pub mod http;
 pub mod http2;
 pub mod raw;
 pub mod status;
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// What a client runs on that nobody awaits.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}

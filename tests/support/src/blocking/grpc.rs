@@ -3,24 +3,24 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use bytes::{Bytes, BytesMut};
-use h2::client::SendRequest;
-use http::{HeaderMap, Request};
+use bytes::Bytes;
+use http::HeaderMap;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use podstamp_core::signal::Signal;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
 
 use super::status::Status;
-use crate::PATIENCE;
+use crate::client::{Answered, Http2};
+
+pub use crate::client::{framed, framed_compressed};
 
 /// A connection that is kept.
 pub struct Grpc {
     runtime: Runtime,
-    sender: SendRequest<Bytes>,
+    client: Http2,
 }
 
 /// What came back.
@@ -50,24 +50,20 @@ impl Grpc {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let sender = runtime.block_on(async {
-            let stream = connecting.await?;
-            let (sender, connection) = h2::client::handshake(stream).await.map_err(io::Error::other)?;
-            tokio::spawn(async move { drop(connection.await) });
-            sender.ready().await.map_err(io::Error::other)
-        })?;
-        Ok(Self { runtime, sender })
+        let runtime = super::runtime()?;
+        let client =
+            runtime.block_on(async { Http2::over(connecting.await?).await.map_err(io::Error::other) });
+        Ok(Self { client: client?.0, runtime })
     }
 
     /// Exports a message, uncompressed.
     pub fn export(&self, message: &[u8]) -> Called {
-        self.call(&[], framed(0, message))
+        self.call(&[], framed(message))
     }
 
     /// Exports a message of a signal, uncompressed.
     pub fn export_to(&self, signal: Signal, message: &[u8]) -> Called {
-        self.call_to(signal, &[], framed(0, message))
+        self.call_to(signal, &[], framed(message))
     }
 
     pub fn call(&self, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
@@ -85,41 +81,28 @@ impl Grpc {
 
     fn calls_to(&self, signal: Signal, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
         let frame = Bytes::from(frame);
-        let calls: Vec<_> = each
-            .iter()
-            .map(|headers| {
-                let mut request = Request::post(format!("http://podstamp{}", signal.grpc_path()))
-                    .header("content-type", "application/grpc")
-                    .header("te", "trailers");
-                for (name, value) in *headers {
-                    request = request.header(*name, *value);
-                }
-                let call = exchange(self.sender.clone(), request.body(()).unwrap(), frame.clone());
-                self.runtime.spawn(call)
+        let call = |headers: &&[(&'static str, &str)]| {
+            let mut all = vec![("content-type", "application/grpc"), ("te", "trailers")];
+            all.extend_from_slice(headers);
+            let all: Vec<_> = all.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            let (client, frame) = (self.client.clone(), frame.clone());
+            self.runtime.spawn(async move {
+                let headers: Vec<_> = all.iter().map(|(name, value)| (*name, &**value)).collect();
+                client.send(signal.grpc_path(), &headers, vec![frame], &[]).await
             })
-            .collect();
-        let ended = |call| self.runtime.block_on(async { timeout(PATIENCE, call).await });
-        calls.into_iter().map(|call| ended(call).expect("no answer").unwrap()).collect()
+        };
+        let calls: Vec<_> = each.iter().map(call).collect();
+        calls.into_iter().map(|call| Called::from(self.runtime.block_on(call).unwrap())).collect()
     }
 }
 
-async fn exchange(sender: SendRequest<Bytes>, request: Request<()>, frame: Bytes) -> Called {
-    let mut sender = sender.ready().await.unwrap();
-    let (response, mut body) = sender.send_request(request, false).unwrap();
-    // A server that has seen enough answers before it has read everything.
-    drop(body.send_data(frame, true));
-    let (head, mut data) = response.await.unwrap().into_parts();
-    assert_eq!(head.status, 200, "gRPC has its own status");
-    let mut called = Called { headers: head.headers, body: Bytes::new() };
-    let mut collected = BytesMut::new();
-    while let Some(part) = data.data().await {
-        let part = part.unwrap();
-        data.flow_control().release_capacity(part.len()).unwrap();
-        collected.extend_from_slice(&part);
+impl From<Answered> for Called {
+    fn from(answered: Answered) -> Self {
+        let Answered { status, mut headers, trailers, body } = answered;
+        assert_eq!(status, 200, "gRPC has its own status");
+        headers.extend(trailers);
+        Self { headers, body }
     }
-    called.body = collected.freeze();
-    called.headers.extend(data.trailers().await.unwrap().unwrap_or_default());
-    called
 }
 
 impl Called {
@@ -144,11 +127,6 @@ impl Called {
         assert_eq!(u32::from_be_bytes(self.body[1..5].try_into().unwrap()) as usize, self.body.len() - 5);
         ExportTraceServiceResponse::decode(&self.body[5..]).unwrap()
     }
-}
-
-/// A message in its frame; the flag says whether it is compressed.
-pub fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
-    [&[flag][..], &(message.len() as u32).to_be_bytes(), message].concat()
 }
 
 /// Codes by which a client may try again (OTLP, "Failures" of OTLP/gRPC); RESOURCE_EXHAUSTED only with RetryInfo.
