@@ -1,7 +1,7 @@
 //! podstamp and an OpenTelemetry Collector at the same job: DeepFlow's pipeline for load balancers, 1,000 pods, the same
 //! sink. They take turns on one core, where there is `taskset` the same one, under the same load.
 //!
-//! What is compared is CPU time a span, from `/proc`: the load generator and the sink have the other cores. The Collector
+//! The figure compared is CPU time a span, from `/proc`: the load generator and the sink have the other cores. The Collector
 //! sends from its receiver's goroutine, without its queue: that costs it less, and neither then acknowledges what it has
 //! not delivered.
 
@@ -97,7 +97,7 @@ fn row(sides: &[Side; 2], body: Body, out: &str, quick: bool) -> Value {
     })
 }
 
-/// What comes in.
+/// A kind of request: its protocol and its coding.
 #[derive(Clone, Copy)]
 struct Body {
     label: &'static str,
@@ -193,7 +193,7 @@ fn started(mut command: Command, texts: [&str; 2], ready: &str) -> (Child, [Sock
             break;
         }
     }
-    // It must not block on a full pipe.
+    // The process must not block on a full pipe.
     std::thread::spawn(move || lines.for_each(drop));
     (child, [addresses[0], addresses[1]])
 }

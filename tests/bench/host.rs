@@ -59,7 +59,7 @@ pub(crate) fn run(quick: bool) -> Value {
     json!(rows)
 }
 
-/// One connection with one request at a time, as deepflow-agent needs it, beside as many as there are requests.
+/// A connection with one request at a time, as deepflow-agent needs it, beside as many as there are requests.
 pub(crate) fn lane(quick: bool) -> Value {
     println!(
         "\nThe host towards an upstream that takes one request at a time, or any number: they take turns.\n"
@@ -175,7 +175,7 @@ impl Process {
         Self { child, address: line.trim().parse().unwrap() }
     }
 
-    /// One that was started otherwise.
+    /// A process that was started otherwise.
     pub(crate) fn of(child: Child, address: SocketAddr) -> Self {
         Self { child, address }
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a round of load saw.
+/// The measurements of a round of load.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) seconds: f64,
@@ -85,7 +85,7 @@ pub(crate) fn sink(listener: TcpListener) {
 #[derive(Clone, Copy)]
 enum Length {
     Known(u64),
-    /// It comes in chunks, each with its own length.
+    /// The body comes in chunks, each with its own length.
     Chunked,
 }
 

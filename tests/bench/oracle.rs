@@ -1,4 +1,4 @@
-//! What podstamp does, done with prost: decode, edit, encode.
+//! The work of podstamp, done with prost: decode, edit, encode.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;

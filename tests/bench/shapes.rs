@@ -96,7 +96,7 @@ impl Bench {
     fn row(&mut self, name: &str, most: usize, mut calls: [impl FnMut(); SIZES]) {
         let mut least = [f64::INFINITY; SIZES];
         let mut exponent = f64::INFINITY;
-        // What is too steep once may be somebody else on this machine; a fault is too steep each time.
+        // A row that is too steep once may be the work of another process; a fault is too steep each time.
         for _ in 0..3 {
             for _ in 0..if self.quick { 3 } else { 7 } {
                 for (least, call) in least.iter_mut().zip(&mut calls) {

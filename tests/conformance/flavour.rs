@@ -1,4 +1,4 @@
-//! What the cases run on.
+//! The flavours of the filter, on which the cases run.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the fuzz target of the guest looks for, over its corpus, and what bodies that grow in one way take of the guest: counted in
+//! The fuzz target of the guest over its corpus, and the cost of bodies that grow in one way: counted in
 //! wasm's fuel, which is the same on every machine.
 
 use std::fs;
@@ -65,7 +65,7 @@ fn in_proportion(what: &str, [few, many]: [u64; 2]) {
     assert!(times < 6.0, "four times as many {what} take {times:.1} times as much: {few} and {many}");
 }
 
-/// What it takes to prepare a body that goes on.
+/// The fuel that it takes to prepare a body that goes on.
 fn prepare(sandbox: &Sandbox, content_type: &str, values: usize, body: Vec<u8>) -> u64 {
     let mut headers = vec![Header::new("content-type", content_type)];
     headers.extend((0..values).map(|_| Header::new("x-tenant", "blue")));
@@ -83,7 +83,7 @@ fn prepare(sandbox: &Sandbox, content_type: &str, values: usize, body: Vec<u8>) 
     sandbox.fuel()
 }
 
-/// What it takes to find that nothing is wrong with it.
+/// The fuel that it takes to find that nothing is wrong with a body.
 fn conclude(sandbox: &Sandbox, body: Vec<u8>) -> u64 {
     let attempt = Attempt {
         patience: u32::MAX,

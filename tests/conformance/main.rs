@@ -189,7 +189,7 @@ fn check_answer(answer: &interface::Answer, expected: &Answer) {
     }
 }
 
-/// What a success says besides.
+/// The warning of a success, which is OTLP's partial success.
 fn warning(answer: &interface::Answer) -> String {
     let json = answer.headers.iter().any(|header| header.value == b"application/json");
     if json {
@@ -233,7 +233,7 @@ fn conclude(
     filter.conclude(attempt, &ended).unwrap()
 }
 
-/// What is not 0.
+/// The counts that are not 0.
 fn counts(report: Report) -> BTreeMap<String, u32> {
     let Report {
         resources,

@@ -26,7 +26,7 @@ pub(crate) fn status(status: u16) -> Script {
     Script::Answer(Answer::new(status).unwrap())
 }
 
-/// The same that says when to come again.
+/// A failure that says when to come again.
 pub(crate) fn throttled(status: u16, retry_after: &str) -> Script {
     Script::Answer(Answer::new(status).unwrap().header("retry-after", retry_after).unwrap())
 }

@@ -51,7 +51,7 @@ impl Collector {
             seen.push_str(&line);
             seen.push('\n');
         }
-        // It must not block on a full pipe.
+        // The Collector must not block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address: address.expect("it says where it listens"), _folder: folder }
     }
@@ -75,7 +75,7 @@ fn the_cores_list_of_keys_is_what_the_collectors_modules_have() {
     assert_eq!(printed, include_str!("../../guest/core/src/config/collector.json"));
 }
 
-/// What the tests of the configuration read as print-config's is.
+/// The fixtures of print-config's output, which the tests of the configuration read.
 #[test]
 fn print_configs_output_is_what_the_fixtures_have() {
     let Some(binary) = otelcol() else {
@@ -109,7 +109,7 @@ fn print_configs_output_is_what_the_fixtures_have() {
     }
 }
 
-/// Whoever changes the manifest has to generate anew.
+/// After a change of the manifest the module has to be generated anew.
 #[test]
 fn the_collectors_module_has_what_its_manifest_names() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/collector/otelcol");

@@ -55,7 +55,7 @@ fn the_simple_pipeline_stamps_from_an_address_that_is_there_and_marks_the_rest_u
     let answer = export(served.address, &spans::export(&[("shop", "nobody")]));
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-protobuf")));
     assert!(answer.body.is_empty());
-    // The connection is from loopback, which is no pod's: unknown, rather than a wrong pod.
+    // The connection is from loopback, which cannot be a pod's address: unknown, rather than a wrong pod.
     assert_eq!(agent.placed(), [("shop".to_owned(), "0.0.0.0".to_owned())]);
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration says of who may come in, and how, as clients find it.
+//! Access to the receiver, as the configuration has it and clients find it.
 
 mod auth;
 mod copies;

@@ -1,4 +1,4 @@
-//! What a client of OTLP/HTTP speaks.
+//! The encodings of OTLP/HTTP.
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -32,7 +32,7 @@ impl Encoding {
         }
     }
 
-    /// One that cannot be decoded.
+    /// A body that cannot be decoded.
     pub(crate) fn broken(self) -> Vec<u8> {
         match self {
             Self::Protobuf => spans::with_a_number_for_text(spans::export(&[("MARK", "web-1")]), "MARK"),
@@ -44,7 +44,7 @@ impl Encoding {
         client.send("POST", "/v1/traces", &[self.header()], body)
     }
 
-    /// What a success says.
+    /// The body of a success.
     pub(crate) fn success(self, response: &Response) -> ExportTraceServiceResponse {
         assert_eq!(response.status, 200, "{}", response.message());
         assert_eq!(response.header("content-type"), Some(self.header().1));

@@ -33,7 +33,7 @@ use prost::Message;
 pub(crate) use process::{Envoy, validate};
 pub(crate) use setup::{POD, Setup};
 
-/// What becomes of a batch of `spans::export`, whose resources name their pod, from a pod at this address, with DeepFlow's
+/// The stamped form of a batch of `spans::export`, whose resources name their pod, from a pod at this address, with DeepFlow's
 /// pipeline for load balancers and without a table of pods.
 fn stamped(batch: &[u8], address: &str) -> ExportTraceServiceRequest {
     let mut message = ExportTraceServiceRequest::decode(batch).unwrap();

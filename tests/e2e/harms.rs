@@ -1,4 +1,4 @@
-//! What ends deepflow-agent or falsifies its metrics, sent to a stand-in that has the same faults.
+//! Spans that end deepflow-agent or falsify its metrics, sent to a stand-in that has the same faults.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +27,7 @@ fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_
     let agent = StandIn::with(|builder| builder.strict().play(1, Script::Import.behind(&latch)));
     let table: Vec<_> = pods.iter().map(|(pod, address)| (&**pod, &**address)).collect();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&table)).serve();
-    // One second for all spans: there the agent mixes up what has the same number.
+    // The same second for all spans: there the agent mixes up spans of the same number.
     let (address, end) = (served.address, now());
     let clients = pods.iter().map(|(pod, _)| {
         let batch = spans::export_spans(pod, pod, vec![spans::span(end, &[]); 5]);

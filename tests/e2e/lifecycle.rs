@@ -14,7 +14,7 @@ use crate::served::{Setup, StandIn, podstamp, wait};
 fn a_second_signal_ends_it_whatever_is_in_flight() {
     let latch = Latch::default();
     let agent = StandIn::behind(&latch);
-    // It would wait for longer than this test does.
+    // The server would wait for longer than this test does.
     let mut served = Setup::load_balancer(&agent.url()).own("  limits:\n    drain_timeout: 10m\n").serve();
     let mut client = Client::connect(served.address);
     client.begin_chunked("/v1/traces", &[PROTOBUF]);
@@ -60,7 +60,7 @@ fn health_is_answered_when_all_descriptors_are_in_use() {
     let mut clients = Vec::new();
     for _ in 0..2 * DESCRIPTORS {
         let mut client = TcpStream::connect(served.address).unwrap();
-        // One that has begun to speak is not idle.
+        // A connection that has begun to speak is not idle.
         client.write_all(b"POST /v1/traces HTTP/1.1\r\n").unwrap();
         clients.push(client);
     }

@@ -1,6 +1,6 @@
 //! The binary, end to end: real processes, real sockets, a stand-in agent built on the real one's libraries.
 //!
-//! It does not prove how the real agent behaves: the stand-in follows what its source says.
+//! These tests do not prove how the real agent behaves: the stand-in follows what its source says.
 
 #![allow(
     clippy::unwrap_used,

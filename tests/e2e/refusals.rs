@@ -66,7 +66,7 @@ fn what_has_no_resource_spans_is_no_silent_success() {
     assert_eq!((partial.rejected_spans, partial.error_message.is_empty()), (0, false));
     assert_eq!(refused(&served, "unrecognised"), 3.0);
 
-    // What says that it is empty is a success like any other.
+    // A request that says that it is empty is a success like any other.
     assert_eq!(export(served.address, &[]).warning(), "");
     assert_eq!(Grpc::connect(served.grpc).export(&[]).message().encoded_len(), 0);
     assert_eq!(refused(&served, "unrecognised"), 3.0);
@@ -108,7 +108,7 @@ fn what_is_no_http_is_recognised_and_named() {
         (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "proxy-protocol-unexpected", "proxy_header", ""),
         (b"\x80\x01\x00\x04\x00\x00\x00\x09emitBatch", "thrift", "thrift", "OTLP"),
         (b"SSH-2.0-OpenSSH\r\n", "not-http", "other", "SSH-2.0-"),
-        // It is not even a line, and waits for an answer.
+        // Not even a line: the client waits for an answer.
         (b"hello", "not-http", "other", ""),
         (
             b"POST /v1/traces HTTP/1.1\r\nno header\r\n\r\n",

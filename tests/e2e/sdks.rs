@@ -1,6 +1,6 @@
 //! OpenTelemetry SDKs as applications use them: what podstamp passes on is what they sent, stamped with the right pod.
 //!
-//! What an SDK sent is recorded on its way to podstamp, and compared with what the agent gets. This does not prove anything
+//! The request that an SDK sent is recorded on its way to podstamp, and compared with what the agent gets. This does not prove anything
 //! about languages whose runtime is not there: those are named as skipped.
 
 mod expected;
@@ -191,7 +191,7 @@ impl Shop {
         }
         let arrived: Vec<_> =
             self.agent.messages().into_iter().flat_map(|message| message.resource_spans).collect();
-        // What waits while one is on its way goes together.
+        // Requests that wait while one is on its way go together.
         let requests = self.agent.records().len();
         assert!(
             (1..=sent.len()).contains(&requests),

@@ -123,7 +123,7 @@ fn http2(said: &[u8]) -> Vec<Sent> {
             .max_frame_size(LARGEST_FRAME);
         let mut connection: h2::server::Connection<_, bytes::Bytes> =
             builder.handshake(replay).await.unwrap();
-        // It works through all that can be read before it is pending.
+        // The connection works through all that can be read before it is pending.
         let mut requests = Vec::new();
         while let Some(next) = poll_fn(|context| match connection.poll_accept(context) {
             Poll::Pending if all_read.load(Ordering::Acquire) => Poll::Ready(None),
@@ -168,7 +168,7 @@ impl AsyncRead for Replay {
             self.all_read.store(true, Ordering::Release);
             return Poll::Pending;
         }
-        // It opens its windows only when there is nothing to read.
+        // The connection opens its windows only when there is nothing to read.
         self.paused = !self.paused;
         if self.paused {
             context.waker().wake_by_ref();

@@ -29,7 +29,7 @@ pub(crate) struct Served {
     logged: Arc<Mutex<String>>,
 }
 
-/// What to serve with.
+/// Configuration, files and environment of a server.
 #[derive(Default)]
 pub(crate) struct Setup {
     /// Top-level sections besides those that the set-up writes.
@@ -42,11 +42,11 @@ pub(crate) struct Setup {
     pub(crate) grpc: String,
     /// A port for both protocols; none: one each, whichever is free.
     pub(crate) port: Option<u16>,
-    /// What it logs, where that is not the usual.
+    /// Log level, where that is not the usual.
     pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
-    /// How many files it may have open, where that is not the usual.
+    /// The limit of open files, where that is not the usual.
     pub(crate) descriptors: Option<u32>,
 }
 
@@ -261,12 +261,12 @@ impl StandIn {
         Self { runtime, agent: Some(agent) }
     }
 
-    /// One that answers once the latch is open.
+    /// An agent that answers once the latch is open.
     pub(crate) fn behind(latch: &Latch) -> Self {
         Self::with(|builder| builder.play_always(Script::Import.behind(latch)))
     }
 
-    /// One that reads requests and never answers.
+    /// An agent that reads requests and never answers.
     pub(crate) fn silent() -> Self {
         Self::behind(&Latch::default())
     }

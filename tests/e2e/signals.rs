@@ -169,7 +169,7 @@ fn what_cannot_be_read_of_a_signal_is_refused_in_every_protocol() {
     assert_eq!(backend.requests(), 0);
 }
 
-/// What an SDK makes of metrics and logs, in the encodings that it has.
+/// Metrics and logs of an SDK, in the encodings that it has.
 #[test]
 fn python_sdk_sends_metrics_and_logs() {
     let Some(mut program) = PYTHON.program() else { return };

@@ -14,7 +14,7 @@ pub(crate) struct Tee {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What came in on each connection.
+/// The bytes that came in on each connection.
 type Connections = Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>;
 
 impl Tee {
@@ -39,7 +39,7 @@ impl Tee {
         Self { address, connections, stopped, thread: Some(thread) }
     }
 
-    /// What was said so far, a connection each. Of a request that was answered, nothing is missing.
+    /// The bytes that came so far, a connection each. Of a request that was answered, none is missing.
     pub(crate) fn said(&self) -> Vec<Vec<u8>> {
         self.connections.lock().unwrap().iter().map(|said| said.lock().unwrap().clone()).collect()
     }

@@ -52,7 +52,7 @@ async fn health_is_told_whatever_the_workers_are_busy_with() {
     });
     let setup = Setup::with(blocking, |settings| settings.admin = Some("127.0.0.1:0".to_owned())).await;
     let (address, admin) = (setup.address(), setup.server.admin_address().unwrap());
-    // No runtime's: that of this test is the one that is busy.
+    // A thread, since the test's own runtime is the one that is busy.
     let told = std::thread::spawn(move || {
         let mut client = TcpStream::connect(address).unwrap();
         client.write_all(&post("/v1/traces", "", b"x")).unwrap();

@@ -87,7 +87,7 @@ async fn a_copy_on_which_its_upstream_closes_is_mended_like_the_first_exporters(
     .await;
     let (url, copy) = (first.url(), To { url: strict.url(), headers: Vec::new(), timeout: 60_000 });
     let fake = Fake::answering(move |incoming| {
-        // What is prepared anew is the same request, but for its body.
+        // A request that is prepared anew is the same, but for its body.
         assert!(incoming.headers.iter().any(|header| header.name == "x-forwarded-for"), "{incoming:?}");
         let outbound = outbound(&url, Content::Unchanged);
         Ok(Verdict::Forward(Outbound { copies: vec![copy.clone()], ..outbound }))
@@ -164,7 +164,7 @@ async fn what_is_queued_leaves_before_the_server_ends() {
     let first = Upstream::accepting().await;
     let latch = Latch::default();
     let slow = Upstream::behind(&latch).await;
-    // It is not to wait that long.
+    // The client is not to wait that long.
     let setup = draining_within(10 * PATIENCE, copying(&first, &[&slow]), &["slow"]).await;
     let mut client = setup.client().await;
     for _ in 0..12 {
@@ -175,7 +175,7 @@ async fn what_is_queued_leaves_before_the_server_ends() {
     assert!(client.is_closed().await);
     latch.open();
     assert!(timeout(PATIENCE, stopping).await.expect("it waits for nothing").unwrap());
-    // Those that waited for the one connection went together.
+    // The requests that waited for the one connection went together.
     let arrived: Vec<_> = slow.requests().into_iter().flat_map(|request| request.body).collect();
     assert_eq!(arrived, b"stamped".repeat(12));
     let shown = instruments.metrics.encode().unwrap();

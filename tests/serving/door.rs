@@ -1,4 +1,4 @@
-//! What clients have to get past: TLS, credentials, what browsers ask.
+//! Access to a listener: TLS, credentials, and the preflight requests of browsers.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::support::{Fake, Setup, answer};
 
-/// Answers either protocol, and says whom it takes the client for.
+/// A filter that answers either protocol with the peer that it sees.
 fn accepting() -> Fake {
     Fake::answering(|incoming| {
         let grpc = incoming.headers.iter().any(|header| header.value == b"application/grpc");
@@ -30,7 +30,7 @@ fn accepting() -> Fake {
     })
 }
 
-/// One listener for both protocols.
+/// A server with one listener for both protocols.
 fn both() -> Listener {
     Listener { http: Some(Http::default()), ..Listener::grpc("127.0.0.1:0") }
 }
@@ -84,7 +84,7 @@ async fn both_protocols_come_over_tls_and_nobody_in_the_clear() {
     let mut clear = setup.client().await;
     clear.send(post("/v1/traces", "", b"x")).await;
     assert!(clear.is_closed().await);
-    // That failed for one and for nobody else.
+    // The handshake failed for that client and for nobody else.
     assert_eq!(client.export(framed(b"x")).await.code(), "0");
     assert_eq!(old.ask(post("/v1/traces", "", b"x")).await.status, 200);
 }

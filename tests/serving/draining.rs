@@ -66,7 +66,7 @@ async fn what_does_not_finish_in_time_is_broken_off() {
 async fn who_has_connected_by_then_gets_an_answer_and_is_told_to_go() {
     let latch = Latch::default();
     let upstream = Upstream::behind(&latch).await;
-    // One is served, one waits for its place, and the others wait in the listener's queue.
+    // The first connection is served, the second waits for its place, and the others wait in the listener's backlog.
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         settings.limits.connections = Some(1);
     })
@@ -107,7 +107,7 @@ async fn who_connects_over_http2_just_before_the_end_is_answered_and_then_told_t
         let answered = client.export(framed(b"x")).await;
         (answered, closed)
     });
-    // Its connection is in a queue that nobody looks at before the end.
+    // The connection is in a backlog that nobody looks at before the end.
     let waiting = TcpStream::connect(address).await.unwrap();
     let instruments = setup.instruments.clone();
     let stopping = tokio::spawn(setup.server.shutdown());

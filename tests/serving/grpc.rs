@@ -85,7 +85,7 @@ async fn g1_requests_of_one_connection_go_on_at_the_same_time() {
     })
     .await;
     let fake = Fake::forwarding(format!("http://{}/", upstream.address));
-    // An upstream that is no deepflow-agent.
+    // An upstream other than deepflow-agent.
     let setup = Setup::with(fake, |settings| settings.upstream.connections = None).await;
     let client = setup.grpc().await;
     let requests: Vec<_> = (0..8)
@@ -309,7 +309,7 @@ async fn an_idle_connection_is_ended_though_it_is_alive() {
     })
     .await;
     let (client, connection) = Http2::connect_watched(setup.server.grpc_address().unwrap()).await;
-    // Longer than a head may take: that a client has said nothing yet is no slow head.
+    // Longer than a head may take: a client that has said nothing yet is not slow with its head.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(client.export(framed(b"x")).await.code(), "0");
     connection.await.unwrap();
@@ -347,7 +347,7 @@ async fn behind_a_trusted_proxy_its_header_says_who_is_there() {
     silent.send(post("/v1/traces", "", b"x")).await;
     assert!(silent.is_closed().await, "a trusted proxy without a header");
 
-    // Who is not trusted is not asked, and what it says is no HTTP.
+    // The PROXY header of an untrusted peer is not read as one, and it is not HTTP.
     let mut liar = Client::connect(setup.server.grpc_address().unwrap()).await;
     liar.send(V1).await;
     assert_eq!(liar.response().await.status, 400);

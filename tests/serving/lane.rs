@@ -1,4 +1,4 @@
-//! One connection to an agent, one request at a time, and what becomes of what waits meanwhile.
+//! The lane: one connection to an agent, one request at a time, and what becomes of the requests that wait meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

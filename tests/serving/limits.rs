@@ -1,4 +1,4 @@
-//! What is too much, too slow or too many.
+//! Limits: requests that are too large or too slow, and too many of them.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ async fn patient(milliseconds: u64, fake: Fake) -> Setup {
     Setup::with(fake, |settings| settings.upstream.patience = Duration::from_millis(milliseconds)).await
 }
 
-/// Tries again after so long where there is no connection.
+/// A filter that tries again after so long where there is no connection.
 fn retrying(url: String, wait: u32) -> Fake {
     Fake::forwarding(url).concluding(move |_, ended| {
         Ok(match ended {
@@ -48,14 +48,14 @@ async fn a_client_waits_no_longer_than_its_patience_and_the_agent_gets_no_second
     let mut client = setup.client().await;
     let response = client.ask(post("/v1/traces", "", b"first")).await;
     assert_eq!((response.status, response.text()), (504, "timed out"));
-    // The agent has the first one still, so that it is no use to wait.
+    // The agent has the first one still, so that waiting cannot help.
     setup.shows("podstamp_upstream_away 1").await;
     let response = client.ask(post("/v1/traces", "", b"second")).await;
     assert_eq!((response.status, response.text()), (503, "away"));
     setup.shows("podstamp_upstream_unsent_total{reason=\"away\"} 1").await;
     latch.open();
     setup.shows("podstamp_upstream_away 0").await;
-    // Its client was told to come again: whoever counts duplicates finds them here.
+    // The client was told to come again: here are the duplicates, for operators who count them.
     setup.shows("podstamp_upstream_unheard_total 1").await;
     assert_eq!(client.ask(post("/v1/traces", "", b"third")).await.status, 200);
     let bodies: Vec<_> = upstream.requests().into_iter().map(|request| request.body).collect();

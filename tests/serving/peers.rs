@@ -1,4 +1,4 @@
-//! That no peer takes what all have a right to.
+//! Shares: no peer takes more than its own of connections, places and bytes.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -20,7 +20,7 @@ fn accepting() -> Fake {
     Fake::answering(|_| Ok(Verdict::Answer(answer(200, ""))))
 }
 
-/// Clients come through a balancer on this host, which says for whom.
+/// Settings where clients come through a balancer on this host, which says whose requests it forwards.
 fn behind_a_balancer(settings: &mut Settings) {
     settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let Limits { in_flight, per_peer, connections, .. } = &mut settings.limits;
@@ -82,7 +82,7 @@ async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speak
     let upstream = Upstream::behind(&latch).await;
     let setup = Setup::with(Fake::forwarding(upstream.url()), |settings| {
         behind_a_balancer(settings);
-        // None of those who come has to wait for a place.
+        // No client has to wait for a place.
         settings.limits.connections = Some(8);
     })
     .await;
@@ -102,7 +102,7 @@ async fn one_peer_gets_its_share_of_requests_and_a_proxy_counts_by_whom_it_speak
     client.send(post_for("10.1.0.2")).await;
     setup.shows("podstamp_requests_in_flight 4").await;
     held.push(client);
-    // That was the last place of all.
+    // That took the last place.
     assert_eq!(setup.client().await.ask(post_for("10.1.0.3")).await.status, 503);
     setup.shows(r#"podstamp_limited_total{limit="in_flight"} 1"#).await;
     latch.open();

@@ -1,4 +1,4 @@
-//! What comes in, and how the filter gets to see it.
+//! Requests as they come in, and as the filter gets to see them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What goes upstream, and what is made of how it ends.
+//! Requests to the upstream, and what the client is told of how they end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

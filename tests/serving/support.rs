@@ -58,7 +58,7 @@ impl Setup {
     }
 }
 
-/// The same, of a server that is on its way out.
+/// Whether a line stands in the metrics of a server that is on its way out, now or soon.
 pub(crate) async fn shows(instruments: &Instruments, line: &str) {
     let shown = || instruments.metrics.encode().unwrap();
     let until = Instant::now() + PATIENCE;

@@ -22,7 +22,7 @@ fn podstamp(arguments: &[&str]) -> Command {
 
 fn run(arguments: &[&str], stdin: &[u8]) -> Output {
     let mut child = podstamp(arguments).spawn().unwrap();
-    // One that ends early does not read it.
+    // A command that ends early does not read it.
     drop(child.stdin.take().unwrap().write_all(stdin));
     child.wait_with_output().unwrap()
 }

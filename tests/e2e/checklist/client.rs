@@ -25,7 +25,7 @@ fn exporter(url: &str, lines: &str) -> Setup {
     setup
 }
 
-/// One that tries often, so that a test need not wait, and for long, so that a slow machine has enough tries.
+/// A client that tries often, so that a test need not wait, and for long, so that a slow machine has enough tries.
 fn eager(url: &str) -> Setup {
     exporter(
         url,
@@ -168,7 +168,7 @@ fn c5_a_response_over_the_limit_is_final_and_none_is_asked_for_compressed() {
         agent.agent().play(1, Script::Answer(Answer::new(status).unwrap().body(vec![b'x'; (4 << 20) + 1])));
         assert_eq!(answered(&served), 500);
         assert_eq!(agent.records().len(), 1, "it is not sent again");
-        // Whoever compressed the response all the same would do so unasked, and it would not be inflated.
+        // A response that was compressed all the same would be so unasked, and the client would not inflate it.
         assert_eq!(agent.records()[0].header("accept-encoding"), None);
     }
 }

@@ -148,7 +148,7 @@ fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the
         slow.write(head.as_bytes());
         is_status(&slow.receive(), 408, encoding);
     }
-    // What is no encoding of OTLP gets one that is.
+    // A request in no encoding of OTLP is answered in one.
     for refused in [("content-type", "text/plain"), ("content-type", "")] {
         let answer = Client::connect(served.address).send("POST", "/v1/traces", &[refused], b"");
         is_status(&answer, 415, Encoding::Protobuf);
@@ -190,7 +190,7 @@ fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the
     let silent = StandIn::silent();
     for (upstream, answered) in [(silent.url(), 504), (absent_agent(), 503)] {
         for encoding in Encoding::BOTH {
-            // One each: whoever comes after an upstream was silent for so long is told at once.
+            // A server each: a client that comes after the upstream was silent for so long is told at once.
             let served = Setup::load_balancer(&upstream).unretried().impatient().serve();
             let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
             is_status(&answer, answered, encoding);
@@ -314,7 +314,7 @@ fn s11_no_more_than_4_mib_of_an_upstreams_answer_are_read() {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 5 << 20);
         stream.write_all(head.as_bytes()).unwrap();
     });
-    // It never ends; who hangs up in the middle is done with it.
+    // The body never ends; the client that hangs up in the middle is done with it.
     let endless = Raw::answering(|stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
         let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();

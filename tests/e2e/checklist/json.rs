@@ -39,7 +39,7 @@ impl Way {
         self.send(&format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{fields}}}]}}]}}]}}"#))
     }
 
-    /// What arrives of a span with these fields.
+    /// The span that arrives of one with these fields.
     fn span(&mut self, fields: &str) -> Span {
         let (answer, arrived) = self.send_span(fields);
         assert_eq!(answer.status, 200, "{}", answer.message());
@@ -47,7 +47,7 @@ impl Way {
         request.resource_spans[0].scope_spans[0].spans[0].clone()
     }
 
-    /// What the client is told of a span with these fields, of which nothing arrives.
+    /// The client's answer to a span with these fields, of which nothing arrives.
     fn refused(&mut self, fields: &str) -> String {
         let (answer, arrived) = self.send_span(fields);
         assert_eq!((answer.status, arrived.len()), (400, 0), "{fields}: {}", answer.message());
@@ -120,7 +120,7 @@ fn j4_keys_are_in_lower_camel_case_or_as_the_collector_reads_them_spelled_with_u
         r#""traceId":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","start_time_unix_nano":"7","name":"work",
            "Kind":2,"dropped_attributes_count":3"#,
     );
-    // What has another name is unknown, and ignored.
+    // A field of another name is unknown, and ignored.
     assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
     assert_eq!((span.start_time_unix_nano, span.kind, span.dropped_attributes_count), (7, 0, 3));
     let (answer, arrived) = way.send(r#"{"resource_spans":[{"scope_spans":[{"spans":[{}]}]}]}"#);

@@ -11,7 +11,7 @@ use podstamp_test_support::spans;
 use super::Collector;
 use crate::served::{Setup, StandIn};
 
-/// One Collector with every way in which it can send, all at once: each pod's spans arrive once for each of them.
+/// A Collector with every way in which it can send, all at once: each pod's spans arrive once for each of them.
 #[test]
 fn each_of_the_collectors_exporters_gets_its_spans_through() {
     let Some(binary) = otelcol() else {

@@ -27,7 +27,7 @@ fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
         let [collector, podstamp] = Sides::start(&binary, document).send();
         for (case, _) in cases() {
             let (theirs, ours) = (&collector[case], &podstamp[case]);
-            // What the server reads is what was stamped, in whatever company.
+            // The server reads the address that was stamped, in whatever company.
             let stamped: IpAddr = ours.attributes["app.host.ip"].parse().unwrap();
             assert_eq!(ours.addresses, [stamped; 2], "{document}: {case}");
             if document == BALANCER && GUESSED.contains(&case) {
@@ -76,14 +76,14 @@ fn what_the_collector_leaves_unstamped_gets_another_address_alone_than_in_compan
     assert_eq!(podstamp["unknown host name"].addresses, [in_company; 2]);
 }
 
-/// Both, each towards an agent of its own.
+/// Collector and podstamp, each towards an agent of its own.
 struct Sides {
     collector: (Collector, StandIn),
     podstamp: (Served, StandIn),
     _kubernetes: Kubernetes,
 }
 
-/// What an agent got for a case.
+/// The resource that an agent got for a case.
 #[derive(Debug, Default)]
 struct Seen {
     /// The attributes of the resource, by key; of a key that is there twice, all values.

@@ -16,7 +16,7 @@ fn started(mut setup: Setup, id: &str, extension: &str) -> Setup {
     setup
 }
 
-/// One that clients of both protocols have to satisfy.
+/// A server with an authenticator that clients of both protocols have to satisfy.
 fn guarded(agent: &StandIn, id: &str, extension: &str) -> Served {
     let setup = started(Setup::load_balancer(&agent.url()), id, extension);
     // The log of everything that it may have to say of a request.
@@ -24,7 +24,7 @@ fn guarded(agent: &StandIn, id: &str, extension: &str) -> Served {
     setup.protocols(&format!("        auth:\n          authenticator: {id}")).serve()
 }
 
-/// Those with one of `right` come in, and those with one of `wrong` do not.
+/// Clients with one of `right` come in, and those with one of `wrong` do not.
 fn lets_in(served: &Served, agent: &StandIn, challenge: &str, right: &[&str], wrong: &[Option<&str>]) {
     let batch = spans::export(&[("shop", "web-1")]);
     let mut http = Client::connect(served.address);
@@ -83,7 +83,7 @@ fn bearer_tokens_let_clients_of_both_protocols_in() {
 #[test]
 fn passwords_let_clients_of_both_protocols_in() {
     let agent = StandIn::start();
-    // What `htpasswd -B` writes; the Collector's `$$` is a dollar.
+    // As `htpasswd -B` writes it; the Collector's `$$` is a dollar.
     let hash = bcrypt::hash("open sesame", 4).unwrap();
     let users = format!("    htpasswd:\n      inline: |\n        ali:{}\n", hash.replace('$', "$$"));
     let served = guarded(&agent, "basicauth/clients", &users);
@@ -118,7 +118,7 @@ fn the_exporter_shows_its_token_to_the_upstream() {
     setup.log = Some("trace".to_owned());
     let served = setup.serve();
     let batch = spans::export(&[("shop", "web-1")]);
-    // What a client shows to podstamp goes no further.
+    // A client's credentials for podstamp go no further.
     let headers = [PROTOBUF, ("authorization", "Bearer of-the-client")];
     assert_eq!(Client::connect(served.address).send("POST", "/v1/traces", &headers, &batch).status, 200);
     let record = agent.records().pop().unwrap();

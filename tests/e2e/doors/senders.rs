@@ -1,4 +1,4 @@
-//! Whom a request is from, where a proxy passes it on: `from: connection` finds the pod.
+//! The client of a request that a proxy passes on: `from: connection` finds its pod.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

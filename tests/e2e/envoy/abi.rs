@@ -1,4 +1,4 @@
-//! What the module asks of a proxy, and what it has for one: other hosts than Envoy go by just that.
+//! The module's imports and exports: other hosts than Envoy go by just that.
 
 use podstamp_test_guests::PROXY_WASM;
 use wasmtime::{Engine, Module};

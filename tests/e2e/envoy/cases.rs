@@ -1,6 +1,6 @@
 //! The conformance cases, by way of HTTP and gRPC through a real Envoy: a listener for each, all in one VM.
 //!
-//! What a case says of another attempt does not apply: a proxy's attempts are its route's. Nor does an answer that is too
+//! The expectations of another attempt do not apply: a proxy's attempts are its route's. Nor does an answer that is too
 //! long: a proxy passes it on as it comes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -70,7 +70,7 @@ struct Run<'a> {
     envoy: &'a Envoy,
 }
 
-/// What a client saw.
+/// The answer that a client got.
 enum Seen {
     Http(Response),
     Grpc(Called),
@@ -122,7 +122,7 @@ impl Run<'_> {
                 Outcome::TimedOut => "timed-out".to_owned(),
                 Outcome::Away | Outcome::Waited | Outcome::Oversized => continue,
             };
-            // What a proxy sends is not sent in parts.
+            // A proxy sends nothing in parts.
             if conclusion.delivered > 0 {
                 continue;
             }
@@ -313,7 +313,7 @@ fn total(envoy: &Envoy, name: &str) -> u32 {
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()).sum()
 }
 
-/// What a case counts, and where Envoy shows it; not how many spans are far from now, which depends on the clock.
+/// The counts of a case, and where Envoy shows them; not how many spans are far from now, which depends on the clock.
 const COUNTED: &[(&str, &str)] = &[
     ("resources", "podstamp_resources_total_outcome"),
     ("spans", "podstamp_spans_total_outcome"),

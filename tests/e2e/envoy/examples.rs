@@ -142,7 +142,7 @@ fn exports_everywhere(example: &Example, batch: &[u8]) {
     }
 }
 
-/// What is over 1 MiB is taken, and what is over podstamp's limit refused by podstamp.
+/// A request over 1 MiB is taken, and one over podstamp's limit is refused by podstamp.
 fn takes_large_bodies(example: &Example, limit: usize) {
     let (fits, does_not) = (spans::large(5 << 20, "nobody"), spans::large(limit + 1, "nobody"));
     assert_eq!(export(example.http, &fits).status, 200);
@@ -163,7 +163,7 @@ fn refuses_metrics(example: &Example) {
     assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("12")));
 }
 
-/// What is sent to the status listener is answered by no more than what probes and Prometheus need.
+/// The status listener answers no more than what probes and Prometheus need.
 fn shows_its_status(example: &Example, metric: &str) {
     assert_eq!(get(example.status, "/ready"), (200, "LIVE\n".to_owned()));
     assert!(get(example.status, "/stats/prometheus").1.contains(metric), "{metric}");
@@ -276,7 +276,7 @@ fn the_collector_behind_the_tee_gets_all_and_the_agent_copies() {
     exports_everywhere(&example, &spans::export(&[("shop", "nobody")]));
     assert_eq!(behind.records().len(), 4);
     deepflow.wait_for_spans(4);
-    // The one who connects is this machine, which is no pod.
+    // The peer is this machine, which cannot be a pod.
     assert_eq!(deepflow.placed(), vec![("shop".to_owned(), "0.0.0.0".to_owned()); 4]);
     example.counts("podstamp_copied_spans_total", "delivered", 4.0);
 }
@@ -307,7 +307,7 @@ fn the_readme_of_the_tee_is_right() {
     shows_its_status(&example, "podstamp_copied_spans_total{outcome=\"delivered\"} 1");
 }
 
-/// What the examples call the module's file.
+/// The module's file, as the examples call it.
 const MODULE: &str = "/etc/podstamp/module/podstamp.proxy-wasm.wasm";
 
 const SPANS: &str = "podstamp_spans_total";

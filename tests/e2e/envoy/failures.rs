@@ -17,7 +17,7 @@ fn send(envoy: &Envoy, encoding: Encoding) -> Response {
     encoding.send(&mut Client::connect(envoy.address), &encoding.batch())
 }
 
-/// What the body says, in the encoding of the request.
+/// The message of the body, in the encoding of the request.
 fn told(answer: &Response, status: u16, encoding: Encoding) -> Status {
     assert_eq!(answer.status, status, "{}", answer.message());
     assert_eq!(answer.header("content-type"), Some(encoding.header().1), "{}", answer.message());
@@ -142,7 +142,7 @@ fn an_agent_that_takes_nothing_and_says_so_at_once_is_believed() {
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         encoding.success(&send(&envoy, encoding));
-        // It has answered before there is a body.
+        // The upstream has answered before there is a body.
         let mut client = Client::connect(envoy.address);
         client.begin_chunked("/v1/traces", &[encoding.header()]);
         let before = agent.agent().totals().requests;

@@ -104,7 +104,7 @@ fn an_empty_batch_is_acknowledged_and_not_sent() {
     let mut client = Client::connect(envoy.address);
     client.write(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\r\n");
     assert_eq!(client.receive().status, 200);
-    // Its head may have gone on by the time that its body turns out to be empty.
+    // The head may have gone on by the time that the body turns out to be empty.
     let chunked = Client::connect(envoy.address).send_chunked("/v1/traces", &[PROTOBUF], b"");
     assert_eq!(Encoding::Protobuf.success(&chunked), ExportTraceServiceResponse::default());
     assert!(agent.records().iter().all(|record| record.wire_bytes == 0));

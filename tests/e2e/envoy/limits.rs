@@ -1,4 +1,4 @@
-//! What is too large or cannot be read is refused in the client's own encoding, and the module keeps serving.
+//! A request that is too large or cannot be read is refused in the client's own encoding, and the module keeps serving.
 
 use std::io::Read;
 
@@ -70,7 +70,7 @@ fn a_body_as_large_as_the_limit_is_taken() {
     let (at, over) =
         (spans::export(&[("shop", &"x".repeat(3000))]), spans::export(&[("shop", &"x".repeat(3001))]));
     let mut setup = Setup::to(&agent);
-    // What is stamped has to fit as well, and is put on a resource that is full: so none is.
+    // A stamp would have to fit as well, into a body that is full: none is put on.
     let mut document = document(&format!("  limits:\n    body: {}\n", at.len()));
     document["service"]["pipelines"]["traces"]["processors"] = json!([]);
     document["podstamp"]["guard"] = json!({"enabled": false});

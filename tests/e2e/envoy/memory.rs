@@ -89,7 +89,7 @@ fn grown(setup: &Setup) -> Option<i64> {
     Some(after as i64 - before as i64)
 }
 
-/// Its memory once nothing is in flight; none where the system does not tell.
+/// Envoy's memory once nothing is in flight; `None` where the system does not tell.
 fn settled(envoy: &Envoy) -> Option<u64> {
     for name in ["http.otlp.downstream_rq_active", "cluster.agent.upstream_rq_active"] {
         wait_until(name, || envoy.stat(name) == 0.0);

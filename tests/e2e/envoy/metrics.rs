@@ -1,4 +1,4 @@
-//! What the module counts, as Prometheus reads it from Envoy.
+//! The module's metrics, as Prometheus reads them from Envoy.
 
 use std::io::Write;
 use std::net::TcpStream;

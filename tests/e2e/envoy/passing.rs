@@ -28,7 +28,7 @@ fn both(agent: &StandIn, other: &Raw) -> Option<[Envoy; 2]> {
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
-/// What differs from one request to the next.
+/// A request without the header that differs from one to the next.
 fn comparable(mut received: Received) -> Received {
     received.headers.retain(|(name, _)| name != "x-request-id");
     received

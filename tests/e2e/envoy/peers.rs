@@ -1,4 +1,4 @@
-//! Whose pod it is, where the batch does not say and there is no table of pods: the address at the far end.
+//! The pod of a batch that names none, without a table of pods: the address at the far end.
 
 use podstamp_test_support::blocking::http::{Client, PROTOBUF};
 use podstamp_test_support::spans;
@@ -8,14 +8,14 @@ use super::setup::document;
 use super::{Envoy, Setup};
 use crate::served::StandIn;
 
-/// The direct peer, whom nobody can forge.
+/// The direct peer's address, which nobody can forge.
 const DIRECT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%";
 
 const UNKNOWN: &str = "0.0.0.0";
 
 const FORWARDED_FOR: (&str, &str) = ("x-forwarded-for", "10.1.2.3");
 
-/// What is stamped on a batch that comes with these headers.
+/// The address that is stamped on a batch with these headers.
 fn stamped(envoy: &Envoy, agent: &StandIn, headers: &[(&str, &str)]) -> String {
     stamped_on(&mut Client::connect(envoy.address), agent, headers)
 }
@@ -186,7 +186,7 @@ fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
     assert_eq!(from("::1"), SIDECAR);
     assert_eq!(from(super::POD), super::POD, "who asks from elsewhere is somebody else");
     assert_eq!(stamped(&by_source, &agent, &[]), SIDECAR);
-    // It may be passed on for anybody.
+    // The request may be passed on for anybody.
     assert_eq!(stamped(&by_source, &agent, &[FORWARDED_FOR]), UNKNOWN);
 }
 

@@ -15,7 +15,7 @@ fn knowing(pods: &[(&str, &str)]) -> Served {
     served::Setup::load_balancer("http://127.0.0.1:9/api/v1/otel/trace").pods(spans::pods(pods)).serve()
 }
 
-/// What a batch of this pod is stamped with, that comes from a gateway.
+/// The address that a batch of this pod is stamped with, which comes from a gateway.
 fn address_of(pod: &str, envoy: &Envoy, agent: &StandIn) -> String {
     agent.agent().forget_records();
     assert_eq!(export(envoy.address, &spans::export(&[("shop", pod)])).status, 200);
@@ -29,7 +29,7 @@ fn resources_get_the_address_of_the_pod_that_they_name_and_changes_are_followed(
     let Some(envoy) = Setup::to(&agent).asking(podstamp.admin).start() else { return };
     wait_until("the table is there", || address_of("web-1", &envoy, &agent) == "10.1.1.1");
     assert_eq!(address_of("web-2", &envoy, &agent), "10.1.1.2");
-    // The list is that of the whole cluster, so that a gateway's address, which is not in it, is no pod's.
+    // The list is that of the whole cluster, so that a gateway's address, which is not in it, cannot be a pod's.
     assert_eq!(address_of("web-3", &envoy, &agent), "0.0.0.0");
     assert_eq!(envoy.metric("podstamp_pods", &[]), 2.0);
 

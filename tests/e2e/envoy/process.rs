@@ -27,7 +27,7 @@ pub(crate) struct Envoy {
     log: Arc<Log>,
 }
 
-/// What it wrote to its standard error.
+/// The log that Envoy wrote to its standard error.
 #[derive(Default)]
 struct Log {
     written: Mutex<Written>,
@@ -42,14 +42,14 @@ struct Written {
 }
 
 impl Envoy {
-    /// Starts it, with its configuration in the folder and so many workers, and waits until its listener listens. `None`
+    /// Starts Envoy, with its configuration in the folder and so many workers, and waits until its listener listens. `None`
     /// where there is no Envoy.
     pub(crate) fn start(config: &Value, folder: TempDir, concurrency: u32) -> Option<Self> {
         let file = written(config, folder.path());
         Self::start_with(&file, folder, concurrency, &[])
     }
 
-    /// The same with a configuration that is there already, and with variables.
+    /// Starts Envoy with a configuration that is there already, and with variables.
     pub(crate) fn start_with(
         file: &Path,
         folder: TempDir,

@@ -36,7 +36,7 @@ fn after_a_trap_the_module_is_loaded_again() {
         assert_eq!(export(envoy.address, b"trap").status, 503);
         works_again(&envoy);
         assert_eq!(envoy.stat("wasm.podstamp.vm_reload_success"), f64::from(2 * traps - 1));
-        // What Envoy itself says goes through its bridge, which makes UNKNOWN of it.
+        // Envoy's own answer goes through its bridge, which makes UNKNOWN of it.
         assert_eq!(Grpc::connect(envoy.address).export(b"trap").code(), UNKNOWN);
         works_again(&envoy);
     }
@@ -52,7 +52,7 @@ fn what_is_in_flight_when_the_vm_ends_is_no_success_and_envoy_ends_when_told_to(
         until.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     });
-    // One that is asked for pods, and does not answer.
+    // A podstamp that is asked for pods, and does not answer.
     let silent = Raw::answering(|_| ());
     let setup = Setup { module: TRAPPING, ..Setup::towards(agent.address).asking(silent.address) };
     let Some(mut envoy) = setup.start() else { return };

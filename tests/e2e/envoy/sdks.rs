@@ -1,6 +1,6 @@
 //! OpenTelemetry SDKs as applications use them, through Envoy with the module and a table of pods.
 //!
-//! What they sent is compared with what the agent gets, as for podstamp itself.
+//! The requests that they sent are compared with those that the agent gets, as for podstamp itself.
 
 use podstamp_fake_agent::Builder;
 use podstamp_test_support::blocking::http::export;
@@ -12,7 +12,7 @@ use crate::checklist::throttled;
 use crate::sdks::{Export, NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
 use crate::served::{Served, StandIn, wait_until};
 
-/// Towards what is at the agent's address; none where there is no Envoy.
+/// An Envoy towards the agent's address; `None` where there is no Envoy.
 fn with_pods(setup: Setup, agent: &StandIn) -> Option<(Envoy, Served)> {
     let podstamp = knowing_pods(agent).serve();
     let envoy = Setup { bridge: true, ..setup.asking(podstamp.admin) };

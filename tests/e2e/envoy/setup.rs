@@ -29,7 +29,7 @@ pub(crate) struct Setup {
     pub(crate) document: Option<Value>,
     /// Hands it over as a text, not as a `google.protobuf.Struct`.
     pub(crate) as_text: bool,
-    /// What Envoy writes into the filter state as the direct peer's address, in the format of its access logs.
+    /// The direct peer's address that Envoy writes into the filter state, in the format of its access logs.
     pub(crate) peer: Option<&'static str>,
     /// Under which key.
     pub(crate) peer_key: &'static str,
@@ -57,7 +57,7 @@ pub(crate) struct Setup {
     pub(crate) concurrency: u32,
 }
 
-/// From whom all requests come, unless a test says otherwise.
+/// The peer of all requests, unless a test says otherwise.
 pub(crate) const POD: &str = "10.244.1.7";
 
 impl Setup {
@@ -66,7 +66,7 @@ impl Setup {
         Self::towards(agent.agent().address())
     }
 
-    /// The same towards whatever is there.
+    /// A set-up towards whatever is there.
     pub(crate) fn towards(agent: SocketAddr) -> Self {
         Self {
             agent,
@@ -123,7 +123,7 @@ impl Setup {
         fs::rename(half, folder.join(LISTENERS)).unwrap();
     }
 
-    /// Loads it without serving: whether Envoy takes it, and its log. `None` where there is no Envoy.
+    /// Loads the configuration without serving: whether Envoy takes it, and its log. `None` where there is no Envoy.
     pub(crate) fn validate(&self) -> Option<(bool, String)> {
         validate(&self.bootstrap())
     }
@@ -229,7 +229,7 @@ impl Setup {
     fn plugin(&self, document: &Value) -> Value {
         let mut plugin = plugin(document);
         if self.as_text {
-            // A text of its own is handed over as it is, also where it is no JSON.
+            // A text of its own is handed over as it is, also where it is not JSON.
             let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
             plugin["configuration"] =
                 json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
@@ -256,14 +256,14 @@ pub(crate) fn plugin(document: &Value) -> Value {
     })
 }
 
-/// What makes HTTP/1.1 requests of gRPC calls.
+/// The filter that makes HTTP/1.1 requests of gRPC calls.
 pub(crate) fn bridge() -> Value {
     let config = json!({"content_type": "application/x-protobuf", "withhold_grpc_frames": true});
     let name = "filters.http.grpc_http1_reverse_bridge.v3.FilterConfig";
     filter("grpc_http1_reverse_bridge", typed(name, config))
 }
 
-/// What writes a text into the filter state, in the format of access logs.
+/// The filter that writes a text into the filter state, in the format of access logs.
 pub(crate) fn state(key: &str, format: &str) -> Value {
     let config = json!({"on_request_headers": [{
         "object_key": key,
@@ -273,7 +273,7 @@ pub(crate) fn state(key: &str, format: &str) -> Value {
     filter("set_filter_state", typed("filters.http.set_filter_state.v3.Config", config))
 }
 
-/// What sends requests on.
+/// The filter that sends requests on.
 pub(crate) fn router() -> Value {
     filter("router", typed("filters.http.router.v3.Router", json!({})))
 }

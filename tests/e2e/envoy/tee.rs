@@ -24,7 +24,7 @@ use crate::served::{StandIn, wait_until};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
-/// What an exporter that copies is told, besides `podstamp`'s own: a copy is tried again for so long.
+/// A configuration with `mode: tee`, and `own` under `podstamp`. A copy is tried again for so long.
 fn teeing(own: &str, max_elapsed_time: &str) -> Option<Value> {
     let mut document = document(&format!("{own}  proxy_wasm:\n    mode: tee\n    cluster: agent\n"));
     document["exporters"]["otlphttp"]["retry_on_failure"] =
@@ -36,7 +36,7 @@ fn tee(agent: &StandIn, other: &Raw) -> Setup {
     tee_towards(agent.agent().address(), other, "60s")
 }
 
-/// The same towards whatever is there.
+/// A tee whose agent is to be at that address.
 fn tee_towards(agent: SocketAddr, other: &Raw, max_elapsed_time: &str) -> Setup {
     Setup { document: teeing("", max_elapsed_time), other: other.address, ..Setup::towards(agent) }
 }
@@ -59,7 +59,7 @@ fn is_the_backends(answer: &Response) {
     assert_eq!(answer.body, b"thanks");
 }
 
-/// What differs from one request to the next.
+/// A request without the header that differs from one to the next.
 fn comparable(mut received: Received) -> Received {
     received.headers.retain(|(name, _)| name != "x-request-id");
     received
@@ -255,7 +255,7 @@ fn what_is_over_a_limit_or_broken_passes_and_is_not_copied_but_counted() {
     }
     envoy.wait_for_log(&["wasm", "podstamp.limits.body"]);
 
-    // Those that never end hold what the others could have, until their clients are gone.
+    // Requests that never end hold the room of the others, until their clients are gone.
     let part = vec![0; 90 << 10];
     let before = other.bytes();
     let held: Vec<_> = (1..=3)

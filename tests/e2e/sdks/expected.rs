@@ -1,4 +1,4 @@
-//! What the programs under `sdks/` make, told once more: the same in every language.
+//! The spans that the programs under `sdks/` make: the same in every language.
 
 use std::collections::BTreeMap;
 

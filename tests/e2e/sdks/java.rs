@@ -49,10 +49,10 @@ fn java() {
     }
 }
 
-/// What deepflow-demo runs.
+/// The version of the agent in deepflow-demo.
 const DEMO: &str = "1.15.0";
 
-/// What finds `container.id`, in newer agents and in older ones.
+/// The resource detector of `container.id`, in newer agents and in older ones.
 const CONTAINER_PROVIDER: &str = "io.opentelemetry.instrumentation.resources.ContainerResourceProvider,\
                                   io.opentelemetry.sdk.extension.resources.ContainerResourceProvider";
 

@@ -16,7 +16,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers by itself.
+    /// A filter that answers by itself.
     pub(crate) fn answering(
         prepare: impl Fn(&ReceivedRequest) -> Result<Verdict, Failure> + Send + Sync + 'static,
     ) -> Self {
@@ -27,12 +27,12 @@ impl Fake {
         }
     }
 
-    /// Forwards everything as it is, and tells the client how that ended.
+    /// A filter that forwards everything as it is, and tells the client how that ended.
     pub(crate) fn forwarding(url: String) -> Self {
         Self::answering(move |_| Ok(forward(&url, Content::Unchanged)))
     }
 
-    /// The same, with so much time for the upstream, milliseconds.
+    /// A filter that forwards everything, with so much time for the upstream, in milliseconds.
     pub(crate) fn forwarding_within(timeout: u32, url: String) -> Self {
         Self::answering(move |_| {
             let outbound = outbound(&url, Content::Unchanged);
@@ -80,7 +80,7 @@ pub(crate) fn forward(url: &str, content: Content) -> Verdict {
     Verdict::Forward(outbound(url, content))
 }
 
-/// Its one part is added when a request is prepared: how long the body is follows from that.
+/// A request to the upstream, still without parts: its one part is added when the length of the body is known.
 pub(crate) fn outbound(url: &str, content: Content) -> Outbound {
     Outbound {
         url: url.to_owned(),
@@ -98,7 +98,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Answer {
     Answer { status, headers, body: body.as_bytes().to_vec(), notice: None }
 }
 
-/// How it ended, in words.
+/// The answer that tells how an attempt ended, in words.
 fn told(ended: &Ended) -> Answer {
     match ended {
         Ended::Response { status, body, .. } => answer(*status, &String::from_utf8_lossy(body)),

@@ -1,16 +1,16 @@
-//! An authority that certifies whom a test needs.
+//! A certificate authority of a test.
 
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// Keeps its files for as long as it is there.
+/// A certificate authority. Its files go when it does.
 pub struct Authority {
     dir: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// Files in PEM.
+/// A certificate and its private key: files in PEM.
 #[derive(Clone, Debug)]
 pub struct Certified {
     pub certificate: PathBuf,

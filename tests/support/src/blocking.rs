@@ -10,7 +10,7 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// What a client runs on that nobody awaits.
+/// The runtime of a client whose caller has none.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }

@@ -64,7 +64,7 @@ pub fn pod_address(index: usize) -> String {
     format!("10.{}.{}.{}", 100 + (index >> 16 & 0x3f), index >> 8 & 0xff, index & 0xff)
 }
 
-/// What `kubectl get pods -A -o json` would print for so many pods.
+/// The list that `kubectl get pods -A -o json` prints for so many pods.
 pub fn pods(count: usize) -> serde_json::Value {
     let items: Vec<_> = (0..count)
         .map(|index| {

@@ -1,4 +1,4 @@
-//! One case, as its file says it.
+//! The conformance cases, as their files have them.
 
 pub mod body;
 
@@ -17,11 +17,11 @@ use serde_json::Value as Json;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// What this shows, for people.
+    /// The reason for the case, for people.
     pub why: String,
     /// A configuration document, or the name of one in `shared`.
     pub config: Json,
-    /// Pods as kubectl prints them, or the name of a list in `shared`. None: an empty table.
+    /// Pods as kubectl prints them, or the name of a list in `shared`. `None` for an empty table.
     #[serde(default)]
     pub pods: Option<Json>,
     /// Whether the table is only a part of the cluster, so that addresses it lacks may be pods' all the same.
@@ -47,10 +47,10 @@ pub struct Request {
     /// Other headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// None: OTLP's own for the signal.
+    /// The path of the request; `None` for OTLP's own for the signal.
     #[serde(default)]
     pub path: Option<String>,
-    /// What the body carries. Of metrics and logs each resource has one data point or record.
+    /// The signal of the body. Of metrics and logs each resource has one data point or record.
     #[serde(default)]
     pub signal: Signal,
     /// The host's clock, nanoseconds since 1970.
@@ -66,7 +66,7 @@ pub struct Request {
     pub json: Option<String>,
 }
 
-/// What a request carries.
+/// The signal of a request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
@@ -90,7 +90,7 @@ impl From<Signal> for interface::Signal {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
-    /// None: there is no Resource.
+    /// Attributes of the Resource; `None` where there is no Resource.
     #[serde(default)]
     pub attributes: Option<Attributes>,
     /// The kinds of its spans.
@@ -152,7 +152,7 @@ impl Resource {
     }
 }
 
-/// What is expected: one of the two.
+/// The outcome that is expected: one of `forward` and `answer`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
@@ -163,7 +163,7 @@ pub struct Expected {
     /// Keys of the notices about a batch that goes on.
     #[serde(default)]
     pub notices: Vec<String>,
-    /// What is counted, all else being 0.
+    /// The counts that are expected; all others are 0.
     #[serde(default)]
     pub report: BTreeMap<String, u32>,
 }
@@ -182,7 +182,7 @@ pub struct Forward {
     /// The bytes that came are sent.
     #[serde(default)]
     pub unchanged: bool,
-    /// What is sent; none for a body that cannot be decoded.
+    /// The resources that are sent; `None` for a body that cannot be decoded.
     #[serde(default)]
     pub resources: Option<Vec<Resource>>,
 }

@@ -147,7 +147,7 @@ pub struct Input<'a> {
     pub peer: Option<IpAddr>,
     /// The content type first.
     pub headers: Vec<Header>,
-    /// What is left.
+    /// The body: all bytes that are left.
     pub body: &'a [u8],
 }
 

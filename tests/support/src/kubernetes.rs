@@ -49,7 +49,7 @@ fn kube_config(address: SocketAddr) -> String {
     .to_string()
 }
 
-/// What there is in the cluster: the pods, and the ReplicaSets that own them.
+/// The objects of the cluster: the pods, and the ReplicaSets that own them.
 struct Objects {
     pods: Vec<Value>,
     replica_sets: Vec<Value>,

@@ -36,7 +36,7 @@ pub fn absent_agent() -> String {
 fn beside((first, last): (u16, u16)) -> Range<u16> {
     let (below, above) = (UNPRIVILEGED..first, last.saturating_add(1)..u16::MAX);
     let largest = if below.len() < above.len() { above } else { below };
-    // They are all given to whoever asks: so be it.
+    // The system gives away all ports: there is nothing better than one of those.
     if largest.is_empty() { UNPRIVILEGED..u16::MAX } else { largest }
 }
 

@@ -23,7 +23,7 @@ pub use envoy::envoy;
 pub use otelcol::otelcol;
 pub use probe::{Probe, Version};
 
-/// What prepares a program.
+/// A program that is prepared once: from which files, and by which commands.
 pub struct Project {
     /// As a skip names it.
     pub name: &'static str,
@@ -46,7 +46,7 @@ impl Project {
         prepared.map_err(|reason| skip(self.name, &reason)).ok()
     }
 
-    /// Its folder in the sources.
+    /// The folder of its pinned files, in the sources.
     pub fn sources(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e").join(self.folder)
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 /// A way to grow.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// What there is more and more of.
+    /// The part of a request that there is more and more of.
     pub name: &'static str,
     /// The most of it that is a sound request under all bounds.
     pub most: usize,
@@ -144,7 +144,7 @@ pub const SHAPES: &[Shape] = &[
     },
 ];
 
-/// One ResourceSpans, whose Resource comes in so many pieces with an attribute each.
+/// A ResourceSpans whose Resource comes in so many pieces with an attribute each.
 pub fn pieces(count: usize) -> Vec<u8> {
     let piece = |number| {
         let resource = Resource { attributes: vec![attribute(number)], ..Resource::default() };
@@ -185,7 +185,7 @@ pub const DOCUMENT: &str = r#"{
     "podstamp": {"guard": {"spans_per_request": 1000}}
 }"#;
 
-/// What `kubectl get pods -A -o json` would print for one pod at [`PEER`] with so many labels.
+/// The list that `kubectl get pods -A -o json` prints for one pod at [`PEER`] with so many labels.
 pub fn pods(labels: usize) -> serde_json::Value {
     let labels: serde_json::Map<_, _> =
         (0..labels).map(|number| (format!("label-{number}"), json!("x"))).collect();

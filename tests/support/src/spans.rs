@@ -12,14 +12,14 @@ pub fn export(pods: &[(&str, &str)]) -> Vec<u8> {
     encode(pods.iter().map(|(service, pod)| resource(service, pod)).collect())
 }
 
-/// The same as OTLP/JSON.
+/// The request of [`export`] as OTLP/JSON.
 #[cfg(feature = "client")]
 pub fn export_json(pods: &[(&str, &str)]) -> Vec<u8> {
     let resource_spans = pods.iter().map(|(service, pod)| resource(service, pod)).collect();
     serde_json::to_vec(&ExportTraceServiceRequest { resource_spans }).unwrap()
 }
 
-/// The same with a span of some kind.
+/// A request with one span, of some kind.
 pub fn export_kind(service: &str, pod: &str, kind: i32) -> Vec<u8> {
     let mut resource = resource(service, pod);
     resource.scope_spans[0].spans[0].kind = kind;
@@ -74,7 +74,7 @@ pub fn with_a_number_for_text(mut body: Vec<u8>, text: &str) -> Vec<u8> {
     body
 }
 
-/// What `kubectl get pods -A -o json` prints for some pods, each with its address.
+/// The list that `kubectl get pods -A -o json` prints for some pods, each with its address.
 pub fn pods(pods: &[(&str, &str)]) -> String {
     let items: Vec<_> = pods
         .iter()

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// What to do with a request.
+/// The upstream's reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reaction {
     /// Write these bytes and keep the connection.
@@ -31,7 +31,7 @@ impl Reaction {
         Self::Write(response(status, body))
     }
 
-    /// Takes it, once the latch is open.
+    /// Answers 200 once the latch is open.
     pub fn behind(latch: &Latch, body: &str) -> Self {
         Self::Held(latch.clone(), response(200, body))
     }
@@ -90,7 +90,7 @@ impl Upstream {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, connection, &seen, &*react).await,
-                        // Whoever does not get in gets nothing.
+                        // A client whose handshake fails gets nothing.
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
                                 serve(stream, connection, &seen, &*react).await;

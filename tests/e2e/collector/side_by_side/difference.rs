@@ -1,6 +1,6 @@
 //! Where podstamp and the Collector differ, and why.
 
-/// One reason, and all that follows from it in the traffic of the test.
+/// A reason, and every difference that follows from it in the traffic of the test.
 pub(super) struct Difference {
     #[expect(dead_code, reason = "for whoever reads the table")]
     why: &'static str,
@@ -33,7 +33,7 @@ pub(super) const GUESSED: &[&str] = &["name in two namespaces", "name and namesp
 
 const BOTH: &[&str] = &[BALANCER, SIMPLE];
 const UNKNOWN: &str = "0.0.0.0";
-/// Whoever sends to the Collector, here the test.
+/// The client of the Collector, here the test.
 const SENDER: &str = "127.0.0.1";
 
 pub(super) const KNOWN: &[Difference] = &[

@@ -139,7 +139,7 @@ fn sidecar(agent: &StandIn) -> Option<Envoy> {
         .insert("filter_chains".to_owned(), json!([{"filters": [{"name": name, "typed_config": manager}]}]));
     let endpoint = json!({"endpoint": {"address": socket(agent.agent().address().port())}});
     let bootstrap = json!({
-        // What the proxies of pods have.
+        // As the proxies of pods have it.
         "node": {"id": "sidecar", "cluster": "shop", "metadata": {"INSTANCE_IPS": POD}},
         "admin": {"address": socket(0)},
         "static_resources": {"listeners": [listener], "clusters": [{

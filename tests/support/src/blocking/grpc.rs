@@ -23,7 +23,7 @@ pub struct Grpc {
     client: Http2,
 }
 
-/// What came back.
+/// The answer to a call.
 #[derive(Debug)]
 pub struct Called {
     /// Headers, and after them the trailers.
@@ -115,7 +115,7 @@ impl Called {
         self.header("grpc-status").unwrap().parse().unwrap()
     }
 
-    /// What stands in `grpc-status-details-bin`.
+    /// The status in `grpc-status-details-bin`.
     pub fn details(&self) -> Status {
         self.header("grpc-status-details-bin").map_or_else(Status::default, Status::unpadded)
     }

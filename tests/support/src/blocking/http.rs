@@ -7,7 +7,7 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -20,12 +20,12 @@ impl Response {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// The message of a `google.rpc.Status` in protobuf: field 2.
+    /// The body as text, with the message of a `google.rpc.Status` in it, also of one in protobuf.
     pub fn message(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What a success warns of.
+    /// The warning of a success, which is OTLP's partial success.
     pub fn warning(&self) -> String {
         if self.header("content-type") == Some("application/json") {
             let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
@@ -73,25 +73,25 @@ impl<S: Read + Write> Client<S> {
         self.end_chunked(&[])
     }
 
-    /// The head of such a POST.
+    /// The head of a POST in chunks.
     pub fn begin_chunked(&mut self, path: &str, headers: &[(&str, &str)]) {
         let headers = [&[("transfer-encoding", "chunked")], headers].concat();
         self.write(head("POST", path, &headers).as_bytes());
     }
 
-    /// One of its chunks; an empty one would end it.
+    /// A chunk of a POST; an empty one would end it.
     pub fn write_chunk(&mut self, chunk: &[u8]) {
         self.write_what_can_be(&[format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     }
 
-    /// Its end, with trailers.
+    /// The end of a POST in chunks, with trailers.
     pub fn end_chunked(&mut self, trailers: &[(&str, &str)]) -> Response {
         let trailers: String = trailers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         self.write_what_can_be(format!("0\r\n{trailers}\r\n").as_bytes());
         self.receive()
     }
 
-    /// Any bytes.
+    /// Writes any bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
@@ -169,18 +169,18 @@ pub const JSON: (&str, &str) = ("content-type", "application/json");
 
 pub const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
-/// One request on a connection of its own.
+/// Exports on a connection of its own.
 pub fn export(to: SocketAddr, body: &[u8]) -> Response {
     Client::connect(to).export(body)
 }
 
-/// One GET; the body as text.
+/// GETs a path; the body as text.
 pub fn get(to: SocketAddr, path: &str) -> (u16, String) {
     let response = Client::connect(to).send("GET", path, &[("connection", "close")], b"");
     (response.status, String::from_utf8(response.body).unwrap())
 }
 
-/// What a client with `Content-Encoding: gzip` sends.
+/// A body as a client with `Content-Encoding: gzip` sends it.
 pub fn gzipped(plain: &mut dyn Read) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::copy(plain, &mut encoder).unwrap();

@@ -26,7 +26,7 @@ impl Http2 {
         self.send_with_trailers(path, headers, frames, &[])
     }
 
-    /// The same with trailers, if there are any.
+    /// A POST whose body comes in these frames, with trailers behind them if there are any.
     pub fn send_with_trailers(
         &self,
         path: &str,

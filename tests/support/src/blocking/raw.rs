@@ -44,7 +44,7 @@ impl Raw {
         Self::replying(move |_, stream| answer(stream))
     }
 
-    /// The same, and it sees the request.
+    /// `answer` gets each connection with the request that has been read on it.
     pub fn replying(answer: impl Fn(&Received, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -69,12 +69,12 @@ impl Raw {
         format!("http://{}/api/v1/otel/trace", self.address)
     }
 
-    /// Requests that were read whole.
+    /// How many requests were read whole.
     pub fn requests(&self) -> usize {
         self.seen.requests.lock().unwrap().len()
     }
 
-    /// What they were.
+    /// The requests that were read whole.
     pub fn received(&self) -> Vec<Received> {
         self.seen.requests.lock().unwrap().clone()
     }
@@ -113,7 +113,7 @@ fn serve(mut stream: TcpStream, seen: &Seen, answer: &dyn Fn(&Received, &mut Tcp
     }
 }
 
-/// None at the end.
+/// The next request without its body; `None` at the end of the connection.
 fn read_head(reader: &mut impl BufRead) -> Option<Received> {
     let mut line = || {
         let mut line = String::new();

@@ -64,7 +64,7 @@ impl Status {
         }
     }
 
-    /// What stands in `grpc-status-details-bin`.
+    /// The status in the value of `grpc-status-details-bin`.
     pub fn unpadded(base64: &str) -> Self {
         Self::decode(&*STANDARD_NO_PAD.decode(base64).unwrap()).unwrap()
     }

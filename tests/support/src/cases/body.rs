@@ -1,4 +1,4 @@
-//! Bodies, between the plain way in which cases write them and bytes.
+//! Bodies of cases: from the plain way in which a case writes them to bytes, and back.
 
 mod signals;
 
@@ -109,7 +109,7 @@ fn any_value(value: &Json) -> AnyValue {
     AnyValue { value }
 }
 
-/// What a body that is sent has, in the same plain way.
+/// The resources of a body that was sent, as a case writes them.
 pub fn decode(signal: Signal, body: &[u8]) -> Vec<Resource> {
     match signal {
         Signal::Traces => decode_traces(body),

@@ -33,7 +33,7 @@ impl Http2 {
         Self::connect_watched(address).await.0
     }
 
-    /// Also a task that ends with the connection.
+    /// A client, and a task that ends with the connection.
     pub async fn connect_watched(address: SocketAddr) -> (Self, JoinHandle<()>) {
         let stream = TcpStream::connect(address).await.expect("somebody listens");
         Self::over(stream).await.unwrap()

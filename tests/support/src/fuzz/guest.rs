@@ -106,8 +106,8 @@ impl Pair {
 /// Bytes of a body, repeated.
 const MAX_BODY: usize = 1 << 20;
 
-/// What any call may take.
+/// Fuel that any call may take.
 const FUEL_OF_CALL: u64 = 1_000_000;
 
-/// What each byte may take besides: three times the most that the corpus shows, which small attributes under patterns take.
+/// Fuel that each byte may take besides: three times the most that the corpus shows, which small attributes under patterns take.
 const FUEL_OF_BYTE: u64 = 1_500;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Probe, Project, Version, skip};
 
-/// Its binary, downloaded once; `None` without Python or where there is no build of it.
+/// Envoy's binary, downloaded once; `None` without Python or where there is no build of it.
 pub fn envoy() -> Option<PathBuf> {
     let probes = match (OS, ARCH) {
         ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,
@@ -37,7 +37,7 @@ pub fn envoy() -> Option<PathBuf> {
     Some(project.ready()?.join("envoy/_bin/envoy"))
 }
 
-/// What the package asks for; nothing of it is in Python but the path to the binary.
+/// The Python that installs the package. Envoy itself needs none: only the path to the binary is in Python.
 const PYTHON: &[Probe] =
     &[Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) }];
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::{Probe, Project, Version};
 
-/// Its binary, built once; `None` without Go. Beside it is `collector-keys`, which prints the keys of its components.
+/// The Collector's binary, built once; `None` without Go. Beside it is `collector-keys`, which prints the keys of its components.
 ///
-/// It is built from the module that the Collector's builder generates from the manifest beside it:
+/// The binary is built from the module that the Collector's builder generates from the manifest beside it:
 /// `go run go.opentelemetry.io/collector/cmd/builder@VERSION --config builder.yaml --skip-compilation`.
 pub fn otelcol() -> Option<PathBuf> {
     let project = Project {
