@@ -7,7 +7,8 @@ use podstamp_test_support::blocking::http;
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
-use crate::served::{StandIn, fixture_path, podstamp, run, wait};
+use crate::fake_agent::FakeAgent;
+use crate::served::{fixture_path, podstamp, run, wait};
 
 #[test]
 fn rewrite_stamps_a_request_and_reports() {
@@ -104,7 +105,7 @@ fn the_stand_in_agent_dies_of_an_unknown_span_kind_as_the_real_one() {
 fn check_tells_what_is_wrong_with_an_agent() {
     let config = fixture_path("deepflow-load-balancer.yaml");
     let config = config.to_str().unwrap();
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let base = format!("http://{}", agent.agent().address());
     let good = run(["check", "--config", config, "--agent", &base], b"");
     assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));

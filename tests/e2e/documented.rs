@@ -5,7 +5,8 @@ mod metrics;
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::spans;
 
-use crate::served::{Setup, StandIn, exporter, fixture, fixture_path, run};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Setup, exporter, fixture, fixture_path, run};
 
 const PODS: [(&str, &str); 5] = [
     ("web-1", "10.244.1.1"),
@@ -28,7 +29,7 @@ fn the_documented_configurations_pass_the_check() {
 
 #[test]
 fn five_pods_behind_one_connection_get_their_own_addresses() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&PODS)).serve();
     let services: Vec<_> = PODS.iter().map(|(pod, _)| (pod.trim_end_matches("-1"), *pod)).collect();
     let mut connection = Client::connect(served.address);
@@ -47,7 +48,7 @@ fn five_pods_behind_one_connection_get_their_own_addresses() {
 
 #[test]
 fn the_simple_pipeline_stamps_from_an_address_that_is_there_and_marks_the_rest_unknown() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     // As DeepFlow's page has it, but for the address of the agent.
     let config = fixture("deepflow-simple.yaml")
         .replace("http://deepflow-agent.deepflow/api/v1/otel/trace", &agent.url());
@@ -61,7 +62,7 @@ fn the_simple_pipeline_stamps_from_an_address_that_is_there_and_marks_the_rest_u
 
 #[test]
 fn a_whole_configmap_serves() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let manifest = fixture("otel-agent-configmap.yaml")
         .replace("http://deepflow-agent.deepflow/api/v1/otel/trace", &agent.url());
     let body = spans::export(&[("shop", "web-1")]);

@@ -10,11 +10,12 @@ use podstamp_test_support::blocking::http::{Client, PROTOBUF, export};
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
-use crate::served::{Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::Setup;
 
 #[test]
 fn one_port_takes_both_protocols() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let port = closed_port().port();
     let setup = Setup { port: Some(port), ..Setup::load_balancer(&agent.url()) };
     let served = setup.serve();
@@ -30,7 +31,7 @@ fn one_port_takes_both_protocols() {
 
 #[test]
 fn each_port_takes_both_protocols() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let batch = spans::export(&[("shop", "web-1")]);
     assert_ne!(served.address, served.grpc);
@@ -41,7 +42,7 @@ fn each_port_takes_both_protocols() {
 
 #[test]
 fn with_strict_ports_a_port_takes_the_protocol_that_it_is_for() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).own("  strict_ports: true\n").serve();
     let batch = spans::export(&[("shop", "web-1")]);
     let astray = export(served.grpc, &batch);
@@ -55,7 +56,7 @@ fn with_strict_ports_a_port_takes_the_protocol_that_it_is_for() {
 
 #[test]
 fn pages_of_allowed_origins_may_send_and_browsers_ask_without_credentials() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::load_balancer(&agent.url());
     setup.config = setup.config.replace("service:\n", "service:\n  extensions: [bearertokenauth]\n");
     setup.config.push_str("extensions:\n  bearertokenauth:\n    token: of-the-page\n");

@@ -1,4 +1,4 @@
-//! Spans that end deepflow-agent or falsify its metrics, sent to a stand-in that has the same faults.
+//! Spans that end deepflow-agent or falsify its metrics, sent to a fake agent that has the same faults.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +7,8 @@ use podstamp_fake_agent::{Latch, Script};
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::spans;
 
-use crate::served::{Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Setup, wait_until};
 
 /// Nanoseconds since 1970.
 fn now() -> u64 {
@@ -15,7 +16,7 @@ fn now() -> u64 {
 }
 
 /// The address in DeepFlow's row of each span that arrived.
-fn rows(agent: &StandIn) -> Vec<String> {
+fn rows(agent: &FakeAgent) -> Vec<String> {
     let records = agent.records();
     records.iter().flat_map(|record| record.spans()).map(|span| span.row_address.to_string()).collect()
 }
@@ -24,7 +25,7 @@ fn rows(agent: &StandIn) -> Vec<String> {
 fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_pod() {
     let pods: Vec<_> = (1..=16).map(|last| (format!("web-{last}"), format!("10.1.1.{last}"))).collect();
     let latch = Latch::default();
-    let agent = StandIn::with(|builder| builder.strict().play(1, Script::Import.behind(&latch)));
+    let agent = FakeAgent::with(|builder| builder.strict().play(1, Script::Import.behind(&latch)));
     let table: Vec<_> = pods.iter().map(|(pod, address)| (&**pod, &**address)).collect();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&table)).serve();
     // The same second for all spans: there the agent mixes up spans of the same number.
@@ -55,7 +56,7 @@ fn of_sixteen_clients_no_two_requests_overlap_and_every_span_counts_for_its_own_
 
 #[test]
 fn a_peer_of_another_family_leaves_the_agent_alive_and_the_span_its_pod() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let pods = spans::pods(&[("web-1", "10.1.1.1"), ("web-6", "fd00:10:244:1::6")]);
     let served = Setup::load_balancer(&agent.url()).pods(pods).serve();
     let peers = ["2001:db8::7", "fe80::1", "::1", "::ffff:10.9.9.9", "10.9.9.9"];
@@ -77,7 +78,7 @@ fn a_peer_of_another_family_leaves_the_agent_alive_and_the_span_its_pod() {
 
 #[test]
 fn a_span_from_the_future_does_not_keep_others_from_being_counted() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
     let begin = now();
     for end in [begin + 3_600_000_000_000, begin, u64::MAX, begin] {
@@ -96,7 +97,7 @@ fn a_span_from_the_future_does_not_keep_others_from_being_counted() {
 
 #[test]
 fn more_spans_than_a_request_to_the_agent_may_have_leave_as_several_and_are_answered_as_one() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
     let end = now();
     let batch = spans::export_spans("shop", "web-1", vec![spans::span(end, &[]); 21_000]);

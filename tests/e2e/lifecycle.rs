@@ -8,12 +8,13 @@ use podstamp_fake_agent::Latch;
 use podstamp_test_support::blocking::http::{Client, PROTOBUF, get};
 use podstamp_test_support::spans;
 
-use crate::served::{Setup, StandIn, podstamp, wait};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Setup, podstamp, wait};
 
 #[test]
 fn a_second_signal_ends_it_whatever_is_in_flight() {
     let latch = Latch::default();
-    let agent = StandIn::behind(&latch);
+    let agent = FakeAgent::behind(&latch);
     // The server would wait for longer than this test does.
     let mut served = Setup::load_balancer(&agent.url()).own("  limits:\n    drain_timeout: 10m\n").serve();
     let mut client = Client::connect(served.address);
@@ -52,7 +53,7 @@ fn a_signal_ahead_of_serving_is_heard() {
 #[cfg(target_os = "linux")]
 #[test]
 fn health_is_answered_when_all_descriptors_are_in_use() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup =
         Setup::load_balancer(&agent.url()).own("  limits:\n    connections: 10000\n    per_peer: 1\n");
     setup.descriptors = Some(DESCRIPTORS);

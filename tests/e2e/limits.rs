@@ -8,7 +8,8 @@ use podstamp_fake_agent::Latch;
 use podstamp_test_support::blocking::http::{Client, PROTOBUF, export, get, gzipped};
 use podstamp_test_support::spans;
 
-use crate::served::{Served, Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup};
 
 fn serves(served: &Served) {
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
@@ -16,7 +17,7 @@ fn serves(served: &Served) {
 
 #[test]
 fn what_cannot_be_decoded_is_refused_with_its_place() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let good = spans::export(&[("shop", "web-1"), ("shop", "web-2")]);
     let noise: Vec<u8> = (0..2000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -33,7 +34,7 @@ fn what_cannot_be_decoded_is_refused_with_its_place() {
 
 #[test]
 fn a_fault_deep_in_a_span_is_found_once_the_agent_has_closed_on_it() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let answer = export(served.address, &spans::broken_deep_in_a_span());
     assert_eq!(answer.status, 400);
@@ -45,7 +46,7 @@ fn a_fault_deep_in_a_span_is_found_once_the_agent_has_closed_on_it() {
 
 #[test]
 fn a_span_kind_that_would_abort_the_agent_does_not_reach_it() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     for kind in [6, -1, i32::MAX] {
         assert_eq!(export(served.address, &spans::export_kind("shop", "web-1", kind)).status, 200);
@@ -58,7 +59,7 @@ fn a_span_kind_that_would_abort_the_agent_does_not_reach_it() {
 
 #[test]
 fn bodies_over_the_limit_are_refused_before_and_after_decompression() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let answer = export(served.address, &vec![0; 65 << 20]);
     assert_eq!(answer.status, 413);
@@ -73,7 +74,7 @@ fn bodies_over_the_limit_are_refused_before_and_after_decompression() {
 
 #[test]
 fn gzip_is_understood_and_what_is_not_gzip_refused() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let plain = spans::export(&[("shop", "web-1")]);
     let gzip = gzipped(&mut &plain[..]);
@@ -93,7 +94,7 @@ fn gzip_is_understood_and_what_is_not_gzip_refused() {
 
 #[test]
 fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_not_change() {
-    let agent = StandIn::with(podstamp_fake_agent::Builder::keep_bodies);
+    let agent = FakeAgent::with(podstamp_fake_agent::Builder::keep_bodies);
     let mut setup = Setup::load_balancer(&agent.url());
     setup.config.push_str("    compression: gzip\n    compression_params:\n      level: 1\n");
     let served = setup.pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
@@ -126,7 +127,7 @@ fn c6_an_exporter_with_gzip_sends_what_the_agent_reads_and_passes_on_what_need_n
 
 #[test]
 fn paths_methods_and_content_types() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let body = spans::export(&[("shop", "web-1")]);
     let mut client = Client::connect(served.address);
@@ -142,7 +143,7 @@ fn paths_methods_and_content_types() {
 
 #[test]
 fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let own = "  limits:\n    read_timeout: 2s\n    header_timeout: 2s\n";
     let served = Setup::load_balancer(&agent.url()).own(own).serve();
     let mut body = TcpStream::connect(served.address).unwrap();
@@ -164,7 +165,7 @@ fn a_slow_sender_is_timed_out_and_disturbs_nobody() {
 #[test]
 fn too_many_requests_at_a_time_are_told_to_come_again() {
     let latch = Latch::default();
-    let agent = StandIn::behind(&latch);
+    let agent = FakeAgent::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &spans::export(&[("shop", "web-1")])).status);
@@ -178,7 +179,7 @@ fn too_many_requests_at_a_time_are_told_to_come_again() {
 
 #[test]
 fn the_admin_listener_tells_health_readiness_and_metrics() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
     serves(&served);
     assert_eq!(get(served.admin, "/healthz").0, 200);

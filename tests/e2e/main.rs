@@ -1,6 +1,6 @@
-//! The binary, end to end: real processes, real sockets, a stand-in agent built on the real one's libraries.
+//! The binary, end to end: real processes, real sockets, a fake agent built on the real one's libraries.
 //!
-//! These tests do not prove how the real agent behaves: the stand-in follows what its source says.
+//! These tests do not prove how the real agent behaves: the fake agent follows what its source says.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +18,7 @@ mod documented;
 mod doors;
 mod encoding;
 mod envoy;
+mod fake_agent;
 mod harms;
 mod lifecycle;
 mod limits;

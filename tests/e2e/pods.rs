@@ -5,7 +5,8 @@ use podstamp_pods::{Coverage, ListingReader, Table};
 use podstamp_test_support::blocking::http::{Client, Response};
 use podstamp_test_support::spans;
 
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 /// Asks with a tag that is known already, where there is one.
 fn ask(served: &Served, method: &str, path: &str, tag: Option<&str>) -> Response {
@@ -26,8 +27,8 @@ fn address(table: &Table, name: &str) -> Option<String> {
     }
 }
 
-fn serve(pods: &[(&str, &str)]) -> (StandIn, Served) {
-    let agent = StandIn::start();
+fn serve(pods: &[(&str, &str)]) -> (FakeAgent, Served) {
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(pods)).serve();
     (agent, served)
 }
@@ -75,7 +76,7 @@ fn only_what_is_asked_for_is_listed() {
 
 #[test]
 fn without_a_table_it_is_told_how_to_get_one() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let response = ask(&served, "GET", "/pods", None);
     assert_eq!(response.status, 404);

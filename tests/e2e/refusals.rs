@@ -10,7 +10,8 @@ use podstamp_test_support::blocking::http::{Client, PROTOBUF, export};
 use podstamp_test_support::spans;
 use prost::Message;
 
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 fn refused(served: &Served, reason: &str) -> f64 {
     served.metric("podstamp_refused_requests_total", &[&format!("reason=\"{reason}\"")])
@@ -18,7 +19,7 @@ fn refused(served: &Served, reason: &str) -> f64 {
 
 #[test]
 fn each_refusal_names_the_client_the_address_the_path_and_what_to_do() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let batch = spans::export(&[("shop", "web-1")]);
     for (path, headers, status, key, reason, advice) in [
@@ -49,7 +50,7 @@ fn each_refusal_names_the_client_the_address_the_path_and_what_to_do() {
 
 #[test]
 fn what_has_no_resource_spans_is_no_silent_success() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let json = [("content-type", "application/json")];
     let wrong = br#"{"resource_span": [{"scopeSpans": [{"spans": [{}]}]}]}"#;
@@ -88,7 +89,7 @@ fn closed(served: &Served, reason: &str) -> f64 {
 
 #[test]
 fn what_is_no_http_is_recognised_and_named() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let own = "  limits:\n    header_timeout: 1s\n";
     let served = Setup::load_balancer(&agent.url()).own(own).serve();
     let long = [b"POST /v1/traces HTTP/1.1\r\nx: ".as_slice(), &[b'x'; 70_000], b"\r\n\r\n"].concat();
@@ -137,7 +138,7 @@ fn what_is_no_http_is_recognised_and_named() {
 
 #[test]
 fn pages_that_may_not_send_are_told_of() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::load_balancer(&agent.url());
     let asks = [("origin", "https://www.shop.example"), ("access-control-request-method", "POST")];
     let ask =

@@ -17,8 +17,9 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use podstamp_test_support::runtime::{Probe, Project, Version};
 use podstamp_test_support::spans;
 
+use crate::fake_agent::FakeAgent;
 use crate::sent::Sent;
-use crate::served::{Setup, StandIn};
+use crate::served::Setup;
 use crate::tee::Tee;
 
 #[test]
@@ -148,9 +149,9 @@ pub(crate) struct Export<'a> {
     pub(crate) pod: &'a Pod,
 }
 
-/// Something with DeepFlow's pipeline for load balancers, between SDKs and a stand-in agent.
+/// Something with DeepFlow's pipeline for load balancers, between SDKs and a fake agent.
 pub(crate) struct Shop {
-    pub(crate) agent: StandIn,
+    pub(crate) agent: FakeAgent,
     http: SocketAddr,
     grpc: SocketAddr,
     /// Runs for as long as the shop is there.
@@ -160,13 +161,13 @@ pub(crate) struct Shop {
 impl Shop {
     /// With podstamp.
     fn open() -> Self {
-        let agent = StandIn::with(|builder| builder.keep_bodies());
+        let agent = FakeAgent::with(|builder| builder.keep_bodies());
         let served = knowing_pods(&agent).serve();
         Self { agent, http: served.address, grpc: served.grpc, _servers: Box::new(served) }
     }
 
     /// With servers that take all protocols at one address.
-    pub(crate) fn at(address: SocketAddr, agent: StandIn, servers: impl Any) -> Self {
+    pub(crate) fn at(address: SocketAddr, agent: FakeAgent, servers: impl Any) -> Self {
         Self { agent, http: address, grpc: address, _servers: Box::new(servers) }
     }
 
@@ -242,7 +243,7 @@ impl Shop {
 }
 
 /// DeepFlow's pipeline for load balancers towards an agent, with the pods there are.
-pub(crate) fn knowing_pods(agent: &StandIn) -> Setup {
+pub(crate) fn knowing_pods(agent: &FakeAgent) -> Setup {
     let pods: Vec<_> = PODS.iter().map(|pod| (pod.name, pod.address)).collect();
     Setup::load_balancer(&agent.url()).pods(spans::pods(&pods))
 }

@@ -22,11 +22,12 @@ use podstamp_test_support::blocking::raw::{Raw, Received};
 use podstamp_test_support::spans;
 use prost::Message;
 
+use crate::fake_agent::FakeAgent;
 use crate::sdks::PYTHON;
-use crate::served::{Served, Setup, StandIn, fixture};
+use crate::served::{Served, Setup, fixture};
 
 /// DeepFlow's pipeline for load balancers, and both others with its k8sattributes.
-fn serve(agent: &StandIn, backend: &Raw) -> Served {
+fn serve(agent: &FakeAgent, backend: &Raw) -> Served {
     let exporters = format!(
         "exporters:\n  otlphttp:\n    traces_endpoint: {}\n  otlphttp/backend:\n    endpoint: http://{}/base\n",
         agent.url(),
@@ -107,7 +108,7 @@ fn assert_logs(received: &Received) {
 
 #[test]
 fn metrics_and_logs_are_stamped_and_sent_on_in_every_protocol() {
-    let (agent, backend) = (StandIn::start(), backend());
+    let (agent, backend) = (FakeAgent::start(), backend());
     let served = serve(&agent, &backend);
     let mut client = Client::connect(served.address);
     let grpc = Grpc::connect(served.grpc);
@@ -154,7 +155,7 @@ fn metrics_and_logs_are_stamped_and_sent_on_in_every_protocol() {
 
 #[test]
 fn what_cannot_be_read_of_a_signal_is_refused_in_every_protocol() {
-    let (agent, backend) = (StandIn::start(), backend());
+    let (agent, backend) = (FakeAgent::start(), backend());
     let served = serve(&agent, &backend);
     let cut = &[0x0a, 2, 0x0a, 5];
     let mut client = Client::connect(served.address);
@@ -176,7 +177,7 @@ fn python_sdk_sends_metrics_and_logs() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sdks/python/telemetry.py");
     let python = program.get_program().to_owned();
     for protocol in ["grpc", "http/protobuf"] {
-        let (agent, backend) = (StandIn::start(), backend());
+        let (agent, backend) = (FakeAgent::start(), backend());
         let served = serve(&agent, &backend);
         let to = if protocol == "grpc" { served.grpc } else { served.address };
         program = Command::new(&python);

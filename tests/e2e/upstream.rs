@@ -5,7 +5,8 @@ use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
-use crate::served::{Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Setup, wait_until};
 
 #[test]
 fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request() {
@@ -16,7 +17,7 @@ fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request(
     assert_eq!(answer.status, 503);
     assert!(answer.header("retry-after").is_some());
     served.wait_for_log("no connection to http://");
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     assert_eq!(agent.agent().totals().spans, 1);
 }
@@ -39,7 +40,7 @@ fn an_agent_that_stays_away_gives_503_at_once_until_it_is_back() {
         assert!(answer.message().contains("the upstream cannot be reached"), "{}", answer.message());
         served.metric("podstamp_upstream_unsent_total", &["away"]) > 0.0
     });
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     wait_until("a request gets through", || export(served.address, &body).status == 200);
     served.wait_for_log("is back");
     assert_eq!(away(), 0.0);
@@ -49,7 +50,7 @@ fn an_agent_that_stays_away_gives_503_at_once_until_it_is_back() {
 
 #[test]
 fn an_agent_that_closes_on_a_sound_batch_gives_503() {
-    let agent = StandIn::with(|builder| builder.play(1, Script::Close));
+    let agent = FakeAgent::with(|builder| builder.play(1, Script::Close));
     let served = Setup::load_balancer(&agent.url()).serve();
     let answer = export(served.address, &spans::export(&[("shop", "web-1")]));
     assert_eq!(answer.status, 503, "{}", answer.message());
@@ -60,7 +61,7 @@ fn an_agent_that_closes_on_a_sound_batch_gives_503() {
 #[test]
 fn a_busy_upstream_is_tried_again_until_it_takes_the_batch() {
     let busy = Answer::new(503).unwrap();
-    let agent = StandIn::with(|builder| builder.play(2, Script::Answer(busy)));
+    let agent = FakeAgent::with(|builder| builder.play(2, Script::Answer(busy)));
     let served = Setup::load_balancer(&agent.url()).serve();
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     assert_eq!(agent.records().len(), 3);
@@ -69,7 +70,7 @@ fn a_busy_upstream_is_tried_again_until_it_takes_the_batch() {
 
 #[test]
 fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let url = agent.url().replace("/api/v1/otel/trace", "/v1/traces");
     let served = Setup::load_balancer(&url).serve();
     let answer = export(served.address, &spans::export(&[("shop", "web-1")]));
@@ -80,7 +81,7 @@ fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
 
 #[test]
 fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
     let stamped = || {
         assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
@@ -103,7 +104,7 @@ fn a_pods_file_is_read_again_and_a_bad_one_keeps_the_old_table() {
 #[test]
 fn on_sigterm_what_is_in_flight_is_finished_and_nothing_else_taken() {
     let latch = Latch::default();
-    let agent = StandIn::behind(&latch);
+    let agent = FakeAgent::behind(&latch);
     let mut served = Setup::load_balancer(&agent.url()).serve();
     let address = served.address;
     let mut client = Client::connect(address);

@@ -15,7 +15,8 @@ use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 /// With an exporter of one's own; `timeout` and `retry_on_failure` are to be said.
 fn exporter(url: &str, lines: &str) -> Setup {
@@ -39,7 +40,7 @@ fn answered(served: &Served) -> u16 {
 
 #[test]
 fn c1_only_429_502_503_and_504_are_tried_again() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = eager(&agent.url()).serve();
     for retryable in [429, 502, 503, 504] {
         agent.agent().forget_records();
@@ -64,7 +65,7 @@ fn c1_only_429_502_503_and_504_are_tried_again() {
 
 #[test]
 fn c1_partial_success_is_not_tried_again() {
-    let agent = StandIn::with(|builder| builder.play_always(partly(1, "too old")));
+    let agent = FakeAgent::with(|builder| builder.play_always(partly(1, "too old")));
     let served = eager(&agent.url()).serve();
     assert_eq!(answered(&served), 200);
     assert_eq!(agent.records().len(), 1);
@@ -73,7 +74,7 @@ fn c1_partial_success_is_not_tried_again() {
 #[test]
 fn c2_a_retry_after_within_the_timeout_is_obeyed() {
     // Each wait is a second or more, so that no more than three tries begin within three.
-    let agent = StandIn::with(|builder| builder.play_always(throttled(503, "1")));
+    let agent = FakeAgent::with(|builder| builder.play_always(throttled(503, "1")));
     let retry =
         "    timeout: 3s\n    retry_on_failure:\n      initial_interval: 10ms\n      max_interval: 10ms\n";
     let served = exporter(&agent.url(), retry).serve();
@@ -95,7 +96,7 @@ fn c2_a_retry_after_beyond_the_timeout_is_for_the_client_to_wait() {
         let answer = Answer::new(503).unwrap().header("date", response).unwrap();
         Script::Answer(answer.header("retry-after", retry_after).unwrap())
     };
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = eager(&agent.url()).serve();
     for (script, passed_on) in [
         (throttled(503, "120"), "120"),
@@ -119,7 +120,7 @@ fn c3_an_upstream_that_comes_up_in_time_gets_what_was_on_its_way() {
     wait_until("an attempt fails", || {
         served.metric("podstamp_upstream_attempts_total", &["not_connected"]) >= 2.0
     });
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     assert_eq!(sent.join().unwrap(), 200);
     assert_eq!(agent.agent().totals().spans, 1);
 }
@@ -127,7 +128,7 @@ fn c3_an_upstream_that_comes_up_in_time_gets_what_was_on_its_way() {
 #[test]
 fn c3_a_disconnect_is_for_the_client_to_send_again() {
     // Not for podstamp: whether the agent took the batch before it closed, nobody knows.
-    let agent = StandIn::with(|builder| builder.play(1, Script::Close));
+    let agent = FakeAgent::with(|builder| builder.play(1, Script::Close));
     let served = eager(&agent.url()).serve();
     let answer = export(served.address, &Encoding::Protobuf.batch());
     assert_eq!(answer.status, 503);
@@ -138,7 +139,7 @@ fn c3_a_disconnect_is_for_the_client_to_send_again() {
 
 #[test]
 fn c4_what_is_over_the_limit_is_refused_and_counted_and_not_sent() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::load_balancer(&agent.url()).own("  limits:\n    body: 4KiB\n");
     setup.config.push_str("    compression: gzip\n");
     let served = setup.serve();
@@ -158,7 +159,7 @@ fn c4_what_is_over_the_limit_is_refused_and_counted_and_not_sent() {
 
 #[test]
 fn c5_a_response_over_the_limit_is_final_and_none_is_asked_for_compressed() {
-    let agent = StandIn::with(|builder| {
+    let agent = FakeAgent::with(|builder| {
         builder.play(1, Script::ImportThen(Answer::new(200).unwrap().body(vec![b'x'; 4 << 20])))
     });
     let served = eager(&agent.url()).serve();
@@ -175,7 +176,7 @@ fn c5_a_response_over_the_limit_is_final_and_none_is_asked_for_compressed() {
 
 #[test]
 fn c6_one_connection_is_kept_and_gzip_is_named() {
-    let agent = StandIn::with(podstamp_fake_agent::Builder::keep_bodies);
+    let agent = FakeAgent::with(podstamp_fake_agent::Builder::keep_bodies);
     let mut setup = eager(&agent.url());
     setup.config.push_str("    compression: gzip\n");
     let served = setup.serve();

@@ -12,7 +12,8 @@ use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::served::{Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::Setup;
 
 fn batch() -> Vec<u8> {
     Encoding::Protobuf.batch()
@@ -20,7 +21,7 @@ fn batch() -> Vec<u8> {
 
 #[test]
 fn g1_export_is_unary_and_many_go_over_one_connection_at_a_time() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
     let client = Grpc::connect(served.grpc);
     assert_eq!(client.export(&batch()).message(), ExportTraceServiceResponse { partial_success: None });
@@ -34,7 +35,7 @@ fn g1_export_is_unary_and_many_go_over_one_connection_at_a_time() {
 #[test]
 fn g1_messages_are_limited_to_64_mib_before_and_after_decompression() {
     const LIMIT: usize = 64 << 20;
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let zeros = |length: usize| std::io::repeat(0).take(length as u64);
     // Zeros cannot be decoded.
@@ -53,7 +54,7 @@ fn g1_messages_are_limited_to_64_mib_before_and_after_decompression() {
 
 #[test]
 fn g1_the_limit_of_messages_can_be_configured() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::load_balancer(&agent.url());
     setup.grpc = "        max_recv_msg_size_mib: 1".to_owned();
     let served = setup.serve();
@@ -68,7 +69,7 @@ fn g1_the_limit_of_messages_can_be_configured() {
 
 #[test]
 fn g2_clients_try_again_what_may_succeed_later_and_nothing_else() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).unretried().serve();
     let client = Grpc::connect(served.grpc);
     for upstream in [400, 401, 403, 404, 405, 413, 415, 429, 500, 501, 502, 503, 504, 505] {
@@ -90,7 +91,7 @@ fn g2_clients_try_again_what_may_succeed_later_and_nothing_else() {
 
 #[test]
 fn g3_throttling_says_when_to_come_again() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).unretried().serve();
     let client = Grpc::connect(served.grpc);
     for upstream in [429, 503] {
@@ -105,7 +106,7 @@ fn g3_throttling_says_when_to_come_again() {
 #[test]
 fn g3_overload_says_when_to_come_again() {
     let latch = Latch::default();
-    let agent = StandIn::behind(&latch);
+    let agent = FakeAgent::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let slow = Grpc::connect(served.grpc);
     let slow = std::thread::spawn(move || slow.export(&batch()).code());
@@ -118,7 +119,7 @@ fn g3_overload_says_when_to_come_again() {
 
 #[test]
 fn g3_bad_data_is_an_invalid_argument_with_its_place() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let client = Grpc::connect(served.grpc);
     for bad in [Encoding::Protobuf.broken(), spans::broken_deep_in_a_span()] {
@@ -133,7 +134,7 @@ fn g3_bad_data_is_an_invalid_argument_with_its_place() {
 
 #[test]
 fn g3_what_the_upstream_did_not_take_reaches_the_client() {
-    let agent = StandIn::with(|builder| builder.play_always(partly(3, "too old")));
+    let agent = FakeAgent::with(|builder| builder.play_always(partly(3, "too old")));
     let served = Setup::load_balancer(&agent.url()).serve();
     let partial = Grpc::connect(served.grpc).export(&batch()).message().partial_success.unwrap();
     assert_eq!((partial.rejected_spans, &*partial.error_message), (3, "too old"));
@@ -141,7 +142,7 @@ fn g3_what_the_upstream_did_not_take_reaches_the_client() {
 
 #[test]
 fn g4_messages_come_as_they_are_or_with_gzip_and_answers_as_they_are() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let client = Grpc::connect(served.grpc);
     let gzip = framed_compressed(&gzipped(&mut &*batch()));

@@ -12,11 +12,12 @@ use podstamp_test_support::spans;
 
 use super::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::served::{Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::Setup;
 
 #[test]
 fn s1_one_port_takes_posts_of_both_encodings_at_the_default_path_or_another() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     for path in ["/v1/traces", "/otlp/in"] {
         let mut setup = Setup::load_balancer(&agent.url());
         if path != "/v1/traces" {
@@ -34,7 +35,7 @@ fn s1_one_port_takes_posts_of_both_encodings_at_the_default_path_or_another() {
 
 #[test]
 fn s2_bodies_come_as_they_are_or_with_gzip() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let mut client = Client::connect(served.address);
     for encoding in Encoding::BOTH {
@@ -55,7 +56,7 @@ fn s2_bodies_come_as_they_are_or_with_gzip() {
 
 #[test]
 fn s3_the_response_has_the_content_type_of_the_request() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let mut client = Client::connect(served.address);
     for (content_type, encoding, body) in [
@@ -77,7 +78,7 @@ fn s3_the_response_has_the_content_type_of_the_request() {
 fn s4_full_success_is_200_without_partial_success() {
     // An upstream that sets it, and says nothing in it, has taken everything as well.
     for script in [Script::Import, partly(0, "")] {
-        let agent = StandIn::with(|builder| builder.play_always(script));
+        let agent = FakeAgent::with(|builder| builder.play_always(script));
         let served = Setup::load_balancer(&agent.url()).serve();
         let mut client = Client::connect(served.address);
         for encoding in Encoding::BOTH {
@@ -90,7 +91,7 @@ fn s4_full_success_is_200_without_partial_success() {
 #[test]
 fn s5_what_the_upstream_did_not_take_or_warns_of_reaches_the_client() {
     for (rejected, message) in [(3, "too old"), (0, "use another endpoint"), (i64::MAX, "grün")] {
-        let agent = StandIn::with(|builder| builder.play_always(partly(rejected, message)));
+        let agent = FakeAgent::with(|builder| builder.play_always(partly(rejected, message)));
         let served = Setup::load_balancer(&agent.url()).serve();
         let mut client = Client::connect(served.address);
         for encoding in Encoding::BOTH {
@@ -104,7 +105,7 @@ fn s5_what_the_upstream_did_not_take_or_warns_of_reaches_the_client() {
 
 #[test]
 fn s6_an_empty_request_succeeds() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let mut client = Client::connect(served.address);
     for (encoding, empty) in [
@@ -120,7 +121,7 @@ fn s6_an_empty_request_succeeds() {
 
 #[test]
 fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the_request() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let serve =
         |limit: &str| Setup::load_balancer(&agent.url()).own(&format!("  limits:\n    {limit}\n")).serve();
     let (served, impatient) = (serve("body: 64KiB"), serve("read_timeout: 300ms"));
@@ -161,7 +162,7 @@ fn s7_what_the_receiver_refuses_is_answered_with_a_status_in_the_encoding_of_the
 
 #[test]
 fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the_request() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).unretried().serve();
     for encoding in Encoding::BOTH {
         for (upstream, answered) in [
@@ -187,7 +188,7 @@ fn s7_what_the_upstream_refuses_is_answered_with_a_status_in_the_encoding_of_the
         let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
         is_status(&answer, 503, encoding);
     }
-    let silent = StandIn::silent();
+    let silent = FakeAgent::silent();
     for (upstream, answered) in [(silent.url(), 504), (absent_agent(), 503)] {
         for encoding in Encoding::BOTH {
             // A server each: a client that comes after the upstream was silent for so long is told at once.
@@ -208,7 +209,7 @@ fn is_status(answer: &Response, status: u16, encoding: Encoding) {
 
 #[test]
 fn s8_what_cannot_be_decoded_gets_400_with_the_place_and_no_reason_to_come_again() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     for encoding in Encoding::BOTH {
         let answer = encoding.send(&mut Client::connect(served.address), &encoding.broken());
@@ -225,7 +226,7 @@ fn s8_what_cannot_be_decoded_gets_400_with_the_place_and_no_reason_to_come_again
 
 #[test]
 fn s8_what_only_the_agent_sees_is_broken_gets_400_as_well() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let answer = export(served.address, &spans::broken_deep_in_a_span());
     assert_eq!((answer.status, answer.header("retry-after")), (400, None));
@@ -236,7 +237,7 @@ fn s8_what_only_the_agent_sees_is_broken_gets_400_as_well() {
 #[test]
 fn s9_overload_is_503_with_retry_after() {
     let latch = Latch::default();
-    let agent = StandIn::behind(&latch);
+    let agent = FakeAgent::behind(&latch);
     let served = Setup::load_balancer(&agent.url()).own("  limits:\n    in_flight: 1\n").serve();
     let address = served.address;
     let slow = std::thread::spawn(move || export(address, &Encoding::Protobuf.batch()).status);
@@ -253,7 +254,7 @@ fn s9_overload_is_503_with_retry_after() {
 
 #[test]
 fn s9_an_upstreams_overload_is_passed_on_with_its_retry_after() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).unretried().serve();
     for encoding in Encoding::BOTH {
         for busy in [429, 503] {
@@ -269,7 +270,7 @@ fn s9_an_upstreams_overload_is_passed_on_with_its_retry_after() {
 #[test]
 fn s10_bodies_are_limited_to_64_mib_before_and_after_decompression() {
     const LIMIT: usize = 64 << 20;
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).serve();
     let gzip = [PROTOBUF, ("content-encoding", "gzip")];
     let zeros = |length: usize| std::io::repeat(0).take(length as u64);
@@ -287,7 +288,7 @@ fn s10_bodies_are_limited_to_64_mib_before_and_after_decompression() {
 
 #[test]
 fn s10_the_limit_of_bodies_can_be_configured() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let plain = spans::export(&[("shop", &"x".repeat(3000))]);
     for own in [false, true] {
         let mut setup = Setup::load_balancer(&agent.url());
@@ -332,7 +333,7 @@ fn s11_no_more_than_4_mib_of_an_upstreams_answer_are_read() {
 
 #[test]
 fn s11_a_long_message_of_the_upstream_is_cut_rather_than_its_count_lost() {
-    let agent = StandIn::with(|builder| builder.play_always(partly(3, &"ü".repeat(1 << 20))));
+    let agent = FakeAgent::with(|builder| builder.play_always(partly(3, &"ü".repeat(1 << 20))));
     let served = Setup::load_balancer(&agent.url()).serve();
     for encoding in Encoding::BOTH {
         let answer = encoding.send(&mut Client::connect(served.address), &encoding.batch());
@@ -345,7 +346,7 @@ fn s11_a_long_message_of_the_upstream_is_cut_rather_than_its_count_lost() {
 
 #[test]
 fn s12_a_response_is_not_compressed_however_a_client_asks() {
-    let agent = StandIn::with(|builder| builder.play(1, partly(1, &"no ".repeat(1000))));
+    let agent = FakeAgent::with(|builder| builder.play(1, partly(1, &"no ".repeat(1000))));
     let served = Setup::load_balancer(&agent.url()).serve();
     let mut client = Client::connect(served.address);
     for _ in 0..2 {

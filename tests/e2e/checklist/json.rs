@@ -9,18 +9,19 @@ use serde_json::json;
 
 use super::partly;
 use crate::encoding::Encoding;
-use crate::served::{Served, Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup};
 
 /// A client, podstamp, and an agent that shows what arrived.
 struct Way {
-    agent: StandIn,
+    agent: FakeAgent,
     _served: Served,
     client: Client,
 }
 
 impl Way {
     fn new() -> Self {
-        let agent = StandIn::with(Builder::keep_bodies);
+        let agent = FakeAgent::with(Builder::keep_bodies);
         // Times are to arrive as they were written.
         let setup = Setup::load_balancer(&agent.url()).own("  guard:\n    future_spans: 0\n");
         let served = setup.serve();
@@ -126,7 +127,7 @@ fn j4_keys_are_in_lower_camel_case_or_as_the_collector_reads_them_spelled_with_u
     let (answer, arrived) = way.send(r#"{"resource_spans":[{"scope_spans":[{"spans":[{}]}]}]}"#);
     assert_eq!((answer.status, arrived.len()), (200, 1));
 
-    let agent = StandIn::with(|builder| builder.play_always(partly(3, "too old")));
+    let agent = FakeAgent::with(|builder| builder.play_always(partly(3, "too old")));
     let served = Setup::load_balancer(&agent.url()).serve();
     let body = Encoding::Json.batch();
     let answer = Encoding::Json.send(&mut Client::connect(served.address), &body);
@@ -166,7 +167,7 @@ fn j5_numbers_of_64_bits_are_strings_or_numbers() {
 
 #[test]
 fn j5_what_the_stand_in_agent_stores_is_what_was_sent() {
-    let agent = StandIn::with(|builder| builder.play_always(Script::Import));
+    let agent = FakeAgent::with(|builder| builder.play_always(Script::Import));
     let served = Setup::load_balancer(&agent.url()).serve();
     let body = br#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
         "scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174","name":"work",

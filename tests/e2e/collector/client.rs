@@ -9,7 +9,8 @@ use podstamp_test_support::runtime::otelcol;
 use podstamp_test_support::spans;
 
 use super::Collector;
-use crate::served::{Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::Setup;
 
 /// A Collector with every way in which it can send, all at once: each pod's spans arrive once for each of them.
 #[test]
@@ -20,7 +21,7 @@ fn each_of_the_collectors_exporters_gets_its_spans_through() {
     let pods: Vec<_> = (1..=5).map(|index| (format!("web-{index}"), format!("10.244.1.{index}"))).collect();
     let pods: Vec<_> = pods.iter().map(|(name, address)| (name.as_str(), address.as_str())).collect();
     let names: Vec<_> = pods.iter().map(|(name, _)| (*name, *name)).collect();
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&pods)).serve();
     let mut config = "exporters:\n".to_owned();
     for (name, settings) in EXPORTERS {

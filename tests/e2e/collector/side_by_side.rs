@@ -15,7 +15,8 @@ use podstamp_test_support::runtime::otelcol;
 use self::difference::{BALANCER, Difference, GUESSED, NONE, SIMPLE};
 use super::traffic::{cases, request};
 use super::{Collector, traffic};
-use crate::served::{Served, Setup, StandIn, fixture};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, fixture};
 
 #[test]
 fn the_collector_and_podstamp_differ_only_where_podstamp_means_to() {
@@ -78,8 +79,8 @@ fn what_the_collector_leaves_unstamped_gets_another_address_alone_than_in_compan
 
 /// Collector and podstamp, each towards an agent of its own.
 struct Sides {
-    collector: (Collector, StandIn),
-    podstamp: (Served, StandIn),
+    collector: (Collector, FakeAgent),
+    podstamp: (Served, FakeAgent),
     _kubernetes: Kubernetes,
 }
 
@@ -94,7 +95,7 @@ struct Seen {
 
 impl Sides {
     fn start(binary: &Path, document: &str) -> Self {
-        let agents = [(); 2].map(|()| StandIn::with(|builder| builder.keep_bodies()));
+        let agents = [(); 2].map(|()| FakeAgent::with(|builder| builder.keep_bodies()));
         let pods = fixture("pods.json");
         let kubernetes = Kubernetes::serve(&pods);
         let [one, other] = agents;
@@ -128,7 +129,7 @@ impl Sides {
     }
 }
 
-fn seen(agent: &StandIn) -> BTreeMap<String, Seen> {
+fn seen(agent: &FakeAgent) -> BTreeMap<String, Seen> {
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     for (record, message) in agent.records().iter().zip(agent.messages()) {
         assert_eq!(record.resources.len(), message.resource_spans.len());

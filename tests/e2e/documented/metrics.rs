@@ -8,7 +8,8 @@ use podstamp_test_support::blocking::http::{export, get};
 use podstamp_test_support::spans;
 
 use super::PODS;
-use crate::served::{Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Setup, wait_until};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 
@@ -28,7 +29,7 @@ struct Metric {
 
 /// What a server shows that has all that makes a metric: pods, a copy, and a request.
 fn shown() -> BTreeMap<String, Metric> {
-    let (agent, canary) = (StandIn::start(), StandIn::start());
+    let (agent, canary) = (FakeAgent::start(), FakeAgent::start());
     let mut setup = Setup::load_balancer(&agent.url()).pods(spans::pods(&PODS));
     let exporters = "    traces:\n      exporters: [otlphttp, otlphttp/canary]\n";
     setup.config = setup.config.replace("    traces:\n", exporters);

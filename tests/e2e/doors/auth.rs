@@ -7,7 +7,8 @@ use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF};
 use podstamp_test_support::blocking::status::Status;
 use podstamp_test_support::spans;
 
-use crate::served::{Served, Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup};
 
 /// Starts an extension.
 fn started(mut setup: Setup, id: &str, extension: &str) -> Setup {
@@ -17,7 +18,7 @@ fn started(mut setup: Setup, id: &str, extension: &str) -> Setup {
 }
 
 /// A server with an authenticator that clients of both protocols have to satisfy.
-fn guarded(agent: &StandIn, id: &str, extension: &str) -> Served {
+fn guarded(agent: &FakeAgent, id: &str, extension: &str) -> Served {
     let setup = started(Setup::load_balancer(&agent.url()), id, extension);
     // The log of everything that it may have to say of a request.
     let setup = Setup { log: Some("trace".to_owned()), ..setup };
@@ -25,7 +26,7 @@ fn guarded(agent: &StandIn, id: &str, extension: &str) -> Served {
 }
 
 /// Clients with one of `right` come in, and those with one of `wrong` do not.
-fn lets_in(served: &Served, agent: &StandIn, challenge: &str, right: &[&str], wrong: &[Option<&str>]) {
+fn lets_in(served: &Served, agent: &FakeAgent, challenge: &str, right: &[&str], wrong: &[Option<&str>]) {
     let batch = spans::export(&[("shop", "web-1")]);
     let mut http = Client::connect(served.address);
     let grpc = Grpc::connect(served.grpc);
@@ -59,7 +60,7 @@ fn basic(user: &str, password: &str) -> String {
 
 #[test]
 fn bearer_tokens_let_clients_of_both_protocols_in() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let tokens = "    tokens: [first-secret, second-secret]\n";
     let served = guarded(&agent, "bearertokenauth", tokens);
     lets_in(
@@ -82,7 +83,7 @@ fn bearer_tokens_let_clients_of_both_protocols_in() {
 
 #[test]
 fn passwords_let_clients_of_both_protocols_in() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     // As `htpasswd -B` writes it; the Collector's `$$` is a dollar.
     let hash = bcrypt::hash("open sesame", 4).unwrap();
     let users = format!("    htpasswd:\n      inline: |\n        ali:{}\n", hash.replace('$', "$$"));
@@ -110,7 +111,7 @@ fn passwords_let_clients_of_both_protocols_in() {
 
 #[test]
 fn the_exporter_shows_its_token_to_the_upstream() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup::load_balancer(&agent.url());
     let mut setup = started(setup, "bearertokenauth/agent", "    token: of-the-exporter\n");
     let auth = "  otlphttp:\n    auth:\n      authenticator: bearertokenauth/agent\n";

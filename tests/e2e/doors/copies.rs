@@ -4,7 +4,8 @@ use podstamp_test_support::blocking::http::export;
 use podstamp_test_support::ports::absent_agent;
 use podstamp_test_support::spans;
 
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 /// The canary gets no more time than `timeout`.
 fn serve(first: &str, canary: &str, timeout: &str) -> Served {
@@ -28,7 +29,7 @@ fn copied(served: &Served, outcome: &str) -> f64 {
 
 #[test]
 fn both_get_the_same_spans() {
-    let (agent, canary) = (StandIn::start(), StandIn::start());
+    let (agent, canary) = (FakeAgent::start(), FakeAgent::start());
     let served = serve(&agent.url(), &canary.url(), "60s");
     assert_eq!(send(&served), 200);
     canary.wait_for_spans(2);
@@ -39,7 +40,7 @@ fn both_get_the_same_spans() {
 
 #[test]
 fn a_canary_that_is_down_is_counted_and_no_clients_business() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent.url(), &absent_agent(), "60s");
     assert_eq!(send(&served), 200);
     wait_until("the copy counts", || copied(&served, "failed") == 2.0);
@@ -51,8 +52,8 @@ fn a_canary_that_is_down_is_counted_and_no_clients_business() {
 
 #[test]
 fn a_canary_that_hangs_is_not_waited_for() {
-    let agent = StandIn::start();
-    let canary = StandIn::silent();
+    let agent = FakeAgent::start();
+    let canary = FakeAgent::silent();
     let served = serve(&agent.url(), &canary.url(), "300ms");
     assert_eq!(send(&served), 200);
     wait_until("the copy is given up", || copied(&served, "failed") == 2.0);
@@ -61,7 +62,7 @@ fn a_canary_that_hangs_is_not_waited_for() {
 
 #[test]
 fn the_first_one_answers_whatever_the_canary_says() {
-    let canary = StandIn::start();
+    let canary = FakeAgent::start();
     let served = serve(&absent_agent(), &canary.url(), "60s");
     assert_eq!(send(&served), 503);
     wait_until("the copy counts", || copied(&served, "delivered") == 2.0);

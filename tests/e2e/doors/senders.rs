@@ -9,11 +9,12 @@ use podstamp_test_support::blocking::http::{Client, PROTOBUF};
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
-use crate::served::{Served, Setup, StandIn};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup};
 
 const TRUSTED: &str = "  trusted_proxies: [127.0.0.1]\n";
 
-fn serve(agent: &StandIn, own: &str) -> Served {
+fn serve(agent: &FakeAgent, own: &str) -> Served {
     let pods = spans::pods(&[("web-1", "10.1.1.1"), ("web-2", "10.1.1.2")]);
     Setup::load_balancer(&agent.url()).pods(pods).own(own).serve()
 }
@@ -24,7 +25,7 @@ fn batch() -> Vec<u8> {
 }
 
 /// The address that was stamped on all that came.
-fn stamped(agent: &StandIn, requests: usize) -> String {
+fn stamped(agent: &FakeAgent, requests: usize) -> String {
     let mut placed = agent.placed();
     agent.agent().forget_records();
     assert_eq!(placed.len(), requests);
@@ -35,7 +36,7 @@ fn stamped(agent: &StandIn, requests: usize) -> String {
 
 #[test]
 fn the_proxy_protocol_of_a_trusted_proxy_names_the_sender_of_a_connection() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: true\n"));
     for pod in ["10.1.1.1", "10.1.1.2"] {
         let header = format!("PROXY TCP4 {pod} 192.0.2.1 40000 4318\r\n");
@@ -51,7 +52,7 @@ fn the_proxy_protocol_of_a_trusted_proxy_names_the_sender_of_a_connection() {
 
 #[test]
 fn version_2_of_the_proxy_protocol_names_the_sender_as_well() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: [http]\n"));
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
     header.extend([10, 1, 1, 2, 192, 0, 2, 1, 0x9c, 0x40, 0x10, 0xde]);
@@ -66,7 +67,7 @@ fn version_2_of_the_proxy_protocol_names_the_sender_as_well() {
 
 #[test]
 fn on_one_port_for_both_protocols_the_proxy_protocol_is_for_both() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let own = format!("{TRUSTED}  proxy_protocol: [grpc]\n");
     let setup = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).own(&own);
     let served = Setup { port: Some(closed_port().port()), ..setup }.serve();
@@ -80,7 +81,7 @@ fn on_one_port_for_both_protocols_the_proxy_protocol_is_for_both() {
 
 #[test]
 fn a_trusted_proxy_without_its_header_is_closed_on_and_the_log_says_what_to_turn() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent, &format!("{TRUSTED}  proxy_protocol: true\n"));
     let mut client = TcpStream::connect(served.address).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -95,7 +96,7 @@ fn a_trusted_proxy_without_its_header_is_closed_on_and_the_log_says_what_to_turn
 
 #[test]
 fn forwarded_headers_of_a_trusted_proxy_name_the_sender_of_a_request() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent, TRUSTED);
     let mut http = Client::connect(served.address);
     let grpc = Grpc::connect(served.grpc);
@@ -113,7 +114,7 @@ fn forwarded_headers_of_a_trusted_proxy_name_the_sender_of_a_request() {
 
 #[test]
 fn nobody_is_trusted_unasked() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let served = serve(&agent, "");
     let mut http = Client::connect(served.address);
     for header in [("forwarded", "for=10.1.1.1"), ("x-forwarded-for", "10.1.1.1")] {

@@ -15,7 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tokio_rustls::TlsConnector;
 
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -65,7 +66,7 @@ fn grpc(config: &ClientConfig, to: SocketAddr) -> Grpc {
     Grpc::over(connecting).unwrap()
 }
 
-fn serve(agent: &StandIn, certified: &Certified, more: &str) -> Served {
+fn serve(agent: &FakeAgent, certified: &Certified, more: &str) -> Served {
     let Certified { certificate, key } = certified;
     let (certificate, key) = (certificate.display(), key.display());
     let tls = format!("        tls:\n          cert_file: {certificate}\n          key_file: {key}\n{more}");
@@ -78,7 +79,7 @@ fn batch() -> Vec<u8> {
 
 #[test]
 fn both_protocols_are_taken_by_tls() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let authority = Authority::new("here");
     let served = serve(&agent, &authority.certify("server", "localhost"), "");
     let config = client(&authority, None);
@@ -95,7 +96,7 @@ fn both_protocols_are_taken_by_tls() {
 
 #[test]
 fn who_speaks_no_tls_gets_nothing_and_the_log_says_why() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let authority = Authority::new("here");
     let served = serve(&agent, &authority.certify("server", "localhost"), "");
     let config = client(&authority, None);
@@ -114,7 +115,7 @@ fn who_speaks_no_tls_gets_nothing_and_the_log_says_why() {
 
 #[test]
 fn clients_without_the_certificate_that_is_demanded_are_logged_once_and_disturb_nobody() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let (here, there) = (Authority::new("here"), Authority::new("there"));
     let demanded = format!("          client_ca_file: {}\n", there.file().display());
     let served = serve(&agent, &here.certify("server", "localhost"), &demanded);
@@ -142,7 +143,7 @@ fn clients_without_the_certificate_that_is_demanded_are_logged_once_and_disturb_
 
 #[test]
 fn a_certificate_that_is_replaced_is_shown_to_new_clients_and_costs_old_ones_nothing() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let authority = Authority::new("here");
     let certified = authority.certify("server", "localhost");
     let served = serve(&agent, &certified, "          reload_interval: 1s\n");

@@ -12,11 +12,12 @@ use serde_json::json;
 
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 #[test]
 fn a_body_arrives_whole_in_however_many_pieces_it_comes() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = spans::many();
     for size in [1, 7, 1000, batch.len()] {
@@ -35,7 +36,7 @@ fn a_body_arrives_whole_in_however_many_pieces_it_comes() {
 
 #[test]
 fn a_body_that_ends_with_trailers_arrives_stamped() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let mut setup = Setup::to(&agent);
     setup.manager = json!({"http_protocol_options": {"enable_trailers": true}});
     let Some(envoy) = setup.start() else { return };
@@ -59,7 +60,7 @@ fn a_body_that_ends_with_trailers_arrives_stamped() {
 
 #[test]
 fn a_body_that_envoy_decompresses_arrives_stamped() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = (Setup { decompressor: true, ..Setup::to(&agent) }).start() else { return };
     let mut client = Client::connect(envoy.address);
     for encoding in Encoding::BOTH {
@@ -79,7 +80,7 @@ fn a_body_that_envoy_decompresses_arrives_stamped() {
 
 #[test]
 fn a_body_that_needs_no_change_leaves_byte_for_byte() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     // With a field that nobody knows, and a length in more bytes than it takes.
     let mut batch = stamped(&spans::many(), POD).encode_to_vec();
@@ -103,7 +104,7 @@ fn a_body_that_needs_no_change_leaves_byte_for_byte() {
 
 #[test]
 fn all_members_of_a_gzip_file_arrive() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let (one, two) = (spans::export(&[("one", "web-1")]), spans::export(&[("two", "web-1")]));
     let members = [gzipped(&mut &*one), gzipped(&mut &*two)].concat();
@@ -114,7 +115,7 @@ fn all_members_of_a_gzip_file_arrive() {
 
 #[test]
 fn requests_on_one_connection_do_not_mix() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let mut client = Client::connect(envoy.address);
     let batches: Vec<_> =
@@ -135,7 +136,7 @@ fn requests_on_one_connection_do_not_mix() {
 fn batches_of_many_clients_at_a_time_arrive_once_each() {
     const CLIENTS: usize = 16;
     const EACH: usize = 20;
-    let agent = StandIn::with(|builder| builder.keep_records(2 * CLIENTS * EACH));
+    let agent = FakeAgent::with(|builder| builder.keep_records(2 * CLIENTS * EACH));
     let Some(envoy) = (Setup { concurrency: 2, ..Setup::to(&agent) }).start() else { return };
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
@@ -164,7 +165,7 @@ fn batches_of_many_clients_at_a_time_arrive_once_each() {
 
 #[test]
 fn a_large_body_arrives_where_envoy_may_buffer_it() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let mut setup = Setup::to(&agent);
     setup.virtual_host = json!({"request_body_buffer_limit": 16 << 20});
     let Some(envoy) = setup.start() else { return };
@@ -178,7 +179,7 @@ fn a_large_body_arrives_where_envoy_may_buffer_it() {
 
 #[test]
 fn of_a_client_that_hangs_up_in_its_body_nothing_arrives() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = spans::many();
     let mut client = TcpStream::connect(envoy.address).unwrap();
@@ -196,7 +197,7 @@ fn of_a_client_that_hangs_up_in_its_body_nothing_arrives() {
 
 #[test]
 fn a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = Encoding::Protobuf.batch();
     let mut client = Client::connect(envoy.address);

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::setup::{document, read};
 use super::{POD, Setup, stamped};
 use crate::encoding::Encoding;
-use crate::served::{StandIn, fixture};
+use crate::fake_agent::FakeAgent;
+use crate::served::fixture;
 
 fn setup(document: Value, as_text: bool) -> Setup {
     Setup { document: Some(document), as_text, ..Setup::towards(closed_port()) }
@@ -18,7 +19,7 @@ fn setup(document: Value, as_text: bool) -> Setup {
 #[test]
 fn a_struct_and_a_text_say_the_same() {
     for as_text in [false, true] {
-        let agent = StandIn::with(Builder::keep_bodies);
+        let agent = FakeAgent::with(Builder::keep_bodies);
         let mut document = document("  trusted_proxies: [10.9.0.0/16]\n");
         // A Struct knows no whole numbers.
         document["receivers"] = json!({"otlp": {"protocols": {"http": {"max_request_body_size": 16384}}}});
@@ -81,7 +82,7 @@ fn what_has_no_effect_here_is_said_once_and_does_not_keep_envoy_from_starting() 
     let mut document = document("");
     document["processors"]["batch"] = json!({"send_batch_size": 100});
     document["service"]["pipelines"]["traces"]["processors"].as_array_mut().unwrap().push(json!("batch"));
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = (Setup { document: Some(document), ..Setup::to(&agent) }).start() else { return };
     envoy.wait_for_log(&["wasm", "processors.batch"]);
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);

@@ -21,7 +21,8 @@ use tempfile::TempDir;
 
 use super::Envoy;
 use super::setup::read;
-use crate::served::{Served, Setup, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{Served, Setup, wait_until};
 
 /// A running example.
 struct Example {
@@ -174,23 +175,23 @@ fn shows_its_status(example: &Example, metric: &str) {
 
 #[test]
 fn the_sidecar_stamps_the_address_of_its_pod() {
-    let stand_in = StandIn::start();
-    let Some(example) = Example::start("sidecar", &[agent(stand_in.agent().address())]) else { return };
+    let fake = FakeAgent::start();
+    let Some(example) = Example::start("sidecar", &[agent(fake.agent().address())]) else { return };
     exports_everywhere(&example, &spans::export(&[("shop", "nobody")]));
     let spoofed = [PROTOBUF, ("x-forwarded-for", "10.9.9.9")];
     let batch = spans::export(&[("shop", "nobody")]);
     assert_eq!(Client::connect(example.http).send("POST", "/v1/traces", &spoofed, &batch).status, 200);
-    assert_eq!(stand_in.placed(), vec![("shop".to_owned(), super::POD.to_owned()); 5]);
+    assert_eq!(fake.placed(), vec![("shop".to_owned(), super::POD.to_owned()); 5]);
     takes_large_bodies(&example, 16 << 20);
     refuses_metrics(&example);
 }
 
 #[test]
 fn the_sidecars_readme_is_right() {
-    let stand_in = StandIn::start();
-    let Some(example) = Example::start("sidecar", &[agent(stand_in.agent().address())]) else { return };
+    let fake = FakeAgent::start();
+    let Some(example) = Example::start("sidecar", &[agent(fake.agent().address())]) else { return };
     let Some([answer, metric]) = example.run_commands_of_readme("sidecar", SPANS, "accepted") else { return };
-    assert_eq!(stand_in.placed(), [("shop".to_owned(), super::POD.to_owned())]);
+    assert_eq!(fake.placed(), [("shop".to_owned(), super::POD.to_owned())]);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n{}"), "{answer}");
     counts_as_the_readme_says("sidecar", &metric);
     shows_its_status(&example, "podstamp_spans_total{outcome=\"accepted\"} 1");
@@ -198,18 +199,18 @@ fn the_sidecars_readme_is_right() {
 
 #[test]
 fn what_an_agent_cannot_take_now_is_sent_again() {
-    let stand_in = StandIn::start();
-    let Some(example) = Example::start("sidecar", &[agent(stand_in.agent().address())]) else { return };
-    stand_in.agent().play(2, Script::Answer(Answer::new(503).unwrap()));
+    let fake = FakeAgent::start();
+    let Some(example) = Example::start("sidecar", &[agent(fake.agent().address())]) else { return };
+    fake.agent().play(2, Script::Answer(Answer::new(503).unwrap()));
     assert_eq!(export(example.http, &spans::export(&[("shop", "nobody")])).status, 200);
-    assert_eq!(stand_in.records().len(), 3);
+    assert_eq!(fake.records().len(), 3);
 }
 
 /// A podstamp with a table, at which the gateway asks.
-fn gateway(stand_in: &StandIn, pods: &[(&str, &str)]) -> (Served, Option<Example>) {
-    let table = Setup::load_balancer(&stand_in.url()).pods(spans::pods(pods)).serve();
+fn gateway(fake: &FakeAgent, pods: &[(&str, &str)]) -> (Served, Option<Example>) {
+    let table = Setup::load_balancer(&fake.url()).pods(spans::pods(pods)).serve();
     let admin = host("{ address: podstamp.deepflow, port_value: 8888 }", table.admin);
-    let example = Example::start("gateway", &[agent(stand_in.agent().address()), admin]);
+    let example = Example::start("gateway", &[agent(fake.agent().address()), admin]);
     (table, example)
 }
 
@@ -220,8 +221,8 @@ fn wait_for_table(example: &Example) {
 
 #[test]
 fn the_gateway_finds_pods_by_name() {
-    let stand_in = StandIn::start();
-    let (_table, example) = gateway(&stand_in, &[("web-1", "10.244.1.1"), ("cart-1", "10.244.1.2")]);
+    let fake = FakeAgent::start();
+    let (_table, example) = gateway(&fake, &[("web-1", "10.244.1.1"), ("cart-1", "10.244.1.2")]);
     let Some(example) = example else { return };
     wait_for_table(&example);
     exports_everywhere(
@@ -231,19 +232,19 @@ fn the_gateway_finds_pods_by_name() {
     let placed = [("cart", "10.244.1.2"), ("other", "0.0.0.0"), ("web", "10.244.1.1")];
     let placed: Vec<_> =
         placed.iter().flat_map(|(service, at)| vec![((*service).to_owned(), (*at).to_owned()); 4]).collect();
-    assert_eq!(stand_in.placed(), placed);
+    assert_eq!(fake.placed(), placed);
     takes_large_bodies(&example, 16 << 20);
     refuses_metrics(&example);
 }
 
 #[test]
 fn the_gateways_readme_is_right() {
-    let stand_in = StandIn::start();
-    let (_table, example) = gateway(&stand_in, &[("web-1", "10.244.1.1")]);
+    let fake = FakeAgent::start();
+    let (_table, example) = gateway(&fake, &[("web-1", "10.244.1.1")]);
     let Some(example) = example else { return };
     wait_for_table(&example);
     let Some([answer, metric]) = example.run_commands_of_readme("gateway", SPANS, "accepted") else { return };
-    assert_eq!(stand_in.placed(), [(String::new(), "10.244.1.1".to_owned())]);
+    assert_eq!(fake.placed(), [(String::new(), "10.244.1.1".to_owned())]);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n{}"), "{answer}");
     counts_as_the_readme_says("gateway", &metric);
     shows_its_status(&example, "podstamp_spans_total{outcome=\"accepted\"} 1");
@@ -257,7 +258,7 @@ fn counts_as_the_readme_says(folder: &str, metric: &str) {
 }
 
 /// Something that takes OTLP over HTTP and gRPC, ahead of which the example stands.
-fn teed(deepflow: &StandIn, collector: &Served) -> Option<Example> {
+fn teed(deepflow: &FakeAgent, collector: &Served) -> Option<Example> {
     Example::start(
         "tee",
         &[
@@ -270,7 +271,7 @@ fn teed(deepflow: &StandIn, collector: &Served) -> Option<Example> {
 
 #[test]
 fn the_collector_behind_the_tee_gets_all_and_the_agent_copies() {
-    let (deepflow, behind) = (StandIn::start(), StandIn::start());
+    let (deepflow, behind) = (FakeAgent::start(), FakeAgent::start());
     let collector = Setup::load_balancer(&behind.url()).serve();
     let Some(example) = teed(&deepflow, &collector) else { return };
     exports_everywhere(&example, &spans::export(&[("shop", "nobody")]));
@@ -283,7 +284,7 @@ fn the_collector_behind_the_tee_gets_all_and_the_agent_copies() {
 
 #[test]
 fn the_originals_of_the_tee_do_not_notice_that_there_is_no_agent() {
-    let (deepflow, behind) = (StandIn::start(), StandIn::start());
+    let (deepflow, behind) = (FakeAgent::start(), FakeAgent::start());
     let collector = Setup::load_balancer(&behind.url()).serve();
     deepflow.agent().play_always(Script::Close);
     let Some(example) = teed(&deepflow, &collector) else { return };
@@ -293,7 +294,7 @@ fn the_originals_of_the_tee_do_not_notice_that_there_is_no_agent() {
 
 #[test]
 fn the_readme_of_the_tee_is_right() {
-    let (deepflow, behind) = (StandIn::start(), StandIn::start());
+    let (deepflow, behind) = (FakeAgent::start(), FakeAgent::start());
     let collector = Setup::load_balancer(&behind.url()).serve();
     let Some(example) = teed(&deepflow, &collector) else { return };
     let Some([answer, metric]) =

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::{status, throttled};
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 fn send(envoy: &Envoy, encoding: Encoding) -> Response {
     encoding.send(&mut Client::connect(envoy.address), &encoding.batch())
@@ -45,7 +46,7 @@ fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_batch() 
         assert_eq!(told.code, UNAVAILABLE);
         assert!(comes_again(&answer, &told));
     }
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     for encoding in Encoding::BOTH {
         encoding.success(&send(&envoy, encoding));
     }
@@ -54,7 +55,7 @@ fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_batch() 
 
 #[test]
 fn a_fault_deep_in_a_span_is_found_once_the_agent_has_closed_on_it() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let broken = spans::broken_deep_in_a_span();
     let mut client = Client::connect(envoy.address);
@@ -69,7 +70,7 @@ fn a_fault_deep_in_a_span_is_found_once_the_agent_has_closed_on_it() {
 
 #[test]
 fn an_agent_that_closes_on_a_sound_batch_gives_503() {
-    let agent = StandIn::with(|builder| builder.play(2, Script::Close));
+    let agent = FakeAgent::with(|builder| builder.play(2, Script::Close));
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         let answer = send(&envoy, encoding);
@@ -83,7 +84,7 @@ fn an_agent_that_closes_on_a_sound_batch_gives_503() {
 
 #[test]
 fn what_an_upstream_answers_becomes_otlps_answer() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for (said, status, again) in [
         (status(400), 400, false),
@@ -105,7 +106,7 @@ fn what_an_upstream_answers_becomes_otlps_answer() {
 
 #[test]
 fn an_upstreams_overload_is_passed_on_with_its_retry_after() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         for busy in [429, 503] {
@@ -120,7 +121,7 @@ fn an_upstreams_overload_is_passed_on_with_its_retry_after() {
 
 #[test]
 fn an_agent_that_does_not_answer_in_time_gives_504() {
-    let agent = StandIn::silent();
+    let agent = FakeAgent::silent();
     let Some(envoy) = (Setup { timeout: "0.3s", ..Setup::to(&agent) }).start() else { return };
     for encoding in Encoding::BOTH {
         told(&send(&envoy, encoding), 504, encoding);
@@ -129,7 +130,7 @@ fn an_agent_that_does_not_answer_in_time_gives_504() {
 
 #[test]
 fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     agent.agent().play(1, status(404));
     assert_eq!(send(&envoy, Encoding::Protobuf).status, 500);
@@ -138,7 +139,7 @@ fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
 
 #[test]
 fn an_agent_that_takes_nothing_and_says_so_at_once_is_believed() {
-    let agent = StandIn::with(|builder| builder.play_always(Script::Disabled));
+    let agent = FakeAgent::with(|builder| builder.play_always(Script::Disabled));
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         encoding.success(&send(&envoy, encoding));
@@ -157,7 +158,7 @@ fn an_agent_that_takes_nothing_and_says_so_at_once_is_believed() {
 
 #[test]
 fn a_route_may_try_again_and_sends_the_stamped_batch_each_time() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let mut setup = Setup::to(&agent);
     let policy = json!({"retry_on": "5xx,reset,connect-failure", "num_retries": 3});
     setup.virtual_host = json!({"retry_policy": policy});

@@ -18,7 +18,7 @@ use super::setup::document;
 use super::{POD, Setup, stamped};
 use crate::checklist::{partly, status, throttled};
 use crate::encoding::Encoding;
-use crate::served::StandIn;
+use crate::fake_agent::FakeAgent;
 
 /// By gRPC's numbers.
 const UNIMPLEMENTED: i32 = 12;
@@ -28,7 +28,7 @@ const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 
 const SUCCESS: ExportTraceServiceResponse = ExportTraceServiceResponse { partial_success: None };
 
-fn bridged(agent: &StandIn) -> Setup {
+fn bridged(agent: &FakeAgent) -> Setup {
     Setup { bridge: true, ..Setup::to(agent) }
 }
 
@@ -60,7 +60,7 @@ fn is_final(called: &Called) {
 }
 
 /// The agent has got no span before that one.
-fn serves_on(client: &Grpc, agent: &StandIn) {
+fn serves_on(client: &Grpc, agent: &FakeAgent) {
     let before = agent.agent().totals();
     assert_eq!(client.export(&batch()).message(), SUCCESS);
     assert_eq!((before.spans, agent.agent().totals().spans), (0, 1));
@@ -68,7 +68,7 @@ fn serves_on(client: &Grpc, agent: &StandIn) {
 
 #[test]
 fn exports_arrive_stamped_however_they_are_compressed() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     for batch in [batch(), spans::many()] {
@@ -92,7 +92,7 @@ fn exports_arrive_stamped_however_they_are_compressed() {
 
 #[test]
 fn an_export_without_spans_is_a_success() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     for (headers, frame) in [
@@ -108,7 +108,7 @@ fn an_export_without_spans_is_a_success() {
 #[test]
 fn calls_at_a_time_on_one_connection_arrive_once_each() {
     const CALLS: usize = 100;
-    let agent = StandIn::with(|builder| builder.keep_records(2 * CALLS));
+    let agent = FakeAgent::with(|builder| builder.keep_records(2 * CALLS));
     let Some(envoy) = (Setup { concurrency: 2, ..bridged(&agent) }).start() else { return };
     let client = Grpc::connect(envoy.address);
     for called in client.call_all(&[&[][..]; CALLS], framed(&batch())) {
@@ -128,7 +128,7 @@ fn calls_at_a_time_on_one_connection_arrive_once_each() {
 
 #[test]
 fn what_cannot_be_decoded_is_an_invalid_argument_with_its_place() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     let broken = Encoding::Protobuf.broken();
@@ -152,7 +152,7 @@ fn what_cannot_be_decoded_is_an_invalid_argument_with_its_place() {
 
 #[test]
 fn a_compression_that_nobody_knows_is_unimplemented_with_those_that_are() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     for frame in [framed_compressed(&batch()), framed_compressed(&vec![7; 300_000])] {
@@ -165,7 +165,7 @@ fn a_compression_that_nobody_knows_is_unimplemented_with_those_that_are() {
 
 #[test]
 fn messages_over_podstamps_limit_exhaust_the_resource() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = bridged(&agent);
     setup.document = Some(document("  limits:\n    body: 100KiB\n"));
     setup.virtual_host = json!({"request_body_buffer_limit": 8 << 20});
@@ -186,7 +186,7 @@ fn messages_over_podstamps_limit_exhaust_the_resource() {
 
 #[test]
 fn messages_over_envoys_own_limit_are_no_success() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = bridged(&agent);
     setup.manager = json!({"http2_protocol_options": {"initial_stream_window_size": 65536}});
     let Some(envoy) = setup.start() else { return };
@@ -212,14 +212,14 @@ fn an_agent_that_is_down_is_unavailable_and_one_that_comes_up_takes_the_next_bat
     let called = client.export(&Encoding::Protobuf.broken());
     is_final(&called);
     assert_eq!(called.details().violations().len(), 1);
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     assert_eq!(client.export(&batch()).message(), SUCCESS);
     assert_eq!(agent.placed(), [("shop".to_owned(), POD.to_owned())]);
 }
 
 #[test]
 fn an_agent_that_closes_is_unavailable_and_on_a_deep_fault_it_is_the_batch() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     let called = client.export(&spans::broken_deep_in_a_span());
@@ -237,7 +237,7 @@ fn an_agent_that_closes_is_unavailable_and_on_a_deep_fault_it_is_the_batch() {
 
 #[test]
 fn what_an_upstream_answers_becomes_grpcs_status() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = bridged(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     for (said, code) in [
@@ -266,7 +266,7 @@ fn what_an_upstream_answers_becomes_grpcs_status() {
 
 #[test]
 fn an_agent_that_does_not_answer_in_time_is_unavailable() {
-    let agent = StandIn::silent();
+    let agent = FakeAgent::silent();
     let Some(envoy) = (Setup { timeout: "0.3s", ..bridged(&agent) }).start() else { return };
     let called = Grpc::connect(envoy.address).export(&batch());
     // The bridge's word for 504; a client may try again, as it may on DEADLINE_EXCEEDED.
@@ -275,7 +275,7 @@ fn an_agent_that_does_not_answer_in_time_is_unavailable() {
 
 #[test]
 fn without_the_bridge_clients_and_the_log_are_told_what_is_missing() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let client = Grpc::connect(envoy.address);
     for called in client.call_all(&[&[][..], &[GZIP]], framed(&batch())) {

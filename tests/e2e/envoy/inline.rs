@@ -16,11 +16,11 @@ use super::setup::{document, filter, typed};
 use super::{POD, Setup, stamped};
 use crate::checklist::partly;
 use crate::encoding::Encoding;
-use crate::served::StandIn;
+use crate::fake_agent::FakeAgent;
 
 #[test]
 fn batches_of_both_encodings_reach_the_agent_stamped() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let mut client = Client::connect(envoy.address);
     for encoding in Encoding::BOTH {
@@ -42,7 +42,7 @@ fn batches_of_both_encodings_reach_the_agent_stamped() {
 
 #[test]
 fn clients_of_http_2_are_served_as_well() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let client = Http2::connect(envoy.address);
     for encoding in Encoding::BOTH {
@@ -82,7 +82,7 @@ fn the_answer_is_in_the_clients_encoding_however_little_the_agent_says() {
 
 #[test]
 fn what_the_agent_did_not_take_reaches_the_client() {
-    let agent = StandIn::with(|builder| builder.play_always(partly(3, "too old")));
+    let agent = FakeAgent::with(|builder| builder.play_always(partly(3, "too old")));
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let mut client = Client::connect(envoy.address);
     for encoding in Encoding::BOTH {
@@ -94,7 +94,7 @@ fn what_the_agent_did_not_take_reaches_the_client() {
 
 #[test]
 fn an_empty_batch_is_acknowledged_and_not_sent() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for (encoding, empty) in [(Encoding::Protobuf, &b""[..]), (Encoding::Json, b"{}")] {
         let answer = encoding.send(&mut Client::connect(envoy.address), empty);
@@ -112,7 +112,7 @@ fn an_empty_batch_is_acknowledged_and_not_sent() {
 
 #[test]
 fn the_agents_own_path_is_served_too_and_needs_no_content_type() {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = Encoding::Protobuf.batch();
     let mut client = Client::connect(envoy.address);
@@ -126,7 +126,7 @@ fn the_agents_own_path_is_served_too_and_needs_no_content_type() {
 
 #[test]
 fn a_content_type_that_is_not_otlps_is_refused() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let mut client = Client::connect(envoy.address);
     let answer =
@@ -138,7 +138,7 @@ fn a_content_type_that_is_not_otlps_is_refused() {
 
 #[test]
 fn the_path_of_the_receiver_is_the_one_that_is_served() {
-    let (agent, other) = (StandIn::start(), StandIn::start());
+    let (agent, other) = (FakeAgent::start(), FakeAgent::start());
     let mut document = document("");
     document["receivers"] = json!({"otlp": {"protocols": {"http": {"traces_url_path": "/otlp/in"}}}});
     let setup = Setup { document: Some(document), other: other.agent().address(), ..Setup::to(&agent) };
@@ -154,7 +154,7 @@ fn the_path_of_the_receiver_is_the_one_that_is_served() {
 
 #[test]
 fn the_exporters_headers_reach_the_agent() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut document = document("");
     document["exporters"]["otlphttp"]["headers"] =
         json!({"authorization": "Bearer of-the-agent", "x-tenant": "shop"});
@@ -171,7 +171,7 @@ fn the_exporters_headers_reach_the_agent() {
 
 #[test]
 fn pages_of_allowed_origins_can_read_every_answer() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::to(&agent);
     // Behind the module, since an answer that the module sends in place of the agent's goes past the filters ahead of it.
     setup.behind = vec![filter("cors", typed("filters.http.cors.v3.Cors", json!({})))];
@@ -196,7 +196,7 @@ fn pages_of_allowed_origins_can_read_every_answer() {
 
 #[test]
 fn an_envoy_that_has_served_ends_when_it_is_told_to() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(mut envoy) = Setup::to(&agent).start() else { return };
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
     assert_eq!(envoy.terminate().code(), Some(0), "{}", envoy.log());

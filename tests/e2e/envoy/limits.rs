@@ -12,7 +12,7 @@ use serde_json::json;
 use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
-use crate::served::StandIn;
+use crate::fake_agent::FakeAgent;
 
 /// By gRPC's numbers.
 const UNIMPLEMENTED: i32 = 12;
@@ -28,7 +28,7 @@ fn is_refused(answer: &Response, status: u16, code: i32, encoding: Encoding) -> 
 }
 
 /// The agent has got nothing whole before that. It may have met heads without a body: a proxy passes them on at once.
-fn serves_with_the_same_module(envoy: &Envoy, agent: &StandIn) {
+fn serves_with_the_same_module(envoy: &Envoy, agent: &FakeAgent) {
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
     let whole = agent.records().iter().filter(|record| record.wire_bytes > 0).count();
     assert_eq!((whole, agent.agent().totals().spans), (1, 1));
@@ -37,7 +37,7 @@ fn serves_with_the_same_module(envoy: &Envoy, agent: &StandIn) {
 
 #[test]
 fn bodies_over_podstamps_limit_are_refused_before_and_after_decompression() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::to(&agent);
     setup.document = Some(document("  limits:\n    body: 2KiB\n"));
     let Some(envoy) = setup.start() else { return };
@@ -66,7 +66,7 @@ fn bodies_over_podstamps_limit_are_refused_before_and_after_decompression() {
 
 #[test]
 fn a_body_as_large_as_the_limit_is_taken() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let (at, over) =
         (spans::export(&[("shop", &"x".repeat(3000))]), spans::export(&[("shop", &"x".repeat(3001))]));
     let mut setup = Setup::to(&agent);
@@ -83,7 +83,7 @@ fn a_body_as_large_as_the_limit_is_taken() {
 
 #[test]
 fn bodies_over_envoys_own_limit_are_refused_in_the_clients_encoding() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::to(&agent);
     setup.listener = json!({"per_connection_buffer_limit_bytes": 64 << 10});
     setup.manager = json!({"http2_protocol_options": {"initial_stream_window_size": 65536}});
@@ -105,7 +105,7 @@ fn bodies_over_envoys_own_limit_are_refused_in_the_clients_encoding() {
 
 #[test]
 fn a_gzip_bomb_stops_at_the_limit() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let bomb = gzipped(&mut std::io::repeat(b' ').take(100 << 20));
     assert!(bomb.len() < 1 << 20);
@@ -119,7 +119,7 @@ fn a_gzip_bomb_stops_at_the_limit() {
 
 #[test]
 fn what_cannot_be_decoded_is_refused_with_its_place() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     // Envoy closes a connection on which it refuses a body.
     let connect = || Client::connect(envoy.address);
@@ -145,7 +145,7 @@ fn what_cannot_be_decoded_is_refused_with_its_place() {
 
 #[test]
 fn what_is_not_gzip_and_codings_that_nobody_knows_are_refused() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for encoding in Encoding::BOTH {
         let (plain, gzip) = (encoding.batch(), gzipped(&mut &*encoding.batch()));

@@ -9,7 +9,8 @@ use super::setup::document;
 use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 /// Small requests of a round, besides the others in it.
 const SMALL: usize = 200;
@@ -97,7 +98,7 @@ fn settled(envoy: &Envoy) -> Option<u64> {
     envoy.memory()
 }
 
-fn setup(document: Value, agent: &StandIn) -> Setup {
+fn setup(document: Value, agent: &FakeAgent) -> Setup {
     let mut setup = Setup { document: Some(document), ..Setup::to(agent) };
     setup.virtual_host = json!({"request_body_buffer_limit": 8 << 20});
     setup
@@ -105,15 +106,15 @@ fn setup(document: Value, agent: &StandIn) -> Setup {
 
 #[test]
 fn requests_leave_nothing_behind() {
-    let agent = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let agent = FakeAgent::with(|builder| builder.keep_records(1).play_always(status(200)));
     let Some(grown) = grown(&Setup { bridge: true, ..setup(document(""), &agent) }) else { return };
     assert!(grown < BOUND, "{grown} bytes");
 }
 
 #[test]
 fn copies_leave_nothing_behind() {
-    let agent = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
-    let other = StandIn::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let agent = FakeAgent::with(|builder| builder.keep_records(1).play_always(status(200)));
+    let other = FakeAgent::with(|builder| builder.keep_records(1).play_always(status(200)));
     // How many copies are on their way at a time is chance. Without large ones that makes no difference to speak of.
     let document = document("  limits:\n    body: 64KiB\n  proxy_wasm:\n    mode: tee\n    cluster: agent\n");
     let mut setup = Setup { other: other.agent().address(), ..setup(document, &agent) };

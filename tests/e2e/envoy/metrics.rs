@@ -12,7 +12,8 @@ use serde_json::json;
 use super::{Envoy, Setup};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 fn counts(envoy: &Envoy, name: &str, labels: &[&str], value: f64) {
     wait_until(&format!("{name} {labels:?} is {value}"), || envoy.metric(name, labels) == value);
@@ -20,7 +21,7 @@ fn counts(envoy: &Envoy, name: &str, labels: &[&str], value: f64) {
 
 #[test]
 fn requests_spans_and_bytes_are_counted() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = spans::export(&[("shop", "web-1"), ("cart", "web-2")]);
     for _ in 0..3 {
@@ -46,7 +47,7 @@ fn requests_spans_and_bytes_are_counted() {
 
 #[test]
 fn tags_make_labels_of_them_which_are_the_hosts() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup { tags: true, ..Setup::to(&agent) };
     let Some(envoy) = setup.start() else { return };
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
@@ -60,7 +61,7 @@ fn tags_make_labels_of_them_which_are_the_hosts() {
 
 #[test]
 fn failures_are_counted_by_how_sending_ended() {
-    let agent = StandIn::with(|builder| builder.play(1, status(503)).play(1, Script::Close));
+    let agent = FakeAgent::with(|builder| builder.play(1, status(503)).play(1, Script::Close));
     let Some(envoy) = Setup::to(&agent).start() else { return };
     for _ in 0..2 {
         assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 503);
@@ -81,7 +82,7 @@ fn requests_that_meet_no_agent_are_counted() {
 
 #[test]
 fn workers_count_together() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup { concurrency: 2, listener: json!({"enable_reuse_port": true}), ..Setup::to(&agent) };
     let Some(envoy) = setup.start() else { return };
     for _ in 0..20 {
@@ -92,7 +93,7 @@ fn workers_count_together() {
 
 #[test]
 fn a_client_that_does_not_wait_for_its_answer_is_counted() {
-    let agent = StandIn::silent();
+    let agent = FakeAgent::silent();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let batch = Encoding::Protobuf.batch();
     let mut client = TcpStream::connect(envoy.address).unwrap();

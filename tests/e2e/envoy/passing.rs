@@ -8,7 +8,8 @@ use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
 use super::{Envoy, Setup};
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 /// Something else than the agent, which answers in its own way.
 fn other() -> Raw {
@@ -20,7 +21,7 @@ fn other() -> Raw {
 }
 
 /// The same listener without the module and with it.
-fn both(agent: &StandIn, other: &Raw) -> Option<[Envoy; 2]> {
+fn both(agent: &FakeAgent, other: &Raw) -> Option<[Envoy; 2]> {
     let with = Setup { other: other.address, ..Setup::to(agent) };
     let without = Setup { document: None, other: other.address, ..Setup::to(agent) };
     Some([without.start()?, with.start()?])
@@ -43,7 +44,7 @@ fn comparable_answer(mut answer: Response) -> (u16, Vec<(String, String)>, Vec<u
 
 #[test]
 fn requests_for_other_paths_and_their_answers_pass_untouched() {
-    let (agent, other) = (StandIn::start(), other());
+    let (agent, other) = (FakeAgent::start(), other());
     let Some(envoys) = both(&agent, &other) else { return };
     let noise: Vec<u8> =
         (0..50_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -88,7 +89,7 @@ fn requests_for_other_paths_and_their_answers_pass_untouched() {
 
 #[test]
 fn an_upload_without_end_is_passed_on_as_it_comes() {
-    let (agent, other) = (StandIn::start(), other());
+    let (agent, other) = (FakeAgent::start(), other());
     let Some(envoy) = (Setup { other: other.address, ..Setup::to(&agent) }).start() else { return };
     let mut client = Client::connect(envoy.address);
     client.begin_chunked("/v1/profiles", &[PROTOBUF]);
@@ -105,7 +106,7 @@ fn an_upload_without_end_is_passed_on_as_it_comes() {
 
 #[test]
 fn what_envoy_itself_answers_other_traffic_is_left_alone() {
-    let (agent, closed) = (StandIn::start(), closed_port());
+    let (agent, closed) = (FakeAgent::start(), closed_port());
     let with = Setup { other: closed, ..Setup::to(&agent) };
     let without = Setup { document: None, other: closed, ..Setup::to(&agent) };
     let (Some(without), Some(with)) = (without.start(), with.start()) else { return };
@@ -120,7 +121,7 @@ fn what_envoy_itself_answers_other_traffic_is_left_alone() {
 
 #[test]
 fn otlp_and_other_traffic_take_turns_on_one_connection() {
-    let (agent, other) = (StandIn::start(), other());
+    let (agent, other) = (FakeAgent::start(), other());
     let Some(envoy) = (Setup { other: other.address, ..Setup::to(&agent) }).start() else { return };
     let mut client = Client::connect(envoy.address);
     let batch = spans::export(&[("shop", "web-1")]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::setup::document;
 use super::{Envoy, Setup};
-use crate::served::StandIn;
+use crate::fake_agent::FakeAgent;
 
 /// The direct peer's address, which nobody can forge.
 const DIRECT: &str = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%";
@@ -16,11 +16,11 @@ const UNKNOWN: &str = "0.0.0.0";
 const FORWARDED_FOR: (&str, &str) = ("x-forwarded-for", "10.1.2.3");
 
 /// The address that is stamped on a batch with these headers.
-fn stamped(envoy: &Envoy, agent: &StandIn, headers: &[(&str, &str)]) -> String {
+fn stamped(envoy: &Envoy, agent: &FakeAgent, headers: &[(&str, &str)]) -> String {
     stamped_on(&mut Client::connect(envoy.address), agent, headers)
 }
 
-fn stamped_on(client: &mut Client, agent: &StandIn, headers: &[(&str, &str)]) -> String {
+fn stamped_on(client: &mut Client, agent: &FakeAgent, headers: &[(&str, &str)]) -> String {
     agent.agent().forget_records();
     let headers = [&[PROTOBUF], headers].concat();
     let batch = spans::export(&[("shop", "nameless")]);
@@ -44,7 +44,7 @@ fn proxy_protocol() -> Value {
 
 #[test]
 fn the_address_in_the_filter_state_is_the_peers() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup { peer: Some("%REQ(x-test-peer)%"), ..Setup::to(&agent) };
     let Some(envoy) = setup.start() else { return };
     for (peer, expected) in [
@@ -62,7 +62,7 @@ fn the_address_in_the_filter_state_is_the_peers() {
 
 #[test]
 fn the_key_of_the_filter_state_can_be_another() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     for (key, expected) in [("mesh.peer", super::POD), ("podstamp.peer", UNKNOWN)] {
         let mut setup = Setup { peer_key: key, ..Setup::to(&agent) };
         setup.document = Some(document("  proxy_wasm:\n    peer: mesh.peer\n"));
@@ -73,7 +73,7 @@ fn the_key_of_the_filter_state_can_be_another() {
 
 #[test]
 fn a_forwarded_for_that_nobody_vouches_for_is_not_believed() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     for (peer, use_remote_address) in [(Some(DIRECT), false), (None, false), (None, true)] {
         let mut setup = Setup { peer, ..Setup::to(&agent) };
         setup.manager = json!({"use_remote_address": use_remote_address});
@@ -87,7 +87,7 @@ fn a_forwarded_for_that_nobody_vouches_for_is_not_believed() {
 
 #[test]
 fn a_pod_behind_the_direct_peer_cannot_claim_to_be_another() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup::to(&agent);
     setup.manager = json!({"use_remote_address": true});
     let Some(envoy) = setup.start() else { return };
@@ -96,7 +96,7 @@ fn a_pod_behind_the_direct_peer_cannot_claim_to_be_another() {
 
 #[test]
 fn a_forwarded_for_of_a_trusted_proxy_is_believed() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup { peer: Some(DIRECT), document: trusting("127.0.0.1"), ..Setup::to(&agent) };
     let Some(envoy) = setup.start() else { return };
     let pod = |value| stamped(&envoy, &agent, &[("x-forwarded-for", value)]);
@@ -107,7 +107,7 @@ fn a_forwarded_for_of_a_trusted_proxy_is_believed() {
 
 #[test]
 fn a_forwarded_for_that_envoy_lengthens_is_read_from_its_end() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let document = trusting("127.0.0.1, 10.9.0.0/16");
     let mut setup = Setup { peer: Some(DIRECT), document, ..Setup::to(&agent) };
     setup.manager = json!({"use_remote_address": true});
@@ -122,7 +122,7 @@ fn a_forwarded_for_that_envoy_lengthens_is_read_from_its_end() {
 
 #[test]
 fn a_forwarded_for_of_a_proxy_that_is_not_trusted_is_not_believed() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let setup = Setup { peer: Some(DIRECT), document: trusting("10.9.0.0/16"), ..Setup::to(&agent) };
     let Some(envoy) = setup.start() else { return };
     assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), UNKNOWN);
@@ -130,7 +130,7 @@ fn a_forwarded_for_of_a_proxy_that_is_not_trusted_is_not_believed() {
 
 #[test]
 fn without_the_filter_state_the_address_that_envoy_knows_is_the_peers() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup { peer: None, ..Setup::to(&agent) };
     let proxy_protocol =
         "type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
@@ -151,7 +151,7 @@ fn without_the_filter_state_the_address_that_envoy_knows_is_the_peers() {
 
 #[test]
 fn without_the_filter_state_envoys_own_count_of_proxies_is_believed_where_podstamp_knows_of_any() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     for (document, expected) in [(trusting("10.9.0.0/16"), "10.1.2.3"), (trusting(""), UNKNOWN)] {
         let mut setup = Setup { peer: None, document, ..Setup::to(&agent) };
         setup.manager = json!({"use_remote_address": true, "xff_num_trusted_hops": 1});
@@ -162,7 +162,7 @@ fn without_the_filter_state_envoys_own_count_of_proxies_is_believed_where_podsta
 
 #[test]
 fn without_the_filter_state_the_log_says_how_to_have_it() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = (Setup { peer: None, ..Setup::to(&agent) }).start() else { return };
     assert_eq!(stamped(&envoy, &agent, &[FORWARDED_FOR]), UNKNOWN);
     envoy.wait_for_log(&["wasm", "set_filter_state", "podstamp.peer"]);
@@ -171,7 +171,7 @@ fn without_the_filter_state_the_log_says_how_to_have_it() {
 #[test]
 fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
     const SIDECAR: &str = "10.244.1.9";
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let start = |peer, concurrency| {
         let mut setup = Setup { peer, concurrency, ..Setup::to(&agent) };
         setup.metadata = json!({"INSTANCE_IPS": format!("{SIDECAR},fd00::9")});
@@ -192,7 +192,7 @@ fn whoever_asks_from_a_sidecars_own_pod_is_that_pod() {
 
 #[test]
 fn what_the_batch_says_goes_ahead_of_the_connection() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = Setup::to(&agent).start() else { return };
     let body = json!({"resourceSpans": [{
         "resource": {"attributes": [{"key": "k8s.pod.ip", "value": {"stringValue": "10.5.5.5"}}]},

@@ -8,7 +8,8 @@ use podstamp_test_support::blocking::raw::Raw;
 use podstamp_test_support::spans;
 
 use super::{Envoy, Setup};
-use crate::served::{self, Served, StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::{self, Served, wait_until};
 
 /// A podstamp that knows some pods.
 fn knowing(pods: &[(&str, &str)]) -> Served {
@@ -16,7 +17,7 @@ fn knowing(pods: &[(&str, &str)]) -> Served {
 }
 
 /// The address that a batch of this pod is stamped with, which comes from a gateway.
-fn address_of(pod: &str, envoy: &Envoy, agent: &StandIn) -> String {
+fn address_of(pod: &str, envoy: &Envoy, agent: &FakeAgent) -> String {
     agent.agent().forget_records();
     assert_eq!(export(envoy.address, &spans::export(&[("shop", pod)])).status, 200);
     agent.placed().pop().unwrap().1
@@ -24,7 +25,7 @@ fn address_of(pod: &str, envoy: &Envoy, agent: &StandIn) -> String {
 
 #[test]
 fn resources_get_the_address_of_the_pod_that_they_name_and_changes_are_followed() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let podstamp = knowing(&[("web-1", "10.1.1.1"), ("web-2", "10.1.1.2")]);
     let Some(envoy) = Setup::to(&agent).asking(podstamp.admin).start() else { return };
     wait_until("the table is there", || address_of("web-1", &envoy, &agent) == "10.1.1.1");
@@ -49,7 +50,7 @@ fn resources_get_the_address_of_the_pod_that_they_name_and_changes_are_followed(
 
 #[test]
 fn a_source_that_fails_is_asked_again_and_what_it_says_is_told() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let podstamp = knowing(&[("web-1", "10.1.1.1")]);
     let (_, list) = get(podstamp.admin, "/pods");
     let asked = AtomicUsize::new(0);
@@ -75,7 +76,7 @@ fn a_source_that_fails_is_asked_again_and_what_it_says_is_told() {
 #[test]
 fn a_pod_takes_less_than_400_bytes() {
     const PODS: usize = 20_000;
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let all: Vec<_> = (0..PODS)
         .map(|index| {
             // As a Deployment names them.

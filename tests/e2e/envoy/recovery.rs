@@ -14,12 +14,13 @@ use serde_json::json;
 
 use super::{Envoy, POD, Setup};
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 /// By gRPC's numbers.
 const UNKNOWN: i32 = 2;
 
-fn trapping(agent: &StandIn) -> Setup {
+fn trapping(agent: &FakeAgent) -> Setup {
     Setup { module: TRAPPING, ..Setup::to(agent) }
 }
 
@@ -29,7 +30,7 @@ fn works_again(envoy: &Envoy) {
 
 #[test]
 fn after_a_trap_the_module_is_loaded_again() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = (Setup { bridge: true, ..trapping(&agent) }).start() else { return };
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
     for traps in 1..=3 {
@@ -76,7 +77,7 @@ fn what_is_in_flight_when_the_vm_ends_is_no_success_and_envoy_ends_when_told_to(
 
 #[test]
 fn a_trap_on_one_worker_is_none_on_another() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let mut setup = Setup { concurrency: 2, ..trapping(&agent) };
     // As good as never, so that the two can be told apart.
     setup.plugin = json!({"reload_config": {"backoff": {"base_interval": "3600s"}}});

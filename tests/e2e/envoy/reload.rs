@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::setup::document;
 use super::{Envoy, Setup};
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 /// Stamps the resource with the name of a tier, too.
 fn of_tier(tier: &str) -> Value {
@@ -17,7 +18,7 @@ fn of_tier(tier: &str) -> Value {
     document
 }
 
-fn tier(envoy: &Envoy, agent: &StandIn) -> String {
+fn tier(envoy: &Envoy, agent: &FakeAgent) -> String {
     agent.agent().forget_records();
     assert_eq!(export(envoy.address, &Encoding::Protobuf.batch()).status, 200);
     let record = agent.records().pop().unwrap();
@@ -25,7 +26,7 @@ fn tier(envoy: &Envoy, agent: &StandIn) -> String {
 }
 
 /// On a port that stays the same.
-fn setup(agent: &StandIn, document: Value) -> Setup {
+fn setup(agent: &FakeAgent, document: Value) -> Setup {
     Setup { document: Some(document), ..Setup::to(agent) }
 }
 
@@ -37,7 +38,7 @@ fn on_port(setup: Setup, port: u16) -> Setup {
 
 #[test]
 fn a_changed_configuration_applies_without_a_restart() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let port = closed_port().port();
     let first = on_port(setup(&agent, of_tier("first")), port);
     let Some(envoy) = first.start_with_listener_file() else { return };
@@ -53,7 +54,7 @@ fn a_changed_configuration_applies_without_a_restart() {
 
 #[test]
 fn a_bad_configuration_is_rejected_and_the_old_one_keeps_serving() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let port = closed_port().port();
     let Some(envoy) = on_port(setup(&agent, of_tier("first")), port).start_with_listener_file() else {
         return;

@@ -9,11 +9,12 @@ use podstamp_test_support::spans;
 
 use super::{Envoy, Setup};
 use crate::checklist::throttled;
+use crate::fake_agent::FakeAgent;
 use crate::sdks::{Export, NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
-use crate::served::{Served, StandIn, wait_until};
+use crate::served::{Served, wait_until};
 
 /// An Envoy towards the agent's address; `None` where there is no Envoy.
-fn with_pods(setup: Setup, agent: &StandIn) -> Option<(Envoy, Served)> {
+fn with_pods(setup: Setup, agent: &FakeAgent) -> Option<(Envoy, Served)> {
     let podstamp = knowing_pods(agent).serve();
     let envoy = Setup { bridge: true, ..setup.asking(podstamp.admin) };
     Some((envoy.start()?, podstamp))
@@ -21,7 +22,7 @@ fn with_pods(setup: Setup, agent: &StandIn) -> Option<(Envoy, Served)> {
 
 /// Opens once the pods are known.
 fn open() -> Option<Shop> {
-    let agent = StandIn::with(Builder::keep_bodies);
+    let agent = FakeAgent::with(Builder::keep_bodies);
     let (envoy, podstamp) = with_pods(Setup::to(&agent), &agent)?;
     let address = envoy.address;
     wait_until("the pods are known", || {
@@ -69,7 +70,7 @@ fn an_sdk_that_is_told_to_come_again_does_and_loses_nothing() {
 #[test]
 fn an_sdk_sees_that_the_agent_is_down() {
     let Some(mut programs) = each(&PYTHON, ["grpc", "http/protobuf"]) else { return };
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some((envoy, podstamp)) = with_pods(Setup::towards(closed_port()), &agent) else { return };
     let shop = Shop::at(envoy.address, agent, (envoy, podstamp));
     for (protocol, program) in &mut programs {

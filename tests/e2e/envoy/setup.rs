@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Envoy, validate};
-use crate::served::{StandIn, fixture};
+use crate::fake_agent::FakeAgent;
+use crate::served::fixture;
 
 /// A listener for HTTP/1.1 and HTTP/2 with podstamp's module, deepflow-agent at the path where it takes traces, and
 /// something else at all others.
@@ -62,7 +63,7 @@ pub(crate) const POD: &str = "10.244.1.7";
 
 impl Setup {
     /// With DeepFlow's pipeline for load balancers, and [`POD`] as the peer.
-    pub(crate) fn to(agent: &StandIn) -> Self {
+    pub(crate) fn to(agent: &FakeAgent) -> Self {
         Self::towards(agent.agent().address())
     }
 

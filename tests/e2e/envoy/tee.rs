@@ -20,7 +20,8 @@ use super::setup::document;
 use super::{Envoy, POD, Setup, stamped};
 use crate::checklist::status;
 use crate::encoding::Encoding;
-use crate::served::{StandIn, wait_until};
+use crate::fake_agent::FakeAgent;
+use crate::served::wait_until;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -32,7 +33,7 @@ fn teeing(own: &str, max_elapsed_time: &str) -> Option<Value> {
     Some(document)
 }
 
-fn tee(agent: &StandIn, other: &Raw) -> Setup {
+fn tee(agent: &FakeAgent, other: &Raw) -> Setup {
     tee_towards(agent.agent().address(), other, "60s")
 }
 
@@ -76,14 +77,14 @@ fn not_copied(envoy: &Envoy, requests: f64) {
 }
 
 /// The one copy that the agent has got.
-fn copy(agent: &StandIn) -> ExportTraceServiceRequest {
+fn copy(agent: &FakeAgent) -> ExportTraceServiceRequest {
     wait_until("the copy arrives", || !agent.records().is_empty());
     agent.take_message()
 }
 
 #[test]
 fn the_original_passes_as_without_the_module_and_the_agent_gets_it_stamped() {
-    let (agent, other) = (StandIn::with(Builder::keep_bodies), other());
+    let (agent, other) = (FakeAgent::with(Builder::keep_bodies), other());
     let without = Setup { document: None, other: other.address, ..Setup::to(&agent) };
     let (Some(without), Some(with)) = (without.start(), tee(&agent, &other).start()) else { return };
     let [protobuf, json] = Encoding::BOTH.map(Encoding::batch);
@@ -119,7 +120,7 @@ fn the_original_passes_as_without_the_module_and_the_agent_gets_it_stamped() {
 
 #[test]
 fn a_grpc_call_passes_as_without_the_module_and_the_agent_gets_its_message_stamped() {
-    let (agent, backend) = (StandIn::with(Builder::keep_bodies), Backend::start());
+    let (agent, backend) = (FakeAgent::with(Builder::keep_bodies), Backend::start());
     let to_backend =
         |document| Setup { document, other: backend.address, other_http2: true, ..Setup::to(&agent) }.start();
     let (Some(without), Some(with)) = (to_backend(None), to_backend(teeing("", "60s"))) else { return };
@@ -175,7 +176,7 @@ fn an_agent_that_is_down_costs_copies_only_and_those_are_counted() {
     copied(&envoy, "failed", 6.0);
     assert!(envoy.metric("podstamp_upstream_attempts_total_outcome_5xx", &[]) > 3.0, "they are tried again");
     envoy.wait_for_log(&["wasm", "warning"]);
-    let agent = StandIn::with(|builder| builder.listen(address));
+    let agent = FakeAgent::with(|builder| builder.listen(address));
     is_the_backends(&client.export(&Encoding::Protobuf.batch()));
     copied(&envoy, "delivered", 1.0);
     assert_eq!(agent.placed(), [("shop".to_owned(), POD.to_owned())]);
@@ -190,7 +191,8 @@ fn copies_that_an_agent_did_not_take_arrive_once_it_is_back() {
         is_the_backends(&client.export(&Encoding::Protobuf.batch()));
     }
     wait_until("each was tried", || envoy.metric("podstamp_upstream_attempts_total_outcome_5xx", &[]) > 3.0);
-    let agent = StandIn::with(|builder| builder.listen(address).play(2, status(503)).play(1, Script::Close));
+    let agent =
+        FakeAgent::with(|builder| builder.listen(address).play(2, status(503)).play(1, Script::Close));
     agent.wait_for_spans(3);
     copied(&envoy, "delivered", 3.0);
     assert_eq!(agent.records().len(), 3 + 3, "those that it refused and those that it took");
@@ -200,7 +202,7 @@ fn copies_that_an_agent_did_not_take_arrive_once_it_is_back() {
 
 #[test]
 fn an_agent_that_never_answers_delays_no_original() {
-    let agent = StandIn::silent();
+    let agent = FakeAgent::silent();
     let other = other();
     let Some(envoy) = tee(&agent, &other).start() else { return };
     let mut client = Client::connect(envoy.address);
@@ -217,7 +219,7 @@ fn an_agent_that_never_answers_delays_no_original() {
 fn a_backend_that_is_slow_or_refuses_does_not_hold_the_copy_up() {
     let (go_on, until) = channel::<()>();
     let until = Mutex::new(until);
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let other = Raw::answering(move |stream| {
         until.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         stream.write_all(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n").unwrap();
@@ -234,7 +236,7 @@ fn a_backend_that_is_slow_or_refuses_does_not_hold_the_copy_up() {
 
 #[test]
 fn what_is_over_a_limit_or_broken_passes_and_is_not_copied_but_counted() {
-    let (agent, other) = (StandIn::start(), other());
+    let (agent, other) = (FakeAgent::start(), other());
     let mut setup = tee(&agent, &other);
     setup.document = teeing("  limits:\n    body: 100KiB\n    in_flight_bytes: 300KiB\n", "60s");
     let Some(envoy) = setup.start() else { return };
@@ -282,7 +284,7 @@ fn what_is_over_a_limit_or_broken_passes_and_is_not_copied_but_counted() {
 fn copies_of_many_clients_at_a_time_arrive_once_each() {
     const CLIENTS: usize = 16;
     const EACH: usize = 40;
-    let (agent, other) = (StandIn::with(|builder| builder.keep_records(2 * CLIENTS * EACH)), other());
+    let (agent, other) = (FakeAgent::with(|builder| builder.keep_records(2 * CLIENTS * EACH)), other());
     let Some(envoy) = (Setup { concurrency: 2, ..tee(&agent, &other) }).start() else { return };
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {

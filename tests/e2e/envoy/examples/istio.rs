@@ -10,7 +10,7 @@ use super::{Envoy, documents, exports_everywhere, takes_large_bodies};
 use crate::envoy::POD;
 use crate::envoy::examples::Example;
 use crate::envoy::setup::{filter, typed};
-use crate::served::StandIn;
+use crate::fake_agent::FakeAgent;
 
 /// The resources of a file, each with its kind.
 fn resource(file: &str, kind: &str) -> Value {
@@ -111,7 +111,7 @@ fn the_filter_takes_the_plugins_configuration() {
 }
 
 /// An Envoy with what these resources become.
-fn sidecar(agent: &StandIn) -> Option<Envoy> {
+fn sidecar(agent: &FakeAgent) -> Option<Envoy> {
     let spec = resource("traffic-extension.yaml", "TrafficExtension")["spec"]["wasm"].clone();
     let mut filters = vec![
         filter("wasm", typed("filters.http.wasm.v3.Wasm", json!({"config": plugin(&spec)}))),
@@ -191,7 +191,7 @@ fn socket(port: u16) -> Value {
 
 #[test]
 fn an_envoy_with_all_that_stamps_the_address_of_its_pod() {
-    let agent = StandIn::start();
+    let agent = FakeAgent::start();
     let Some(envoy) = sidecar(&agent) else { return };
     let address = envoy.address;
     let example = Example { envoy, http: address, grpc: address, status: address };
