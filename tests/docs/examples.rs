@@ -5,7 +5,9 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 
 use podstamp_core::config::DEFAULT_DOCUMENT;
+use podstamp_test_support::authority::Authority;
 use serde_json::{Map, Value};
+use tempfile::TempDir;
 
 use crate::assert_none;
 use crate::commands::podstamp;
@@ -18,15 +20,51 @@ fn said(output: &Output) -> String {
     [&*output.stdout, &*output.stderr].map(String::from_utf8_lossy).concat()
 }
 
+/// The files that examples name, which are all in one folder.
+struct Files {
+    folder: TempDir,
+    certificate: String,
+    key: String,
+}
+
+impl Files {
+    const FOLDER: &str = "/etc/podstamp/";
+
+    fn new() -> Self {
+        let authority = Authority::new("examples");
+        let certified = authority.certify("examples", "localhost");
+        let [certificate, key] =
+            [certified.certificate, certified.key].map(|file| fs::read_to_string(file).unwrap());
+        Self { folder: TempDir::new().unwrap(), certificate, key }
+    }
+
+    /// The example with each of its files in a folder that is there.
+    fn put_in_place(&self, example: &str) -> String {
+        for rest in example.split(Self::FOLDER).skip(1) {
+            let is_name = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+            let name: String = rest.chars().take_while(|char| is_name(*char)).collect();
+            let text = match name.rsplit_once('.') {
+                Some((_, "crt")) => &*self.certificate,
+                Some((_, "key")) => &self.key,
+                Some((_, "json")) => r#"{"apiVersion": "v1", "kind": "List", "items": []}"#,
+                _ => "secret",
+            };
+            fs::write(self.folder.path().join(name), text).unwrap();
+        }
+        example.replace(Self::FOLDER, &format!("{}/", self.folder.path().display()))
+    }
+}
+
 #[test]
 fn yaml_in_documents_is_yaml_and_a_configuration_passes_the_check() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let config = folder.path().join("config.yaml");
+    let files = Files::new();
+    let config = files.folder.path().join("config.yaml");
     let (mut count, mut checked) = (0, 0);
     let mut findings = Vec::new();
     for document in documents() {
         for (_, text) in document.code().filter(|(language, _)| *language == "yaml") {
             count += 1;
+            let text = &files.put_in_place(text);
             let sections: Map<String, Value> = match serde_saphyr::from_str(text) {
                 Ok(Value::Object(sections)) => sections,
                 Ok(_) => continue,
