@@ -1,5 +1,7 @@
 //! OTLP/gRPC, and both protocols on one address.
 
+mod health;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,11 +13,8 @@ use podstamp_core::interface::{Answer, Encoding, Header, Verdict};
 use podstamp_test_support::client::{Client, Http2, framed, framed_compressed, post};
 use podstamp_test_support::codings::gzip;
 use podstamp_test_support::upstream::{Reaction, Upstream};
-use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::support::{Fake, Setup, answer};
 
@@ -250,37 +249,6 @@ async fn s1_one_address_takes_both_protocols_over_both_versions_of_http() {
     assert_eq!(http.ask(post("/v1/traces", "", b"x")).await.text(), "http");
     assert_eq!(client.post("/nothing", "x", &protobuf).await.status, 404);
     assert_eq!(client.export(framed(b"x")).await.code(), "0");
-}
-
-async fn health(client: &Http2, service: &str) -> (String, Option<ServingStatus>) {
-    let request = HealthCheckRequest { service: service.to_owned() };
-    let grpc = [("content-type", "application/grpc")];
-    let answered = client.post("/grpc.health.v1.Health/Check", framed(&request.encode_to_vec()), &grpc).await;
-    let message = answered.body.get(5..).unwrap_or_default();
-    let status = HealthCheckResponse::decode(message).unwrap().status();
-    (answered.code().to_owned(), (answered.code() == "0").then_some(status))
-}
-
-#[tokio::test]
-async fn the_health_service_says_what_readiness_says() {
-    let setup = Setup::new(accepting()).await;
-    let client = setup.grpc().await;
-    let service = "opentelemetry.proto.collector.trace.v1.TraceService";
-    let until = |expected| {
-        let client = client.clone();
-        async move {
-            while health(&client, service).await != ("0".to_owned(), Some(expected)) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-    };
-    until(ServingStatus::NotServing).await;
-    setup.instruments.readiness.pods_loaded();
-    until(ServingStatus::Serving).await;
-    assert_eq!(health(&client, "").await.1, Some(ServingStatus::Serving));
-    assert_eq!(health(&client, "unheard.of").await.0, "5");
-    setup.instruments.readiness.draining();
-    until(ServingStatus::NotServing).await;
 }
 
 #[tokio::test]

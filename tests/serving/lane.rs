@@ -9,6 +9,7 @@ use podstamp_core::config::Compression;
 use podstamp_core::interface::{Content, Next, Outbound, Part, Upstream as To, Verdict};
 use podstamp_fake_agent::Latch;
 use podstamp_test_support::client::{Client, post};
+use podstamp_test_support::codings::gunzipped;
 use podstamp_test_support::upstream::{Reaction, Upstream};
 
 use crate::support::{Fake, Setup, answer, outbound};
@@ -234,5 +235,5 @@ async fn what_is_compressed_is_merged_into_one_member() {
         assert_eq!(client.response().await.status, 200);
     }
     let merged = upstream.requests().pop().unwrap();
-    assert_eq!(crate::sending::gunzipped(&merged.body), b"second;third;");
+    assert_eq!(gunzipped(&merged.body), b"second;third;");
 }
