@@ -1,5 +1,6 @@
 //! DeepFlow's documented configurations, pasted whole.
 
+mod configuration;
 mod metrics;
 
 use podstamp_test_support::blocking::http::{Client, export};

@@ -84,7 +84,7 @@ fn is_within(path: &str, paths: &BTreeSet<String>) -> bool {
 }
 
 /// Gives the paths of what nobody reads, too.
-fn read_document(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
+pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     let mut root = Entry::root(document, findings).section();
     let catalog = Catalog::of_document(&mut root);
     let service = service::read_service(&root.take("service"), &catalog);

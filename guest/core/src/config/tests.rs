@@ -2,6 +2,7 @@
 
 mod auth;
 mod collector;
+mod documented;
 mod faults;
 mod processors;
 mod signals;

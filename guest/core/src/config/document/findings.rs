@@ -120,6 +120,12 @@ impl Findings {
         (faults, gather(self.remarks.into_inner()))
     }
 
+    /// The path of each section that was read, with the keys that are known there.
+    #[cfg(test)]
+    pub(crate) fn known_keys(&self) -> Vec<(String, Vec<&'static str>)> {
+        self.known.borrow().clone()
+    }
+
     /// The notices, or all faults if there is one.
     #[cfg(test)]
     pub(crate) fn conclude(self) -> Result<Vec<Notice>, Vec<Fault>> {
