@@ -1,4 +1,4 @@
-//! What becomes of each signal: its processors, and where it goes.
+//! The pipeline of each signal: its processors, and where it goes.
 //!
 //! Traces are what podstamp is for, and a fault in their pipeline is one of the document. A pipeline of metrics or logs runs
 //! where podstamp has all of it; otherwise a notice says why it does not, so that nobody's document is refused for it.
@@ -57,7 +57,8 @@ impl Further {
     }
 }
 
-/// Reads the pipelines of metrics and logs. `receiver` is that of traces; what theirs use is marked in `catalog`.
+/// Reads the pipelines of metrics and logs. `receiver`: the one of the traces pipeline. Components that they use are
+/// marked in `catalog`.
 pub(crate) fn read_further(
     document: &Value,
     service: &Service<'_, '_>,
@@ -111,11 +112,11 @@ struct RunnablePipeline {
 /// Why a pipeline does not run.
 struct NotCarried {
     why: String,
-    /// Whether it sends to where podstamp could, so that somebody may count on it.
+    /// Whether the pipeline has an exporter that podstamp has, so that somebody may count on it.
     is_wanted: bool,
 }
 
-/// Reads one pipeline by itself: what is wrong with it is no fault of the document.
+/// Reads one pipeline by itself: its faults are not the document's.
 #[cold]
 fn read_pipeline(
     document: &Value,

@@ -59,7 +59,7 @@ impl<'d> Catalog<'d> {
         Self { components, unread }
     }
 
-    /// What a pipeline refers to.
+    /// The components that a pipeline refers to.
     pub(crate) fn used(&self) -> impl Iterator<Item = &Component<'d>> {
         self.components.iter().filter(|component| component.is_used())
     }
@@ -71,7 +71,7 @@ impl<'d> Catalog<'d> {
         }
     }
 
-    /// Whether it is known what the section of a kind defines.
+    /// Whether the section of a kind can be read.
     pub(crate) fn is_known(&self, kind: Kind) -> bool {
         !self.unread.contains(&kind)
     }
@@ -98,8 +98,8 @@ impl<'d> Catalog<'d> {
         self.of(kind).find(|component| component.id == id)
     }
 
-    /// Says of each component that has no effect why that is. Authenticators are reviewed once everything is read that
-    /// may refer to them.
+    /// Says of each component that has no effect why that is. Authenticators have their own report, once everything is read
+    /// that may refer to them.
     #[cold]
     pub(crate) fn report_unused(&self) {
         for component in &self.components {

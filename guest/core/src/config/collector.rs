@@ -1,4 +1,4 @@
-//! What the Collector's own modules say of the components that podstamp reads: their keys, with their defaults.
+//! The keys of the components that podstamp reads, with their defaults, as the Collector's own modules have them.
 //!
 //! `collector.json` is what `tests/e2e/collector/otelcol/keys` prints.
 

@@ -1,4 +1,4 @@
-//! What a document comes to.
+//! A configuration that is ready to run.
 
 use ipnet::IpNet;
 
@@ -17,11 +17,11 @@ use crate::signal::Signal;
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What becomes of traces.
+    /// The pipeline of traces.
     pub traces: Carried,
-    /// The same of metrics; none: they are not carried.
+    /// The pipeline of metrics. `None`: metrics are not carried.
     pub metrics: Option<Carried>,
-    /// The same of logs.
+    /// The pipeline of logs. `None`: logs are not carried.
     pub logs: Option<Carried>,
     /// Peers whose X-Forwarded-For, Forwarded and PROXY header are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -35,24 +35,24 @@ pub struct Config {
     pub request_headers: Vec<String>,
     /// Where to receive.
     pub receiver: Receiver,
-    /// How upstreams are met.
+    /// How upstreams are connected to.
     pub upstream: Upstream,
     /// Limits that the host keeps.
     pub limits: Limits,
     /// How long to take requests after the order to stop, milliseconds.
     pub drain_delay: u32,
-    /// `host:port` of the admin listener; none: there is none.
+    /// `host:port` of the admin listener. `None`: there is no such listener.
     pub admin: Option<String>,
     /// Where pods come from.
     pub pods: Pods,
-    /// What only a proxy-wasm host does.
+    /// Settings of the proxy-wasm module.
     pub proxy_wasm: ProxyWasm,
-    /// What a person should know about this configuration.
+    /// What an operator should know about this configuration.
     pub notices: Vec<Notice>,
 }
 
 impl Config {
-    /// What becomes of a signal; none: it is not carried.
+    /// The pipeline of a signal. `None`: the signal is not carried.
     pub fn carried(&self, signal: Signal) -> Option<&Carried> {
         match signal {
             Signal::Traces => Some(&self.traces),

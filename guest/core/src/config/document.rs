@@ -1,4 +1,4 @@
-//! How a document is read, whatever it is about: places in it, their values, and what there is to say of them.
+//! Reads a document, whatever it is about: entries, sections, their values, and findings.
 
 mod defaults;
 mod entry;

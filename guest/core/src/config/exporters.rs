@@ -1,3 +1,3 @@
-//! `exporters`.
+//! `exporters`: where signals go.
 
 pub(crate) mod otlphttp;

@@ -11,7 +11,7 @@ use crate::interface::Level;
 pub use basicauth::{Htpasswd, Login};
 pub use bearertokenauth::Bearer;
 
-/// What clients have to show.
+/// The credentials that clients have to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerAuth {
     /// One of some tokens.
@@ -20,7 +20,7 @@ pub enum ServerAuth {
     Basic(Htpasswd),
 }
 
-/// What to show to the upstream.
+/// The credentials to show to the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuth {
     /// The first of some tokens.
@@ -68,7 +68,7 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         Self { catalog, started }
     }
 
-    /// What the `auth` of a receiver's protocol demands. None: it is not there, or at fault.
+    /// Reads the `auth` of a receiver's protocol. `None`: it is missing or at fault.
     pub(crate) fn server(&self, auth: &Entry<'_>) -> Option<ServerAuth> {
         let (reference, component) = self.resolve(auth, "")?;
         match Type::of(component)? {
@@ -77,7 +77,7 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         }
     }
 
-    /// What the `auth` of an exporter wants shown. None: it is not there, or at fault.
+    /// Reads the `auth` of an exporter. `None`: it is missing or at fault.
     pub(crate) fn client(&self, auth: &Entry<'_>) -> Option<ClientAuth> {
         let (reference, component) = self.resolve(auth, ", or put the credentials into `headers`")?;
         match Type::of(component)? {
@@ -86,7 +86,7 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         }
     }
 
-    /// Says which authenticators nothing refers to. After everything that might.
+    /// Says which authenticators nothing refers to. To be called once everything is read that might.
     pub(crate) fn report_unused(&self) {
         for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
             let message = "no receiver or exporter of the traces pipeline refers to it";
@@ -94,9 +94,9 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         }
     }
 
-    /// The extension that a section refers to, and where it does. `otherwise`: what else there is to do.
+    /// The extension that a section refers to, and where it does. `otherwise`: the advice for what else to do.
     fn resolve<'n>(&self, auth: &Entry<'n>, otherwise: &str) -> Option<(Entry<'n>, &'c Component<'d>)> {
-        // One that is there and names nothing must not let everybody in.
+        // A section that names no authenticator must not let everybody in.
         auth.value()?;
         let mut section = auth.section();
         section.pass(&[ENABLED]);

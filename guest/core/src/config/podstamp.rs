@@ -25,7 +25,7 @@ pub struct Pods {
     pub covers_cluster: bool,
 }
 
-/// `podstamp.proxy_protocol`: the listeners where a load balancer says ahead of everything else whom it speaks for.
+/// `podstamp.proxy_protocol`: the listeners where connections of a load balancer begin with the address of its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProxyProtocol {
     /// Where OTLP/HTTP is taken.
@@ -50,7 +50,7 @@ pub(crate) struct PodstampSection {
     pub(crate) proxy_wasm: ProxyWasm,
 }
 
-/// `body` is what the receiver's section says of the size of bodies.
+/// Reads `podstamp`. `body`: the size of bodies that the receiver's section states.
 pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSection {
     let mut section = entry.section();
     let trusted_proxies: Vec<_> =
@@ -122,7 +122,7 @@ fn read_proxy_protocol(entry: &Entry<'_>, nobody_trusted: bool) -> ProxyProtocol
     chosen
 }
 
-/// Milliseconds. What is in flight has to have time left.
+/// Reads `drain_delay`, in milliseconds. It has to leave time for what is in flight.
 fn read_drain_delay(entry: &Entry<'_>, timeout: u32) -> u32 {
     let Some(delay) = entry.duration() else { return DEFAULT_DRAIN_DELAY.min(timeout / 5) };
     if delay > 0 && delay >= timeout {

@@ -1,4 +1,4 @@
-//! `processors`.
+//! `processors`, and whether their order makes sense.
 
 pub(crate) mod k8sattributes;
 pub(crate) mod order;

@@ -23,7 +23,7 @@ use crate::signal::Signal;
 /// A document as far as it can be read.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// What it says. Where there are faults, some of it is as where nothing is written.
+    /// The configuration. Keys at fault have their defaults in it.
     pub config: Config,
     /// All that is wrong with it.
     pub faults: Vec<Fault>,
@@ -31,7 +31,7 @@ pub struct Reading {
     unknown: BTreeSet<String>,
 }
 
-/// What a variable is that is not set.
+/// How to take a variable that is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unset {
     /// A warning: where a document is checked, the variables of where it is to run need not be there.
@@ -83,7 +83,7 @@ fn is_within(path: &str, paths: &BTreeSet<String>) -> bool {
     ends.filter_map(|end| path.get(..end)).any(|above| !above.is_empty() && paths.contains(above))
 }
 
-/// Gives the paths of what nobody reads, too.
+/// Reads a whole document. Gives the configuration, and the paths of what nobody reads.
 pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, BTreeSet<String>) {
     let mut root = Entry::root(document, findings).section();
     let catalog = Catalog::of_document(&mut root);
@@ -150,7 +150,8 @@ pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, B
     (config, unused)
 }
 
-/// How many connections each upstream gets, which the guard may be on for. Two exporters to the same one share the fewest.
+/// Sets the connections of each upstream; the flag beside an exporter says whether the guard is on for it. Exporters to the
+/// same upstream share the fewest.
 fn share_connections(exporters: Vec<(bool, &mut Exporter)>, upstream: Upstream) {
     let asked = exporters
         .iter()

@@ -1,3 +1,3 @@
-//! `receivers`.
+//! `receivers`: where clients send.
 
 pub(crate) mod otlp;

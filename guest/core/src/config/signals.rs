@@ -1,8 +1,8 @@
-//! Which signals a document carries.
+//! Why keys of a signal have no effect.
 
 use crate::signal::Signal;
 
-/// Why a key for a signal has no effect that is not among those `carried`.
+/// The reason that a key has no effect whose signal is not among those `carried`.
 pub(crate) const fn not_carried(carried: &[Signal]) -> &'static str {
     match carried {
         [Signal::Traces] => "podstamp carries traces only",

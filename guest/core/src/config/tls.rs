@@ -10,7 +10,7 @@ use crate::interface::Level;
 pub struct ServerTls {
     /// The section, for example `receivers.otlp.protocols.http.tls`.
     pub path: String,
-    /// What to show to clients.
+    /// The certificate to show to clients.
     pub identity: Identity,
     /// Certificates of the authorities by one of which every client has to be certified; none: clients need no
     /// certificate.
@@ -30,7 +30,7 @@ pub struct ClientTls {
     pub ca: Option<Source>,
     /// Whether this machine's authorities may certify the server as well.
     pub system_roots: bool,
-    /// What to show to a server that asks.
+    /// The certificate to show to a server that asks.
     pub identity: Option<Identity>,
     /// Whose certificate to expect, where that is not the URL's host.
     pub server_name: Option<String>,
@@ -105,9 +105,9 @@ pub enum Curve {
     P384,
 }
 
-/// Reads a receiver's section. None: it is not there, or at fault.
+/// Reads a receiver's section. `None`: it is missing or at fault.
 pub(crate) fn read_server_tls(entry: &Entry<'_>) -> Option<ServerTls> {
-    // One that is there and says nothing must not mean to receive in the clear.
+    // An empty section must not mean to receive in the clear.
     entry.value()?;
     let mut section = entry.section();
     section.pass(&[ENABLED]);
@@ -178,7 +178,7 @@ pub(crate) fn read_client_tls(entry: &Entry<'_>, is_https: bool) -> Option<Clien
     })
 }
 
-/// What both sides have.
+/// The keys that receivers and exporters share.
 struct Common {
     ca: Option<Source>,
     include_system: bool,

@@ -15,11 +15,11 @@ pub(crate) enum Kind {
 /// What podstamp makes of a type of component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It has it.
+    /// podstamp has it.
     Supported,
-    /// It goes without it and loses nothing by that; why.
+    /// podstamp goes without it, and nothing is lost by that; the reason.
     Inert(&'static str),
-    /// It has none, and to leave it out would lose or change data.
+    /// podstamp lacks it, and leaving it out would lose or change data.
     Missing,
 }
 
@@ -57,7 +57,7 @@ impl Kind {
         inert.map_or(Role::Missing, |(_, why)| Role::Inert(why))
     }
 
-    /// Which type that podstamp knows may be meant by one that it lacks: ` (did you mean X?)`, or nothing.
+    /// The known type that an unknown one may mean: `; did you mean X?`, or nothing.
     pub(crate) fn hint(self, type_name: &str) -> String {
         if let Some(now) = renamed::type_name(type_name) {
             return format!("; the Collector calls it `{now}` now");

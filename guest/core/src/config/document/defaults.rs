@@ -1,4 +1,4 @@
-//! What a value says beside what the Collector takes where nothing is written.
+//! Whether a value differs from the Collector's default.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A place in the document: what stands there, and its path.
+//! An entry: a place in the document, with its path and value.
 //!
 //! A document is read once: what is `#[cold]` here and beside is kept from being copied into each of its many callers, which
 //! would take the module for proxies over the size of a ConfigMap.
@@ -12,13 +12,13 @@ use super::nearest::hint;
 use super::quantity;
 use crate::interface::Level;
 
-/// One place. Its readers report a fault where what stands there is of the wrong kind, and give none. As in the Collector,
-/// what is empty is as if it were not written; only a text may mean to be empty.
+/// A place in the document. A value of the wrong kind is reported as a fault, and its reader gives `None`. As in the Collector,
+/// an empty value is as if it were not written; only a text may mean to be empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'d> {
     path: String,
     value: Option<&'d Value>,
-    /// What the Collector takes where nothing is written: for the keys of its components.
+    /// The Collector's default, for keys of its components.
     default: Option<&'d Value>,
     findings: &'d Findings,
 }
@@ -29,7 +29,7 @@ impl<'d> Entry<'d> {
         Self { path: String::new(), value: Some(document), default: None, findings }
     }
 
-    /// What stands under `key`; `value` is none where that key is missing.
+    /// The entry under `key`; `value` is `None` where that key is missing.
     #[cold]
     pub(crate) fn child(&self, key: &str, value: Option<&'d Value>) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
@@ -53,7 +53,7 @@ impl<'d> Entry<'d> {
         &self.path
     }
 
-    /// What stands there; none where nothing or null does.
+    /// The value, unless it is missing or null.
     pub(crate) fn value(&self) -> Option<&'d Value> {
         self.value.filter(|value| !value.is_null())
     }
@@ -63,24 +63,24 @@ impl<'d> Entry<'d> {
         self.value.is_some()
     }
 
-    /// Whether what stands there says something: a value that is neither empty nor the Collector's default.
+    /// Whether the value is neither empty nor the Collector's default.
     #[cold]
     pub(crate) fn is_set(&self) -> bool {
         self.value.is_some_and(|value| says_something(value, self.default))
     }
 
-    /// Whether it is written as the Collector has it by default.
+    /// Whether the Collector's default is written.
     pub(crate) fn is_default(&self) -> bool {
         self.value.is_some() && self.value == self.default
     }
 
-    /// Whether something stands there that is not empty.
+    /// Whether there is a value that is not empty.
     #[cold]
     pub(crate) fn is_filled(&self) -> bool {
         self.filled().is_some()
     }
 
-    /// What stands there, unless it is empty.
+    /// The value, unless it is empty.
     #[cold]
     pub(crate) fn filled(&self) -> Option<&'d Value> {
         // A document has to be one, even where it is empty.
@@ -275,7 +275,7 @@ impl<'d> Entry<'d> {
         read.map_err(|fault| self.fault(format!("`{text}` {fault}"))).ok()
     }
 
-    /// Says kinds only, never what stands there: it may be a secret.
+    /// Reports a value of the wrong kind. The message names kinds only, never the value: it may be a secret.
     #[cold]
     pub(crate) fn expected(&self, what: &str, found: &Value) {
         let found = match found {

@@ -1,4 +1,4 @@
-//! What a document takes from the environment.
+//! The environment that a document refers to, and what is missing in it.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::findings::Fault;
 /// Looks an environment variable up.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// Reads a text as the document's own syntax has it, YAML or JSON: `12` is a number. None: it is no such thing.
+/// Reads a text as the document's own syntax has it, YAML or JSON: `12` is a number. `None`: the text is not valid there.
 pub type ReadScalar = fn(&str) -> Option<Value>;
 
-/// What the environment did not give. What stands in the document there is as it was written.
+/// References that the environment did not resolve. They stand in the document as they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unresolved {
     /// Variables that are not set.

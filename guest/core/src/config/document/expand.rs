@@ -27,9 +27,9 @@ struct Expander<'e> {
 
 /// Why a text is not expanded.
 enum Failed {
-    /// It names a variable that is not set.
+    /// The text names a variable that is not set.
     Unset(String),
-    /// It means nothing.
+    /// A reference in the text is not valid.
     Faulty(String),
 }
 

@@ -11,7 +11,7 @@ use crate::interface::{Level, Notice};
 pub struct Fault {
     /// Where, for example `processors.resource.attributes[0].action`. Empty for the document itself.
     pub path: String,
-    /// What is wrong and what to do.
+    /// The fault, and what to do.
     pub message: String,
 }
 
@@ -46,7 +46,7 @@ struct Unknown {
     key: String,
 }
 
-/// What one notice says of one place.
+/// A notice about one place.
 #[derive(Debug, PartialEq)]
 struct Remark {
     level: Level,
@@ -134,14 +134,14 @@ impl Findings {
     }
 }
 
-/// Where in the same component a key is known that is not where it stands.
+/// The section of the same component where a misplaced key belongs.
 #[cold]
 fn misplaced(section: &str, key: &str, known: &[(String, Vec<&'static str>)]) -> Option<String> {
     let above = section.rsplit_once('.').map_or("", |(above, _)| above);
     let mut places: Vec<_> = known
         .iter()
         .filter(|(place, keys)| component(place) == component(section) && keys.contains(&key))
-        // What a list has is different things.
+        // Items of a list differ from each other.
         .filter(|(place, _)| !place.contains('['))
         .map(|(place, _)| place.as_str())
         .collect();
@@ -162,7 +162,7 @@ fn component(path: &str) -> &str {
     path.get(..end).unwrap_or(path)
 }
 
-/// One notice for all places of which the same is to be said, where the first of them would have it.
+/// One notice for all places with the same remark, in the place of the first one.
 #[cold]
 fn gather(remarks: Vec<Remark>) -> Vec<Notice> {
     let mut gathered: Vec<(Remark, usize)> = Vec::new();

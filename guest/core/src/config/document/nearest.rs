@@ -1,4 +1,4 @@
-//! Which known word somebody may have meant.
+//! The known word that somebody may have meant.
 
 /// The known word nearest to `word`, where one is near enough to be meant.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
@@ -12,7 +12,7 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// ` (did you mean X?)`, or nothing.
+/// `; did you mean X?`, or nothing.
 pub(crate) fn hint<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(word, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default()
 }

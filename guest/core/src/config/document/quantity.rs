@@ -49,7 +49,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, &'static str> {
         "Gi" | "GiB" => 1024.0 * 1024.0 * 1024.0,
         _ => return Err(NO_SIZE),
     };
-    // What is too much for it becomes the largest number there is.
+    // A number that is too large becomes the largest one.
     Ok((number * factor) as u64)
 }
 

@@ -1,4 +1,4 @@
-//! What the Collector calls otherwise today, as its changelog and the modules of its releases say.
+//! Names that the Collector has changed, as its changelog and the modules of its releases say.
 
 /// The name of today of metadata that `k8sattributes` extracts.
 pub(crate) fn metadata(name: &str) -> Option<&'static str> {

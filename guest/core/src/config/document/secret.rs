@@ -1,4 +1,4 @@
-//! Texts that nobody else may see, and where texts stand.
+//! Secrets, and texts that stand in the document or in a file.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl fmt::Debug for Secret {
 pub struct Source {
     /// The key where it stands, for example `exporters.otlphttp.tls.ca_file`.
     pub path: String,
-    /// What stands there.
+    /// Its text, or the name of the file.
     pub place: Place,
 }
 
@@ -46,7 +46,7 @@ pub enum Place {
 }
 
 impl Source {
-    /// What is read from a file, if it is.
+    /// The name of the file, if the text is in one.
     pub fn file(&self) -> Option<&str> {
         match &self.place {
             Place::File(name) => Some(name),
@@ -66,7 +66,7 @@ impl Source {
         Some(Self { path: entry.path().to_owned(), place: Place::File(name) })
     }
 
-    /// What stands under one of two keys.
+    /// A text under one of two keys, the name of a file or inline.
     pub(crate) fn either(
         section: &mut Section<'_>,
         file: &'static str,

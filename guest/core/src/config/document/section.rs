@@ -36,7 +36,7 @@ impl<'d> Section<'d> {
         Self { entry, map, known: Vec::new() }
     }
 
-    /// What stands under `key`.
+    /// The entry under `key`, which is known from now on.
     #[cold]
     pub(crate) fn take(&mut self, key: &'static str) -> Entry<'d> {
         self.known.push(key);

@@ -107,8 +107,8 @@ pub(crate) fn is_host(text: &str) -> bool {
     }
 }
 
-/// How an IPv6 address that stands without brackets is to be written, with its own port or else with `port`. None: it is
-/// none.
+/// An IPv6 address that stands without brackets, written with them, and with its own port or else with `port`. `None`: the text
+/// is no IPv6 address.
 pub fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     let whole = is_address(text);
@@ -121,7 +121,7 @@ pub fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
     }
 }
 
-/// What is to be said of an address that [`bracketed`] mends.
+/// The advice beside an address that [`bracketed`] mends.
 pub const BRACKETS: &str = "an IPv6 address takes brackets";
 
 /// Whether `text` is a port.

@@ -26,9 +26,9 @@ pub struct Exporter {
     pub url_key: String,
     /// Headers to send. Their values are secrets.
     pub headers: Vec<Header>,
-    /// How to use TLS; none: the URL is http.
+    /// How to use TLS. `None`: the URL is http.
     pub tls: Option<ClientTls>,
-    /// What to show to the upstream.
+    /// The credentials to show to the upstream.
     pub auth: Option<ClientAuth>,
     /// Milliseconds for all attempts together; `u32::MAX` where the document asks for no limit.
     pub timeout: u32,
@@ -92,7 +92,7 @@ pub(crate) fn implied(path: &str) -> Exporter {
     }
 }
 
-/// Where the URL is at fault, the default one takes its place.
+/// Reads an exporter for one signal. Where the URL is at fault, the default one takes its place.
 ///
 /// `carried`: the signals for which the document has pipelines that run.
 pub(crate) fn read_exporter(
@@ -119,7 +119,7 @@ pub(crate) fn read_exporter(
     let retry = read_retry(&section.take("retry_on_failure"));
 
     let tls = section.take("tls");
-    // Of what is not known nothing is to be said.
+    // A URL at fault has been reported: nothing is said of TLS then.
     let is_https = url.as_ref().map_or(tls.is_set(), |(url, _)| url.is_https());
     let tls = read_client_tls(&tls, is_https);
     let auth = section.take("auth").unless_disabled();
@@ -231,7 +231,7 @@ fn read_url(
     Some((url, endpoint.path().to_owned()))
 }
 
-/// What goes badly with an authenticator.
+/// Reports headers and URLs that contradict the authenticator.
 fn check_auth(entry: &Entry<'_>, auth: &ClientAuth, headers: &[Header], is_https: bool) {
     if headers.iter().any(|header| header.name == auth.header()) {
         entry.fault(format!("`headers` has `{}` as well: keep one of them", auth.header()));

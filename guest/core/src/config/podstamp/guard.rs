@@ -3,7 +3,7 @@
 use crate::config::document::Entry;
 use crate::guard::Rules;
 
-/// `podstamp.guard`: what it says differently from the rules that the upstream implies.
+/// `podstamp.guard`: rules that differ from those that the upstream implies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guard {
     enabled: Option<bool>,
@@ -23,12 +23,12 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Whether it is on for an upstream.
+    /// Whether the guard is on for an upstream.
     pub(crate) fn is_on(self, is_agent: bool) -> bool {
         self.enabled.unwrap_or(is_agent)
     }
 
-    /// The rules for what is no traces: of them deepflow-agent gets nothing.
+    /// The rules for metrics and logs, of which deepflow-agent gets nothing.
     pub(crate) fn further_rules(self) -> Rules {
         Rules { check_full: self.check_full.unwrap_or(Rules::OTHER.check_full), ..Rules::OTHER }
     }

@@ -17,7 +17,7 @@ pub struct Limits {
     pub in_flight: u32,
     /// Bytes of all their bodies at a time.
     pub in_flight_bytes: u32,
-    /// What one peer may have of all of these, in thousandths.
+    /// The part of all of these that one peer may have, in thousandths.
     pub per_peer: u32,
     /// Connections at a time; 0: as many as the system's limit of open files leaves room for.
     pub connections: u32,
@@ -35,7 +35,7 @@ pub struct Limits {
     pub drain_timeout: u32,
     /// Memory of one guest instance.
     pub guest_memory: u32,
-    /// One call of the guest, in time of the processor.
+    /// One call of the guest, in CPU time.
     pub guest_timeout: u32,
     /// Warm guest instances; 0: twice as many as there are workers.
     pub instances: u32,
@@ -75,7 +75,7 @@ impl Default for Limits {
     }
 }
 
-/// `body` is what the receiver's section says; podstamp's own key goes ahead of it.
+/// Reads `podstamp.limits`. `body`: the size that the receiver's section states; podstamp's own key goes ahead of it.
 pub(crate) fn read_limits(entry: &Entry<'_>, body: Option<u32>) -> Limits {
     let default = Limits::default();
     let mut section = entry.section();
@@ -177,7 +177,7 @@ impl Entry<'_> {
 /// Bodies of 4 MiB, two of them worked on.
 const LEAST_MEMORY: u64 = 32 << 20;
 
-/// What the OTLP specification recommends.
+/// As the OTLP specification recommends.
 const DEFAULT_BODY: u32 = 64 << 20;
 
 /// At 64 KiB a body this is 32 MiB; a few SDKs a node stay far below it, and so do 256 requests at a time of one gateway.

@@ -1,24 +1,24 @@
-//! `podstamp.proxy_wasm`: what only the module in Envoy and other proxy-wasm hosts does.
+//! `podstamp.proxy_wasm`: settings of the module in Envoy and other proxy-wasm hosts.
 
 use crate::config::document::Entry;
 
-/// How the module works.
+/// Settings of the proxy-wasm module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyWasm {
     /// What becomes of a request.
     pub mode: Mode,
     /// Key of the filter state that holds the address of the direct peer, which nobody can forge.
     pub peer: String,
-    /// Where pods come from; none: there is no table.
+    /// Where pods come from. `None`: the module knows none.
     pub pods: Option<PodsSource>,
 }
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// It goes to the agent, by the route that its new path has.
+    /// A request goes to the agent, by the route that its new path has.
     Inline,
-    /// It goes on as it came, and a stamped copy goes to the agent.
+    /// A request goes on as it came, and a stamped copy goes to the agent.
     Tee {
         /// Name of the agent's cluster.
         cluster: String,
@@ -84,7 +84,7 @@ fn read_pods(entry: &Entry<'_>) -> Option<PodsSource> {
     Some(PodsSource { cluster, authority, interval: period })
 }
 
-/// What the examples set with Envoy's `set_filter_state`.
+/// The key that the examples set with Envoy's `set_filter_state`.
 const DEFAULT_PEER: &str = "podstamp.peer";
 
 const DEFAULT_AUTHORITY: &str = "podstamp";

@@ -2,10 +2,10 @@
 
 use crate::config::document::Entry;
 
-/// What holds for all upstreams.
+/// Settings that hold for all upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// Connections at a time to each upstream; 0: any number. None: as its kind of upstream needs it.
+    /// Connections at a time to each upstream; 0: any number. `None`: as the kind of upstream needs it.
     pub connections: Option<u32>,
     /// Milliseconds in which a client gets its answer, whatever the upstream does, and after which an upstream that nobody
     /// reaches is away; 0: as long as the exporter's timeout.
@@ -37,7 +37,7 @@ pub(crate) fn read_upstream(entry: &Entry<'_>) -> Upstream {
     upstream
 }
 
-/// SDKs wait for 10 s, and who has gone hears of no other try.
+/// SDKs wait for 10 s, and an answer after that reaches nobody.
 pub const DEFAULT_PATIENCE: u32 = 8_000;
 
 #[cfg(test)]

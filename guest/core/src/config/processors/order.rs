@@ -1,4 +1,4 @@
-//! What the order of the steps comes to.
+//! Checks the order of processors: whether what one reads has been written by then.
 
 use crate::attributes::{HOST_IP, POD_IP};
 use crate::config::document::Findings;

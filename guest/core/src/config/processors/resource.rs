@@ -196,7 +196,7 @@ fn read_context(entry: &Entry<'_>, include_metadata: bool) -> Option<Origin> {
         return Some(Origin::ClientAddress);
     }
     if text.starts_with("auth.") {
-        entry.no_effect("podstamp authenticates nobody, so there is never a value");
+        entry.no_effect("podstamp tells actions nothing of who has authenticated, so there is never a value");
         return Some(Origin::Nothing);
     }
     let header = text.strip_prefix("metadata.").unwrap_or(&text);

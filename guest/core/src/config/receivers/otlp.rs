@@ -49,7 +49,7 @@ impl Receiver {
         }
     }
 
-    /// What is sent to `path` over HTTP.
+    /// The signal that is sent to `path` over HTTP.
     pub fn signal_at(&self, path: &str) -> Option<Signal> {
         let known = Signal::ALL.into_iter().find(|signal| path == self.path(*signal));
         known.or_else(|| AGENT_PATHS.contains(&path).then_some(Signal::Traces))
@@ -72,7 +72,7 @@ impl Default for ReceiverSection {
     }
 }
 
-/// `carried`: the signals for which the document has pipelines that run.
+/// Reads the receiver. `carried`: the signals for which the document has pipelines that run.
 pub(crate) fn read_receiver(
     entry: &Entry<'_>,
     authenticators: &Authenticators<'_, '_>,
@@ -102,7 +102,7 @@ pub(crate) fn read_receiver(
     ReceiverSection { receiver: Receiver { http, grpc }, include_metadata }
 }
 
-/// What two sections say, whatever they are called.
+/// Whether two sections say the same; their own paths do not count.
 fn is_same_tls(one: Option<&ServerTls>, other: Option<&ServerTls>) -> bool {
     let content = |tls: &ServerTls| {
         let ServerTls { path: _, identity, client_ca, system_roots, parameters } = tls.clone();
@@ -112,7 +112,7 @@ fn is_same_tls(one: Option<&ServerTls>, other: Option<&ServerTls>) -> bool {
     one.map(content) == other.map(content)
 }
 
-/// Whether two endpoints mean one listener. Each port 0 is another one.
+/// Whether two endpoints are one listener. Each port 0 is another port.
 pub fn is_same_listener(one: &str, other: &str) -> bool {
     one == other && !one.ends_with(":0")
 }

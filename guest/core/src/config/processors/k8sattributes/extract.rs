@@ -25,7 +25,7 @@ pub(crate) fn read_extract(entry: &Entry<'_>) -> Extraction {
     extraction
 }
 
-/// Whether `k8s.pod.ip` is to be extracted, and which fields.
+/// Reads `metadata`: whether `k8s.pod.ip` is to be extracted, and which fields.
 fn read_metadata(entry: &Entry<'_>) -> (bool, Vec<Field>) {
     if entry.value().is_none() || entry.is_default() {
         return (false, DEFAULT_FIELDS.to_vec());
@@ -121,7 +121,7 @@ const FIELDS: &[Field] = &[
     Field::Deployment,
 ];
 
-/// What the Collector extracts where nothing is listed: without `k8s.pod.ip`, since v0.140 (contrib#43862).
+/// The metadata that the Collector extracts where none is listed: without `k8s.pod.ip`, since v0.140 (contrib#43862).
 const DEFAULT_FIELDS: &[Field] =
     &[Field::Namespace, Field::Name, Field::Uid, Field::StartTime, Field::Deployment, Field::Node];
 

@@ -6,7 +6,7 @@ use crate::processors::k8sattributes::{
     Association, AssociationRule, Extraction, Identifier, KeyRule, MAX_SOURCES, Source,
 };
 
-/// Attributes that the extraction's rules write identify a pod, too.
+/// Reads `pod_association`. Attributes that rules of `extraction` write identify a pod, too.
 pub(crate) fn read_pod_association(entry: &Entry<'_>, extraction: &Extraction) -> Association {
     let rules = entry.list();
     let configured = !rules.is_empty();

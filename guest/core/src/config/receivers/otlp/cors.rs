@@ -3,7 +3,7 @@
 use crate::config::document::{ENABLED, Entry, is_token};
 use crate::interface::Level;
 
-/// Which pages' scripts may send, and what they may send and see.
+/// Permissions for scripts of web pages: which may send, which headers they may set and read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
     /// Origins, for example `https://*.example.com`: a `*` stands for any text. Alone it stands for any origin.
@@ -16,7 +16,7 @@ pub struct Cors {
     pub max_age: u32,
 }
 
-/// None: browsers get no permission.
+/// Reads `cors`. `None`: browsers get no permission.
 pub(crate) fn read_cors(entry: &Entry<'_>) -> Option<Cors> {
     if !entry.is_set() {
         return None;

@@ -16,9 +16,9 @@ pub struct Grpc {
     pub max_concurrent_streams: u32,
     /// When connections are checked and ended.
     pub keepalive: Keepalive,
-    /// None: clients speak in the clear.
+    /// How to receive TLS. `None`: clients speak in the clear.
     pub tls: Option<ServerTls>,
-    /// What clients have to show.
+    /// The credentials that clients have to show.
     pub auth: Option<ServerAuth>,
 }
 
@@ -27,13 +27,13 @@ pub struct Grpc {
 pub struct Keepalive {
     /// How long a connection may stay without a request; none: as `podstamp.limits.idle_timeout` says.
     pub max_connection_idle: Option<u32>,
-    /// How old a connection may grow; none: as old as it likes.
+    /// The age at which a connection is told to close. `None`: any.
     pub max_connection_age: Option<u32>,
-    /// How long requests may go on after that.
+    /// How long its requests may still take.
     pub max_connection_age_grace: u32,
     /// When to ping a client that says nothing.
     pub time: u32,
-    /// How long it may take to answer that.
+    /// How long a client may take to answer a ping.
     pub timeout: u32,
 }
 

@@ -21,11 +21,11 @@ pub struct Http {
     pub logs_url_path: String,
     /// `max_request_body_size`, bytes.
     pub max_body: Option<u32>,
-    /// None: clients speak in the clear.
+    /// How to receive TLS. `None`: clients speak in the clear.
     pub tls: Option<ServerTls>,
-    /// What clients have to show.
+    /// The credentials that clients have to show.
     pub auth: Option<ServerAuth>,
-    /// Which pages of browsers may send here.
+    /// The pages that browsers may send from.
     pub cors: Option<Cors>,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn read_http(
     section
         .without_effect(&["compression_algorithms"], "podstamp receives every content coding that it knows");
     section.without_effect(&["response_headers", "include_tls_metadata"], "podstamp does not use it");
-    // Where it says how to listen, TCP is the only way.
+    // TCP is the only transport.
     let _ = section.take("transport").choice(TRANSPORTS);
     section.close();
     Http { endpoint, traces_url_path, metrics_url_path, logs_url_path, max_body, tls, auth, cors }

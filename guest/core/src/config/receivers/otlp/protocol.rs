@@ -1,4 +1,4 @@
-//! What both protocols have.
+//! Keys that both protocols have.
 
 use crate::config::document::{ENABLED, Entry, Section, listen};
 use crate::config::extensions::{Authenticators, ServerAuth};
