@@ -7,6 +7,7 @@
 
 mod commands;
 mod examples;
+mod links;
 mod markdown;
 mod paths;
 
