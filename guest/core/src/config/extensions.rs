@@ -3,6 +3,8 @@
 mod basicauth;
 mod bearertokenauth;
 
+use bearertokenauth::AUTHORIZATION;
+
 use crate::config::catalog::{Catalog, Component};
 use crate::config::collector::component::{Kind, Role, same};
 use crate::config::document::{ENABLED, Entry, hint};
@@ -155,5 +157,3 @@ impl Type {
 fn ids<'d>(catalog: &Catalog<'d>) -> impl Iterator<Item = &'d str> {
     catalog.of(Kind::Extension).map(|extension| extension.id)
 }
-
-const AUTHORIZATION: &str = "authorization";

@@ -1,6 +1,5 @@
 //! `bearertokenauth`.
 
-use super::AUTHORIZATION;
 use crate::config::document::{Entry, Source, is_token};
 use crate::interface::Level;
 
@@ -77,3 +76,6 @@ fn inline_token(entry: &Entry<'_>) -> Option<Source> {
     }
     Some(source)
 }
+
+/// The header of credentials, in lower case.
+pub(super) const AUTHORIZATION: &str = "authorization";

@@ -33,7 +33,11 @@ fn read_rule(entry: &Entry<'_>, extraction: &Extraction) -> Option<AssociationRu
         list.fault(format!("has {} sources, and {MAX_SOURCES} is the most", sources.len()));
     }
     let read: Vec<_> = sources.iter().filter_map(|source| read_source(source, extraction)).collect();
-    let Some(sources) = read.into_iter().collect::<Option<Vec<_>>>() else {
+    let found = |source| match source {
+        SourceEntry::Found(source) => Some(source),
+        SourceEntry::NotInDirectory => None,
+    };
+    let Some(sources) = read.into_iter().map(found).collect::<Option<Vec<_>>>() else {
         entry.no_effect(
             "podstamp's directory does not know `container.image.name`, so the entry finds nothing: name container.id or \
              k8s.pod.uid",
@@ -63,8 +67,16 @@ fn read_rule(entry: &Entry<'_>, extraction: &Extraction) -> Option<AssociationRu
     Some(AssociationRule { sources })
 }
 
-/// None: a fault. None within: podstamp cannot look for it.
-fn read_source(entry: &Entry<'_>, extraction: &Extraction) -> Option<Option<Source>> {
+/// A source that is written without a fault.
+enum SourceEntry {
+    /// Pods can be looked for by it.
+    Found(Source),
+    /// The directory does not know the attribute.
+    NotInDirectory,
+}
+
+/// Reads a source. `None`: it is at fault.
+fn read_source(entry: &Entry<'_>, extraction: &Extraction) -> Option<SourceEntry> {
     let mut section = entry.section();
     let from = section.take("from");
     let name = section.take("name");
@@ -74,18 +86,18 @@ fn read_source(entry: &Entry<'_>, extraction: &Extraction) -> Option<Option<Sour
         return None;
     }
     if !from.choice(&[("connection", false), ("resource_attribute", true)])? {
-        return Some(Some(Source::Connection));
+        return Some(SourceEntry::Found(Source::Connection));
     }
     let Some(attribute) = name.filled_text() else {
         name.fault("is missing: the resource attribute that identifies the pod");
         return None;
     };
     if attribute == IMAGE_NAME {
-        return Some(None);
+        return Some(SourceEntry::NotInDirectory);
     }
     match identifier(&attribute, extraction) {
         Some(identifies) => {
-            Some(Some(Source::Attribute { name: attribute, identifies, as_connection: false }))
+            Some(SourceEntry::Found(Source::Attribute { name: attribute, identifies, as_connection: false }))
         }
         None => {
             let hint = hint(&attribute, ATTRIBUTES.iter().map(|(name, _)| *name));
