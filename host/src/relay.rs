@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use podstamp_core::answer::{self, Code};
 use podstamp_core::config::Fault;
+use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use tokio::time::Instant;
 
@@ -193,11 +193,10 @@ impl Relay {
 
     /// The answer to a body that was within the limit as it came, and is over it with its addresses.
     fn too_large(&self, encoding: Encoding) -> Answer {
-        let text =
-            format!("the batch is over {} bytes once it is stamped: send smaller ones", self.body_limit);
+        let outgrown = Outgrown { limit: self.body_limit };
         self.metrics.refused(Reason::TooLarge);
-        self.notices.warn("batch-too-large", || format!("{text}; see podstamp.limits.body"));
-        answer::Failure::new(413, Code::ResourceExhausted, &text).answer(encoding)
+        self.notices.warn("batch-too-large", || format!("{outgrown}; see podstamp.limits.body"));
+        outgrown.answer(encoding)
     }
 }
 

@@ -2,5 +2,9 @@
 
 pub mod frame;
 pub mod labels;
+pub mod outgrown;
 pub mod throttle;
 pub mod unreadable;
+
+/// Bytes that a host reads of an upstream's response: OTLP recommends that a client reads no more than 4 MiB.
+pub const MAX_RESPONSE: usize = 4 << 20;

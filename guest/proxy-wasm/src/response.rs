@@ -7,6 +7,3 @@ pub(crate) fn status(headers: &[Header]) -> Option<u16> {
     let status = headers.iter().find(|header| header.name == ":status")?;
     std::str::from_utf8(&status.value).ok()?.parse().ok()
 }
-
-/// What of an upstream's answer is read, as in the host.
-pub(crate) const MAX_RESPONSE: usize = 4 << 20;

@@ -9,6 +9,7 @@ use http::Response;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use podstamp_core::hosting::MAX_RESPONSE;
 use podstamp_core::interface::Header;
 
 use crate::sandbox::Ended;
@@ -106,6 +107,3 @@ impl fmt::Display for Broken {
         write!(formatter, "{innermost}")
     }
 }
-
-/// OTLP recommends that a client reads no more of a response than 4 MiB.
-const MAX_RESPONSE: usize = 4 << 20;

@@ -1,6 +1,7 @@
 //! The response, and the answer that is made of it.
 
 use podstamp_core::answer::{Code, Failure, media_type};
+use podstamp_core::hosting::MAX_RESPONSE;
 use podstamp_core::hosting::labels::{Attempted, Reason};
 use podstamp_core::interface::{Answer, Attempt, Encoding, Header, Level, Next, Notice, Outcome};
 
@@ -10,7 +11,6 @@ use super::source::Source;
 use crate::abi::{Action, Buffer, Headers, host};
 use crate::budget::Held;
 use crate::metrics::elapsed;
-use crate::response::MAX_RESPONSE;
 
 impl Exchange {
     /// The upstream answers, or the proxy in its place.

@@ -3,6 +3,7 @@
 use podstamp_core::answer::{Code, Failure};
 use podstamp_core::edit::Edits;
 use podstamp_core::hosting::labels::Reason;
+use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{Answer, Content, Encoding, Verdict};
 
@@ -93,8 +94,7 @@ impl Exchange {
     fn send(&mut self, size: usize, body: &[u8], content: &Content, coded: bool) -> Action {
         let (length, limit) = (content.length(body.len()), self.limit());
         if length > limit {
-            let text = format!("the batch is over {limit} bytes once it is stamped: send smaller ones");
-            let answer = Failure::new(413, Code::ResourceExhausted, &text).answer(self.encoding());
+            let answer = Outgrown { limit: limit as u64 }.answer(self.encoding());
             return self.refuse_body(answer, size);
         }
         let written = match content {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
+use podstamp_core::hosting::MAX_RESPONSE;
 use podstamp_core::hosting::labels::{Attempted, Copied, Reason};
 use podstamp_core::interface::{Attempt, Encoding, Header, Mended, Next, Outcome, Part, Signal, Verdict};
 
@@ -12,7 +13,7 @@ use crate::abi::{Buffer, Headers, host};
 use crate::budget::Held;
 use crate::instruments::{Instruments, TICK};
 use crate::plugin::Plugin;
-use crate::response::{self, MAX_RESPONSE};
+use crate::response;
 
 /// All copies of a root.
 pub(crate) struct Copies {
