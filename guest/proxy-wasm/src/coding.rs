@@ -30,7 +30,7 @@ impl Coding {
     }
 
     /// The body as it was before it was coded, of at most `limit` bytes.
-    pub(crate) fn undo(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
+    pub(crate) fn decode(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let mut decoded = Vec::new();
         let read = match self {
             Self::Identity => {
@@ -38,25 +38,27 @@ impl Coding {
             }
             Self::Gzip => {
                 decoded.reserve_exact(gzip_size(&body, limit));
-                read(MultiGzDecoder::new(body.as_slice()), &mut decoded, limit)
+                decode_into(MultiGzDecoder::new(body.as_slice()), &mut decoded, limit)
             }
-            Self::Deflate if is_zlib(&body) => read(ZlibDecoder::new(body.as_slice()), &mut decoded, limit),
+            Self::Deflate if is_zlib(&body) => {
+                decode_into(ZlibDecoder::new(body.as_slice()), &mut decoded, limit)
+            }
             // What some clients take it for.
-            Self::Deflate => read(DeflateDecoder::new(body.as_slice()), &mut decoded, limit),
+            Self::Deflate => decode_into(DeflateDecoder::new(body.as_slice()), &mut decoded, limit),
         };
         read.map_err(|error| Unreadable::Corrupt { coding: self.name(), reason: error.to_string() })?;
         if decoded.len() > limit { Err(Unreadable::DecodedTooLarge(limit)) } else { Ok(decoded) }
     }
 
-    /// Undoes a gRPC message's coding after a proxy has taken its frame away, and with it the flag that says whether it is
+    /// Decodes a gRPC message after a proxy has taken its frame away, and with it the flag that says whether it is
     /// coded. No ExportTraceServiceRequest begins like gzip or zlib: field 3 with wire type 7 there is not, nor field 15.
-    pub(crate) fn undo_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
+    pub(crate) fn decode_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let is_coded = match self {
             Self::Identity => false,
             Self::Gzip => message.starts_with(&GZIP),
             Self::Deflate => is_zlib(&message),
         };
-        if is_coded { self } else { Self::Identity }.undo(message, limit)
+        if is_coded { self } else { Self::Identity }.decode(message, limit)
     }
 
     fn name(self) -> &'static str {
@@ -69,7 +71,7 @@ impl Coding {
 }
 
 /// One byte more than there may be, so that too many are noticed.
-fn read(decoder: impl Read, into: &mut Vec<u8>, limit: usize) -> std::io::Result<usize> {
+fn decode_into(decoder: impl Read, into: &mut Vec<u8>, limit: usize) -> std::io::Result<usize> {
     decoder.take(limit as u64 + 1).read_to_end(into)
 }
 
@@ -122,29 +124,29 @@ mod tests {
             (Coding::Deflate, zlib.finish().unwrap()),
             (Coding::Deflate, raw.finish().unwrap()),
         ] {
-            assert_eq!(coding.undo(coded, 100).as_deref(), Ok(body), "{coding:?}");
+            assert_eq!(coding.decode(coded, 100).as_deref(), Ok(body), "{coding:?}");
         }
     }
 
     #[test]
     fn what_grows_over_the_limit_stops_there() {
         let bomb = gzip(&vec![0; 10 << 20]);
-        assert_eq!(Coding::Gzip.undo(bomb.clone(), 1000), Err(Unreadable::DecodedTooLarge(1000)));
-        assert_eq!(Coding::Gzip.undo(gzip(&[0; 1000]), 1000).map(|body| body.len()), Ok(1000));
-        assert_eq!(Coding::Identity.undo(vec![0; 1001], 1000), Err(Unreadable::TooLarge(1000)));
+        assert_eq!(Coding::Gzip.decode(bomb.clone(), 1000), Err(Unreadable::DecodedTooLarge(1000)));
+        assert_eq!(Coding::Gzip.decode(gzip(&[0; 1000]), 1000).map(|body| body.len()), Ok(1000));
+        assert_eq!(Coding::Identity.decode(vec![0; 1001], 1000), Err(Unreadable::TooLarge(1000)));
         // A size that is made up costs nothing.
         let mut lie = gzip(b"small");
         let at = lie.len() - 4;
         lie[at..].copy_from_slice(&[0xff; 4]);
         assert!(gzip_size(&lie, 1 << 30) < 64 << 10);
-        assert!(matches!(Coding::Gzip.undo(lie, 1 << 30), Err(Unreadable::Corrupt { .. })));
+        assert!(matches!(Coding::Gzip.decode(lie, 1 << 30), Err(Unreadable::Corrupt { .. })));
     }
 
     #[test]
     fn broken_bodies_and_unknown_codings_are_refused() {
         for body in [b"".as_slice(), b"no gzip", &gzip(b"cut off")[..15]] {
             assert!(
-                matches!(Coding::Gzip.undo(body.to_vec(), 100), Err(Unreadable::Corrupt { .. })),
+                matches!(Coding::Gzip.decode(body.to_vec(), 100), Err(Unreadable::Corrupt { .. })),
                 "{body:?}"
             );
         }
@@ -159,9 +161,9 @@ mod tests {
     #[test]
     fn without_the_flag_a_message_is_coded_if_it_looks_so() {
         let message = b"\x0a\x00".to_vec();
-        assert_eq!(Coding::Gzip.undo_unflagged(message.clone(), 100), Ok(message.clone()));
-        assert_eq!(Coding::Gzip.undo_unflagged(gzip(&message), 100), Ok(message.clone()));
-        assert_eq!(Coding::Gzip.undo_unflagged(Vec::new(), 100), Ok(Vec::new()));
-        assert_eq!(Coding::Deflate.undo_unflagged(message.clone(), 100), Ok(message));
+        assert_eq!(Coding::Gzip.decode_unflagged(message.clone(), 100), Ok(message.clone()));
+        assert_eq!(Coding::Gzip.decode_unflagged(gzip(&message), 100), Ok(message.clone()));
+        assert_eq!(Coding::Gzip.decode_unflagged(Vec::new(), 100), Ok(Vec::new()));
+        assert_eq!(Coding::Deflate.decode_unflagged(message.clone(), 100), Ok(message));
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use podstamp_core::answer::media_type;
+use podstamp_core::hosting::encoding;
 use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{self, Encoding, Header, Signal};
 
@@ -62,7 +63,7 @@ impl Head {
             path,
             coding: Coding::named(coding.map(|coding| coding.value.as_slice())),
             peer: plugin.peers().current(&headers, notices),
-            encoding: encoding(grpc, &headers),
+            encoding: client_encoding(grpc, &headers),
             headers,
             framed,
         })
@@ -92,14 +93,13 @@ impl Head {
     }
 }
 
-/// In what to answer where the filter is not asked.
-fn encoding(grpc: bool, headers: &[Header]) -> Encoding {
-    let json = media_type(Encoding::Json).as_bytes();
-    let is_json = |header: &Header| header.name == CONTENT_TYPE && header.value.starts_with(json);
-    match (grpc, headers.iter().any(is_json)) {
-        (true, _) => Encoding::Grpc,
-        (false, true) => Encoding::Json,
-        (false, false) => Encoding::Protobuf,
+/// The encoding to answer in where the filter is not asked. The path tells gRPC, whose content type a bridge changes.
+fn client_encoding(grpc: bool, headers: &[Header]) -> Encoding {
+    let content_type = headers.iter().find(|header| header.name == CONTENT_TYPE);
+    match content_type.and_then(|header| encoding::named(&header.value)) {
+        _ if grpc => Encoding::Grpc,
+        Some(Encoding::Json) => Encoding::Json,
+        _ => Encoding::Protobuf,
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body_util::{Either, Full};
+use podstamp_core::hosting;
 use podstamp_core::interface::{Answer, Encoding, Header};
 
 use super::grpc;
@@ -17,8 +18,10 @@ pub(super) fn encoding(version: Version, headers: &HeaderMap) -> Encoding {
         return Encoding::Grpc;
     }
     let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if essence.eq_ignore_ascii_case(b"application/json") { Encoding::Json } else { Encoding::Protobuf }
+    match hosting::encoding::named(value) {
+        Some(Encoding::Json) => Encoding::Json,
+        _ => Encoding::Protobuf,
+    }
 }
 
 /// An answer as it goes to a client that speaks `encoding`.

@@ -1,7 +1,7 @@
 //! The encoding of a request.
 
-use crate::answer::{JSON, PROTOBUF};
 use crate::config::AGENT_PATHS;
+use crate::hosting::encoding;
 use crate::interface::{Encoding, Request};
 
 /// The encoding that a request's content type names; the one to answer in if it names none that OTLP has.
@@ -15,15 +15,5 @@ pub(super) fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
             Err(Encoding::Protobuf)
         };
     };
-    let value = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let is = |known: &str| value.eq_ignore_ascii_case(known.as_bytes());
-    if is(PROTOBUF) {
-        Ok(Encoding::Protobuf)
-    } else if is(JSON) {
-        Ok(Encoding::Json)
-    } else if is("application/grpc") || is("application/grpc+proto") {
-        Ok(Encoding::Grpc)
-    } else {
-        Err(Encoding::Protobuf)
-    }
+    encoding::named(value).ok_or(Encoding::Protobuf)
 }

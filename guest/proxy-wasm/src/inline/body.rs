@@ -46,7 +46,7 @@ impl Exchange {
         };
         let received = wire.len();
         let coded = self.is_coded();
-        let body = match self.undo(wire) {
+        let body = match self.decode(wire) {
             Ok(body) => body,
             Err(refusal) => return self.refuse_unreadable(&refusal, size),
         };
@@ -81,12 +81,12 @@ impl Exchange {
         action
     }
 
-    fn undo(&self, wire: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+    fn decode(&self, wire: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
         let coding = self.head.coding.clone()?;
         let limit = self.limit();
         match self.encoding() {
-            Encoding::Grpc => coding.undo_unflagged(wire, limit),
-            Encoding::Protobuf | Encoding::Json => coding.undo(wire, limit),
+            Encoding::Grpc => coding.decode_unflagged(wire, limit),
+            Encoding::Protobuf | Encoding::Json => coding.decode(wire, limit),
         }
     }
 

@@ -20,11 +20,11 @@ impl Captured {
         let bytes = self.held.bytes();
         if !self.head.framed {
             return match self.head.encoding {
-                Encoding::Grpc => coding.undo_unflagged(bytes.to_vec(), limit),
-                Encoding::Protobuf | Encoding::Json => coding.undo(bytes.to_vec(), limit),
+                Encoding::Grpc => coding.decode_unflagged(bytes.to_vec(), limit),
+                Encoding::Protobuf | Encoding::Json => coding.decode(bytes.to_vec(), limit),
             };
         }
         let (message, coded) = unframe(bytes)?;
-        if coded { coding.undo(message.to_vec(), limit) } else { Ok(message.to_vec()) }
+        if coded { coding.decode(message.to_vec(), limit) } else { Ok(message.to_vec()) }
     }
 }

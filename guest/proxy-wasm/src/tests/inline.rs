@@ -90,6 +90,18 @@ fn other_requests_pass_untouched() {
 }
 
 #[test]
+fn json_is_answered_in_json_however_its_media_type_is_written() {
+    let root = inline();
+    for content_type in ["application/json", "Application/JSON;charset=UTF-8"] {
+        let headers = [JSON[0], JSON[1], ("content-type", content_type), ("content-encoding", "br")];
+        Stream::begin(root, &headers, false);
+        let answer = proxy(|proxy| proxy.answers.remove(0));
+        assert_eq!(answer.status, 415);
+        assert!(answer.headers.contains(&Header::new("content-type", "application/json")), "{content_type}");
+    }
+}
+
+#[test]
 fn a_json_client_is_answered_in_json_whatever_the_upstream_says() {
     let root = inline();
     let batch = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#;
