@@ -11,6 +11,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use podstamp_guest_build::{Error as GuestError, setup, workspace_root};
 
+#[cfg(test)]
+mod dependencies;
 mod workspace;
 
 /// A command of `cargo xtask`.

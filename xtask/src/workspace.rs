@@ -11,7 +11,7 @@ pub(crate) fn skipped(manifest: &str) -> Vec<(String, &'static str)> {
 }
 
 /// The strings of a list in a TOML document: `key = ["a", "b"]` at the start of a line, with no `]` in a string.
-fn list(manifest: &str, key: &str) -> Vec<String> {
+pub(crate) fn list(manifest: &str, key: &str) -> Vec<String> {
     let value =
         format!("\n{manifest}").split_once(&format!("\n{key} = [")).map(|(_, after)| after.to_string());
     let value = value.as_deref().and_then(|value| value.split(']').next()).unwrap_or_default();
