@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A number of bytes, shared by all who hold some.
+/// A number of bytes that all holders share.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Rc<Cell<usize>>);
 
@@ -20,13 +20,13 @@ impl Budget {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Nothing yet, which takes something too; none where there is no room.
+    /// Holds no bytes yet, which takes some of the budget too. `None` where there is no room.
     pub(crate) fn empty(&self) -> Option<Held> {
         let mut held = Held { bytes: Vec::new(), taken: 0, budget: self.clone() };
         held.take(OVERHEAD).then_some(held)
     }
 
-    /// Holds these bytes; none where there is no room for them.
+    /// Holds these bytes. `None` where there is no room for them.
     pub(crate) fn hold(&self, bytes: Vec<u8>) -> Option<Held> {
         let mut held = self.empty()?;
         held.take(bytes.capacity()).then(|| {
@@ -40,7 +40,7 @@ impl Held {
     /// Appends bytes, unless there is no room for them.
     pub(crate) fn append(&mut self, more: &[u8]) -> bool {
         let needed = self.bytes.len() + more.len();
-        // As a vector grows by itself, so that what it takes is known before.
+        // Grows as a vector would by itself, so that the memory it takes is known beforehand.
         let capacity = self.bytes.capacity();
         let grown = if needed > capacity { needed.max(2 * capacity) } else { capacity };
         if !self.take(grown - capacity) {
@@ -71,7 +71,7 @@ impl Drop for Held {
     }
 }
 
-/// What a request takes besides its body, about.
+/// Bytes that a request takes besides its body, roughly.
 const OVERHEAD: usize = 512;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use podstamp_core::hosting::unreadable::Unreadable;
 
-/// What a body is coded with.
+/// The content coding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Identity,
@@ -43,7 +43,7 @@ impl Coding {
             Self::Deflate if is_zlib(&body) => {
                 decode_into(ZlibDecoder::new(body.as_slice()), &mut decoded, limit)
             }
-            // What some clients take it for.
+            // Some clients take raw deflate for it.
             Self::Deflate => decode_into(DeflateDecoder::new(body.as_slice()), &mut decoded, limit),
         };
         read.map_err(|error| Unreadable::Corrupt { coding: self.name(), reason: error.to_string() })?;
@@ -51,7 +51,8 @@ impl Coding {
     }
 
     /// Decodes a gRPC message after a proxy has taken its frame away, and with it the flag that says whether it is
-    /// coded. No ExportTraceServiceRequest begins like gzip or zlib: field 3 with wire type 7 there is not, nor field 15.
+    /// coded. No ExportTraceServiceRequest begins like gzip or zlib: that would be field 3 with wire type 7, or
+    /// field 15, and there is neither.
     pub(crate) fn decode_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let is_coded = match self {
             Self::Identity => false,
@@ -70,18 +71,18 @@ impl Coding {
     }
 }
 
-/// One byte more than there may be, so that too many are noticed.
+/// Reads one byte more than there may be, so that too many are noticed.
 fn decode_into(decoder: impl Read, into: &mut Vec<u8>, limit: usize) -> std::io::Result<usize> {
     decoder.take(limit as u64 + 1).read_to_end(into)
 }
 
-/// How large a gzip body says that it becomes; it is believed as far as that is possible at all.
+/// The decoded size that a gzip body claims, as far as gzip can reach it at all.
 fn gzip_size(body: &[u8], limit: usize) -> usize {
     let said = body.last_chunk().map_or(0, |size| u32::from_le_bytes(*size)) as usize;
     said.min(limit).min(body.len().saturating_mul(MAX_RATIO)).saturating_add(1)
 }
 
-/// RFC 1950: the method, and a check over the first two bytes.
+/// Whether a body begins as zlib does (RFC 1950): with the method, and a check over the first two bytes.
 fn is_zlib(body: &[u8]) -> bool {
     body.first_chunk().is_some_and(|head| head[0] & 0x0f == 8 && u16::from_be_bytes(*head) % 31 == 0)
 }
@@ -90,7 +91,7 @@ const NAMES: &str = "gzip, deflate, identity";
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What deflate reaches at best.
+/// The ratio that deflate reaches at best.
 const MAX_RATIO: usize = 1032;
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ struct Contexts {
     streams: HashMap<u32, Stream>,
 }
 
-/// Makes a context: a root where `root` is 0, which is there only once it is configured.
+/// Makes a context. A root, whose own `root` is 0, has its place only once it is configured.
 pub(crate) fn create(context: u32, root: u32) {
     CONTEXTS.with_borrow_mut(|contexts| {
         if let Some(stream) = contexts.roots.get(&root).map(|root| root.stream()) {
@@ -31,7 +31,7 @@ pub(crate) fn create(context: u32, root: u32) {
     });
 }
 
-/// Configures a root. What is wrong goes to the log, all of it.
+/// Configures a root. All faults go to the log.
 pub(crate) fn configure(root: u32, size: usize) -> bool {
     let text = host::buffer(Buffer::PluginConfiguration, 0, size).unwrap_or_default();
     match Root::configure(&text) {
@@ -48,8 +48,8 @@ pub(crate) fn configure(root: u32, size: usize) -> bool {
     }
 }
 
-/// Calls with a stream; without one, everything passes. The stream is out of its place meanwhile, so that whatever the host
-/// calls in between finds nothing half done.
+/// Calls with a stream; a context that has none passes everything. The stream is out of its place meanwhile, so that
+/// whatever the host calls in between finds nothing half done.
 pub(crate) fn with_stream(context: u32, call: impl FnOnce(&mut Stream) -> Action) -> Action {
     let Some(mut stream) = CONTEXTS.with_borrow_mut(|contexts| contexts.streams.remove(&context)) else {
         return Action::Continue;
@@ -77,7 +77,7 @@ pub(crate) fn call_response(context: u32, token: u32, headers: bool, body_size: 
 pub(crate) fn delete(context: u32) {
     let gone = CONTEXTS
         .with_borrow_mut(|contexts| (contexts.streams.remove(&context), contexts.roots.remove(&context)));
-    // Here, since what is dropped may call the host.
+    // Outside the borrow, since dropping may call the host.
     drop(gone);
 }
 

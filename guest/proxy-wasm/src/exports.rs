@@ -1,4 +1,4 @@
-//! What the host calls. The names and shapes are the ABI's.
+//! The functions that the host calls. The names and shapes are the ABI's.
 
 #![expect(unsafe_code, reason = "the names of what the host calls must stay as they are")]
 
@@ -11,7 +11,7 @@ use crate::contexts;
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Room for bytes that the host hands over; null where there is none, which the host then reports as its own failure.
+/// Allocates room for bytes that the host hands over. Null: there is none, which the host reports as its own failure.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
@@ -21,26 +21,26 @@ pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     }
 }
 
-/// The same, by the name that hosts knew before the ABI had one. Only wasm has it: elsewhere it is the C library's.
+/// [`proxy_on_memory_allocate`] under the name of older hosts. Only wasm has it: elsewhere `malloc` is the C library's.
 #[cfg(target_arch = "wasm32")]
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn malloc(size: usize) -> *mut u8 {
     proxy_on_memory_allocate(size)
 }
 
-/// A root context, or a stream of one.
+/// A root context is made, or a stream of one.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_context_create(context: u32, root: u32) {
     contexts::create(context, root);
 }
 
-/// The VM begins. All that there is to configure belongs to roots.
+/// The VM begins. Only roots have anything to configure.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
     1
 }
 
-/// A root gets its configuration; 0 where that is bad.
+/// A root gets its configuration. Returns 0 where that has faults.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
     contexts::configure(root, size).into()
@@ -52,7 +52,7 @@ pub(crate) extern "C" fn proxy_on_tick(root: u32) {
     contexts::tick(root);
 }
 
-/// A request of our own has ended.
+/// A call that a root made has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_http_call_response(
     root: u32,
@@ -70,13 +70,13 @@ pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: usize,
     contexts::with_stream(context, |stream| stream.request_headers(end != 0))
 }
 
-/// There are `size` bytes of its body, those that were held included.
+/// `size` bytes of the request's body are there, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_body(context: u32, size: usize, end: u32) -> Action {
     contexts::with_stream(context, |stream| stream.request_body(size, end != 0))
 }
 
-/// Its body has ended.
+/// The request's body has ended, with trailers.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: usize) -> Action {
     contexts::with_stream(context, |stream| stream.request_trailers())
@@ -88,13 +88,13 @@ pub(crate) extern "C" fn proxy_on_response_headers(context: u32, _headers: usize
     contexts::with_stream(context, |stream| stream.response_headers(end != 0))
 }
 
-/// There are `size` bytes of its body, those that were held included.
+/// `size` bytes of the response's body are there, those that were held included.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_body(context: u32, size: usize, end: u32) -> Action {
     contexts::with_stream(context, |stream| stream.response_body(size, end != 0))
 }
 
-/// Its body has ended.
+/// The response's body has ended, with trailers.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_response_trailers(context: u32, _trailers: usize) -> Action {
     contexts::with_stream(context, |stream| stream.response_trailers())

@@ -12,24 +12,24 @@ use crate::coding::Coding;
 use crate::notices::Notices;
 use crate::plugin::Plugin;
 
-/// What is known of a request before its body.
+/// The parts of a request's head that are read.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// What it carries.
+    /// The signal that the request carries.
     pub(crate) signal: Signal,
     path: String,
     peer: Option<IpAddr>,
     headers: Vec<Header>,
-    /// What the client speaks.
+    /// The client's encoding.
     pub(crate) encoding: Encoding,
     /// Whether the body still has gRPC's frames.
     pub(crate) framed: bool,
-    /// What the body is coded with.
+    /// The content coding of the body.
     pub(crate) coding: Result<Coding, Unreadable>,
 }
 
 impl Head {
-    /// The head of the current stream's request; none where that is no export of what is stamped here.
+    /// The head of the current stream's request; `None` where that is no export of a signal that is stamped here.
     pub(crate) fn current(plugin: &Plugin, notices: &Notices) -> Option<Self> {
         // One call for all of them: each costs about as much as checking five kilobytes of spans.
         let mut headers = host::headers(Headers::Request);
@@ -45,7 +45,7 @@ impl Head {
         let content_type = headers.iter_mut().find(|header| header.name == CONTENT_TYPE);
         let framed = content_type.as_ref().is_some_and(|header| header.value.starts_with(GRPC));
         if framed && signal != Signal::Traces {
-            // Their routes may be set up for that, as they had to be before they were stamped.
+            // Routes of metrics and logs may be set up without the bridge, from before those were stamped.
             notices.warn("bridge-missing", || {
                 let name = signal.name();
                 format!("{name} over gRPC pass as they are: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp, with a content type on their routes")
@@ -53,7 +53,7 @@ impl Head {
             return None;
         }
         if let (true, false, Some(header)) = (grpc, framed, content_type) {
-            // The bridge ahead of us has put the upstream's type there.
+            // The bridge, ahead of the module, has put the upstream's type there.
             header.value = media_type(Encoding::Grpc).as_bytes().to_vec();
         }
         let coding = if grpc { "grpc-encoding" } else { "content-encoding" };
@@ -69,24 +69,24 @@ impl Head {
         })
     }
 
-    /// Whether it has a header of that name.
+    /// Whether the request has a header of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|header| header.name == name)
     }
 
-    /// Whether it has a header with just that value.
+    /// Whether the request has a header with just that value.
     pub(crate) fn says(&self, name: &str, value: &[u8]) -> bool {
         self.headers.iter().any(|header| header.name == name && header.value == value)
     }
 
-    /// Who sent it where, for the operator.
+    /// The protocol, peer and path of the request, for the operator.
     pub(crate) fn origin(&self) -> String {
         let protocol = if self.encoding == Encoding::Grpc { "OTLP/gRPC" } else { "OTLP/HTTP" };
         let peer = self.peer.map_or_else(|| "an unknown peer".to_owned(), |peer| peer.to_string());
         format!("{protocol} from {peer}, {}", self.path)
     }
 
-    /// The request with its body, and without the time, which [`Plugin::prepare`] has.
+    /// The request with its body. [`Plugin::prepare`] adds the time.
     pub(crate) fn request<'a>(&'a self, body: &'a [u8]) -> interface::Request<'a> {
         let Self { signal, path, peer, headers, .. } = self;
         interface::Request { signal: *signal, path, peer: *peer, headers, body, now: None }

@@ -66,8 +66,8 @@ impl Ticker {
     }
 }
 
-/// Milliseconds: the least time between two ticks, in which a copy may wait and half a pod table too.
+/// Milliseconds between ticks while a copy waits, or the rest of a pod table.
 pub(crate) const TICK: u32 = 10;
 
-/// Milliseconds: the age that what the host shows may have.
+/// Milliseconds until the host is told what was counted.
 pub(crate) const FLUSH: u32 = 100;

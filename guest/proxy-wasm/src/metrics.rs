@@ -1,8 +1,8 @@
-//! What is counted, under the names that the host has for it.
+//! Metrics, under the same names as in the host.
 //!
 //! A metric of the ABI has no labels. They go into its name, `podstamp_spans_total.outcome.accepted`, from where Envoy's
-//! `stats_tags` take them out again; without those, Prometheus shows `podstamp_spans_total_outcome_accepted`. Times are whole
-//! numbers there, so that they are microseconds, and only every sixteenth request is timed: Envoy itself times them all.
+//! `stats_tags` take them out again; without those, Prometheus shows `podstamp_spans_total_outcome_accepted`. Histograms take
+//! whole numbers, so that times are microseconds, and only every sixteenth request is timed: Envoy itself times them all.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -76,14 +76,14 @@ impl Metrics {
 
     /// The time, nanoseconds, for a request that is timed.
     ///
-    /// One in some is: each look at the clock and each time told costs about as much as checking five kilobytes of spans.
+    /// One in some is timed: each look at the clock and each time told costs about as much as checking five kilobytes of spans.
     pub(crate) fn begin(&self) -> Option<u64> {
         let number = self.begun.get();
         self.begun.set(number.wrapping_add(1));
         number.is_multiple_of(TIMED_EVERY).then(host::now)
     }
 
-    /// The filter was called, and met that in a request.
+    /// The filter was called, and has reported on a request.
     pub(crate) fn met(&self, report: &Report, took: Option<u64>) {
         self.filter_duration.observe(took);
         report.found().into_iter().for_each(|(found, count)| self.addresses.add(found, count.into()));
@@ -101,7 +101,7 @@ impl Metrics {
         self.sent.add(bytes as u64);
     }
 
-    /// Sending them ended.
+    /// An attempt to send ended.
     pub(crate) fn attempted(&self, attempted: Attempted, took: Option<u64>) {
         self.is_dirty.set(true);
         self.attempts.add(attempted, 1);
@@ -143,13 +143,13 @@ impl Metrics {
         self.not_copied.add(1);
     }
 
-    /// There is a table of pods, which takes so many bytes.
+    /// There is a table of so many pods, which takes so many bytes.
     pub(crate) fn pods(&self, pods: usize, bytes: usize) {
         self.pods.set(pods as u64);
         self.pods_bytes.set(bytes as u64);
     }
 
-    /// No table could be had.
+    /// No pod table could be had.
     pub(crate) fn no_pods(&self) {
         self.is_dirty.set(true);
         self.pods_failures.add(1);
@@ -193,7 +193,7 @@ pub(crate) fn elapsed(now: Option<u64>, then: Option<u64>) -> Option<u64> {
     now.zip(then).map(|(now, then)| now.saturating_sub(then))
 }
 
-/// What is counted here until the host is told.
+/// A counter, which keeps its count until the host is told.
 struct Counter {
     metric: Metric,
     count: Cell<u64>,
@@ -213,7 +213,7 @@ impl Counter {
     }
 }
 
-/// One metric; nothing where the host has none.
+/// A metric of the host; `None` where the host refused to define it.
 #[derive(Clone, Copy)]
 struct Metric(Option<u32>);
 
@@ -265,5 +265,5 @@ impl<L: Label> Counters<L> {
     }
 }
 
-/// Of so many requests the first is timed.
+/// One in so many requests is timed.
 const TIMED_EVERY: u32 = 16;

@@ -9,14 +9,14 @@ use podstamp_core::interface::{Answer, Level, Notice};
 
 use crate::abi::{LogLevel, host};
 
-/// Logs notices, those of one key seldom.
+/// Logs notices, and those with the same key only now and then.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     throttle: RefCell<Throttle>,
 }
 
 impl Notices {
-    /// Logs a notice in any case.
+    /// Logs a notice, however often its key was logged.
     pub(crate) fn tell(notice: &Notice) {
         write(notice.level, &notice.key, 0, &notice.message);
     }
@@ -28,14 +28,14 @@ impl Notices {
         }
     }
 
-    /// Logs what an answer has for the operator, if anything.
+    /// Logs the notice of an answer, if it has one.
     pub(crate) fn emit_of(&self, answer: &Answer) {
         if let Some(notice) = &answer.notice {
             self.emit(notice);
         }
     }
 
-    /// The same, for an answer to a request that came from `origin`.
+    /// Logs the notice of an answer, if it has one, with the `origin` of the request.
     pub(crate) fn emit_with(&self, answer: &Answer, origin: &str) {
         if let Some(notice) = &answer.notice {
             self.emit(&Notice { message: format!("{} ({origin})", notice.message), ..notice.clone() });
@@ -60,7 +60,6 @@ fn write(level: Level, key: &str, suppressed: u64, message: &str) {
         Level::Warning => LogLevel::Warn,
         Level::Error => LogLevel::Error,
     };
-    // Most are the first of their kind.
     let others = if suppressed > 0 { format!(" (and {suppressed} more like it)") } else { String::new() };
     host::log(level, &format!("{key}: {message}{others}"));
 }

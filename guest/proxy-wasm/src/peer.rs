@@ -1,4 +1,4 @@
-//! Who made a request: the address of the pod at the far end.
+//! The peer of a request: the address of the pod at the far end of its connection.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::notices::Notices;
 pub(crate) struct Peers {
     /// The key of the filter state that has the address of the TCP peer.
     key: String,
-    /// Whether this proxy stands behind others, which are believed.
+    /// Whether this proxy stands behind others, whose X-Forwarded-For is believed.
     is_behind_proxies: bool,
     /// The address of the pod that this proxy is a sidecar in.
     instance: Option<IpAddr>,
@@ -30,11 +30,11 @@ impl Peers {
 
     /// The peer of the current stream, as far as it can be believed.
     ///
-    /// 1. What `set_filter_state` has written down, the address of the TCP peer, which nobody can forge.
+    /// 1. The filter state that `set_filter_state` has written: the address of the TCP peer, which nobody can forge.
     /// 2. `source.address`. Envoy may take it from X-Forwarded-For, whoever wrote that, and then says port 0: such a one
     ///    counts only if `podstamp.trusted_proxies` says that this proxy stands behind others.
     ///
-    /// Where that is the pod itself, because its sidecar is who asks, the pod's own address takes its place.
+    /// In a sidecar the peer may be the pod itself, at a loopback address: the pod's own address takes its place.
     pub(crate) fn current(&self, headers: &[Header], notices: &Notices) -> Option<IpAddr> {
         let is_forwarded = headers.iter().any(|header| header.name == "x-forwarded-for");
         let seen = self.direct().or_else(|| self.source(is_forwarded, notices));
@@ -69,8 +69,8 @@ impl Peers {
     }
 }
 
-/// The address of the pod that this proxy is a sidecar in, as Istio writes it into the node's metadata; without Istio, what
-/// is handed in as `POD_IP`.
+/// The address of the pod that this proxy is a sidecar in: Istio writes it into the node's metadata, and others may set the
+/// variable `POD_IP`.
 fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
     let metadata = host::property_text(&["xds", "node", "metadata", "INSTANCE_IPS"]);
     let variable = || variables.iter().find(|(name, _)| name == "POD_IP").map(|(_, value)| value.clone());
@@ -78,7 +78,7 @@ fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
     addresses.split(',').filter_map(parse_address).find(|address| address::is_candidate(*address))
 }
 
-/// An address, with or without its port.
+/// Reads an address, with or without a port.
 fn parse_address(text: &str) -> Option<IpAddr> {
     address::parse_with_port(text.trim())
 }

@@ -15,17 +15,17 @@ use crate::peer::Peers;
 use crate::pods::Pods;
 use crate::support;
 
-/// A configured filter.
+/// A configured filter, with what its streams share.
 pub(crate) struct Plugin {
     filter: Filter,
-    /// For bodies that are kept until they are answered, or copied.
+    /// The budget of bodies that are kept until they are answered, or copied.
     budget: Budget,
     peers: Peers,
     pods: Option<Pods>,
 }
 
 impl Plugin {
-    /// Reads a configuration. The error has all faults.
+    /// Configures the filter. The error has all faults of the document.
     pub(crate) fn configure(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let variables = environment::variables();
         let look_up =
@@ -55,7 +55,7 @@ impl Plugin {
         support::carries(self.config(), signal)
     }
 
-    /// What becomes of a signal that is stamped here.
+    /// The pipeline and exporter of a signal that is stamped here.
     pub(crate) fn carried(&self, signal: Signal) -> &Carried {
         self.config().carried(signal).unwrap_or(&self.config().traces)
     }
@@ -72,12 +72,12 @@ impl Plugin {
         &self.peers
     }
 
-    /// The pod table, where the document says whom to ask for it.
+    /// The pod table, where the document names a cluster to ask for it.
     pub(crate) fn pods(&self) -> Option<&Pods> {
         self.pods.as_ref()
     }
 
-    /// Checks a request, and stamps it: with the pods that are known now. Where it is `timed`, gives the time afterwards,
+    /// Checks a request and stamps it, with the pods that are known now. Where it is `timed`, also gives the time afterwards,
     /// nanoseconds.
     pub(crate) fn prepare(
         &self,
@@ -100,8 +100,8 @@ impl Plugin {
     }
 }
 
-/// The document: a JSON text, or a `google.protobuf.Struct`, which Envoy hands over in its own bytes and others as JSON.
-/// Without a configuration it is the default one, as in the host.
+/// Reads the document: a JSON text, or a `google.protobuf.Struct`, which Envoy hands over in its own bytes and others as JSON.
+/// Nothing stands for the default document, as in the host.
 fn parse_document(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
     let text = match bytes.trim_ascii() {
         b"" => config::DEFAULT_DOCUMENT.as_bytes(),

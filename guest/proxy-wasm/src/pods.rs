@@ -20,17 +20,17 @@ pub(crate) struct Pods {
     source: PodsSource,
     path: String,
     table: RefCell<Option<Rc<Table>>>,
-    /// Of the text that was taken last.
+    /// The ETag of the text that was taken last.
     etag: RefCell<Option<Vec<u8>>>,
     listing: RefCell<Option<ListingReader>>,
     /// The call that is out.
     call: Cell<Option<u32>>,
-    /// When to ask next, nanoseconds.
+    /// The time of the next call, nanoseconds.
     due: Cell<u64>,
 }
 
 impl Pods {
-    /// Nothing known yet, and to be asked for at once. `fields` is what lookups need.
+    /// A table of no pods yet, which is asked for at once. `fields` are those that lookups need.
     pub(crate) fn new(source: PodsSource, fields: Fields) -> Self {
         Self {
             path: format!("/pods?fields={fields}"),
@@ -43,7 +43,7 @@ impl Pods {
         }
     }
 
-    /// The table; none before the first has come.
+    /// The table; `None` before the first has come.
     pub(crate) fn table(&self) -> Option<Rc<Table>> {
         self.table.borrow().clone()
     }
@@ -56,7 +56,7 @@ impl Pods {
         u32::try_from(self.due.get().saturating_sub(now) / 1_000_000).unwrap_or(u32::MAX)
     }
 
-    /// Reads on, or asks if it is time to.
+    /// Reads on in a table that has come, or asks for one if it is time to.
     pub(crate) fn advance(&self, instruments: &Instruments) {
         let now = host::now();
         if self.listing.borrow().is_some() {
@@ -66,7 +66,7 @@ impl Pods {
         }
     }
 
-    /// A call has ended, if it was this one's.
+    /// A call of the root has ended: takes the answer if the call was for pods.
     pub(crate) fn on_call_response(
         &self,
         instruments: &Instruments,
@@ -141,7 +141,7 @@ impl Pods {
         }
     }
 
-    /// The table that there is stays, and the next attempt comes soon.
+    /// Keeps the table that there is, and makes the next attempt come soon.
     fn failed(&self, instruments: &Instruments, reason: &str) {
         let soon = host::now().saturating_add(RETRY);
         self.due.set(self.due.get().min(soon));
@@ -154,7 +154,7 @@ impl Pods {
     }
 }
 
-/// The beginning of what an answer says.
+/// The beginning of an answer's body.
 fn said(body_size: usize) -> String {
     let text = host::buffer(Buffer::CallResponseBody, 0, body_size.min(MAX_SAID)).unwrap_or_default();
     String::from_utf8_lossy(&text).trim_end().to_owned()

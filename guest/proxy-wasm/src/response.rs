@@ -1,4 +1,4 @@
-//! What is read of a response.
+//! The parts of a response that are read.
 
 use podstamp_core::interface::Header;
 

@@ -1,11 +1,11 @@
-//! What of a configuration is the proxy's to do, and not this module's.
+//! Which parts of a configuration the module carries out, and which the proxy has to.
 
 use podstamp_core::config::{
     self, Compression, Config, DEFAULT_PATIENCE, DEFAULT_TIMEOUT, Exporter, Fault, Mode, Retry,
 };
 use podstamp_core::interface::{Notice, Signal};
 
-/// What a person should know, or what must not be ignored.
+/// Checks that nothing of a configuration would be ignored that must not be. Gives notices of what has no effect.
 pub(crate) fn check_support(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> {
     let faults = faults(config);
     if faults.is_empty() { Ok(notices(config)) } else { Err(faults) }
@@ -71,7 +71,7 @@ fn notices(config: &Config) -> Vec<Notice> {
     for signal in config.signals().filter(|signal| carries(config, *signal)) {
         let exporter = config.carried(signal).map(|carried| &carried.exporter);
         let of_exporter = exporter.into_iter().flat_map(|exporter| of_exporter(config, exporter));
-        // Several signals may have the same one.
+        // Several signals may have the same exporter.
         of_exporter.for_each(|one| {
             if !found.contains(&one) {
                 found.push(one)
@@ -82,7 +82,7 @@ fn notices(config: &Config) -> Vec<Notice> {
     notices.chain(config.signals().filter_map(|signal| passes(config, signal))).collect()
 }
 
-/// What of an exporter is the cluster's or the route's.
+/// Parts of an exporter that have no effect, since the cluster or the route has them: their paths, and why.
 fn of_exporter(config: &Config, exporter: &Exporter) -> impl Iterator<Item = (String, &'static str)> {
     let path = format!("exporters.{}", exporter.id);
     let attempts = config.proxy_wasm.mode == Mode::Inline && asks_for_attempts(exporter);
@@ -107,7 +107,7 @@ pub(crate) fn carries(config: &Config, signal: Signal) -> bool {
     signal == Signal::Traces || config.carried(signal).is_some() && passes(config, signal).is_none()
 }
 
-/// Says why a signal that has a pipeline passes untouched, where it does.
+/// The notice of why a signal that has a pipeline passes untouched; `None` where it does not.
 fn passes(config: &Config, signal: Signal) -> Option<Notice> {
     let carried = config.carried(signal).filter(|_| signal != Signal::Traces)?;
     let why = if config.proxy_wasm.mode != Mode::Inline {
@@ -122,7 +122,7 @@ fn passes(config: &Config, signal: Signal) -> Option<Notice> {
     Some(config::no_effect(&format!("service.pipelines.{}", signal.name()), why))
 }
 
-/// Whether the document says more of attempts than what holds without a word.
+/// Whether an exporter's timeout or retries are others than the defaults.
 fn asks_for_attempts(exporter: &Exporter) -> bool {
     exporter.timeout != DEFAULT_TIMEOUT || exporter.retry != Retry::default()
 }

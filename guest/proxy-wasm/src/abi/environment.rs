@@ -19,13 +19,13 @@ pub(crate) fn variables() -> Vec<(String, String)> {
     split(&text)
 }
 
-/// Outside of a proxy there are none: a test gives a document without references.
+/// Outside a proxy there are no variables: documents of tests have no references.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn variables() -> Vec<(String, String)> {
     split(b"")
 }
 
-/// `NAME=value`, each ended by a zero.
+/// Splits `NAME=value` texts, each ended by a zero.
 fn split(text: &[u8]) -> Vec<(String, String)> {
     let entries = text.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
     let pairs = entries.filter_map(|entry| entry.split_once('='));

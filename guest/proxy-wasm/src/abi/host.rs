@@ -1,4 +1,4 @@
-//! Asking the host. A call that it refuses is told, and never ends the VM.
+//! Calls to the host. A call that the host refuses is an error, and never ends the VM.
 
 #![expect(unsafe_code, reason = "functions of the host take addresses in our memory")]
 
@@ -37,8 +37,7 @@ pub(crate) fn buffer(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8
     })
 }
 
-/// Puts `data` in place of `size` bytes from `start`. Hosts do that at the beginning and at the end of a buffer, Envoy
-/// nowhere else.
+/// Puts `data` in place of `size` bytes from `start`. Envoy does so at the beginning and at the end of a buffer only.
 pub(crate) fn set_buffer(buffer: Buffer, start: usize, size: usize, data: &[u8]) -> Result<(), Refused> {
     // SAFETY: as above.
     check(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, data.as_ptr(), data.len()) })
@@ -53,7 +52,7 @@ pub(crate) fn headers(headers: Headers) -> Vec<Header> {
     bytes.map(|bytes| map::decode(&bytes)).unwrap_or_default()
 }
 
-/// Puts a header in place of what there is of that name.
+/// Sets a header, in place of any others of that name.
 pub(crate) fn set_header(headers: Headers, name: &str, value: &[u8]) -> Result<(), Refused> {
     // SAFETY: as above.
     check(unsafe {
@@ -73,7 +72,7 @@ pub(crate) fn remove_header(headers: Headers, name: &str) {
     unsafe { imports::proxy_remove_header_map_value(headers as u32, name.as_ptr(), name.len()) };
 }
 
-/// What the host knows under a path, such as `source`, `address`.
+/// A property of the stream or the host, by its path, such as `source`, `address`; `None` where it is empty.
 pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     let path = path.join("\0");
     let value = given(|data, data_size| {
@@ -83,7 +82,7 @@ pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     value.ok().filter(|value| !value.is_empty())
 }
 
-/// [`property`] where that is text.
+/// [`property`] as text.
 pub(crate) fn property_text(path: &[&str]) -> Option<String> {
     property(path).and_then(|value| String::from_utf8(value).ok())
 }
@@ -113,8 +112,8 @@ pub(crate) fn send_local_response(
     })
 }
 
-/// Sends a request of its own to a cluster. Its end comes to the root context by `on_http_call_response` with the token that
-/// this gives. `timeout` is milliseconds.
+/// Makes a call to a cluster. Its end comes to the root context by `on_http_call_response`, with the token that is returned
+/// here. `timeout` is milliseconds.
 pub(crate) fn http_call(
     cluster: &str,
     headers: &[Header],

@@ -63,7 +63,7 @@ unsafe extern "C" {
     pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
 
-// What Envoy's `environment_variables` and Istio's `vmConfig.env` come by, also without WASI otherwise.
+// Envoy's `environment_variables` and Istio's `vmConfig.env` come by these, although the module is not made for WASI.
 #[cfg(target_arch = "wasm32")]
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {

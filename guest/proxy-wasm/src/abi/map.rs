@@ -3,7 +3,7 @@
 
 use podstamp_core::interface::Header;
 
-/// What a host takes.
+/// Encodes headers for a host.
 pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
     let texts: usize = headers.iter().map(|header| header.name.len() + header.value.len() + 2).sum();
     let mut bytes = Vec::with_capacity(4 + 8 * headers.len() + texts);
@@ -21,7 +21,7 @@ pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
     bytes
 }
 
-/// What a host gives. As far as it makes sense: a host that writes nonsense gives no header.
+/// Decodes headers of a host, up to the first that makes no sense.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<Header> {
     let mut numbers = bytes;
     let count = number(&mut numbers).unwrap_or_default() as usize;

@@ -1,10 +1,10 @@
-//! The numbers of the ABI, by their names.
+//! The ABI's numbers by name.
 
 /// What happens to a stream after a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Action {
-    /// It goes on.
+    /// The stream goes on.
     Continue = 0,
     /// Headers and body stay where they are until a later callback lets them go on.
     Pause = 1,
@@ -47,6 +47,6 @@ pub(crate) enum LogLevel {
     Error = 4,
 }
 
-/// Why a host did not do what it was asked: its own status code.
+/// The status code of a host that did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) u32);

@@ -14,12 +14,12 @@ use crate::tee::Copies;
 pub(super) struct Root {
     plugin: Rc<Plugin>,
     instruments: Rc<Instruments>,
-    /// Where the agent gets copies.
+    /// Copies for the agent; `None` where exports are stamped as they pass.
     copies: Option<Rc<Copies>>,
 }
 
 impl Root {
-    /// Reads a configuration. The error has all faults.
+    /// Configures a root. The error has all faults of the document.
     pub(super) fn configure(text: &[u8]) -> Result<Self, Vec<Fault>> {
         let plugin = Rc::new(Plugin::configure(text)?);
         let instruments = Rc::new(Instruments::define());

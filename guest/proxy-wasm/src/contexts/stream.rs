@@ -1,4 +1,4 @@
-//! One HTTP stream, and what it is to this module.
+//! A stream context: one HTTP request and its response.
 
 use std::rc::Rc;
 
@@ -13,13 +13,13 @@ use crate::tee::{Capture, Copies};
 pub(crate) struct Stream {
     plugin: Rc<Plugin>,
     instruments: Rc<Instruments>,
-    /// Where exports are copied rather than stamped as they pass.
+    /// Copies for the agent; `None` where exports are stamped as they pass.
     copies: Option<Rc<Copies>>,
     role: Role,
 }
 
 enum Role {
-    /// Somebody else's, which passes untouched.
+    /// No export, or one that is not stamped here: it passes untouched.
     Other,
     /// An export that is on its way to the agent.
     Inline(Box<Exchange>),

@@ -1,4 +1,4 @@
-//! The response, and the answer that is made of it.
+//! The upstream's response, and the answer that is made of it.
 
 use podstamp_core::answer::{Code, Failure, media_type};
 use podstamp_core::hosting::MAX_RESPONSE;
@@ -76,7 +76,7 @@ impl Exchange {
         self.deliver(&answer, source, end);
     }
 
-    /// The time was the route's, which the core does not know.
+    /// The answer after the timeout of the route, which the core does not know.
     fn timed_out(&self) -> Answer {
         let text = "no answer from the upstream within the timeout of the proxy's route";
         let message = format!("{}: {text}", self.plugin.carried(self.head.signal).exporter.url);
@@ -85,15 +85,15 @@ impl Exchange {
         Answer { notice: Some(notice), ..answer }
     }
 
-    /// The upstream has taken the batch. What it says, if anything, is the client's answer where both speak the same.
+    /// The upstream has taken the batch. Its body, if any, is the client's answer where both use the same encoding.
     fn succeeded(&mut self, status: u16, headers: &[Header], end: bool) {
         let content_type = headers.iter().find(|header| header.name == CONTENT_TYPE);
         let is_protobuf = content_type
             .is_some_and(|header| header.value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
         let same = is_protobuf && self.encoding() != Encoding::Json;
         if end || same {
-            // A success in JSON has a body, which cannot be put in place of one that the proxy has not got: only another
-            // answer can.
+            // A success in JSON has a body. Where the upstream's has none there is nothing to replace by it, so that it takes
+            // another answer.
             if self.encoding() == Encoding::Json {
                 let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
                 return self.reply(&Answer { headers: reply::with_cors(answer.headers, headers), ..answer });
@@ -112,7 +112,7 @@ impl Exchange {
         self.announce_status(200);
     }
 
-    /// Another filter has answered. Its answer is left as it is, but that the bridge has to understand it.
+    /// Another filter has answered. Its answer passes as it is, except for what the bridge needs of it.
     fn passes(&mut self, status: u16) {
         if self.encoding() == Encoding::Grpc {
             self.announce_type();
@@ -142,7 +142,7 @@ impl Exchange {
         }
     }
 
-    /// Sets the content type. Of gRPC, to what the bridge takes and turns into gRPC's.
+    /// Sets the content type; for gRPC the one that the bridge takes and turns into gRPC's.
     fn announce_type(&self) {
         let encoding = match self.encoding() {
             Encoding::Json => Encoding::Json,
@@ -174,7 +174,7 @@ impl Exchange {
         self.changed(host::set_buffer(Buffer::ResponseBody, 0, size, &body));
     }
 
-    /// What the core makes of an outcome. There is no other attempt: those are the route's to make.
+    /// The core's answer to an outcome. There is no further attempt: those are the route's.
     fn conclude(&self, outcome: &Outcome<'_>) -> Answer {
         let signal = self.head.signal;
         let attempt = Attempt {

@@ -72,7 +72,7 @@ impl Exchange {
             return self.refuse_body(answer, size);
         }
         let action = self.send(size, &body, &outbound.content, coded);
-        // JSON that could be transcoded is sound, so that there is nothing to look for in it later.
+        // JSON that could be transcoded is sound: a full check of it would find nothing later.
         if let Stage::Sent(kept) = &mut self.stage
             && self.head.encoding != Encoding::Json
         {
@@ -90,7 +90,7 @@ impl Exchange {
         }
     }
 
-    /// Puts what is to be sent in the place of what came.
+    /// Puts the stamped body in the place of the one that came.
     fn send(&mut self, size: usize, body: &[u8], content: &Content, coded: bool) -> Action {
         let (length, limit) = (content.length(body.len()), self.limit());
         if length > limit {
@@ -138,8 +138,8 @@ impl Exchange {
     }
 }
 
-/// Edits the proxy's buffer, of `size` bytes: only up to the last edit, since the spans behind it, mostly all of them, can
-/// stay where they are. Gives whether that was possible.
+/// Edits the proxy's buffer, of `size` bytes, up to the last edit: the spans behind it, mostly all of them, can stay where
+/// they are. Returns whether the proxy let it.
 fn put_edited(edits: &Edits, body: &[u8], size: usize, coded: bool) -> bool {
     let end = edits.edits.last().map_or(0, |last| last.offset as usize + last.remove as usize);
     let parts = body.split_at_checked(end);
@@ -155,8 +155,8 @@ fn put(size: usize, body: &[u8]) -> Result<(), Refused> {
     host::set_buffer(Buffer::RequestBody, 0, size, body)
 }
 
-/// What is refused goes no further.
+/// Empties the body of a request that is refused.
 fn drop_body(size: usize) {
-    // Refused or not, the answer tells that nothing was taken.
+    // The answer says that nothing was taken even where the proxy refuses this.
     put(size, &[]).ok();
 }

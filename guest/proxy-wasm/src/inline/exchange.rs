@@ -19,25 +19,25 @@ pub(crate) struct Exchange {
     pub(super) plugin: Rc<Plugin>,
     pub(super) instruments: Rc<Instruments>,
     pub(super) head: Head,
-    /// When it began, and when its body went upstream, nanoseconds: where it is timed.
+    /// The times at which a request that is timed began and went upstream, nanoseconds.
     begun: Option<u64>,
     pub(super) sent: Option<u64>,
     pub(super) report: Report,
     pub(super) stage: Stage,
 }
 
-/// How far it is.
+/// How far an exchange has come.
 pub(super) enum Stage {
     /// The body comes.
     Receiving {
-        /// Bytes of it that are here.
+        /// Bytes of the body that are there.
         size: usize,
     },
-    /// The body has gone upstream. Kept as it came, where there is room: it tells why an agent closed the connection.
+    /// The body has gone upstream. Where there is room it is kept as it came: it tells why an agent closed the connection.
     Sent(Option<Held>),
     /// Nothing of the body goes upstream, and the client gets this in place of what the upstream answers.
     Refusing(Answer),
-    /// The upstream's success has a body, which is awaited, that is not in the client's encoding but of this type.
+    /// The upstream has succeeded, with a body of this content type, which is awaited and put into the client's encoding.
     Reading(Option<Vec<u8>>),
     /// The response's body is replaced by this one.
     Replacing(Vec<u8>),
@@ -46,7 +46,7 @@ pub(super) enum Stage {
 }
 
 impl Exchange {
-    /// Turns the request's head into that of the agent's own.
+    /// Begins an exchange: turns the request's head into that of a request to the agent.
     pub(crate) fn begin(
         plugin: Rc<Plugin>,
         instruments: Rc<Instruments>,
@@ -79,8 +79,8 @@ impl Exchange {
         (exchange, Action::Continue)
     }
 
-    /// What the agent takes: its path, its content type, no length, since stamping changes it. Envoy chooses the route again
-    /// whenever a header of the request is changed.
+    /// Puts the agent's path and content type into the head, and takes the length away, which stamping changes. Envoy chooses
+    /// the route again whenever a header of the request is changed.
     fn rewrite_head(&self) {
         let exporter = &self.plugin.carried(self.head.signal).exporter;
         for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
@@ -88,7 +88,7 @@ impl Exchange {
                 host::remove_header(Headers::Request, name);
             }
         }
-        // The client is who it says that it is.
+        // The client keeps its own user agent.
         let headers = self.plugin.filter().outbound_headers(self.head.signal).iter();
         let changes =
             headers.filter(|Header { name, value }| name != "user-agent" && !self.head.says(name, value));
@@ -106,7 +106,7 @@ impl Exchange {
         }
     }
 
-    /// Frames are the proxy's to undo: see the limits of this module.
+    /// Refuses gRPC with its frames, which the proxy has to take away: see the limits of this module.
     fn refuse_frames(&mut self) {
         let text = "this proxy takes no OTLP/gRPC: envoy.filters.http.grpc_http1_reverse_bridge has to stand ahead of podstamp";
         self.instruments.notices().warn("bridge-missing", || text.to_owned());
@@ -119,7 +119,7 @@ impl Exchange {
         self.head.encoding
     }
 
-    /// Asks the core what to do with a body whose coding is undone.
+    /// Asks the core what to do with a decoded body.
     pub(super) fn prepare(&mut self, body: &[u8]) -> Verdict {
         let (prepared, now) =
             self.plugin.prepare(&self.head.request(body), self.begun.is_some(), &self.instruments);
@@ -127,8 +127,8 @@ impl Exchange {
         prepared.verdict
     }
 
-    /// Whether an answer is a success that a proxy cannot give: one without a body would have no content type, and none of
-    /// its own is one to a gRPC client. So a batch without spans goes on, and the upstream has nothing to do but to say so.
+    /// Whether an answer is a success that a proxy cannot give: one without a body would have no content type, and a gRPC client
+    /// takes no answer of the proxy's own for a success. So a batch without spans goes on, and the upstream answers it.
     pub(super) fn is_upstreams_to_say(&self, answer: &Answer) -> bool {
         answer.status == 200 && (answer.body.is_empty() || self.encoding() == Encoding::Grpc)
     }
@@ -143,7 +143,7 @@ impl Exchange {
 
     /// Gives the client this answer, and the upstream nothing.
     ///
-    /// To gRPC clients a proxy can only say it once the upstream has answered: whatever it says before goes through the
+    /// A gRPC client can be answered only once the upstream has: an answer of the proxy's before that goes through the
     /// bridge, which makes UNKNOWN of it. So an empty request goes upstream, which an agent takes as one without spans.
     pub(super) fn refuse(&mut self, answer: Answer, reason: Option<Reason>) -> Action {
         self.told(&answer, reason);
@@ -165,7 +165,7 @@ impl Exchange {
         }
     }
 
-    /// The client has its answer.
+    /// Counts an exchange whose client has its answer.
     pub(super) fn ended(&mut self, status: u16) {
         let metrics = self.instruments.metrics();
         metrics.answered(status, elapsed(self.begun.map(|_| host::now()), self.begun));

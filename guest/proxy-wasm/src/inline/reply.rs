@@ -37,7 +37,7 @@ pub(crate) fn headers(answer: &Answer, encoding: Encoding) -> Vec<Header> {
     answer.headers.iter().filter(|header| !own(header)).cloned().collect()
 }
 
-/// Adds what the proxy's cors filter has put into the response so far: an answer in its place goes past that filter.
+/// Adds the headers that the proxy's cors filter has put into the response: an answer in its place goes past that filter.
 pub(crate) fn with_cors(mut headers: Vec<Header>, response: &[Header]) -> Vec<Header> {
     let cors = |header: &&Header| header.name.starts_with("access-control-") || header.name == "vary";
     headers.extend(response.iter().filter(cors).cloned());

@@ -1,30 +1,30 @@
-//! Whose response it is that passes: the upstream's, the proxy's own or another filter's.
+//! The source of a response: the upstream, the proxy itself or another filter.
 
 use podstamp_core::interface::{Encoding, Header};
 
 use crate::abi::host;
 use crate::response;
 
-/// Whose response it is that passes.
+/// The source of the response that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The upstream's, with that status.
+    /// The upstream, with that status.
     Upstream(u16),
-    /// The proxy's own: it has no connection, for that reason.
+    /// The proxy: it has no connection, for that reason.
     NotConnected(String),
-    /// The proxy's own: the connection ended without a response.
+    /// The proxy: the connection ended without a response.
     Closed,
-    /// The proxy's own: the time was over.
+    /// The proxy: the time was over.
     TimedOut,
-    /// The proxy's own: the body is over what it holds.
+    /// The proxy: the body is over what it holds.
     TooLarge,
-    /// That of another filter, with that status.
+    /// Another filter, with that status.
     Other(u16),
 }
 
 impl Source {
-    /// The source of the current stream's response, which has these headers. To gRPC clients a proxy itself says everything
-    /// with status 200.
+    /// The source of the current stream's response, which has these headers. A proxy's own answer to a
+    /// gRPC client always has status 200.
     pub(crate) fn current(headers: &[Header], encoding: Encoding) -> Self {
         let status = response::status(headers).unwrap_or(0);
         if (200..300).contains(&status) && encoding != Encoding::Grpc {

@@ -47,7 +47,7 @@ impl Capture {
         }
     }
 
-    /// How many spans are lost, nobody knows.
+    /// Counts a request that is not copied; how many spans that loses is unknown.
     fn not_taken(&self) {
         self.instruments.metrics().copy_not_taken();
         self.instruments.counted();

@@ -14,7 +14,7 @@ pub(super) struct Captured {
 }
 
 impl Captured {
-    /// The body, its coding undone and without gRPC's frame.
+    /// The decoded body, without gRPC's frame.
     pub(super) fn body(&self, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let coding = self.head.coding.clone()?;
         let bytes = self.held.bytes();

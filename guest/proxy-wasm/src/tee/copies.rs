@@ -21,13 +21,13 @@ pub(crate) struct Copies {
     instruments: Rc<Instruments>,
     /// The cluster that the agent is.
     cluster: String,
-    /// Nothing has been done to these yet.
+    /// Requests that have passed, as they came.
     captured: RefCell<VecDeque<Captured>>,
-    /// These are ready, and wait for their next attempt.
+    /// Stamped copies that wait for their next attempt.
     waiting: RefCell<Vec<Job>>,
-    /// These are out, by the token of their call.
+    /// Copies that are being sent, by the token of their call.
     calls: RefCell<HashMap<u32, Job>>,
-    /// A state of a generator for jitter.
+    /// The state of the generator for jitter.
     random: Cell<u32>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Copies {
 struct Job {
     body: Held,
     spans: u32,
-    /// When its first attempt began, and when the next is due, nanoseconds.
+    /// The times at which the first attempt began and the next is due, nanoseconds.
     begun: u64,
     due: u64,
     attempts: u32,
@@ -78,7 +78,7 @@ impl Copies {
         due.into_iter().for_each(|job| self.send(job));
     }
 
-    /// A call has ended. Gives false if it is none of these.
+    /// A call of the root has ended. Returns false if the call was not for a copy.
     pub(crate) fn on_call_response(&self, token: u32, has_headers: bool, body_size: usize) -> bool {
         let Some(job) = self.calls.borrow_mut().remove(&token) else { return false };
         let headers = if has_headers { host::headers(Headers::CallResponse) } else { Vec::new() };
@@ -158,8 +158,8 @@ impl Copies {
         }
     }
 
-    /// Stamps a copy, which may leave as several requests. What the filter refuses is no loss of ours: the agent would not take it
-    /// either.
+    /// Stamps a copy, which may leave as several requests. A copy that the filter refuses is not counted as lost: the agent would
+    /// not take it either.
     fn prepare(&self, captured: &Captured) -> Option<Vec<Job>> {
         let limit = self.plugin.config().limits.body as usize;
         let body = match captured.body(limit) {
@@ -200,7 +200,7 @@ impl Copies {
         Some(jobs)
     }
 
-    /// Jitter needs no more than that workers differ: xorshift, from the clock.
+    /// A number for jitter, by xorshift from the clock: workers have to differ, no more.
     fn random(&self, now: u64) -> u32 {
         let mut state = self.random.get() ^ (now as u32) | 1;
         state ^= state << 13;
@@ -232,5 +232,5 @@ fn milliseconds(nanoseconds: u64) -> u32 {
 /// Nanoseconds that copies may take of a tick: requests of the same worker wait meanwhile.
 const TICK_SHARE: u64 = 5_000_000;
 
-/// A document may ask for no limit, where a proxy keeps what a call holds.
+/// Milliseconds that a call may take at most: a document may set no limit, and a proxy keeps what a call holds.
 const MAX_TIMEOUT: u32 = 300_000;
