@@ -1,8 +1,8 @@
-//! What the dependencies may be, held against what they are: without cargo-deny, which reads `deny.toml` as well.
+//! Holds the dependencies against `deny.toml`, as far as that takes no cargo-deny.
 
 use crate::workspace::list;
 
-/// What cargo says of the dependencies of packages on this system, a line for each.
+/// The packages that cargo lists as dependencies on this system, a line for each.
 fn tree(arguments: &[&str]) -> Vec<String> {
     let output =
         crate::cargo().args(["tree", "--locked", "--prefix", "none"]).args(arguments).output().unwrap();

@@ -1,6 +1,6 @@
 //! `cargo xtask`: what a person and CI run. The table of commands is [`COMMANDS`]; `cargo xtask help` prints it.
 //!
-//! It needs nothing but Rust, so that it builds on a machine where nothing is set up.
+//! The program needs nothing but Rust, so that it builds on a machine where nothing is set up.
 
 use std::env;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ enum Failure {
     Other(anyhow::Error),
 }
 
-/// All there is.
+/// All commands.
 const COMMANDS: &[Task] = &[
     Task {
         name: "setup",
@@ -116,7 +116,7 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
 
 fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
-    // What is held against a Collector is the program that people run.
+    // The Collector is compared with the program that people run.
     if arguments.iter().any(|argument| argument == "collector") {
         run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
     }
@@ -130,17 +130,18 @@ fn package() -> Result<(), Failure> {
     run(cargo().args(["run", "--package", "podstamp-package"]))
 }
 
-/// The cheap checks come first. Lints, documentation and tests share one target directory and one profile.
+/// The cheap checks come first. Lints, documentation and tests share one target directory and one profile. Guests that only
+/// wasm can run are linted for this machine: the distribution's compiler for wasm has no lints.
 fn ci() -> Result<(), Failure> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     set_up()?;
     skipped()?;
-    run(cargo().args(["clippy", "--locked", "--all-targets", "--", "--deny", "warnings"]))?;
+    run(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo().args(["doc", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     run_tests(cargo().args(["test", "--locked"]))
 }
 
-/// Says what cargo leaves out when it is asked for no package in particular.
+/// Says which packages cargo leaves out when none is named.
 fn skipped() -> Result<(), Failure> {
     let path = workspace_root().join("Cargo.toml");
     let manifest = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
@@ -190,7 +191,7 @@ fn run(command: &mut Command) -> Result<(), Failure> {
     Err(Failure::Program(status))
 }
 
-/// A child's own code; what a shell says where a signal ended it.
+/// The exit code of a child; where a signal ended it, the code that a shell gives.
 fn code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     let signal =

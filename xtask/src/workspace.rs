@@ -1,4 +1,4 @@
-//! What the workspace's manifest says about its members.
+//! The members of the workspace, by its manifest.
 
 /// Packages that plain `cargo test` leaves alone, by directory, and why.
 pub(crate) fn skipped(manifest: &str) -> Vec<(String, &'static str)> {

@@ -4,19 +4,21 @@
 //! count starts over once nothing is allocated any more: some instructions where a general allocator takes a hundred. What
 //! `configure` leaves is there for good, which [`Bump::settle`] says.
 //!
-//! A library may keep something of a call after all: a cache of matches, or one that has grown. What is still allocated when
-//! the next call begins is there for good too, and with it whatever lies below: the call after it starts over above. So one
-//! such allocation costs the memory of one call, and not that of all calls to come.
+//! A library may keep something of a call after all: a cache of matches, or one that has grown. Memory that is still
+//! allocated when the next call begins is there for good too, with everything below it: later calls count from above it. So
+//! one such allocation costs the memory of one call, and not that of all calls to come.
 //!
 //! Memory that is freed in the middle of a call is not given out again before its end. A call allocates little beside the
 //! body, and growing the last allocation, as a vector does while it is filled, happens in place.
 
 use core::alloc::{GlobalAlloc, Layout};
+#[cfg(target_arch = "wasm32")]
 use core::arch::wasm32::{memory_grow, memory_size};
 use core::cell::Cell;
 use core::ptr::null_mut;
 
-#[global_allocator]
+// Elsewhere the crate is only linted, and the lints need an allocator of their own.
+#[cfg_attr(target_arch = "wasm32", global_allocator)]
 pub(crate) static ALLOCATOR: Bump = Bump::new();
 
 /// The allocator. All of its numbers are addresses, but for `live`.
@@ -40,7 +42,8 @@ impl Bump {
         Self { base: Cell::new(0), next: Cell::new(0), live: Cell::new(0), returned: Cell::new(false) }
     }
 
-    /// A call begins, or has begun: the host puts its arguments into our memory first. What is allocated by now is none of it.
+    /// A call begins, or has begun: the host puts its arguments into our memory first. Nothing that is allocated by now
+    /// belongs to it.
     fn begin(&self) {
         if self.returned.replace(false) && self.live.get() > 0 {
             self.settle();
@@ -141,17 +144,29 @@ unsafe impl GlobalAlloc for Bump {
     }
 }
 
-/// Room for what the host hands over: the arguments of a call, ahead of it, and what an import returns, within it. Takes the
+/// Room for bytes that the host hands over: the arguments of a call, ahead of it, and results of imports, within it. Takes the
 /// place of wit-bindgen's own function of that name, which is weak.
 ///
 /// # Safety
 /// As the canonical ABI has it: `old` is null, or was allocated here with that length and alignment.
+#[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "the host calls it by its name")]
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn canonical_realloc(old: *mut u8, length: usize, align: usize, wanted: usize) -> *mut u8 {
     ALLOCATOR.begin();
     // SAFETY: the same contract.
     unsafe { wit_bindgen::rt::cabi_realloc(old, length, align, wanted) }
+}
+
+/// There is no linear memory outside wasm: room is never found.
+#[cfg(not(target_arch = "wasm32"))]
+fn memory_size(_memory: u32) -> usize {
+    0
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn memory_grow(_memory: u32, _pages: usize) -> usize {
+    usize::MAX
 }
 
 const PAGE: usize = 1 << 16;

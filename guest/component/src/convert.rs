@@ -1,9 +1,10 @@
 //! Turns the core's shapes into those of `wit/`, and back.
 
+use std::net::IpAddr;
+
 use podstamp_core::directory::{self, Term};
 use podstamp_core::interface;
 
-use crate::addresses;
 use crate::bindings::exports::podstamp::filter::filter as wit;
 use crate::bindings::podstamp::filter::{pods, types};
 
@@ -183,4 +184,9 @@ pub(crate) fn term(term: &Term<'_>) -> pods::Term {
         Term::Container(id) => pods::Term::Container(id.to_owned()),
         Term::ContainerName(name) => pods::Term::ContainerName(name.to_owned()),
     }
+}
+
+/// Reads addresses that a host gives; one that is no address is dropped.
+fn addresses(texts: &[String]) -> Vec<IpAddr> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

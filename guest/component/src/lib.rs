@@ -1,7 +1,6 @@
 //! podstamp's filter as a WebAssembly component: the shapes of `wit/` on the one side, [`podstamp_core`] on the other.
 
 use std::cell::OnceCell;
-use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Directory};
 use podstamp_core::{Filter, diagnose_as, interface};
@@ -43,9 +42,12 @@ impl Guest for Component {
             request_headers: filter.request_headers().to_vec(),
             notices: filter.notices().iter().cloned().map(Into::into).collect(),
         };
-        FILTER.with(|cell| cell.set(filter)).map_err(|_| {
-            vec![ConfigFault { path: String::new(), message: "configured already".to_owned() }]
-        })?;
+        if FILTER.with(|cell| cell.get().is_some()) {
+            return Err(vec![ConfigFault { path: String::new(), message: "configured already".to_owned() }]);
+        }
+        FILTER.with(|cell| {
+            cell.get_or_init(|| filter);
+        });
         // Faults leave nothing behind, a filter is there to stay.
         ALLOCATOR.settle();
         Ok(settings)
@@ -126,9 +128,4 @@ impl Directory for HostPods {
             pods::Lookup::Unknown => directory::Lookup::Unknown,
         }
     }
-}
-
-/// Reads addresses that a host gives; one that is no address is dropped.
-fn addresses(texts: &[String]) -> Vec<IpAddr> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

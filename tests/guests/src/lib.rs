@@ -4,7 +4,7 @@
 /// The filter as a proxy-wasm module.
 pub const PROXY_WASM: &str = env!("PODSTAMP_PROXY_WASM");
 
-/// The same, but that a body which is just `trap` ends its VM.
+/// The filter as a proxy-wasm module whose VM ends at a body that says `trap`.
 pub const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
 
 /// A proxy-wasm module that replaces bodies by themselves.
