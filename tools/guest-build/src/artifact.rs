@@ -10,30 +10,31 @@ use std::process::{ExitCode, Stdio};
 
 use wit_component::ComponentEncoder;
 
-use crate::toolchain::{CHOICE_VARIABLE, Toolchain};
-use crate::{Error, TARGET, workspace_root};
+use crate::error::Error;
+use crate::toolchain::Toolchain;
+use crate::workspace::{CHOICE_VARIABLE, TARGET, workspace_root};
 
 /// A guest as the compiler left it.
 #[derive(Debug)]
 pub struct Module {
     /// The core module.
     pub path: PathBuf,
-    /// The files of the workspace that it was made from.
+    /// The files of the workspace that the module was made from.
     pub sources: Vec<PathBuf>,
 }
 
 /// A guest to build.
 #[derive(Clone, Copy, Debug)]
 pub struct Guest<'a> {
-    /// Its package.
+    /// The guest's package.
     pub package: &'a str,
-    /// Features of that to switch on.
+    /// Features of the package to switch on.
     pub features: &'a [&'a str],
-    /// What it is packed as.
+    /// The form that the guest is packed in.
     pub form: Form,
 }
 
-/// What a guest is packed as.
+/// The form that a guest is packed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A component, for hosts with the component model.
@@ -211,7 +212,7 @@ fn failed_to(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
 const PROFILE: &str = "guest";
 /// A few screens.
 const MAX_LINES: usize = 200;
-/// What a guest may use besides the target's defaults. Every runtime that podstamp meets has had SIMD since 2021.
+/// Features of wasm that a guest may use besides the target's defaults. Every runtime that podstamp meets has had SIMD since 2021.
 const TARGET_FEATURES: &str = "+simd128";
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What can go wrong between a guest's source and its component.
+//! Errors between a guest's source and its component.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use crate::toolchain::CHOICE_VARIABLE;
+use crate::workspace::{CHOICE_VARIABLE, TARGET};
 
 /// Why there is no guest, or no toolchain to build one.
 #[derive(Debug)]
@@ -13,28 +13,28 @@ use crate::toolchain::CHOICE_VARIABLE;
 pub enum Error {
     /// No compiler on this machine can build a guest.
     NoToolchain {
-        /// What was looked at, and what it lacks.
+        /// The toolchains that were looked at, and what each lacks.
         tried: Vec<String>,
     },
     /// `PODSTAMP_WASM_TOOLCHAIN` has a value that means nothing.
     UnknownChoice(String),
-    /// Something has to be installed and this process may not: the commands that somebody else can run.
+    /// Something has to be installed, and this process may not install it.
     NotPermitted {
-        /// Shell commands, one a line.
+        /// Shell commands that root can run, one a line.
         commands: String,
     },
     /// Nothing that setup knows of installs a toolchain here.
     NoWay {
-        /// What was tried, and what stood in the way.
+        /// The ways that were tried, and what stood in each.
         tried: Vec<String>,
     },
     /// A program ran and failed.
     Failed {
         /// The program and what it was doing.
         what: String,
-        /// How it ended.
+        /// The program's exit status.
         status: ExitStatus,
-        /// What it said.
+        /// The program's output.
         output: String,
     },
     /// Cargo did not say where a build script's files belong.
@@ -51,9 +51,9 @@ pub enum Error {
     },
     /// A file or a program could not be used.
     Io {
-        /// What was being done.
+        /// The attempt that failed: `cannot read …`.
         doing: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -90,7 +90,7 @@ impl fmt::Display for Error {
                     f,
                     "install one of these yourself: the target (`rustup target add {}`), or your distribution's \
                      Rust {} or newer with its std sources and LLVM's wasm-ld",
-                    crate::TARGET,
+                    TARGET,
                     env!("CARGO_PKG_RUST_VERSION"),
                 )
             }

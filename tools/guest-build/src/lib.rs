@@ -23,16 +23,7 @@ pub mod artifact;
 mod error;
 pub mod setup;
 pub mod toolchain;
-
-use std::path::{Path, PathBuf};
+mod workspace;
 
 pub use error::Error;
-
-/// The target that guests are built for: no WASI, so nothing of the world comes in but what `wit/` says.
-pub const TARGET: &str = "wasm32-unknown-unknown";
-
-/// The root of podstamp's workspace.
-pub fn workspace_root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
-}
+pub use workspace::{CHOICE_VARIABLE, TARGET, workspace_root};

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::toolchain::{Choice, MINIMUM, Toolchain, path_directories, version};
-use crate::{Error, TARGET};
+use crate::workspace::TARGET;
 
 /// Makes sure that guests can be built here, and says on stderr what it does.
 pub fn run() -> Result<Toolchain, Error> {
@@ -83,7 +84,7 @@ fn add_target() -> Result<(), String> {
     }
 }
 
-/// What packages are wanted for.
+/// The purposes that packages are wanted for.
 #[derive(Clone, Copy)]
 struct Needs {
     toolchain: bool,
@@ -213,7 +214,7 @@ fn announce(command: &Command) {
     eprintln!("setup: {}", words.collect::<Vec<_>>().join(" "));
 }
 
-/// What a program prints; nothing where it is missing.
+/// The output of a program; empty where there is no such program.
 fn answer(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()

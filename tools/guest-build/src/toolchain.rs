@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Error, TARGET};
+use crate::error::Error;
+use crate::workspace::{CHOICE_VARIABLE, TARGET};
 
 /// A compiler for guests, with what it needs besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Toolchain {
     kind: Kind,
     cargo: PathBuf,
     rustc: PathBuf,
-    /// None where the compiler finds its own.
+    /// `None` where the compiler finds its own.
     linker: Option<PathBuf>,
     compiler: Compiler,
 }
@@ -32,7 +33,7 @@ pub enum Kind {
     Source,
 }
 
-/// What `PODSTAMP_WASM_TOOLCHAIN` asks for.
+/// The choice that `PODSTAMP_WASM_TOOLCHAIN` makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Nothing: whatever is found first.
@@ -43,7 +44,7 @@ pub enum Choice {
     Distro,
 }
 
-/// What a compiler says about itself.
+/// A compiler's own words about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Compiler {
     release: String,
@@ -93,7 +94,7 @@ impl Toolchain {
         self.kind
     }
 
-    /// Where the sources of std are, if they are there: the directory as it is named, and as it resolves.
+    /// The directories of std's sources, if there are any: as the compiler names them, and as they resolve.
     pub fn std_sources(&self) -> Vec<PathBuf> {
         let named = self.compiler.sources();
         let resolved = fs::canonicalize(&named).ok();
@@ -126,7 +127,7 @@ impl Toolchain {
         cargo
     }
 
-    /// The compiler in use, if the target is installed for it; otherwise what it lacks.
+    /// The compiler in use, if the target is installed for it. The error says what it lacks.
     fn installed() -> Result<Self, String> {
         let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
         let rustc = match env::var_os("RUSTC").filter(|rustc| !rustc.is_empty()) {
@@ -149,7 +150,7 @@ impl Toolchain {
         Ok(Self { kind: Kind::Installed, cargo, rustc, linker, compiler })
     }
 
-    /// The distribution's compiler, if it can build std; otherwise what it lacks.
+    /// The distribution's compiler, if it can build std. The error says what it lacks.
     fn source() -> Result<Self, String> {
         let directory = Path::new(DISTRIBUTION);
         let (cargo, rustc) = (directory.join("cargo"), directory.join("rustc"));
@@ -204,7 +205,7 @@ impl Compiler {
         self.sysroot.join("lib/rustlib/src/rust")
     }
 
-    /// The linker to name to this compiler; none when it finds its own.
+    /// The linker to name to this compiler; `None` where it finds its own.
     fn linker(&self) -> Result<Option<PathBuf>, String> {
         let own = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/rust-lld");
         if own.is_file() || path_directories().any(|directory| directory.join("rust-lld").is_file()) {
@@ -222,7 +223,7 @@ pub(crate) fn path_directories() -> impl Iterator<Item = PathBuf> {
     env::split_paths(&path).collect::<Vec<_>>().into_iter()
 }
 
-/// Major and minor number of a version, zero for what is no number.
+/// Major and minor number of a version, zero for a part that is no number.
 pub(crate) fn version(text: &str) -> (u32, u32) {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
@@ -252,7 +253,7 @@ fn newest_linker(directories: impl Iterator<Item = PathBuf>, llvm: u32) -> Optio
     found.pop().filter(|((major, _), _)| *major >= llvm).map(|(_, path)| path)
 }
 
-/// Runs a program that answers on stdout; what stood in the way otherwise.
+/// Runs a program that answers on stdout. The error says what stood in the way.
 fn ask(program: &Path, arguments: &[&str]) -> Result<String, String> {
     let answer = Command::new(program)
         .args(arguments)
@@ -292,8 +293,6 @@ fn is_kept(name: &OsStr) -> bool {
     starts(&source) || !(starts(&build) || script.contains(&name))
 }
 
-/// Forces a toolchain: `rustup` or `distro`.
-pub const CHOICE_VARIABLE: &str = "PODSTAMP_WASM_TOOLCHAIN";
 /// The oldest compiler that builds the workspace.
 pub(crate) const MINIMUM: &str = env!("CARGO_PKG_RUST_VERSION");
 /// Where distributions put their programs, rustup or not.

@@ -1,4 +1,4 @@
-//! Archives that have nothing of when, where and by whom they were made.
+//! Archives without times, owners and paths of the machine, so that the same files give the same bytes.
 
 use std::io;
 

@@ -27,12 +27,12 @@ impl Blob {
         digest(&self.bytes)
     }
 
-    /// Where it is in a layout.
+    /// The blob's path in an image layout.
     pub(crate) fn path(&self) -> String {
         format!("blobs/sha256/{}", hex(&self.bytes))
     }
 
-    /// What refers to it.
+    /// The descriptor that refers to the blob.
     pub(crate) fn descriptor(&self) -> Value {
         json!({"mediaType": self.media_type, "digest": self.digest(), "size": self.bytes.len()})
     }

@@ -29,7 +29,7 @@ impl Image {
         let config = Blob::json(
             "application/vnd.oci.image.config.v1+json",
             &json!({
-                // A module runs anywhere, but an image has to name a platform: what clients ask for if nobody tells them.
+                // A module runs anywhere, but an image has to name a platform: the one that clients ask for by default.
                 "architecture": "amd64",
                 "os": "linux",
                 "created": CREATED,
@@ -57,7 +57,7 @@ impl Image {
         Ok(Self { layer, config, manifest })
     }
 
-    /// By which it is named, and checked.
+    /// The digest by which the image is named and checked.
     pub(crate) fn digest(&self) -> String {
         self.manifest.digest()
     }
@@ -100,7 +100,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The same whenever it is made.
+/// The time of creation that an image names: always the same.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
 /// RFC 1952.

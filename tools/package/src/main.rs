@@ -1,7 +1,7 @@
 //! Packs podstamp's proxy-wasm module for proxies that fetch it, into `target/package`: the module, its checksum, and an OCI
 //! image. It needs nothing but Rust.
 //!
-//! All that is written depends on the module alone, so that the same sources and the same compiler give the same bytes, and
+//! The output depends on the module alone, so that the same sources and the same compiler give the same bytes, and
 //! the image the same digest.
 
 mod archive;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes everything into this folder, and gives what a person should know of it.
+/// Writes module and image into this folder, and returns the text that tells of them.
 fn package(module: &[u8], folder: &Path) -> Result<String> {
     let image = Image::new(module)?;
     let checksum = format!("{}  {MODULE}\n", blob::hex(module));
@@ -51,7 +51,7 @@ fn package(module: &[u8], folder: &Path) -> Result<String> {
     Ok(format!("{folder}/{MODULE}\n{folder}/{archive} with the image {digest}\n"))
 }
 
-/// The module, as the build scripts make it too.
+/// Builds the module, as the build scripts do.
 fn module() -> Result<Vec<u8>> {
     let guest = Guest { package: "podstamp-proxy-wasm", features: &[], form: Form::Module };
     let built = Toolchain::find()
