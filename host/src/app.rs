@@ -19,11 +19,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use podstamp_core::Directory;
+use podstamp_core::config::Rules;
 use podstamp_core::config::{self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
 use podstamp_core::directory::NoPods;
-use podstamp_core::guard::Rules;
 use podstamp_core::interface::Notice;
-use podstamp_core::signal::Signal;
+use podstamp_core::interface::Signal;
 use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;

@@ -28,7 +28,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 use podstamp_core::config::{AGENT_PATHS, Compression};
-use podstamp_core::signal::Signal;
+use podstamp_core::interface::Signal;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 

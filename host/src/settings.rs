@@ -5,9 +5,9 @@ pub(crate) mod descriptors;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use podstamp_core::config::Rules;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
-use podstamp_core::guard::Rules;
-use podstamp_core::signal::Signal;
+use podstamp_core::interface::Signal;
 
 /// Where to listen, and within which limits.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp::sandbox::{FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
-use podstamp_core::guard::Rules;
+use podstamp_core::Filter;
+use podstamp_core::config::Rules;
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
-use podstamp_core::{Filter, diagnose, json, trace};
+use podstamp_core::testing::{self, diagnose};
 use podstamp_test_support::{bodies, otlp_json};
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -101,7 +102,8 @@ impl Bench {
                 "walk",
                 Box::new(|| {
                     drop(black_box(
-                        trace::walk(black_box(&stamped), &Rules::AGENT.checks(None), |_| ()).unwrap(),
+                        testing::walk(black_box(&stamped), &testing::checks(&Rules::AGENT, None), |_| ())
+                            .unwrap(),
                     ))
                 }),
             ),
@@ -140,11 +142,14 @@ impl Bench {
         let label = label(protobuf.len());
         let request = ExportTraceServiceRequest::decode(protobuf).unwrap();
         let text = Bytes::from(otlp_json::plain(&request));
-        assert_eq!(ExportTraceServiceRequest::decode(&json::transcode(&text).unwrap()[..]).unwrap(), request);
+        assert_eq!(
+            ExportTraceServiceRequest::decode(&testing::transcode(&text).unwrap()[..]).unwrap(),
+            request
+        );
         let (filter, sandbox) = &self.stamp;
         assert_eq!(guest_of(sandbox, JSON, &text), native_of(filter, &self.table, JSON, &text));
         let mut tasks: Vec<Task<'_>> = vec![
-            ("transcode", Box::new(|| drop(black_box(json::transcode(black_box(&text)).unwrap())))),
+            ("transcode", Box::new(|| drop(black_box(testing::transcode(black_box(&text)).unwrap())))),
             ("prepare", Box::new(|| drop(black_box(native_of(filter, &self.table, JSON, &text))))),
             ("prepare wasm", Box::new(|| drop(black_box(guest_of(sandbox, JSON, &text))))),
             ("tree", Box::new(|| drop(black_box(serde_json::from_slice::<Value>(&text).unwrap())))),

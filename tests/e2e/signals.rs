@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use podstamp_core::signal::Signal;
+use podstamp_core::interface::Signal;
 use podstamp_test_support::blocking::grpc::{Grpc, INVALID_ARGUMENT};
 use podstamp_test_support::blocking::http::{Client, JSON, PROTOBUF, export};
 use podstamp_test_support::blocking::raw::{Raw, Received};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use podstamp::sandbox::Ended;
-use podstamp_core::edit::{Edit, Edits};
 use podstamp_core::interface::{Content, Mended, Next};
+use podstamp_core::interface::{Edit, Edits};
 use podstamp_test_support::client::post;
 use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::{TcpListener, TcpSocket};

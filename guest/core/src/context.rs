@@ -13,7 +13,7 @@ use crate::directory::{Details, Directory, Lookup, Term};
 use crate::interface::{Header, Request};
 
 /// One request, as the steps see it. Lives as long as the request's resources, which borrow from it.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     request: &'a Request<'a>,
     connection: Option<IpAddr>,
     directory: &'a dyn Directory,
@@ -28,7 +28,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// `connection`: the address at the far end, as [`address::connection`] gives it. `include_metadata`: whether
     /// actions may read the request's headers.
-    pub fn new(
+    pub(crate) fn new(
         request: &'a Request<'a>,
         connection: Option<IpAddr>,
         directory: &'a dyn Directory,
@@ -47,13 +47,13 @@ impl<'a> Context<'a> {
     }
 
     /// The address at the far end of the connection.
-    pub fn connection(&self) -> Option<IpAddr> {
+    pub(crate) fn connection(&self) -> Option<IpAddr> {
         self.connection
     }
 
     /// What the directory says of the connection's address: asked at most once a request, and never for an address that
     /// no pod can have.
-    pub fn connection_lookup(&self) -> &Lookup {
+    pub(crate) fn connection_lookup(&self) -> &Lookup {
         self.connection_lookup.get_or_init(|| {
             match self.connection.filter(|connection| address::is_candidate(*connection)) {
                 Some(connection) => self.directory.find(&[Term::Ip(connection)], Details::default()),
@@ -70,11 +70,6 @@ impl<'a> Context<'a> {
     /// Whether an address is a node's.
     pub(crate) fn is_node(&self, address: IpAddr) -> bool {
         *self.find_address(address) == Lookup::Node
-    }
-
-    /// The directory itself. What it is asked here is not kept.
-    pub fn directory(&self) -> &'a dyn Directory {
-        self.directory
     }
 
     /// The connection's address as text; empty where it is not known.

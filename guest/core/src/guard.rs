@@ -13,8 +13,8 @@ pub(crate) mod peers;
 pub(crate) mod times;
 
 use crate::signal::Signal;
-pub use checks::Checks;
-pub use memory::Limits;
+use checks::Checks;
+use memory::Limits;
 use times::Times;
 
 /// Which rules of the guard are on. Names in the configuration: `podstamp.guard.<field>`.
@@ -85,7 +85,7 @@ impl Rules {
     };
 
     /// What the walk looks for in spans. `now` is the host's clock.
-    pub fn checks(&self, now: Option<u64>) -> Checks {
+    pub(crate) fn checks(&self, now: Option<u64>) -> Checks {
         Checks {
             signal: Signal::Traces,
             clear_kinds: self.clear_span_kind,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::edit::Edits;
+pub use crate::edit::{Edit, Edits, Piece};
 pub use crate::signal::Signal;
 
 /// An export request as it came in, its content coding already undone.

@@ -1,8 +1,12 @@
 //! podstamp's filter: OTLP bytes in, decisions out.
 //!
 //! The filter stamps every resource of an OTLP trace export with `app.host.ip`, the IP of the pod that made the spans, so
-//! that DeepFlow can join them with its eBPF spans, and runs the pipelines of metrics and logs over theirs. It never does I/O and never waits: a host hands in what arrived and
-//! carries out what comes back.
+//! that DeepFlow can join them with its eBPF spans, and runs the pipelines of metrics and logs over theirs.
+//!
+//! This crate has no notion of sockets, clocks, threads or files: a host hands in the bytes that arrived and the time, and carries
+//! out what comes back. Whoever wants a server embeds the crate `podstamp`, which runs this one in a sandbox and does all of
+//! that; whoever has bytes already, in a proxy, a plugin or a test, uses this crate directly. It is to `podstamp` what
+//! `quinn-proto` is to `quinn`.
 //!
 //! - [`Filter::configure`] compiles the OpenTelemetry Collector's configuration document;
 //! - [`Filter::prepare`] checks an export request, runs the pipeline over each resource and says what to send where;
@@ -10,9 +14,41 @@
 //!
 //! All that it asks of the world is the pod [`Directory`].
 //!
+//! ```
+//! use podstamp_core::Filter;
+//! use podstamp_core::directory::NoPods;
+//! use podstamp_core::interface::{Header, Request, Signal, Verdict};
+//!
+//! let document = serde_json::json!({
+//!     "exporters": {"otlphttp": {"traces_endpoint": "http://127.0.0.1:38086/api/v1/otel/trace"}},
+//!     "service": {"pipelines": {"traces": {"exporters": ["otlphttp"]}}},
+//! });
+//! let filter = Filter::configure(&document).expect("the document has no faults");
+//!
+//! let request = Request {
+//!     signal: Signal::Traces,
+//!     path: "/v1/traces",
+//!     peer: Some([10, 1, 0, 7].into()),
+//!     headers: &[Header::new("content-type", "application/json")],
+//!     body: br#"{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "GET /"}]}]}]}"#,
+//!     now: None,
+//! };
+//! let prepared = filter.prepare(&request, &NoPods);
+//!
+//! // The resource had no address: it leaves with that of the connection.
+//! assert_eq!(prepared.report.address_connection, 1);
+//! let Verdict::Forward(outbound) = prepared.verdict else { panic!("nothing to send") };
+//! let body = outbound.content.into_body(request.body.to_vec()).expect("the edits fit the body");
+//! assert!(body.windows(8).any(|bytes| bytes == b"10.1.0.7"));
+//! ```
+//!
 //! # Limits
 //! What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
 //! addressed with 32-bit offsets.
+#![cfg_attr(
+    not(feature = "testing"),
+    allow(dead_code, unreachable_pub, reason = "what only the module `testing` hands out")
+)]
 
 pub mod address;
 pub mod answer;
@@ -21,23 +57,25 @@ mod base64;
 pub mod bounds;
 mod claims;
 pub mod config;
-pub mod context;
+mod context;
 pub mod directory;
-pub mod edit;
+mod edit;
 pub mod fault;
 mod filter;
-pub mod guard;
+mod guard;
 pub mod hosting;
 pub mod interface;
-pub mod json;
+mod json;
 mod message;
-pub mod pipeline;
+mod pipeline;
 mod processors;
-pub mod resource;
-pub mod signal;
-pub mod trace;
+mod resource;
+mod signal;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod trace;
 mod wire;
 
 pub use directory::Directory;
 pub use filter::Filter;
-pub use message::{diagnose, diagnose_as};
+pub use message::diagnose_as;

@@ -56,7 +56,7 @@ impl Pipeline {
     ///
     /// What is written borrows from the pipeline, the request and the context wherever it can, so that a resource costs
     /// neither texts nor, for a pod that an earlier resource of the request had, a lookup.
-    pub fn run<'a>(&'a self, resource: &mut Resource<'a>, context: &'a Context<'a>) -> Run<'a> {
+    pub(crate) fn run<'a>(&'a self, resource: &mut Resource<'a>, context: &'a Context<'a>) -> Run<'a> {
         let mut claims = Claims::read(resource);
         let mut pod = None;
         for step in &self.steps {
@@ -76,16 +76,9 @@ impl Pipeline {
 
 /// What a run over one resource came to.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(crate) claims: Claims<'a>,
     pub(crate) pod: Option<Associated<'a>>,
-}
-
-impl Run<'_> {
-    /// The pod that the last `k8sattributes` step associated, if any.
-    pub fn pod(&self) -> Option<&Pod> {
-        self.pod.as_deref()
-    }
 }
 
 #[cfg(test)]

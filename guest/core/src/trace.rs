@@ -17,7 +17,7 @@ use crate::bounds::{
 use crate::edit::Edits;
 use crate::edit::draft::Draft;
 use crate::fault::{BodyFault, Broken, FaultKind};
-pub use crate::guard::checks::Checks;
+use crate::guard::checks::Checks;
 use crate::guard::memory::{self, Load, Packing};
 use crate::guard::names::{self, LongName};
 use crate::guard::peers;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use podstamp_core::config::Fault;
+use podstamp_core::interface::Signal;
 use podstamp_core::interface::{self, Mended, Outbound, Report, Verdict};
-use podstamp_core::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 

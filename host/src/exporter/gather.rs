@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use podstamp_core::edit::{Edits, Piece};
 use podstamp_core::interface::Content;
+use podstamp_core::interface::{Edits, Piece};
 
 /// A body in pieces. Cloning it copies none of them.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ const SHARED: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use podstamp_core::edit::Edit;
+    use podstamp_core::interface::Edit;
 
     fn naive(original: &[u8], edits: &Edits) -> Vec<u8> {
         let mut out = original.to_vec();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use podstamp_core::hosting::labels::{Found, Label as _, Repair};
 use podstamp_core::interface::Report;
-use podstamp_core::signal::Signal;
+use podstamp_core::interface::Signal;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

@@ -6,8 +6,8 @@ use http::HeaderValue;
 use podstamp_core::answer::{self, Code};
 use podstamp_core::hosting::labels::Reason;
 use podstamp_core::hosting::unreadable::Unreadable;
+use podstamp_core::interface::Signal;
 use podstamp_core::interface::{Answer, Encoding, Header};
-use podstamp_core::signal::Signal;
 
 use super::auth::Unauthenticated;
 use crate::observe::Limited;

@@ -8,8 +8,8 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body;
 use podstamp_core::hosting::frame;
+use podstamp_core::interface::Signal;
 use podstamp_core::interface::{Answer, Encoding, Header};
-use podstamp_core::signal::Signal;
 use tokio::time;
 
 use super::body::collect;

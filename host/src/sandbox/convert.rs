@@ -1,8 +1,8 @@
 //! Turns the shapes of `wit/` into the core's, and back; serves the pod directory to the guest.
 
 use podstamp_core::directory::{self, Lookup, Term};
-use podstamp_core::edit::{Edit, Edits};
 use podstamp_core::interface;
+use podstamp_core::interface::{Edit, Edits};
 
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::bindings::podstamp::filter::{pods, types};

@@ -3,8 +3,8 @@
 use podstamp::sandbox::Ended;
 use podstamp::settings::Settings;
 use podstamp_core::config::Compression;
-use podstamp_core::edit::{Edit, Edits};
 use podstamp_core::interface::{Content, Next};
+use podstamp_core::interface::{Edit, Edits};
 use podstamp_test_support::client::post;
 use podstamp_test_support::codings::{gunzipped, gzip, zlib};
 use podstamp_test_support::upstream::{Reaction, Upstream};

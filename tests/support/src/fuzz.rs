@@ -5,14 +5,14 @@ pub mod guest;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use podstamp_core::Filter;
+use podstamp_core::config::Rules;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::fault::FaultKind;
-use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::interface::{
     Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Signal, Verdict,
 };
-use podstamp_core::resource::{Resource, Value};
-use podstamp_core::{Filter, diagnose, json, trace};
+use podstamp_core::testing::{self, Limits, Resource, Value, diagnose};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
@@ -21,7 +21,7 @@ pub fn walk(body: &[u8]) {
     if let Err(fault) = &diagnosed {
         assert!(fault.offset < body.len(), "{fault}");
     }
-    match trace::walk(body, &trace::Checks::KINDS, stamp) {
+    match testing::walk(body, &testing::Checks::KINDS, stamp) {
         Err(fault) => {
             assert!(fault.offset < body.len(), "{fault}");
             assert!(diagnosed.is_err(), "{fault}");
@@ -29,7 +29,7 @@ pub fn walk(body: &[u8]) {
         Ok(walked) => {
             let out = walked.edits.apply(body).expect("the edits fit the body");
             assert_eq!(diagnose(&out).is_ok(), diagnosed.is_ok());
-            let again = trace::walk(&out, &trace::Checks::KINDS, stamp)
+            let again = testing::walk(&out, &testing::Checks::KINDS, stamp)
                 .expect("a stamped body is as sound as it was");
             assert!(again.edits.is_empty(), "{:?}", again.edits);
         }
@@ -39,13 +39,13 @@ pub fn walk(body: &[u8]) {
 /// The guard's rules about spans never panic, and each part is a request that needs nothing more.
 pub fn guard(body: &[u8]) {
     let limits = Limits { memory: 1 << 20, spans: 2, bytes: 300 };
-    let checks = trace::Checks { limits, ..Rules::AGENT.checks(Some(1 << 62)) };
-    let Ok(walked) = trace::walk(body, &checks, |_| ()) else { return };
+    let checks = testing::Checks { limits, ..testing::checks(&Rules::AGENT, Some(1 << 62)) };
+    let Ok(walked) = testing::walk(body, &checks, |_| ()) else { return };
     let out = walked.edits.apply(body).expect("the edits fit the body");
     let mut begin = 0;
     for part in &walked.parts {
         let end = part.end as usize;
-        let again = trace::walk(&out[begin..end], &checks, |_| ()).expect("a part is sound");
+        let again = testing::walk(&out[begin..end], &checks, |_| ()).expect("a part is sound");
         assert!(again.edits.is_empty() && part.spans <= 2);
         begin = end;
     }
@@ -61,7 +61,7 @@ fn stamp(resource: &mut Resource<'_>) {
 
 /// Any text is a sound request of at most about its length, or a fault within it.
 pub fn json(text: &[u8]) {
-    match json::transcode(text) {
+    match testing::transcode(text) {
         Ok(body) => {
             assert_eq!(diagnose(&body), Ok(()));
             assert!(body.len() * 10 <= text.len() * 11, "{} of {}", body.len(), text.len());

@@ -475,7 +475,7 @@ fn a_resource_is_mended_as_it_is_read() {
     let prepared = prepare_plain(&filter(), body);
     assert_eq!(prepared.report.texts_mended, 1);
     let Content::Replaced(sent) = forwarded(prepared).content else { panic!("another body") };
-    assert_eq!(crate::diagnose(&sent), Ok(()));
+    assert_eq!(crate::message::diagnose(&sent), Ok(()));
     assert!(sent.windows(3).any(|window| window == b"\x0a\x01?"));
 }
 

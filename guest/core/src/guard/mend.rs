@@ -107,7 +107,7 @@ mod tests {
             .map(|(_, after)| *after)
             .collect();
         assert_eq!((texts, changed.as_slice()), (2, &b"??"[..]));
-        assert_eq!(crate::diagnose(&mended), Ok(()));
+        assert_eq!(crate::message::diagnose(&mended), Ok(()));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use prost::Message as _;
 mod signals;
 
 use super::transcode;
-use crate::diagnose;
 use crate::fault::{BodyFault, FaultKind, Position};
+use crate::message::diagnose;
 
 #[track_caller]
 fn read(text: &str) -> ExportTraceServiceRequest {

@@ -113,7 +113,7 @@ pub(crate) fn run(
     };
     let context = Context::new(&request, request.peer, table, true);
     let mut resource = resource(attributes);
-    let pod = pipeline.run(&mut resource, &context).pod().map(|pod| pod.name.clone());
+    let pod = pipeline.run(&mut resource, &context).pod.as_deref().map(|pod| pod.name.clone());
     let written = resource.iter().map(|(key, value)| match value {
         Value::String(text) => format!("{key}={text}"),
         other => format!("{key}={other:?}"),

@@ -1,10 +1,8 @@
 //! How deep messages and groups may nest: as deep as prost reads, with which deepflow-agent reads, and no deeper.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_core::diagnose;
 use podstamp_core::fault::FaultKind;
-use podstamp_core::guard::Checks;
-use podstamp_core::trace::walk;
+use podstamp_core::testing::{Checks, diagnose, walk};
 use prost::Message;
 
 use crate::faults::field;

@@ -1,9 +1,7 @@
 //! Faults: what is said of them, and where they are.
 
-use podstamp_core::diagnose;
 use podstamp_core::fault::{BodyFault, FaultKind};
-use podstamp_core::guard::Checks;
-use podstamp_core::trace::walk;
+use podstamp_core::testing::{Checks, diagnose, walk};
 
 /// A length-delimited field, written plainly.
 pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {

@@ -7,13 +7,12 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use podstamp_core::Filter;
 use podstamp_core::config::DEFAULT_DOCUMENT;
+use podstamp_core::config::Rules;
 use podstamp_core::fault::FaultKind;
-use podstamp_core::guard::Checks;
-use podstamp_core::guard::{Limits, Rules};
 use podstamp_core::interface::{Attempt, Encoding, Next, Outcome, Signal};
-use podstamp_core::trace::{Walked, walk};
-use podstamp_core::{Filter, diagnose};
+use podstamp_core::testing::{self, Checks, Limits, Walked, diagnose, walk};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -25,7 +24,7 @@ const NOW: u64 = 1 << 63;
 const SECOND: u64 = 1_000_000_000;
 
 fn checks() -> Checks {
-    Rules::AGENT.checks(Some(NOW))
+    testing::checks(&Rules::AGENT, Some(NOW))
 }
 
 /// What the model makes of a request.

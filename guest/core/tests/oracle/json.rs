@@ -4,7 +4,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use podstamp_core::{diagnose, json};
+use podstamp_core::testing::{self, diagnose};
 use podstamp_test_support::otlp_json;
 use proptest::prelude::*;
 use prost::Message;
@@ -72,7 +72,7 @@ proptest! {
         let request = tellable(&generator::request(&bytes));
         let mut choices = Choices::new(&whims);
         let text = otlp_json::write(&request, &mut |ways| choices.below(ways));
-        let body = json::transcode(text.as_bytes()).map_err(|fault| TestCaseError::fail(format!("{fault}: {text}")))?;
+        let body = testing::transcode(text.as_bytes()).map_err(|fault| TestCaseError::fail(format!("{fault}: {text}")))?;
         prop_assert_eq!(diagnose(&body), Ok(()));
         prop_assert_eq!(bytes_of(&decode(&body)), bytes_of(&request), "{}", text);
         // Canonical: nothing is longer than prost has it.
@@ -95,7 +95,7 @@ proptest! {
             Some(byte) => text[at] = byte,
             None => text.truncate(at),
         }
-        match json::transcode(&text) {
+        match testing::transcode(&text) {
             Ok(body) => prop_assert_eq!(diagnose(&body), Ok(())),
             Err(fault) => {
                 prop_assert!(fault.offset <= text.len());

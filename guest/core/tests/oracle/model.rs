@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
-use podstamp_core::resource::{Resource, Value};
+use podstamp_core::testing::{Resource, Value};
 use prost::Message;
 
 use crate::choices::Choices;

@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use podstamp_core::guard::Checks;
-use podstamp_core::resource::{Resource, Value};
-use podstamp_core::trace::{Walked, walk};
+use podstamp_core::testing::{Checks, Resource, Value, Walked, walk};
 use proptest::prelude::*;
 
 use crate::faults::field;

@@ -7,9 +7,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use podstamp_core::diagnose_as;
 use podstamp_core::fault::{BodyFault, FaultKind};
-use podstamp_core::guard::Checks;
-use podstamp_core::signal::Signal;
-use podstamp_core::trace::walk;
+use podstamp_core::interface::Signal;
+use podstamp_core::testing::{Checks, walk};
 use proptest::prelude::*;
 use prost::{DecodeError, Message};
 

@@ -1,9 +1,7 @@
 //! Attribute values given more than once, and lengths that only look like one byte.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_core::diagnose;
-use podstamp_core::guard::Checks;
-use podstamp_core::trace::walk;
+use podstamp_core::testing::{Checks, diagnose, walk};
 use prost::Message;
 
 use crate::decode;

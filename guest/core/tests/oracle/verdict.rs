@@ -1,11 +1,8 @@
 //! Which bodies are accepted: the diagnosis against prost, the walk against the diagnosis.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use podstamp_core::diagnose;
 use podstamp_core::fault::{BodyFault, FaultKind};
-use podstamp_core::guard::Checks;
-use podstamp_core::resource::Value;
-use podstamp_core::trace::walk;
+use podstamp_core::testing::{Checks, Value, diagnose, walk};
 use proptest::prelude::*;
 use prost::Message;
 

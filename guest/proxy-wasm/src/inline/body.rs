@@ -1,10 +1,10 @@
 //! The request's body.
 
 use podstamp_core::answer::{Code, Failure};
-use podstamp_core::edit::Edits;
 use podstamp_core::hosting::labels::Reason;
 use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::hosting::unreadable::Unreadable;
+use podstamp_core::interface::Edits;
 use podstamp_core::interface::{Answer, Content, Encoding, Verdict};
 
 use super::exchange::{Exchange, Stage};

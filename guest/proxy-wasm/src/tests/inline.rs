@@ -1,6 +1,6 @@
 //! Exports that are stamped as they pass.
 
-use podstamp_core::interface::Header;
+use podstamp_core::interface::{Header, Signal};
 use serde_json::json;
 
 use super::proxy::{Stream, answer_call, buffer, header, metric, proxy, root, tick};
@@ -67,7 +67,7 @@ fn what_stands_behind_the_last_edit_stays_in_the_proxy() {
     let prefix = buffer(Buffer::RequestBody);
     assert_eq!(stamped(&prefix, "10.1.2.3"), 1);
     assert!(prefix.ends_with(&span));
-    assert_eq!(podstamp_core::diagnose(&prefix), Ok(()));
+    assert_eq!(podstamp_core::diagnose_as(Signal::Traces, &prefix), Ok(()));
 }
 
 #[test]

@@ -95,5 +95,5 @@ fn a_body_that_an_upstream_closes_on_is_diagnosed_as_what_it_is() {
     let message = status(&answer).message;
     assert!(message.contains("resource_metrics[0].scope_metrics[0].metrics[0]"), "{message}");
     // As a trace export it would be a trace id, and sound.
-    assert_eq!(crate::diagnose(&bad), Ok(()));
+    assert_eq!(crate::message::diagnose(&bad), Ok(()));
 }

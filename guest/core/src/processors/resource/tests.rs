@@ -37,7 +37,7 @@ fn run_from<'a>(
     for (key, value) in before {
         resource.insert(*key, value.clone());
     }
-    assert!(actions.run(&mut resource, &context).pod().is_none());
+    assert!(actions.run(&mut resource, &context).pod.as_deref().is_none());
     resource.iter().map(|(key, value)| (key.to_owned(), value.clone().into_owned())).collect()
 }
 
