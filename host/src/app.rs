@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use crate::exporter::Exporter;
 use crate::files;
 use crate::pods::{self, Coverage, PodsFile, PodsFileError};
-use crate::receiver::Door;
+use crate::receiver::ListenerAccess;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
@@ -99,7 +99,7 @@ pub fn check_files(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
     faults.extend(Budget::new(config).fault());
-    faults.extend(settings.listeners.into_iter().flat_map(|listener| Door::check_files(&listener)));
+    faults.extend(settings.listeners.into_iter().flat_map(|listener| ListenerAccess::check_files(&listener)));
     faults
 }
 
@@ -163,7 +163,7 @@ impl App {
             None => Guest::embedded(),
             Some(path) => {
                 let fail = |source| Error::ReadGuest { path: path.clone(), source };
-                let bytes = files::read(path, MAX_GUEST_BYTES).map_err(fail)?;
+                let bytes = files::read_file(path, MAX_GUEST_BYTES).map_err(fail)?;
                 read = bytes.ok_or_else(|| fail(io::ErrorKind::FileTooLarge.into()))?;
                 &read
             }
@@ -214,16 +214,16 @@ impl App {
 
 fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
     let metrics = &instruments.metrics;
-    let of = Arc::clone(pods);
-    metrics.watch("pods", "Pods in the directory", move || of.table().len() as u64);
-    let of = Arc::clone(pods);
-    metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || of.reloads());
-    let of = Arc::clone(pods);
+    let file = Arc::clone(pods);
+    metrics.watch("pods", "Pods in the directory", move || file.table().len() as u64);
+    let file = Arc::clone(pods);
+    metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || file.reloads());
+    let file = Arc::clone(pods);
     metrics.watch_total("pods_failed_reloads", "Changed pods files that were of no use", move || {
-        of.failed_reloads()
+        file.failed_reloads()
     });
-    let of = Arc::clone(pods);
-    instruments.listings.show(move || of.table());
+    let file = Arc::clone(pods);
+    instruments.listings.show(move || file.table());
 }
 
 fn pods_settings(document: &Value, config: &Config) -> pods::Settings {

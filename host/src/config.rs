@@ -78,14 +78,15 @@ pub enum LoadError {
 
 /// Reads a regular file. Blocks meanwhile.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
-    let file = files::open(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let file =
+        files::open_regular(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     load_from(file, path, environment)
 }
 
 /// Reads all that comes from `input`, which people know by the name `path`. Blocks until it ends, or is larger than any
 /// configuration.
 pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
-    let bytes = files::up_to(input, MAX_FILE_BYTES)
+    let bytes = files::read_up_to(input, MAX_FILE_BYTES)
         .map_err(|source| LoadError::Read { path: path.to_owned(), source })?
         .ok_or_else(|| LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES })?;
     let text = String::from_utf8(bytes)
@@ -95,7 +96,7 @@ pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) ->
 
 /// Reads a text. The error has why there is no document; what is wrong with one is for whoever reads it.
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let document::Found { mut document, mut notices, faults } = document::read(text)?;
+    let document::Found { mut document, mut notices, faults } = document::find(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     let mut unresolved = config::resolve(&mut document, environment, read_scalar);
     unresolved.faults.splice(..0, faults);

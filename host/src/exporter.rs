@@ -106,7 +106,7 @@ impl Exporter {
     ) -> Result<Self, Fault> {
         let metrics = &context.metrics;
         let tls = upstream.tls.as_ref().map(tls::Client::new).transpose()?;
-        let tls = tls.map(|tls| Arc::new(tls.follow(metrics)));
+        let tls = tls.map(|tls| Arc::new(tls.watch_files(metrics)));
         let credentials = upstream.auth.as_ref().map(Credentials::new).transpose()?;
         let credentials = credentials.map(|credentials| credentials.watch_files(metrics));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);

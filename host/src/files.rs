@@ -5,6 +5,6 @@ mod reloading;
 pub(crate) mod tokens;
 mod version;
 
-pub(crate) use bounded::{open, read, up_to};
-pub(crate) use reloading::{Followed, fault, read_source};
-pub(crate) use version::Stamp;
+pub(crate) use bounded::{open_regular, read_file, read_up_to};
+pub(crate) use reloading::{Reloading, fault, read_source};
+pub(crate) use version::FileVersion;

@@ -1,6 +1,6 @@
 //! OTLP server: from a listener to the [`Relay`]. HTTP/1.1 and HTTP/2, OTLP/HTTP and OTLP/gRPC on any port.
 
-mod activity;
+mod access;
 pub(crate) mod admission;
 mod astray;
 mod auth;
@@ -11,9 +11,10 @@ mod connection;
 mod connections;
 mod cors;
 mod discard;
-mod door;
+mod encoding;
 mod grpc;
 mod health;
+mod idle;
 mod opening;
 mod origin;
 mod proxy;
@@ -36,10 +37,10 @@ use crate::lifecycle::{Draining, Readiness};
 use crate::observe::{Metrics, Notices};
 use crate::relay::Relay;
 use crate::settings::{Limits, Listener, Settings};
+pub(crate) use access::ListenerAccess;
 use admission::Admission;
-use coding::Undoing;
+use coding::Decoder;
 use connections::Connections;
-pub(crate) use door::Door;
 use health::Health;
 use refusal::Refusal;
 
@@ -51,7 +52,7 @@ pub(crate) struct Shared {
     /// Paths over HTTP by signal; none: it is not taken.
     paths: [Option<String>; 3],
     headers: Vec<HeaderName>,
-    undoing: Undoing,
+    decoder: Decoder,
     connections: Arc<Connections>,
     proxies: Vec<IpNet>,
     health: Health,
@@ -72,7 +73,7 @@ impl Shared {
         let paths = Signal::ALL.map(|signal| settings.path(signal).map(str::to_owned));
         let limits = settings.limits.clone();
         // Without compression nobody sends on what came.
-        let undoing = Undoing::new(
+        let decoder = Decoder::new(
             relay.decoding(),
             settings.all_upstreams().any(|upstream| upstream.compression != Compression::None),
         );
@@ -86,7 +87,7 @@ impl Shared {
             limits,
             paths,
             headers,
-            undoing,
+            decoder,
             connections,
             proxies,
             health,
@@ -116,7 +117,7 @@ impl Shared {
 
     /// Tells gRPC's health service what is ready, for ever.
     pub(crate) async fn report_health(self: Arc<Self>, readiness: Arc<Readiness>) {
-        readiness.follow(|ready| self.health.set(ready)).await;
+        readiness.report_changes(|ready| self.health.set(ready)).await;
     }
 }
 
@@ -124,13 +125,13 @@ impl Shared {
 pub(crate) struct Receiver {
     shared: Arc<Shared>,
     listener: Listener,
-    door: Door,
+    access: ListenerAccess,
 }
 
 impl Receiver {
-    pub(crate) fn new(shared: Arc<Shared>, listener: Listener, door: Door) -> Self {
-        let door = door.follow(&shared.metrics);
-        Self { shared, listener, door }
+    pub(crate) fn new(shared: Arc<Shared>, listener: Listener, access: ListenerAccess) -> Self {
+        let access = access.watch_files(&shared.metrics);
+        Self { shared, listener, access }
     }
 
     /// Accepts connections until it is told to stop, and then those that had come by then.

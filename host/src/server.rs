@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::lifecycle::{Drain, Readiness};
 use crate::observe::{Metrics, Notices};
 use crate::receiver::admission::Admission;
-use crate::receiver::{Door, Receiver, Shared};
+use crate::receiver::{ListenerAccess, Receiver, Shared};
 use crate::relay::Relay;
 use crate::sandbox::FilterRunner;
 use crate::settings::Settings;
@@ -84,8 +84,9 @@ impl Server {
     ) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         for listener in &settings.listeners {
-            let door = Door::new(listener, settings.limits.header_timeout).map_err(BindError::Credentials)?;
-            bound.push((listener.clone(), door, bind(&listener.address).await?));
+            let access = ListenerAccess::new(listener, settings.limits.header_timeout)
+                .map_err(BindError::Credentials)?;
+            bound.push((listener.clone(), access, bind(&listener.address).await?));
         }
         let admin = match &settings.admin {
             Some(address) => Some(bind(address).await?),
@@ -101,13 +102,13 @@ impl Server {
         let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
         let mut listening = Vec::new();
-        for (listener, door, (socket, address)) in bound {
+        for (listener, access, (socket, address)) in bound {
             listening.push(Listening {
                 address,
                 http: listener.http.is_some(),
                 grpc: listener.grpc.is_some(),
             });
-            let receiver = Arc::new(Receiver::new(Arc::clone(&shared), listener, door));
+            let receiver = Arc::new(Receiver::new(Arc::clone(&shared), listener, access));
             tokio::spawn(receiver.serve(socket, draining.clone()));
         }
         drop(draining);

@@ -70,7 +70,8 @@ const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"]
 impl Bench {
     fn new() -> Self {
         let pods = bodies::pods(10_000).to_string();
-        let table = Arc::new(pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap());
+        let table =
+            Arc::new(pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap());
         let both = |document: &str| {
             let settings = Settings {
                 memory: 256 << 20,

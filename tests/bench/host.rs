@@ -234,7 +234,7 @@ fn filter(url: &str) -> Sandbox {
     let mut document: Value = serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap();
     document["exporters"]["otlphttp"]["traces_endpoint"] = url.into();
     let pods = bodies::pods(1_000).to_string();
-    let table = pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
+    let table = pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
     let settings = sandbox::Settings {
         memory: 256 << 20,
         timeout: Duration::from_secs(2),

@@ -28,7 +28,7 @@ pub(crate) fn run(quick: bool) -> Value {
         .iter()
         .flat_map(|count| {
             let pods = bodies::pods(*count).to_string();
-            let table = pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
+            let table = pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
             assert_eq!(table.len(), *count);
             [documented.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
         })

@@ -88,7 +88,7 @@ struct Bench {
 impl Bench {
     fn sandbox(&self, labels: usize) -> Sandbox {
         let pods = pods(labels).to_string();
-        let table = pods::read(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
+        let table = pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
         Sandbox::new(&self.guest, DOCUMENT.to_owned(), Arc::new(table)).unwrap()
     }
 

@@ -35,7 +35,8 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
         Settings { memory: 256 << 20, timeout: Duration::from_secs(3_600), instances: 8, body: 64 << 20 };
     let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
     let with = |labels: usize| {
-        let table = pods::read(pods(labels).to_string().as_bytes(), KeptKeys::default(), Coverage::Cluster);
+        let table =
+            pods::read_pods(pods(labels).to_string().as_bytes(), KeptKeys::default(), Coverage::Cluster);
         Sandbox::new(&guest, DOCUMENT.to_owned(), Arc::new(table.unwrap())).unwrap()
     };
     let plain = with(0);

@@ -86,7 +86,7 @@ fn pods(case: &Case) -> Pods {
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let keep = KeptKeys { labels: Keys::All, annotations: Keys::All };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    let table = pods::read(list.to_string().as_bytes(), keep, coverage).unwrap();
+    let table = pods::read_pods(list.to_string().as_bytes(), keep, coverage).unwrap();
     assert_eq!(table.skipped().first, None);
     Arc::new(table)
 }

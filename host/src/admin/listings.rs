@@ -28,7 +28,7 @@ type Source = Box<dyn Fn() -> Arc<Table> + Send + Sync>;
 /// What was written of one version of the table.
 #[derive(Default)]
 struct Kept {
-    of: Weak<Table>,
+    table: Weak<Table>,
     listings: Vec<(Fields, Arc<OnceCell<Listing>>)>,
 }
 
@@ -56,10 +56,10 @@ impl Listings {
 
     /// Where the text is or is going to be.
     fn slot(&self, table: &Arc<Table>, fields: Fields) -> Arc<OnceCell<Listing>> {
-        let of = Arc::downgrade(table);
+        let current = Arc::downgrade(table);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.of.ptr_eq(&of) {
-            *kept = Kept { of, listings: Vec::new() };
+        if !kept.table.ptr_eq(&current) {
+            *kept = Kept { table: current, listings: Vec::new() };
         }
         if let Some((_, slot)) = kept.listings.iter().find(|(known, _)| *known == fields) {
             return Arc::clone(slot);

@@ -19,7 +19,7 @@ pub(super) struct Found {
 }
 
 /// The configuration in a text.
-pub(super) fn read(text: &str) -> Result<Found, Vec<Fault>> {
+pub(super) fn find(text: &str) -> Result<Found, Vec<Fault>> {
     let (mut documents, mut faults, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
     for document in yaml::documents(text.trim_start_matches('\u{feff}')) {
         match document.value_and_repeated() {
@@ -177,12 +177,12 @@ mod tests {
     const MANIFEST: &str = include_str!("../../../tests/fixtures/otel-agent-configmap.yaml");
 
     fn faults(text: &str) -> String {
-        read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        find(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn the_configuration_is_taken_out_of_a_complete_manifest() {
-        let Found { document, notices, faults } = read(MANIFEST).unwrap();
+        let Found { document, notices, faults } = find(MANIFEST).unwrap();
         assert_eq!(faults, []);
         let pipeline = &document["service"]["pipelines"]["traces"]["processors"];
         assert_eq!(*pipeline, serde_json::json!(["k8sattributes", "resource", "memory_limiter", "batch"]));
@@ -202,12 +202,12 @@ mod tests {
         let documents: Vec<_> =
             yaml::documents(MANIFEST).into_iter().map(|document| document.value().unwrap()).collect();
         let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": documents}).to_string();
-        assert_eq!(read(&list).unwrap(), read(MANIFEST).unwrap());
+        assert_eq!(find(&list).unwrap(), find(MANIFEST).unwrap());
         let mut config_map =
             documents.into_iter().find(|document| kind(document) == Some("ConfigMap")).unwrap();
         config_map.as_object_mut().unwrap().remove("kind");
         let list = serde_json::json!({"kind": "ConfigMapList", "items": [config_map]}).to_string();
-        assert_eq!(read(&list).unwrap(), read(MANIFEST).unwrap());
+        assert_eq!(find(&list).unwrap(), find(MANIFEST).unwrap());
     }
 
     #[test]
@@ -262,22 +262,22 @@ mod tests {
             (format!("mode: daemonset\nconfig:\n  {configuration}\n"), "config of Helm values"),
             (format!("data:\n  relay: |\n    {configuration}\n"), "entry relay of data"),
         ] {
-            let Found { document, notices, faults } = read(&text).unwrap();
+            let Found { document, notices, faults } = find(&text).unwrap();
             assert_eq!((document, faults), (expected.clone(), vec![]), "{text}");
             let messages: Vec<_> = notices.iter().map(|notice| notice.message.to_string()).collect();
             assert_eq!(messages, [format!("the configuration was taken from {place}")]);
         }
         // Such keys beside the Collector's sections are no envelope.
-        assert_eq!(read("config: 1\nservice: {}\n").unwrap().notices, []);
+        assert_eq!(find("config: 1\nservice: {}\n").unwrap().notices, []);
     }
 
     #[test]
     fn a_key_that_stands_twice_is_told_and_hides_nothing() {
-        let found = read("processors: {a: 1}\nservice: {}\nprocessors: {b: 2}\n").unwrap();
+        let found = find("processors: {a: 1}\nservice: {}\nprocessors: {b: 2}\n").unwrap();
         assert_eq!(found.document, serde_json::json!({"processors": {"a": 1, "b": 2}, "service": {}}));
         let told = "`processors` stands here again, after line 1, column 1: make one of them";
         assert_eq!(found.faults, [fault(format!("line 3, column 1: {told}"))]);
-        let found = read("data:\n  a: |\n    processors: {}\n    processors: {}\n").unwrap();
+        let found = find("data:\n  a: |\n    processors: {}\n    processors: {}\n").unwrap();
         let told = "`processors` stands here again, after line 1, column 1: make one of them";
         assert_eq!(found.faults, [fault(format!("entry a of data, line 2, column 1: {told}"))]);
     }

@@ -8,14 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use podstamp_core::config::{ClientAuth, DEFAULT_RELOAD_INTERVAL, Fault, Login, Source};
 
-use crate::files::{Followed, fault, tokens};
+use crate::files::{Reloading, fault, tokens};
 use crate::observe::Metrics;
 
 /// A header with credentials, made of the current content of their files.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     name: HeaderName,
-    value: Followed<HeaderValue>,
+    value: Reloading<HeaderValue>,
 }
 
 impl Credentials {
@@ -25,13 +25,13 @@ impl Credentials {
         let unusable = |_| Fault { path: auth.path().to_owned(), message: "has no usable header".to_owned() };
         let name = HeaderName::try_from(auth.header()).map_err(unusable)?;
         let (sources, made) = (sources(auth), auth.clone());
-        let value = Followed::new(auth.path(), sources, interval, move || value(&made))?;
+        let value = Reloading::new(auth.path(), sources, interval, move || value(&made))?;
         Ok(Self { name, value })
     }
 
     /// Watches the files from now on. Needs a runtime.
     pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
-        Self { value: self.value.follow(metrics), ..self }
+        Self { value: self.value.watch_files(metrics), ..self }
     }
 
     /// Sets the header among a request's.

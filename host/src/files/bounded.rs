@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Opens a regular file, links followed. Whatever else has that name is an error, and never waits for somebody at its
 /// other end.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
     // A pipe that nobody writes into is opened only then.
@@ -26,12 +26,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// All of a regular file; none if it has more than `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    up_to(open(path)?, limit)
+pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    read_up_to(open_regular(path)?, limit)
 }
 
 /// All that comes; none if it is more than `limit` bytes.
-pub(crate) fn up_to(input: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_up_to(input: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
@@ -63,9 +63,9 @@ mod tests {
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         std::fs::write(&file, "12345").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert_eq!(read(&link, 5).unwrap().as_deref(), Some(&b"12345"[..]));
-        assert_eq!(read(&link, 4).unwrap(), None);
-        assert_eq!(up_to(io::repeat(0), 1 << 20).unwrap(), None);
+        assert_eq!(read_file(&link, 5).unwrap().as_deref(), Some(&b"12345"[..]));
+        assert_eq!(read_file(&link, 4).unwrap(), None);
+        assert_eq!(read_up_to(io::repeat(0), 1 << 20).unwrap(), None);
     }
 
     /// A test that waits here for ever has failed.
@@ -77,7 +77,7 @@ mod tests {
         for (path, kind) in
             [(&*pipe, "a pipe"), (Path::new("/dev/zero"), "a device"), (dir.path(), "a directory")]
         {
-            let told = read(path, 1 << 20).unwrap_err().to_string();
+            let told = read_file(path, 1 << 20).unwrap_err().to_string();
             assert_eq!(told, format!("it is {kind}, and only regular files are read: give the name of one"));
         }
     }

@@ -9,11 +9,11 @@ use podstamp_core::config::{Fault, Place, Source};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::{Stamp, bounded};
+use super::{FileVersion, bounded};
 use crate::observe::{Metrics, Reloaded};
 
 /// A value, and what it is made of. A change that makes no usable value leaves it as it is.
-pub(crate) struct Followed<T> {
+pub(crate) struct Reloading<T> {
     shared: Arc<Shared<T>>,
     following: Option<AbortHandle>,
 }
@@ -31,14 +31,14 @@ struct Shared<T> {
 /// Versions of all files together.
 struct Versions {
     /// The one that was made into a value or found bad.
-    judged: Stamps,
+    judged: FileVersions,
     /// The one of the last look.
-    seen: Stamps,
+    seen: FileVersions,
 }
 
-type Stamps = Vec<Option<Stamp>>;
+type FileVersions = Vec<Option<FileVersion>>;
 
-impl<T: Send + Sync + 'static> Followed<T> {
+impl<T: Send + Sync + 'static> Reloading<T> {
     /// Makes the value. Blocks while files are read. `path`: the section of the configuration that says how.
     pub(crate) fn new<'s>(
         path: &str,
@@ -62,22 +62,22 @@ impl<T: Send + Sync + 'static> Followed<T> {
     }
 
     /// Follows the files from now on, for as long as this is there. Needs a runtime.
-    pub(crate) fn follow(mut self, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn watch_files(mut self, metrics: &Arc<Metrics>) -> Self {
         if !self.shared.files.is_empty() && self.following.is_none() {
-            let following = Arc::clone(&self.shared).follow(Arc::clone(metrics));
+            let following = Arc::clone(&self.shared).watch_files(Arc::clone(metrics));
             self.following = Some(tokio::spawn(following).abort_handle());
         }
         self
     }
 
-    /// Looks at the files as [`Followed::follow`] does.
+    /// Looks at the files as [`Reloading::watch_files`] does.
     #[cfg(test)]
     pub(crate) fn look(&self, metrics: &Metrics) {
         self.shared.look(metrics);
     }
 }
 
-impl<T> Drop for Followed<T> {
+impl<T> Drop for Reloading<T> {
     fn drop(&mut self) {
         if let Some(following) = &self.following {
             following.abort();
@@ -85,17 +85,17 @@ impl<T> Drop for Followed<T> {
     }
 }
 
-impl<T> fmt::Debug for Followed<T> {
+impl<T> fmt::Debug for Reloading<T> {
     /// Shows no value: it may be secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { path, files, interval, .. } = &*self.shared;
-        let mut shown = formatter.debug_struct("Followed");
+        let mut shown = formatter.debug_struct("Reloading");
         shown.field("path", path).field("files", files).field("interval", interval).finish_non_exhaustive()
     }
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    async fn follow(self: Arc<Self>, metrics: Arc<Metrics>) {
+    async fn watch_files(self: Arc<Self>, metrics: Arc<Metrics>) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -138,8 +138,8 @@ impl<T: Send + Sync + 'static> Shared<T> {
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Stamps {
-    files.iter().map(|file| Stamp::of(file).ok()).collect()
+fn stamps(files: &[PathBuf]) -> FileVersions {
+    files.iter().map(|file| FileVersion::of(file).ok()).collect()
 }
 
 /// The text of a source, as bytes. Blocks while a file is read.
@@ -148,7 +148,7 @@ pub(crate) fn read_source(source: &Source) -> Result<Vec<u8>, Fault> {
         Place::Inline(text) => return Ok(text.expose().as_bytes().to_vec()),
         Place::File(name) => name,
     };
-    bounded::read(Path::new(name), MAX_BYTES)
+    bounded::read_file(Path::new(name), MAX_BYTES)
         .map_err(|error| fault(source, format!("cannot be read: {error}")))?
         .ok_or_else(|| fault(source, format!("has more than {MAX_BYTES} bytes")))
 }
@@ -173,9 +173,9 @@ mod tests {
         Source { path: "key_file".to_owned(), place: Place::File(path.to_str().unwrap().to_owned()) }
     }
 
-    fn followed(source: &Source, interval: Duration) -> Result<Followed<String>, Fault> {
+    fn followed(source: &Source, interval: Duration) -> Result<Reloading<String>, Fault> {
         let read_again = source.clone();
-        Followed::new("extensions.x", [source], interval, move || {
+        Reloading::new("extensions.x", [source], interval, move || {
             let text = String::from_utf8(read_source(&read_again)?).unwrap();
             if text.is_empty() { Err(fault(&read_again, "is empty")) } else { Ok(text) }
         })
@@ -213,7 +213,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "one").unwrap();
-        let followed = followed(&source(&file), Duration::from_millis(5)).unwrap().follow(&Arc::default());
+        let followed =
+            followed(&source(&file), Duration::from_millis(5)).unwrap().watch_files(&Arc::default());
         std::fs::write(&file, "second").unwrap();
         let seen = async {
             while *followed.current() != "second" {

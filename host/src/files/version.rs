@@ -8,13 +8,13 @@ use std::time::SystemTime;
 /// Tells versions of a file apart. Kubernetes updates a mounted ConfigMap by swapping a symbolic link, so links are
 /// followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct FileVersion {
     modified: SystemTime,
     bytes: u64,
     inode: u64,
 }
 
-impl Stamp {
+impl FileVersion {
     /// The stamp of the version that is there now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = path.metadata()?;

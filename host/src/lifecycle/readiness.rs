@@ -40,7 +40,7 @@ impl Readiness {
     }
 
     /// Calls with whether traffic may come: now, and whenever that changes. Ends with the last owner.
-    pub(crate) async fn follow<F: Future<Output = ()>>(&self, tell: impl Fn(bool) -> F) {
+    pub(crate) async fn report_changes<F: Future<Output = ()>>(&self, tell: impl Fn(bool) -> F) {
         let mut changes = self.done.subscribe();
         loop {
             let ready = missing(*changes.borrow_and_update()).is_none();

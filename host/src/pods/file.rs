@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
-use super::{Coverage, KeptKeys, Pods, ReadError, Table, read};
-use crate::files::{self, Stamp};
+use super::{Coverage, KeptKeys, Pods, ReadError, Table, read_pods};
+use crate::files::{self, FileVersion};
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
@@ -72,9 +72,9 @@ pub struct PodsFile {
 #[derive(Debug)]
 struct Watch {
     /// The version that was loaded or found bad.
-    judged: Option<Stamp>,
+    judged: Option<FileVersion>,
     /// The version of the last look.
-    seen: Option<Stamp>,
+    seen: Option<FileVersion>,
     loaded: SystemTime,
 }
 
@@ -88,7 +88,7 @@ impl PodsFile {
     /// Loads a file. Blocks while it is read.
     pub fn open(path: impl Into<PathBuf>, settings: Settings) -> Result<Self, PodsFileError> {
         let path = path.into();
-        let stamp = Stamp::of(&path).ok();
+        let stamp = FileVersion::of(&path).ok();
         let table = load(&path, &settings)?;
         announce(&path, &table);
         let watch = Watch { judged: stamp, seen: stamp, loaded: SystemTime::now() };
@@ -137,7 +137,7 @@ impl PodsFile {
 
     /// Looks at the file once, and loads it if it has changed and then stood still. Blocks while it is read.
     fn poll(&self) {
-        let stamp = Stamp::of(&self.path).ok();
+        let stamp = FileVersion::of(&self.path).ok();
         {
             let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
             let settled = watch.seen == stamp;
@@ -147,7 +147,7 @@ impl PodsFile {
             }
         }
         let result = load(&self.path, &self.settings);
-        if Stamp::of(&self.path).ok() != stamp {
+        if FileVersion::of(&self.path).ok() != stamp {
             return; // It changed while it was read: the next looks see to that.
         }
         match result {
@@ -165,7 +165,7 @@ impl PodsFile {
         }
     }
 
-    fn judge(&self, stamp: Option<Stamp>, loaded: Option<SystemTime>) {
+    fn judge(&self, stamp: Option<FileVersion>, loaded: Option<SystemTime>) {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         watch.judged = stamp;
         watch.loaded = loaded.unwrap_or(watch.loaded);
@@ -195,13 +195,13 @@ impl Directory for PodsFile {
 
 fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {
     let open = |source| PodsFileError::Open { path: path.to_owned(), source };
-    let file = files::open(path).map_err(open)?;
+    let file = files::open_regular(path).map_err(open)?;
     if file.metadata().map_err(open)?.len() > MAX_FILE_BYTES {
         return Err(PodsFileError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
     }
     // Pipes and devices have no length.
     let input = io::Read::take(file, MAX_FILE_BYTES);
-    read(input, settings.kept_keys.clone(), settings.coverage)
+    read_pods(input, settings.kept_keys.clone(), settings.coverage)
         .map_err(|source| PodsFileError::Invalid { path: path.to_owned(), source })
 }
 

@@ -44,7 +44,7 @@ pub enum ReadError {
 
 /// Reads what `kubectl get pods -A -o json` prints, or the same as YAML: lists of pods, single pods, several documents of
 /// these. JSON is never held as a whole.
-pub fn read(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> Result<Table, ReadError> {
+pub fn read_pods(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> Result<Table, ReadError> {
     let mut items = Items::new(kept_keys);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
     match skip_to_content(&mut input)? {

@@ -7,11 +7,11 @@ use super::*;
 const PODS: &str = include_str!("../../../tests/fixtures/pods.json");
 
 fn table(text: &str) -> Table {
-    read(text.as_bytes(), KeptKeys::ALL, Coverage::Cluster).unwrap()
+    read_pods(text.as_bytes(), KeptKeys::ALL, Coverage::Cluster).unwrap()
 }
 
 fn error(text: &str) -> String {
-    read(text.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap_err().to_string()
+    read_pods(text.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap_err().to_string()
 }
 
 /// The outcome in short: a pod as namespace/name.
@@ -71,7 +71,7 @@ fn the_fixture_is_the_listing_of_the_other_fixture() {
 fn labels_and_annotations_come_only_where_asked_for_and_kept() {
     let name = [Term::Name("shop-web-7d4b9c6f58-x2x7k")];
     let labels = |keep: KeptKeys, want| {
-        let table = read(PODS.as_bytes(), keep, Coverage::Cluster).unwrap();
+        let table = read_pods(PODS.as_bytes(), keep, Coverage::Cluster).unwrap();
         let Lookup::Found(pod) = table.find(&name, want) else { panic!() };
         (pod.labels.len(), pod.annotations.len())
     };
@@ -153,7 +153,7 @@ fn what_is_no_list_of_pods_is_refused_with_its_place_and_a_way_out() {
     }
     let yaml = error("kind: Pod\n---\nkind: List\nitems: [\n");
     assert!(yaml.starts_with("line ") && yaml.ends_with(way_out), "{yaml}");
-    assert!(read(&b"\xFF\xFE{\0"[..], KeptKeys::default(), Coverage::Cluster).is_err());
+    assert!(read_pods(&b"\xFF\xFE{\0"[..], KeptKeys::default(), Coverage::Cluster).is_err());
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_pod_takes_less_than_400_bytes() {
     for (keep, limit) in
         [(KeptKeys::default(), 300), (KeptKeys { labels: Keys::All, annotations: Keys::None }, 400)]
     {
-        let table = read(text.as_bytes(), keep, Coverage::Cluster).unwrap();
+        let table = read_pods(text.as_bytes(), keep, Coverage::Cluster).unwrap();
         assert_eq!((table.len(), table.skipped().pods), (pods, 0));
         assert!(find(&table, &[ip("10.0.48.211")]).starts_with("team-99/payment-service-4166-"));
         let bytes = table.memory() / pods;

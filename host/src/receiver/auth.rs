@@ -14,21 +14,21 @@ use podstamp_core::config::{Bearer, DEFAULT_RELOAD_INTERVAL, Fault, ServerAuth};
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Semaphore;
 
-use crate::files::{Followed, tokens};
+use crate::files::{Reloading, tokens};
 use crate::observe::Metrics;
 use htpasswd::{Users, Verdict};
 
 /// Lets in who shows what an authenticator demands.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Authenticator {
     kind: Kind,
     challenge: HeaderValue,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Bearer { header: HeaderName, scheme: usize, tokens: Followed<Vec<HeaderValue>> },
-    Basic { users: Followed<Users>, hashing: Semaphore },
+    Bearer { header: HeaderName, scheme: usize, tokens: Reloading<Vec<HeaderValue>> },
+    Basic { users: Reloading<Users>, hashing: Semaphore },
 }
 
 /// Why a request is not let in: 401, `UNAUTHENTICATED`.
@@ -45,7 +45,7 @@ pub(crate) enum Unauthenticated {
     Wrong,
 }
 
-impl Gate {
+impl Authenticator {
     /// Loads what an authenticator names. Blocks while files are read.
     pub(crate) fn new(auth: &ServerAuth) -> Result<Self, Fault> {
         let interval = Duration::from_millis(DEFAULT_RELOAD_INTERVAL.into());
@@ -58,13 +58,13 @@ impl Gate {
                 let challenge = HeaderValue::from_str(challenge).map_err(|_| unusable(&bearer))?;
                 let made = bearer.clone();
                 let tokens =
-                    Followed::new(&bearer.path, &bearer.tokens, interval, move || tokens::headers(&made))?;
+                    Reloading::new(&bearer.path, &bearer.tokens, interval, move || tokens::headers(&made))?;
                 Ok(Self { kind: Kind::Bearer { header, scheme, tokens }, challenge })
             }
             ServerAuth::Basic(htpasswd) => {
                 let made = htpasswd.clone();
                 let users =
-                    Followed::new(&htpasswd.path, &htpasswd.sources, interval, move || Users::read(&made))?;
+                    Reloading::new(&htpasswd.path, &htpasswd.sources, interval, move || Users::load(&made))?;
                 let challenge = HeaderValue::from_static("Basic realm=\"podstamp\", charset=\"UTF-8\"");
                 Ok(Self { kind: Kind::Basic { users, hashing: Semaphore::new(HASHING) }, challenge })
             }
@@ -72,12 +72,12 @@ impl Gate {
     }
 
     /// Follows the files from now on. Needs a runtime.
-    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         let kind = match self.kind {
             Kind::Bearer { header, scheme, tokens } => {
-                Kind::Bearer { header, scheme, tokens: tokens.follow(metrics) }
+                Kind::Bearer { header, scheme, tokens: tokens.watch_files(metrics) }
             }
-            Kind::Basic { users, hashing } => Kind::Basic { users: users.follow(metrics), hashing },
+            Kind::Basic { users, hashing } => Kind::Basic { users: users.watch_files(metrics), hashing },
         };
         Self { kind, ..self }
     }
@@ -167,62 +167,66 @@ mod tests {
         Source { path: "inline".to_owned(), place: Place::Inline(Secret::new(text)) }
     }
 
-    fn tokens(header: &str, scheme: &str, tokens: &[&str]) -> Gate {
+    fn tokens(header: &str, scheme: &str, tokens: &[&str]) -> Authenticator {
         let tokens = tokens.iter().map(|token| inline(token)).collect();
         let (header, scheme) = (header.to_owned(), scheme.to_owned());
         let bearer = Bearer { path: "extensions.bearertokenauth".to_owned(), header, scheme, tokens };
-        Gate::new(&ServerAuth::Bearer(bearer)).unwrap()
+        Authenticator::new(&ServerAuth::Bearer(bearer)).unwrap()
     }
 
-    fn users(sources: Vec<Source>) -> Result<Gate, Fault> {
-        Gate::new(&ServerAuth::Basic(Htpasswd { path: "extensions.basicauth".to_owned(), sources }))
+    fn users(sources: Vec<Source>) -> Result<Authenticator, Fault> {
+        Authenticator::new(&ServerAuth::Basic(Htpasswd { path: "extensions.basicauth".to_owned(), sources }))
     }
 
-    async fn shows(gate: &Gate, value: &str) -> Result<(), Unauthenticated> {
-        let name = match &gate.kind {
+    async fn shows(authenticator: &Authenticator, value: &str) -> Result<(), Unauthenticated> {
+        let name = match &authenticator.kind {
             Kind::Bearer { header, .. } => header.clone(),
             Kind::Basic { .. } => AUTHORIZATION,
         };
-        gate.check(&HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])).await
+        authenticator.check(&HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])).await
     }
 
-    async fn logs_in(gate: &Gate, login: &str) -> bool {
-        shows(gate, &format!("Basic {}", STANDARD.encode(login))).await.is_ok()
+    async fn logs_in(authenticator: &Authenticator, login: &str) -> bool {
+        shows(authenticator, &format!("Basic {}", STANDARD.encode(login))).await.is_ok()
     }
 
     #[tokio::test]
     async fn any_of_the_tokens_opens_and_nothing_else() {
-        let gate = tokens("authorization", "Bearer", &["t0p", "second\nthird"]).follow(&Arc::default());
+        let authenticator =
+            tokens("authorization", "Bearer", &["t0p", "second\nthird"]).watch_files(&Arc::default());
         for right in ["Bearer t0p", "bearer t0p", "Bearer second", "Bearer third"] {
-            assert_eq!(shows(&gate, right).await, Ok(()), "{right}");
+            assert_eq!(shows(&authenticator, right).await, Ok(()), "{right}");
         }
         for wrong in ["", "Bearer", "Bearer ", "t0p", "Bearer t0", "Bearer t0p2", "Bearer T0P", "Basic t0p"] {
-            assert_eq!(shows(&gate, wrong).await, Err(Unauthenticated::Wrong), "{wrong}");
+            assert_eq!(shows(&authenticator, wrong).await, Err(Unauthenticated::Wrong), "{wrong}");
         }
-        let missing = gate.check(&HeaderMap::new()).await.unwrap_err();
+        let missing = authenticator.check(&HeaderMap::new()).await.unwrap_err();
         assert_eq!(missing.to_string(), "no credentials: the header `authorization` is missing");
-        assert_eq!(gate.challenge(), "Bearer");
-        let gate = tokens("x-api-key", "", &["t0p"]);
-        assert_eq!(shows(&gate, "t0p").await, Ok(()));
-        assert_eq!(shows(&gate, "Bearer t0p").await, Err(Unauthenticated::Wrong));
-        assert!(!format!("{gate:?}").contains("t0p"));
+        assert_eq!(authenticator.challenge(), "Bearer");
+        let authenticator = tokens("x-api-key", "", &["t0p"]);
+        assert_eq!(shows(&authenticator, "t0p").await, Ok(()));
+        assert_eq!(shows(&authenticator, "Bearer t0p").await, Err(Unauthenticated::Wrong));
+        assert!(!format!("{authenticator:?}").contains("t0p"));
     }
 
     #[tokio::test]
     async fn users_log_in_by_their_passwords() {
         let bcrypt = "$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e";
         let text = format!("plain:correct horse\nslow:{bcrypt}\n");
-        let gate = users(vec![inline(&text)]).unwrap();
+        let authenticator = users(vec![inline(&text)]).unwrap();
         for user in ["plain", "slow", "slow"] {
-            assert!(logs_in(&gate, &format!("{user}:correct horse")).await, "{user}");
-            assert!(!logs_in(&gate, &format!("{user}:Correct horse")).await, "{user}");
-            assert!(!logs_in(&gate, &format!("{user}:")).await, "{user}");
+            assert!(logs_in(&authenticator, &format!("{user}:correct horse")).await, "{user}");
+            assert!(!logs_in(&authenticator, &format!("{user}:Correct horse")).await, "{user}");
+            assert!(!logs_in(&authenticator, &format!("{user}:")).await, "{user}");
         }
-        assert!(!logs_in(&gate, "nobody:correct horse").await);
+        assert!(!logs_in(&authenticator, "nobody:correct horse").await);
         for malformed in ["Basic", "Basic !", "Bearer eDp5", "Basic eA=="] {
-            assert_eq!(shows(&gate, malformed).await, Err(Unauthenticated::Malformed(AUTHORIZATION)));
+            assert_eq!(
+                shows(&authenticator, malformed).await,
+                Err(Unauthenticated::Malformed(AUTHORIZATION))
+            );
         }
-        assert!(gate.challenge().to_str().unwrap().starts_with("Basic realm="));
+        assert!(authenticator.challenge().to_str().unwrap().starts_with("Basic realm="));
     }
 
     #[tokio::test]
@@ -232,16 +236,19 @@ mod tests {
         std::fs::write(&file, "a:one\nb:one\n").unwrap();
         let place = Place::File(file.to_str().unwrap().to_owned());
         let source = Source { path: "htpasswd.file".to_owned(), place };
-        let gate = users(vec![source, inline("b:inline")]).unwrap().follow(&Arc::default());
-        assert!(logs_in(&gate, "a:one").await && logs_in(&gate, "b:inline").await);
-        assert!(!logs_in(&gate, "b:one").await);
-        let Kind::Basic { users, .. } = &gate.kind else { panic!() };
+        let authenticator = users(vec![source, inline("b:inline")]).unwrap().watch_files(&Arc::default());
+        assert!(logs_in(&authenticator, "a:one").await && logs_in(&authenticator, "b:inline").await);
+        assert!(!logs_in(&authenticator, "b:one").await);
+        let Kind::Basic { users, .. } = &authenticator.kind else { panic!() };
         let metrics = Metrics::default();
         for (text, expected) in [("a:second\n", "a:second"), ("nonsense\n", "a:second")] {
             std::fs::write(&file, text).unwrap();
             users.look(&metrics);
             users.look(&metrics);
-            assert!(logs_in(&gate, expected).await && !logs_in(&gate, "a:one").await, "{text}");
+            assert!(
+                logs_in(&authenticator, expected).await && !logs_in(&authenticator, "a:one").await,
+                "{text}"
+            );
         }
     }
 }

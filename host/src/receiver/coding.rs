@@ -91,19 +91,19 @@ impl Coding {
     }
 
     /// The body without its coding, at most `limit` bytes. `slot` holds the room for it.
-    pub(super) async fn undo(
+    pub(super) async fn decode(
         self,
         body: Bytes,
         limit: usize,
         mut slot: Slot,
-        undoing: &Undoing,
-    ) -> Result<(Undone, Slot), Refusal> {
-        let Some(decoder) = self.decoder() else {
-            return Ok((Undone { body, gzip: None }, slot));
+        decoder: &Decoder,
+    ) -> Result<(Decoded, Slot), Refusal> {
+        let Some(decode) = self.decode_function() else {
+            return Ok((Decoded { body, gzip: None }, slot));
         };
-        let keep = undoing.keep_gzip && self == Self::Gzip;
+        let keep = decoder.keep_gzip && self == Self::Gzip;
         let work = move |body: &Bytes, limit, slot: &mut Slot| {
-            decode(decoder, body, limit, slot, keep).map_err(|error| match error {
+            decode_held(decode, body, limit, slot, keep).map_err(|error| match error {
                 Error::TooLarge => Unreadable::DecodedTooLarge(limit).into(),
                 Error::NoRoom => Refusal::Full(slot.full()),
                 Error::Corrupt(reason) => self.corrupt(reason),
@@ -112,15 +112,15 @@ impl Coding {
         if body.len() <= INLINE {
             match work(&body, limit.min(INLINE_DECODED), &mut slot) {
                 Err(Refusal::Body(Unreadable::DecodedTooLarge(tried))) if tried < limit => (),
-                undone => return Ok((undone?, slot)),
+                decoded => return Ok((decoded?, slot)),
             }
         }
         // Off the async workers, which other requests need meanwhile.
-        let working = undoing.threads.run((), move || Ok((work(&body, limit, &mut slot)?, slot)));
+        let working = decoder.threads.run((), move || Ok((work(&body, limit, &mut slot)?, slot)));
         working.await.unwrap_or_else(|error| Err(self.corrupt(error.to_string())))
     }
 
-    fn decoder(self) -> Option<Decoder> {
+    fn decode_function(self) -> Option<Decode> {
         match self {
             Self::Identity => None,
             Self::Gzip => Some(flate::gzip),
@@ -134,16 +134,16 @@ impl Coding {
 }
 
 /// Undoes a coding of a whole body.
-type Decoder = fn(&[u8], &mut Output<'_>) -> Result<(), Error>;
+type Decode = fn(&[u8], &mut Output<'_>) -> Result<(), Error>;
 
 /// Holds the room for what comes out, and for what went in only if that is kept.
-fn decode(
-    decoder: Decoder,
+fn decode_held(
+    decode: Decode,
     body: &Bytes,
     limit: usize,
     slot: &mut Slot,
     keep: bool,
-) -> Result<Undone, Error> {
+) -> Result<Decoded, Error> {
     let mut held = 0;
     let mut hold = |more| {
         let holds = slot.hold(more);
@@ -151,7 +151,7 @@ fn decode(
         holds
     };
     let mut output = Output::new(limit, &mut hold);
-    let decoded = decoder(body, &mut output);
+    let decoded = decode(body, &mut output);
     let keep = keep && output.members == 1;
     let decoded = decoded.and_then(|()| output.finish());
     match &decoded {
@@ -159,19 +159,19 @@ fn decode(
         Ok(_) => slot.release(body.len()),
         Err(_) => slot.release(held),
     }
-    Ok(Undone { body: decoded?.into(), gzip: keep.then(|| body.clone()) })
+    Ok(Decoded { body: decoded?.into(), gzip: keep.then(|| body.clone()) })
 }
 
 /// How content codings are undone, the same for all requests.
 #[derive(Debug)]
-pub(super) struct Undoing {
+pub(super) struct Decoder {
     /// For large bodies.
     threads: Threads,
     keep_gzip: bool,
 }
 
-impl Undoing {
-    /// `threads` takes large bodies; `keep_gzip`: whether somebody can use a body as it came.
+impl Decoder {
+    /// `threads` takes large bodies; `keep_gzip`: whether an upstream can use a gzip member as it came.
     pub(super) fn new(threads: Threads, keep_gzip: bool) -> Self {
         Self { threads, keep_gzip }
     }
@@ -179,7 +179,7 @@ impl Undoing {
 
 /// A body whose content coding is undone.
 #[derive(Debug)]
-pub(super) struct Undone {
+pub(super) struct Decoded {
     pub(super) body: Bytes,
     /// As it came, if that was one gzip member and is to be kept.
     pub(super) gzip: Option<Bytes>,

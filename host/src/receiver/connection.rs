@@ -17,9 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::activity::{Activity, Advice, MOMENT, Noting, Patience};
 use super::astray::Astray;
 use super::client::Client;
+use super::idle::{Advice, IdleLimits, IdleObserver, IdleTracker, MOMENT};
 use super::{Receiver, proxy, service};
 use crate::lifecycle::{Draining, Phase};
 use crate::observe::{Limited, Observed};
@@ -56,7 +56,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
             return complain(&receiver, peer, Astray::unintroduced(&late), &late);
         }
     };
-    let Some(tls) = &receiver.door.tls else {
+    let Some(tls) = &receiver.access.tls else {
         return serve(receiver, stream, client, draining).await;
     };
     let accepted = tokio::select! {
@@ -104,7 +104,7 @@ async fn introduce(
     if !peer.is_some_and(is_proxy) {
         return Some(peer);
     }
-    match proxy::read(stream).await {
+    match proxy::read_header(stream).await {
         Ok(client) => Some(client.map(|client| client.to_canonical()).or(peer)),
         Err(error) => {
             complain(receiver, peer, Astray::unintroduced(&error), &error);
@@ -117,11 +117,11 @@ async fn serve<S>(receiver: Arc<Receiver>, stream: S, client: Client, mut draini
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity::new());
-    let _open = receiver.shared.connections.register(&activity);
+    let tracker = Arc::new(IdleTracker::new());
+    let _open = receiver.shared.connections.register(&tracker);
     let grpc = receiver.listener.grpc.clone().unwrap_or_default();
     let limits = &receiver.shared.limits;
-    let patience = Patience {
+    let limits = IdleLimits {
         head: limits.header_timeout,
         idle: limits.idle_timeout,
         idle_http2: grpc.idle.unwrap_or(limits.idle_timeout),
@@ -129,17 +129,17 @@ where
     let client = Arc::new(client);
     let service = service_fn(|request: Request<Incoming>| {
         let (receiver, client) = (Arc::clone(&receiver), Arc::clone(&client));
-        let noted = Noted::new(&activity);
+        let counted = CountedRequest::new(&tracker);
         async move {
             let response = service::handle(receiver, &client, request).await;
-            drop(noted);
+            drop(counted);
             Ok::<_, Infallible>(response)
         }
     });
     let builder = builder(&grpc);
-    let stream = TokioIo::new(Observed::new(stream, Noting::new(Arc::clone(&activity))));
+    let stream = TokioIo::new(Observed::new(stream, IdleObserver::new(Arc::clone(&tracker))));
     let mut connection = pin!(builder.serve_connection(stream, service));
-    let mut watchdog = pin!(sleep(patience.head));
+    let mut watchdog = pin!(sleep(limits.head));
     let mut retirement = pin!(sleep(grpc.age.map_or(FOREVER, spread)));
     let mut retired = false;
     // What was on its way when the order to stop came is taken: for a moment, which ends with the first request.
@@ -150,14 +150,14 @@ where
             biased;
             served = connection.as_mut() => {
                 if let Err(error) = served {
-                    let astray = Astray::of(&*error, activity.opening());
+                    let astray = Astray::of(&*error, tracker.opening());
                     complain(&receiver, client.address(), astray, &error);
                 }
                 return;
             }
             phase = draining.changed() => match phase {
                 Phase::Running => (),
-                Phase::Draining if activity.has_begun() => connection.as_mut().graceful_shutdown(),
+                Phase::Draining if tracker.has_begun() => connection.as_mut().graceful_shutdown(),
                 Phase::Draining => hesitates = true,
                 Phase::Abandoned => return,
             },
@@ -165,7 +165,7 @@ where
                 hesitates = false;
                 connection.as_mut().graceful_shutdown();
             }
-            () = activity.begun(), if hesitates => {
+            () = tracker.begun(), if hesitates => {
                 hesitates = false;
                 connection.as_mut().graceful_shutdown();
             }
@@ -177,9 +177,9 @@ where
                 connection.as_mut().graceful_shutdown();
                 retirement.as_mut().reset(Instant::now() + grpc.age_grace);
             }
-            () = watchdog.as_mut() => match activity.advice(&patience) {
+            () = watchdog.as_mut() => match tracker.advice(&limits) {
                 Advice::Wait(wait) => watchdog.as_mut().reset(Instant::now() + wait),
-                Advice::Idle if may_say_goodbye(&activity, retired) => {
+                Advice::Idle if may_say_goodbye(&tracker, retired) => {
                     retired = true;
                     connection.as_mut().graceful_shutdown();
                     retirement.as_mut().reset(Instant::now() + GOODBYE);
@@ -188,13 +188,13 @@ where
                 Advice::Idle => return,
                 Advice::SlowHead => {
                     receiver.shared.metrics.limited(Limited::HeaderTimeout);
-                    let astray = Astray::slow_head(patience.head, activity.opening());
+                    let astray = Astray::slow_head(limits.head, tracker.opening());
                     return receiver.turned_away(client.address(), &astray);
                 }
             },
-            () = activity.asked_to_go() => match activity.idle() {
+            () = tracker.asked_to_go() => match tracker.idle() {
                 None => (),
-                Some(_) if may_say_goodbye(&activity, retired) => {
+                Some(_) if may_say_goodbye(&tracker, retired) => {
                     retired = true;
                     connection.as_mut().graceful_shutdown();
                     retirement.as_mut().reset(Instant::now() + GOODBYE);
@@ -214,8 +214,8 @@ fn complain(receiver: &Receiver, peer: Option<IpAddr>, astray: Option<Astray>, e
 }
 
 /// A client over HTTP/2 is told before its connection is closed: what it begins meanwhile, it repeats elsewhere.
-fn may_say_goodbye(activity: &Activity, retired: bool) -> bool {
-    activity.is_http2() && !retired
+fn may_say_goodbye(tracker: &IdleTracker, retired: bool) -> bool {
+    tracker.is_http2() && !retired
 }
 
 fn builder(grpc: &Grpc) -> auto::Builder<TokioExecutor> {
@@ -235,16 +235,16 @@ fn builder(grpc: &Grpc) -> auto::Builder<TokioExecutor> {
 }
 
 /// A request while it is handled, also if its client goes away and it is dropped.
-struct Noted(Arc<Activity>);
+struct CountedRequest(Arc<IdleTracker>);
 
-impl Noted {
-    fn new(activity: &Arc<Activity>) -> Self {
-        activity.request_begins();
-        Self(Arc::clone(activity))
+impl CountedRequest {
+    fn new(tracker: &Arc<IdleTracker>) -> Self {
+        tracker.request_begins();
+        Self(Arc::clone(tracker))
     }
 }
 
-impl Drop for Noted {
+impl Drop for CountedRequest {
     fn drop(&mut self) {
         self.0.request_ends();
     }

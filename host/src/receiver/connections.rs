@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::activity::Activity;
+use super::idle::IdleTracker;
 use crate::observe::{Limited, Metrics};
 
 /// All that are open.
 #[derive(Debug)]
 pub(super) struct Connections {
     places: Arc<Semaphore>,
-    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    open: Mutex<HashMap<u64, Arc<IdleTracker>>>,
     next: AtomicU64,
     metrics: Arc<Metrics>,
 }
@@ -52,24 +52,23 @@ impl Connections {
     /// Has some idle connections close: the longest idle first.
     pub(super) fn make_room(&self) {
         let open = self.lock();
-        let mut idle: Vec<_> =
-            open.values().filter_map(|activity| Some((activity.idle()?, activity))).collect();
+        let mut idle: Vec<_> = open.values().filter_map(|tracker| Some((tracker.idle()?, tracker))).collect();
         // Some at a time, since each look is at all of them.
         let some = (idle.len() / 64).max(1).min(idle.len());
         if some == 0 {
             return;
         }
         idle.select_nth_unstable_by(some - 1, |(one, _), (other, _)| other.cmp(one));
-        for (_, activity) in idle.iter().take(some) {
+        for (_, tracker) in idle.iter().take(some) {
             self.metrics.limited(Limited::Connections);
-            activity.ask_to_go();
+            tracker.ask_to_go();
         }
     }
 
     /// One that is open now.
-    pub(super) fn register(self: &Arc<Self>, activity: &Arc<Activity>) -> Open {
+    pub(super) fn register(self: &Arc<Self>, tracker: &Arc<IdleTracker>) -> Open {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(number, Arc::clone(activity));
+        self.lock().insert(number, Arc::clone(tracker));
         Open { connections: Arc::clone(self), number }
     }
 
@@ -78,7 +77,7 @@ impl Connections {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Activity>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<IdleTracker>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

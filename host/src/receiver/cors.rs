@@ -23,7 +23,7 @@ pub(crate) struct Cors {
 #[derive(Debug)]
 enum Origins {
     Any,
-    Some(Vec<Pattern>),
+    Only(Vec<Pattern>),
 }
 
 /// What an origin has to begin and end with, in lower case; or else be.
@@ -39,7 +39,7 @@ impl Cors {
         let origins = if any(&settings.allowed_origins) {
             Origins::Any
         } else {
-            Origins::Some(settings.allowed_origins.iter().map(|text| Pattern::new(text)).collect())
+            Origins::Only(settings.allowed_origins.iter().map(|text| Pattern::new(text)).collect())
         };
         let listed = settings.allowed_headers.iter().map(|name| name.to_ascii_lowercase());
         let also = if settings.allowed_headers.is_empty() { &DEFAULT_HEADERS[..] } else { IMPLIED_HEADERS };
@@ -103,7 +103,7 @@ impl Cors {
                 response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 true
             }
-            Origins::Some(patterns) => {
+            Origins::Only(patterns) => {
                 let Ok(text) = origin.to_str() else { return false };
                 let text = text.to_ascii_lowercase();
                 if !patterns.iter().any(|pattern| pattern.matches(&text)) {

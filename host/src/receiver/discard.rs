@@ -13,11 +13,11 @@ use tokio::time::timeout;
 pub(super) fn discard(body: Incoming, limit: usize) {
     tokio::spawn(async move {
         // Whether it came to its end is for the connection to see.
-        timeout(LINGER, read(body, limit)).await.unwrap_or_default();
+        timeout(LINGER, read_rest(body, limit)).await.unwrap_or_default();
     });
 }
 
-async fn read(mut body: Incoming, limit: usize) {
+async fn read_rest(mut body: Incoming, limit: usize) {
     let mut left = limit.saturating_add(SLACK);
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, |data| data.len());

@@ -7,7 +7,7 @@ use ppp::{HeaderResult, v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Reads the header, and not a byte more. None: the balancer speaks for itself, as it does for health checks.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
+pub(super) async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     // The shortest header of either version is longer.
     let mut header = vec![0; v2::PROTOCOL_PREFIX.len()];
     stream.read_exact(&mut header).await?;
@@ -74,7 +74,7 @@ mod tests {
 
     async fn of(bytes: &[u8]) -> Result<(Option<String>, Vec<u8>), String> {
         let mut stream = bytes;
-        let address = read(&mut stream).await.map_err(|error| error.to_string())?;
+        let address = read_header(&mut stream).await.map_err(|error| error.to_string())?;
         Ok((address.map(|address| address.to_string()), stream.to_vec()))
     }
 

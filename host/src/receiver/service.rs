@@ -14,13 +14,13 @@ use tokio::time;
 
 use super::body::collect;
 use super::client::Client;
-use super::coding::{Coding, Undone};
+use super::coding::{Coding, Decoded};
 use super::cors::Cors;
 use super::discard::discard;
 use super::origin::Origin;
 use super::refusal::{Protocol, Refusal};
 use super::response::{self, Body};
-use super::{Receiver, Shared, grpc, health};
+use super::{Receiver, Shared, encoding, grpc, health};
 use crate::observe::{Fate, Metrics};
 use crate::sandbox::{ReceivedRequest, clock};
 
@@ -30,9 +30,9 @@ pub(super) async fn handle(
     client: &Client,
     request: Request<body::Incoming>,
 ) -> Response<Body> {
-    let Receiver { shared, door, .. } = &*receiver;
-    let encoding = response::encoding(request.version(), request.headers());
-    let cors = door.cors.as_ref().filter(|_| encoding != Encoding::Grpc);
+    let Receiver { shared, access, .. } = &*receiver;
+    let encoding = encoding::encoding(request.version(), request.headers());
+    let cors = access.cors.as_ref().filter(|_| encoding != Encoding::Grpc);
     if let Some(cors) = cors
         && Cors::is_preflight(request.method(), request.headers())
     {
@@ -73,7 +73,7 @@ pub(super) async fn handle(
         }
     };
     pending.answered(answer.status);
-    let mut response = response::answered(answer, encoding);
+    let mut response = encoding::answered(answer, encoding);
     if let Some(cors) = cors {
         cors.decorate(&head.headers, response.headers_mut());
     }
@@ -104,10 +104,11 @@ async fn take(
     let Receiver { shared, .. } = receiver;
     let limits = &shared.limits;
     let (signal, framing) = Framing::of(receiver, head, encoding)?;
-    let gate = if encoding == Encoding::Grpc { &receiver.door.grpc } else { &receiver.door.http };
-    if let Some(gate) = gate {
-        let shown = gate.check(&head.headers).await;
-        shown.map_err(|error| Refusal::Unauthenticated(error, gate.challenge()))?;
+    let authenticator =
+        if encoding == Encoding::Grpc { &receiver.access.grpc } else { &receiver.access.http };
+    if let Some(authenticator) = authenticator {
+        let shown = authenticator.check(&head.headers).await;
+        shown.map_err(|error| Refusal::Unauthenticated(error, authenticator.challenge()))?;
     }
     let headers = headers(shared, head);
     let peer = client.speaking_for(shared, &headers);
@@ -128,7 +129,7 @@ async fn take(
         }
     };
     // The slot is held until the answer is there.
-    let (Undone { body, gzip }, _slot) = coding.undo(coded, limit, slot, &shared.undoing).await?;
+    let (Decoded { body, gzip }, _slot) = coding.decode(coded, limit, slot, &shared.decoder).await?;
     shared.metrics.received(received, body.len());
     let (path, now) = (head.uri.path().to_owned(), clock::now());
     let incoming = ReceivedRequest { signal, path, peer: client.address(), headers, body, now, gzip };

@@ -17,13 +17,13 @@ use tokio_rustls::client::TlsStream;
 
 use super::parameters::{provider, unusable, versions};
 use super::{pem, reason};
-use crate::files::Followed;
+use crate::files::Reloading;
 use crate::observe::Metrics;
 
 /// Speaks TLS with whom the exporter connects to.
 #[derive(Debug)]
 pub(crate) struct Client {
-    config: Followed<ClientConfig>,
+    config: Reloading<ClientConfig>,
     /// The `tls` section of the exporter.
     path: String,
     server_name: Option<String>,
@@ -42,13 +42,13 @@ impl Client {
         let interval = Duration::from_millis(settings.parameters.reload_interval.into());
         let made = settings.clone();
         let config =
-            Followed::new(&settings.path, identity.chain(&settings.ca), interval, move || config(&made))?;
+            Reloading::new(&settings.path, identity.chain(&settings.ca), interval, move || config(&made))?;
         Ok(Self { config, path: settings.path.clone(), server_name: settings.server_name.clone() })
     }
 
     /// Follows the files from now on. Needs a runtime.
-    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
-        Self { config: self.config.follow(metrics), ..self }
+    pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
+        Self { config: self.config.watch_files(metrics), ..self }
     }
 
     /// The `tls` section of the exporter.

@@ -15,13 +15,13 @@ use tokio_rustls::server::TlsStream;
 
 use super::parameters::{provider, unusable, versions};
 use super::pem;
-use crate::files::Followed;
+use crate::files::Reloading;
 use crate::observe::Metrics;
 
 /// Speaks TLS with those who connect, with the certificate that is there at that moment.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    pub(super) config: Followed<ServerConfig>,
+    pub(super) config: Reloading<ServerConfig>,
     handshake_timeout: Duration,
 }
 
@@ -33,13 +33,13 @@ impl Acceptor {
         let sources = [&identity.certificates, &identity.private_key].into_iter().chain(&settings.client_ca);
         let interval = Duration::from_millis(settings.parameters.reload_interval.into());
         let made = settings.clone();
-        let config = Followed::new(&settings.path, sources, interval, move || config(&made))?;
+        let config = Reloading::new(&settings.path, sources, interval, move || config(&made))?;
         Ok(Self { config, handshake_timeout })
     }
 
     /// Follows the files from now on. Needs a runtime.
-    pub(crate) fn follow(self, metrics: &Arc<Metrics>) -> Self {
-        Self { config: self.config.follow(metrics), ..self }
+    pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
+        Self { config: self.config.watch_files(metrics), ..self }
     }
 
     /// Does the handshake. Its ALPN protocol is `h2`, `http/1.1`, or none where the client has no ALPN.

@@ -51,7 +51,7 @@ fn client(authority: &Authority) -> ClientTls {
 }
 
 fn acceptor(settings: &ServerTls) -> Acceptor {
-    Acceptor::new(settings, Duration::from_secs(10)).unwrap().follow(&Arc::default())
+    Acceptor::new(settings, Duration::from_secs(10)).unwrap().watch_files(&Arc::default())
 }
 
 type Server = io::Result<server::TlsStream<DuplexStream>>;

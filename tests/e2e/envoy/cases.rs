@@ -245,7 +245,7 @@ fn pods(case: &Case) -> Table {
     let list =
         if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
     let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
+    pods::read_pods(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }
 
 fn bootstrap(cases: &[(String, Case)], upstream: SocketAddr, pods: SocketAddr) -> Value {

@@ -27,10 +27,10 @@ fn group_limit(root: &Path, line: &str) -> Option<u64> {
         _ => return None,
     };
     let groups = Path::new(group.trim_start_matches('/')).ancestors();
-    groups.filter_map(|group| read(&root.join(group).join(file))).min()
+    groups.filter_map(|group| read_limit(&root.join(group).join(file))).min()
 }
 
-fn read(file: &Path) -> Option<u64> {
+fn read_limit(file: &Path) -> Option<u64> {
     // `max`, or in version 1 a number beyond any memory: no limit.
     let limit = fs::read_to_string(file).ok()?.trim().parse().ok()?;
     (limit < NO_LIMIT).then_some(limit)

@@ -53,7 +53,7 @@ enum Password {
 
 impl Users {
     /// Reads all sources; later lines go ahead of earlier ones. Blocks while files are read.
-    pub(super) fn read(htpasswd: &Htpasswd) -> Result<Self, Fault> {
+    pub(super) fn load(htpasswd: &Htpasswd) -> Result<Self, Fault> {
         let mut passwords = HashMap::new();
         for source in &htpasswd.sources {
             let text =
@@ -201,7 +201,7 @@ mod tests {
     fn users(text: &str) -> Result<Users, Fault> {
         let place = Place::Inline(Secret::new(text));
         let sources = vec![Source { path: "htpasswd.inline".to_owned(), place }];
-        Users::read(&Htpasswd { path: "extensions.basicauth".to_owned(), sources })
+        Users::load(&Htpasswd { path: "extensions.basicauth".to_owned(), sources })
     }
 
     /// By openssl's `passwd`, Perl's `crypt` and Python's `hashlib`.

@@ -81,19 +81,19 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// What comes out, and how many bytes were asked for.
-fn undone(coding: Coding, body: &[u8], limit: usize) -> (Result<Vec<u8>, Error>, usize) {
+fn decoded(coding: Coding, body: &[u8], limit: usize) -> (Result<Vec<u8>, Error>, usize) {
     let mut held = 0;
     let mut hold = |more| {
         held += more;
         true
     };
     let mut output = Output::new(limit, &mut hold);
-    let result = coding.decoder().unwrap()(body, &mut output).and_then(|()| output.finish());
+    let result = coding.decode_function().unwrap()(body, &mut output).and_then(|()| output.finish());
     (result, held)
 }
 
 fn corrupt(form: &Form, body: &[u8]) -> bool {
-    matches!(undone(form.coding, body, 1 << 20).0, Err(Error::Corrupt(_)))
+    matches!(decoded(form.coding, body, 1 << 20).0, Err(Error::Corrupt(_)))
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn every_coding_is_undone_whatever_the_length() {
     for form in FORMS {
         for length in [0, 1, 511, 512, 513, 5000, 65_536, 300_000] {
             let bytes = noise(length);
-            let (result, held) = undone(form.coding, &(form.encode)(&bytes), 1 << 20);
+            let (result, held) = decoded(form.coding, &(form.encode)(&bytes), 1 << 20);
             assert_eq!(result, Ok(bytes), "{} of {length}", form.name);
             assert!(held <= (1 << 20) + 1, "{} of {length}", form.name);
         }
@@ -113,12 +113,12 @@ fn s10_the_limit_is_exact() {
     for form in FORMS {
         for (length, limit) in [(10_000, 9_999), (10_000, 100), (300_000, 299_999), (1, 0)] {
             let body = (form.encode)(&noise(length));
-            assert_eq!(undone(form.coding, &body, length).0, Ok(noise(length)), "{} of {length}", form.name);
-            let (result, held) = undone(form.coding, &body, limit);
+            assert_eq!(decoded(form.coding, &body, length).0, Ok(noise(length)), "{} of {length}", form.name);
+            let (result, held) = decoded(form.coding, &body, limit);
             assert_eq!(result, Err(Error::TooLarge), "{} over {limit}", form.name);
             assert!(held <= limit + 1, "{} held {held}", form.name);
         }
-        assert_eq!(undone(form.coding, &(form.encode)(b""), 0).0, Ok(Vec::new()), "{}", form.name);
+        assert_eq!(decoded(form.coding, &(form.encode)(b""), 0).0, Ok(Vec::new()), "{}", form.name);
     }
 }
 
@@ -128,7 +128,7 @@ fn s10_a_bomb_stops_at_the_limit_without_taking_more_room() {
     for form in FORMS {
         let bomb = (form.encode)(&zeros);
         assert!(bomb.len() < 8 << 20, "{}", form.name);
-        let (result, held) = undone(form.coding, &bomb, 1 << 20);
+        let (result, held) = decoded(form.coding, &bomb, 1 << 20);
         assert_eq!(result, Err(Error::TooLarge), "{}", form.name);
         assert!(held <= (1 << 20) + 1, "{} held {held}", form.name);
     }
@@ -143,7 +143,7 @@ fn undoing_stops_where_there_is_no_room() {
             calls += 1;
             false
         };
-        let result = form.coding.decoder().unwrap()(&body, &mut Output::new(1 << 20, &mut hold));
+        let result = form.coding.decode_function().unwrap()(&body, &mut Output::new(1 << 20, &mut hold));
         assert_eq!((result, calls), (Err(Error::NoRoom), 1), "{}", form.name);
     }
 }
@@ -183,7 +183,7 @@ fn damage_is_a_fault_where_there_is_a_crc_and_never_a_panic() {
             for bit in 0..8 {
                 let mut body = good.clone();
                 body[at] ^= 1 << bit;
-                let (result, held) = undone(form.coding, &body, 1 << 20);
+                let (result, held) = decoded(form.coding, &body, 1 << 20);
                 // What remains is in headers that say nothing of the content; or turns a frame into one to pass over.
                 let passed_over = !form.has_end && at == 10;
                 let harmless = !form.has_crc || passed_over || result.as_ref().is_ok_and(|out| *out == bytes);
@@ -191,7 +191,7 @@ fn damage_is_a_fault_where_there_is_a_crc_and_never_a_panic() {
                 assert!(held <= (1 << 20) + 1, "{} byte {at} bit {bit} held {held}", form.name);
             }
         }
-        assert_eq!(undone(form.coding, &good, 1 << 20).0, Ok(bytes.clone()), "a fault does not stay behind");
+        assert_eq!(decoded(form.coding, &good, 1 << 20).0, Ok(bytes.clone()), "a fault does not stay behind");
     }
 }
 
@@ -201,7 +201,7 @@ fn zlibs_checksum_is_looked_at() {
     let end = body.len();
     body[end - 1] ^= 1;
     for coding in [Coding::Deflate, Coding::Zlib] {
-        assert!(matches!(undone(coding, &body, 1 << 20).0, Err(Error::Corrupt(_))));
+        assert!(matches!(decoded(coding, &body, 1 << 20).0, Err(Error::Corrupt(_))));
     }
 }
 
@@ -212,7 +212,7 @@ fn noise_is_a_fault_and_never_a_panic() {
         assert!(corrupt(&form, b"no such coding at all"), "{}", form.name);
         for _ in 0..2000 {
             let body: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
-            let (_, held) = undone(form.coding, &body, 1 << 20);
+            let (_, held) = decoded(form.coding, &body, 1 << 20);
             assert!(held <= (1 << 20) + 1, "{}", form.name);
         }
     }
@@ -227,7 +227,7 @@ fn members_and_frames_are_undone_one_after_the_other() {
             let bytes = noise(length);
             let body = [(form.encode)(&bytes), (form.encode)(&bytes), (form.encode)(b"more")].concat();
             let whole = [&bytes[..], &bytes, b"more"].concat();
-            assert_eq!(undone(form.coding, &body, 1 << 20).0, Ok(whole), "{}", form.name);
+            assert_eq!(decoded(form.coding, &body, 1 << 20).0, Ok(whole), "{}", form.name);
         }
     }
 }
@@ -241,7 +241,7 @@ fn a_claimed_length_is_no_reason_to_take_that_much_room() {
     let zstd = [&b"\x28\xb5\x2f\xfd\xe0"[..], &(1_u64 << 29).to_le_bytes(), &[1, 0, 0]].concat();
     let block = [&[0x80, 0x80, 0x80, 0x80, 2][..], b"\x10small"].concat();
     for (coding, body) in [(Coding::Gzip, gzip), (Coding::Zstd, zstd), (Coding::Snappy, block)] {
-        let (result, held) = undone(coding, &body, 1 << 30);
+        let (result, held) = decoded(coding, &body, 1 << 30);
         assert!(matches!(result, Err(Error::Corrupt(_))), "{coding:?} {result:?}");
         assert!(held <= 1024, "{coding:?} held {held}");
     }
@@ -252,7 +252,7 @@ fn a_window_of_a_gibibyte_takes_no_memory() {
     // A frame that asks for such a window, around four bytes as they are; and one that asks for more than there can be.
     for (window, expected) in [(0xa0, true), (0xff, false)] {
         let body = [&b"\x28\xb5\x2f\xfd\x00"[..], &[window], b"\x21\x00\x00body"].concat();
-        let (result, held) = undone(Coding::Zstd, &body, 1 << 20);
+        let (result, held) = decoded(Coding::Zstd, &body, 1 << 20);
         assert_eq!(result.is_ok_and(|out| out == b"body"), expected);
         assert!(held <= 1024);
     }
@@ -297,13 +297,13 @@ async fn a_gzip_member_is_kept_and_held_where_somebody_can_use_it() {
         (Coding::Zlib, &zlib(b"a"), true, false),
         (Coding::Identity, &one, true, false),
     ] {
-        let undoing = Undoing::new(Threads::new(1), keep);
+        let decoder = Decoder::new(Threads::new(1), keep);
         let mut slot = admission.arrive(&admission.peer(None)).unwrap();
         assert!(slot.hold(body.len()));
         let before = Bytes::from(body.clone());
-        let (undone, slot) = coding.undo(before.clone(), 1 << 20, slot, &undoing).await.unwrap();
-        assert_eq!(undone.gzip, kept.then(|| before.clone()), "{coding:?} {keep}");
-        assert!(admission.bytes() >= undone.body.len() + if kept { body.len() } else { 0 });
+        let (decoded, slot) = coding.decode(before.clone(), 1 << 20, slot, &decoder).await.unwrap();
+        assert_eq!(decoded.gzip, kept.then(|| before.clone()), "{coding:?} {keep}");
+        assert!(admission.bytes() >= decoded.body.len() + if kept { body.len() } else { 0 });
         drop(slot);
         assert_eq!(admission.bytes(), 0);
     }
@@ -315,11 +315,11 @@ async fn what_a_fault_had_taken_is_given_back() {
     let admission = Arc::new(Admission::new(&limits));
     let full = Full { resource: Resource::Bytes, of_peer: true };
     let bomb = Bytes::from(gzip(&vec![0; 8 << 20]));
-    let undoing = Undoing::new(Threads::new(1), true);
+    let decoder = Decoder::new(Threads::new(1), true);
     let too_large = Unreadable::DecodedTooLarge(1 << 20).into();
     for (limit, expected) in [(1 << 20, too_large), (64 << 20, Refusal::Full(full))] {
         let slot = admission.arrive(&admission.peer(None)).unwrap();
-        let refusal = Coding::Gzip.undo(bomb.clone(), limit, slot, &undoing).await.unwrap_err();
+        let refusal = Coding::Gzip.decode(bomb.clone(), limit, slot, &decoder).await.unwrap_err();
         assert_eq!(refusal, expected);
         assert_eq!(admission.bytes(), 0);
     }

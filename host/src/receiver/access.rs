@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use podstamp_core::config::Fault;
 
-use super::auth::Gate;
+use super::auth::Authenticator;
 use super::cors::Cors;
 use crate::observe::Metrics;
 use crate::settings::{Listener, Terms};
@@ -13,21 +13,22 @@ use crate::tls::Acceptor;
 
 /// A listener's credentials and permissions, ready to be used.
 #[derive(Default)]
-pub(crate) struct Door {
+pub(crate) struct ListenerAccess {
     pub(super) tls: Option<Acceptor>,
-    pub(super) http: Option<Gate>,
-    pub(super) grpc: Option<Gate>,
+    pub(super) http: Option<Authenticator>,
+    pub(super) grpc: Option<Authenticator>,
     pub(super) cors: Option<Cors>,
 }
 
-impl Door {
+impl ListenerAccess {
     /// Reads what the settings name. Blocks while files are read.
     pub(crate) fn new(listener: &Listener, handshake_timeout: Duration) -> Result<Self, Fault> {
-        let gate = |terms: Option<Terms<'_>>| terms.and_then(|terms| terms.auth).map(Gate::new).transpose();
+        let authenticator =
+            |terms: Option<Terms<'_>>| terms.and_then(|terms| terms.auth).map(Authenticator::new).transpose();
         Ok(Self {
             tls: listener.tls.as_ref().map(|tls| Acceptor::new(tls, handshake_timeout)).transpose()?,
-            http: gate(listener.over_http())?,
-            grpc: gate(listener.over_grpc())?,
+            http: authenticator(listener.over_http())?,
+            grpc: authenticator(listener.over_grpc())?,
             cors: listener.http.as_ref().and_then(|http| http.cors.as_ref()).map(Cors::new),
         })
     }
@@ -38,12 +39,12 @@ impl Door {
     }
 
     /// From here on, changed files are read again.
-    pub(super) fn follow(self, metrics: &Arc<Metrics>) -> Self {
-        let follow = |gate: Gate| gate.follow(metrics);
+    pub(super) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
+        let watch_files = |authenticator: Authenticator| authenticator.watch_files(metrics);
         Self {
-            tls: self.tls.map(|tls| tls.follow(metrics)),
-            http: self.http.map(follow),
-            grpc: self.grpc.map(follow),
+            tls: self.tls.map(|tls| tls.watch_files(metrics)),
+            http: self.http.map(watch_files),
+            grpc: self.grpc.map(watch_files),
             cors: self.cors,
         }
     }

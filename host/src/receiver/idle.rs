@@ -14,7 +14,7 @@ use crate::observe::Observer;
 
 /// Shared between a connection's bytes, its requests and its watchdog.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(super) struct IdleTracker {
     opened: Instant,
     http2: AtomicBool,
     requests: AtomicU32,
@@ -43,7 +43,7 @@ pub(super) enum Advice {
 
 /// What a connection may take its time for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct IdleLimits {
     pub(super) head: Duration,
     pub(super) idle: Duration,
     pub(super) idle_http2: Duration,
@@ -51,7 +51,7 @@ pub(super) struct Patience {
 
 const HEAD: u64 = 1;
 
-impl Activity {
+impl IdleTracker {
     pub(super) fn new() -> Self {
         Self {
             opened: Instant::now(),
@@ -138,19 +138,19 @@ impl Activity {
         self.opened.elapsed().as_millis() as u64
     }
 
-    pub(super) fn advice(&self, patience: &Patience) -> Advice {
+    pub(super) fn advice(&self, limits: &IdleLimits) -> Advice {
         if self.requests.load(Ordering::Relaxed) > 0 {
-            return Advice::Wait(patience.head);
+            return Advice::Wait(limits.head);
         }
         let since = self.since.load(Ordering::Relaxed);
         let spent = Duration::from_millis(self.now().saturating_sub(since >> 1));
         let (limit, advice) = match (since & HEAD, self.is_http2()) {
-            (HEAD, _) => (patience.head, Advice::SlowHead),
-            (_, false) => (patience.idle, Advice::Idle),
-            (_, true) => (patience.idle_http2, Advice::Idle),
+            (HEAD, _) => (limits.head, Advice::SlowHead),
+            (_, false) => (limits.idle, Advice::Idle),
+            (_, true) => (limits.idle_http2, Advice::Idle),
         };
         match limit.checked_sub(spent) {
-            Some(left) if !left.is_zero() => Advice::Wait(left.min(patience.head)),
+            Some(left) if !left.is_zero() => Advice::Wait(left.min(limits.head)),
             _ => advice,
         }
     }
@@ -161,34 +161,34 @@ pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 /// Notes when bytes come, and whether they begin as HTTP/2 does.
 #[derive(Debug)]
-pub(super) struct Noting {
-    activity: Arc<Activity>,
+pub(super) struct IdleObserver {
+    tracker: Arc<IdleTracker>,
     /// What of HTTP/2's first bytes has not come yet; none once that is decided.
     awaited: Option<&'static [u8]>,
 }
 
-impl Noting {
-    pub(super) fn new(activity: Arc<Activity>) -> Self {
-        Self { activity, awaited: Some(HTTP2) }
+impl IdleObserver {
+    pub(super) fn new(tracker: Arc<IdleTracker>) -> Self {
+        Self { tracker, awaited: Some(HTTP2) }
     }
 }
 
-impl Observer for Noting {
+impl Observer for IdleObserver {
     fn came(&mut self, bytes: &[u8]) {
         let Some(awaited) = self.awaited else {
-            return self.activity.bytes_came();
+            return self.tracker.bytes_came();
         };
-        self.activity.opening.get_or_init(|| Opening::new(bytes));
+        self.tracker.opening.get_or_init(|| Opening::new(bytes));
         let common = awaited.len().min(bytes.len());
         if awaited.get(..common) != bytes.get(..common) {
             self.awaited = None;
         } else if common == awaited.len() {
             self.awaited = None;
-            return self.activity.speaks_http2();
+            return self.tracker.speaks_http2();
         } else {
             self.awaited = awaited.get(common..);
         }
-        self.activity.bytes_came();
+        self.tracker.bytes_came();
     }
 }
 
