@@ -1,4 +1,4 @@
-//! The pods as text, for filters elsewhere that keep a table of their own: what `GET /pods` shows.
+//! The pods as text: what `GET /pods` shows to filters elsewhere, which keep a table of their own.
 //!
 //! Many ask, again and again, and the table seldom changes: each version of it is written once for each set of fields that
 //! is asked for, and the text is kept until the table changes.
@@ -34,10 +34,21 @@ struct Kept {
 
 /// A text, and what tells it from others.
 #[derive(Clone, Debug)]
-pub(crate) struct Listing {
-    pub(crate) text: Bytes,
+pub(super) struct Listing {
+    pub(super) text: Bytes,
     /// The same wherever the text is the same, quotes included.
-    pub(crate) tag: HeaderValue,
+    pub(super) tag: HeaderValue,
+}
+
+/// Why there is no listing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoListing {
+    /// Nothing gives a table.
+    #[error("there is no pod table")]
+    NoTable,
+    /// Writing it panicked.
+    #[error(transparent)]
+    Failed(#[from] JoinError),
 }
 
 impl Listings {
@@ -46,12 +57,12 @@ impl Listings {
         self.source.get_or_init(|| Box::new(source));
     }
 
-    /// The current table with these fields; none where there is no table.
-    pub(crate) async fn listing(&self, fields: Fields) -> Option<Result<Listing, JoinError>> {
-        let table = self.source.get()?();
+    /// The current table with these fields.
+    pub(super) async fn listing(&self, fields: Fields) -> Result<Listing, NoListing> {
+        let table = self.source.get().ok_or(NoListing::NoTable)?();
         let slot = self.slot(&table, fields);
         let write = || spawn_blocking(move || Listing::new(&table, fields));
-        Some(slot.get_or_try_init(write).await.cloned())
+        Ok(slot.get_or_try_init(write).await?.clone())
     }
 
     /// Where the text is or is going to be.
@@ -107,11 +118,11 @@ mod tests {
     #[tokio::test]
     async fn a_version_of_the_table_is_written_once_for_each_set_of_fields() {
         let listings = Listings::default();
-        assert!(listings.listing(Fields::ALL).await.is_none());
+        assert!(matches!(listings.listing(Fields::ALL).await, Err(NoListing::NoTable)));
         let current = Arc::new(Mutex::new(table("a")));
         let source = Arc::clone(&current);
         listings.show(move || Arc::clone(&source.lock().unwrap()));
-        let listing = async |fields| listings.listing(fields).await.unwrap().unwrap();
+        let listing = async |fields| listings.listing(fields).await.unwrap();
 
         let (all, again) = tokio::join!(listing(Fields::ALL), listing(Fields::ALL));
         assert_eq!(all.text.as_ptr(), again.text.as_ptr());
@@ -133,7 +144,7 @@ mod tests {
         let pods = table("a");
         listings.show(move || Arc::clone(&pods));
         for field in Field::ALL {
-            listings.listing(Fields::NONE.with(field)).await.unwrap().unwrap();
+            listings.listing(Fields::NONE.with(field)).await.unwrap();
         }
         assert_eq!(listings.kept.lock().unwrap().listings.len(), MAX_LISTINGS);
     }

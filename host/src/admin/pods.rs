@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use podstamp_core::directory::{Field, Fields};
 
-use super::listings::{Listing, Listings};
+use super::listings::{Listing, Listings, NoListing};
 use super::text;
 
 pub(super) async fn answer(
@@ -19,9 +19,9 @@ pub(super) async fn answer(
         Err(message) => return text(StatusCode::BAD_REQUEST, message),
     };
     match listings.listing(fields).await {
-        None => text(StatusCode::NOT_FOUND, NO_PODS),
-        Some(Ok(listing)) => listed(listing, headers),
-        Some(Err(error)) => {
+        Ok(listing) => listed(listing, headers),
+        Err(NoListing::NoTable) => text(StatusCode::NOT_FOUND, NO_PODS),
+        Err(NoListing::Failed(error)) => {
             tracing::error!(%error, "listing the pods failed");
             text(StatusCode::INTERNAL_SERVER_ERROR, "listing the pods failed\n")
         }

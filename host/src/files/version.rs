@@ -1,11 +1,11 @@
-//! Which version of a file this is.
+//! What tells versions of a file apart.
 
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Tells versions of a file apart. Kubernetes updates a mounted ConfigMap by swapping a symbolic link, so links are
+/// A version of a file. Kubernetes updates a mounted ConfigMap by swapping a symbolic link, so links are
 /// followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileVersion {
@@ -15,7 +15,7 @@ pub(crate) struct FileVersion {
 }
 
 impl FileVersion {
-    /// The stamp of the version that is there now.
+    /// The version that is there now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = path.metadata()?;
         Ok(Self { modified: metadata.modified()?, bytes: metadata.len(), inode: inode(&metadata) })

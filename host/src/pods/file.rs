@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 use super::{Coverage, KeptKeys, Pods, ReadError, Table, read_pods};
-use crate::files::{self, FileVersion};
+use crate::files::{self, FileWatch, look_often};
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
@@ -64,18 +64,9 @@ pub struct PodsFile {
     path: PathBuf,
     settings: Settings,
     pods: Pods,
-    watch: Mutex<Watch>,
+    watch: FileWatch,
+    loaded: Mutex<SystemTime>,
     counts: Counts,
-}
-
-/// What [`PodsFile::poll`] has seen.
-#[derive(Debug)]
-struct Watch {
-    /// The version that was loaded or found bad.
-    judged: Option<FileVersion>,
-    /// The version of the last look.
-    seen: Option<FileVersion>,
-    loaded: SystemTime,
 }
 
 #[derive(Debug, Default)]
@@ -88,15 +79,15 @@ impl PodsFile {
     /// Loads a file. Blocks while it is read.
     pub fn open(path: impl Into<PathBuf>, settings: Settings) -> Result<Self, PodsFileError> {
         let path = path.into();
-        let stamp = FileVersion::of(&path).ok();
+        let watch = FileWatch::new(vec![path.clone()]);
         let table = load(&path, &settings)?;
         announce(&path, &table);
-        let watch = Watch { judged: stamp, seen: stamp, loaded: SystemTime::now() };
         Ok(Self {
             path,
             settings,
             pods: Pods::new(table),
-            watch: Mutex::new(watch),
+            watch,
+            loaded: Mutex::new(SystemTime::now()),
             counts: Counts::default(),
         })
     }
@@ -104,15 +95,8 @@ impl PodsFile {
     /// Follows the file's changes for as long as it is polled. A version that cannot be used is reported once, and the
     /// table stays as it is.
     pub async fn watch(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(self.settings.interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let file = Arc::clone(&self);
-            if let Err(error) = tokio::task::spawn_blocking(move || file.poll()).await {
-                tracing::error!(path = %self.path.display(), %error, "looking after the pods file failed");
-            }
-        }
+        let path = self.path.display().to_string();
+        look_often(self.settings.interval, path, "the pods file", move || self.poll()).await;
     }
 
     /// The current table.
@@ -122,7 +106,7 @@ impl PodsFile {
 
     /// When the current table was loaded.
     pub fn loaded(&self) -> SystemTime {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).loaded
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often a changed file was loaded.
@@ -137,38 +121,19 @@ impl PodsFile {
 
     /// Looks at the file once, and loads it if it has changed and then stood still. Blocks while it is read.
     fn poll(&self) {
-        let stamp = FileVersion::of(&self.path).ok();
-        {
-            let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-            let settled = watch.seen == stamp;
-            watch.seen = stamp;
-            if !settled || watch.judged == stamp {
-                return;
-            }
-        }
-        let result = load(&self.path, &self.settings);
-        if FileVersion::of(&self.path).ok() != stamp {
-            return; // It changed while it was read: the next looks see to that.
-        }
-        match result {
-            Ok(table) => {
+        match self.watch.look(|| load(&self.path, &self.settings)) {
+            None => {}
+            Some(Ok(table)) => {
                 announce(&self.path, &table);
                 self.pods.replace(table);
                 self.counts.reloads.fetch_add(1, Ordering::Relaxed);
-                self.judge(stamp, Some(SystemTime::now()));
+                *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 self.counts.failed_reloads.fetch_add(1, Ordering::Relaxed);
-                self.judge(stamp, None);
                 self.complain(&error);
             }
         }
-    }
-
-    fn judge(&self, stamp: Option<FileVersion>, loaded: Option<SystemTime>) {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.judged = stamp;
-        watch.loaded = loaded.unwrap_or(watch.loaded);
     }
 
     fn complain(&self, error: &PodsFileError) {

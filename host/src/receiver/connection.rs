@@ -35,8 +35,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
     let peer = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
     let Some(client) = admit(&receiver, peer, &draining) else { return };
     let introduced = {
-        let limit = receiver.shared.limits.header_timeout;
-        let introducing = timeout(limit, introduce(&receiver, &mut stream, peer));
+        let introducing = introduce(&receiver, &mut stream, peer);
         tokio::select! {
             biased;
             introduced = introducing => introduced,
@@ -44,17 +43,12 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
         }
     };
     let client = match introduced {
-        Ok(Some(introduced)) if introduced == peer => client,
-        Ok(Some(introduced)) => match admit(&receiver, introduced, &draining) {
+        Ok(introduced) if introduced == peer => client,
+        Ok(introduced) => match admit(&receiver, introduced, &draining) {
             Some(client) => client,
             None => return,
         },
-        Ok(None) => return,
-        Err(_) => {
-            let limit = receiver.shared.limits.header_timeout.as_secs_f32();
-            let late = io::Error::new(io::ErrorKind::TimedOut, format!("no PROXY header within {limit} s"));
-            return complain(&receiver, peer, Astray::unintroduced(&late), &late);
-        }
+        Err(error) => return complain(&receiver, peer, Astray::unintroduced(&error), &error),
     };
     let Some(tls) = &receiver.access.tls else {
         return serve(receiver, stream, client, draining).await;
@@ -73,7 +67,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
     }
 }
 
-/// Whom a connection is from, unless that has as many as it may.
+/// The client of a connection that counts for `peer`; `None` where that has as many connections as it may.
 fn admit(receiver: &Receiver, peer: Option<IpAddr>, draining: &Draining) -> Option<Client> {
     let shared = &receiver.shared;
     // The last ones are promised an answer, and nobody comes after them.
@@ -88,29 +82,29 @@ fn admit(receiver: &Receiver, peer: Option<IpAddr>, draining: &Draining) -> Opti
     client
 }
 
-/// Ends when it is time to stop and whoever had come by then has had a moment to say what it wants.
+/// Ends when the server stops and the connection has had a moment to begin a request.
 async fn too_late(draining: &Draining, opened: Instant) {
     draining.stopping().await;
     sleep_until(opened + MOMENT).await;
 }
 
-/// Whom a connection is from: the peer, or whom that speaks for. None: it is of no use.
+/// The address that a connection counts for: its peer's, or the one that a trusted proxy's PROXY header names.
 async fn introduce(
     receiver: &Receiver,
     stream: &mut TcpStream,
     peer: Option<IpAddr>,
-) -> Option<Option<IpAddr>> {
+) -> io::Result<Option<IpAddr>> {
     let is_proxy = |peer| receiver.listener.proxies.iter().any(|proxies| proxies.contains(&peer));
     if !peer.is_some_and(is_proxy) {
-        return Some(peer);
+        return Ok(peer);
     }
-    match proxy::read_header(stream).await {
-        Ok(client) => Some(client.map(|client| client.to_canonical()).or(peer)),
-        Err(error) => {
-            complain(receiver, peer, Astray::unintroduced(&error), &error);
-            None
-        }
-    }
+    let limit = receiver.shared.limits.header_timeout;
+    let late = |_| {
+        let text = format!("no PROXY header within {} s", limit.as_secs_f32());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    };
+    let named = timeout(limit, proxy::read_header(stream)).await.map_err(late)??;
+    Ok(named.map(|client| client.to_canonical()).or(peer))
 }
 
 async fn serve<S>(receiver: Arc<Receiver>, stream: S, client: Client, mut draining: Draining)
@@ -205,7 +199,7 @@ where
     }
 }
 
-/// Tells the operator of a connection that was of no use. None: there is nothing to be done about it.
+/// Tells the operator why a connection brought no request; only on the level debug where nothing can be done about it.
 fn complain(receiver: &Receiver, peer: Option<IpAddr>, astray: Option<Astray>, error: &dyn Display) {
     match astray {
         Some(astray) => receiver.turned_away(peer, &astray),
