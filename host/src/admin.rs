@@ -40,8 +40,8 @@ impl Admin {
         Self { metrics, readiness, listings }
     }
 
-    /// Answers on a thread of its own, whatever the others are busy with, until requests in flight are done: probes ought to
-    /// see that the process drains.
+    /// Answers on a thread of its own, however busy the workers are, until requests in flight are done: probes ought to see
+    /// that the process drains.
     pub(crate) fn start(self, listener: TcpListener, draining: Draining) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listener = listener.into_std()?;
@@ -53,7 +53,7 @@ impl Admin {
                     Err(error) => tracing::error!(%error, "the admin listener is of no use"),
                 }
             });
-            // A listing of the pods that is being written is for nobody any more.
+            // Nobody waits any more for a listing that is being written.
             runtime.shutdown_background();
         })?;
         Ok(())
@@ -78,7 +78,7 @@ impl Admin {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an admin connection");
-                    // Out of descriptors, most likely: the next try has one of the reserve.
+                    // Out of descriptors, most likely: the next try takes one of the reserve.
                     if !reserve.give_one() {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }

@@ -38,18 +38,18 @@ use crate::settings::{
 
 pub use budget::Budget;
 
-/// What goes ahead of the document, command-line options mostly.
+/// Settings that override the document's, mostly from the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// Another pods file.
     pub pods: Option<PathBuf>,
     /// Another guest than the one that the binary carries.
     pub guest: Option<PathBuf>,
-    /// Check bodies whole before anything is made of them.
+    /// Whether bodies are checked whole up front, as `podstamp.guard.check: full` has it.
     pub check_full: bool,
 }
 
-/// All that serving needs, put together.
+/// A filter and its pods, put together from a document and ready to be served.
 pub struct App {
     config: Config,
     large_calls: usize,
@@ -58,7 +58,7 @@ pub struct App {
     pods: Option<Arc<PodsFile>>,
 }
 
-/// Why nothing could be put together.
+/// Why an [`App`] could not be put together or served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -71,9 +71,9 @@ pub enum Error {
     /// The guest cannot be read.
     #[error("guest {} cannot be read", path.display())]
     ReadGuest {
-        /// Its path.
+        /// The guest's path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The guest cannot be run.
@@ -93,8 +93,8 @@ impl From<BindError> for Error {
     }
 }
 
-/// What is wrong with the files that a configuration names for certificates, tokens and passwords. Blocks while they are
-/// read.
+/// The faults of the files that a configuration names for certificates, tokens and passwords, and of its limit of memory.
+/// Blocks while the files are read.
 pub fn check_files(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
@@ -103,7 +103,7 @@ pub fn check_files(config: &Config) -> Vec<Fault> {
     faults
 }
 
-/// What runs without a configuration: DeepFlow's pipeline for load balancers, towards an agent on this host.
+/// The document that runs without a configuration: DeepFlow's pipeline for load balancers, towards an agent on this host.
 pub fn default_document() -> Result<Value, Error> {
     serde_json::from_str(DEFAULT_DOCUMENT)
         .map_err(|error| Error::Faults(vec![Fault { path: String::new(), message: error.to_string() }]))
@@ -187,7 +187,7 @@ impl App {
         &self.config
     }
 
-    /// What there is to say about the configuration.
+    /// What the operator should know about the configuration.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
@@ -343,7 +343,7 @@ fn grpc_settings(grpc: &config::Grpc) -> Grpc {
     }
 }
 
-/// Sets `podstamp.guard.check`. Where something stands that is no section, that is a fault which parsing will tell.
+/// Sets `podstamp.guard.check`. A value in its way that is no section stays: parsing reports it as a fault.
 fn check_full(document: &mut Value) {
     let mut section = document;
     for key in ["podstamp", "guard"] {
@@ -368,7 +368,7 @@ fn listed(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
 
-/// Several times the one inside this binary.
+/// Several times the size of the guest inside this binary.
 const MAX_GUEST_BYTES: u64 = 64 << 20;
 
 #[cfg(test)]

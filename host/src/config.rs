@@ -37,9 +37,9 @@ pub use podstamp_core::config::{Environment, Unresolved};
 pub struct Loaded {
     /// The document.
     pub document: Value,
-    /// What a person should know about how it came about.
+    /// What the operator should know about where the document comes from.
     pub notices: Vec<Notice>,
-    /// What is wrong with it so far.
+    /// The faults of variables, and of keys that stand twice.
     pub unresolved: Unresolved,
 }
 
@@ -51,7 +51,7 @@ impl Loaded {
     }
 }
 
-/// Why there is no document.
+/// Why a configuration could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -68,10 +68,10 @@ pub enum LoadError {
     TooLarge {
         /// Its path.
         path: PathBuf,
-        /// How many it may have.
+        /// The limit, bytes.
         limit: u64,
     },
-    /// What the file says has faults.
+    /// The file's text has faults.
     #[error("{}", lines(.0))]
     Faults(Vec<Fault>),
 }
@@ -83,8 +83,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadErr
     load_from(file, path, environment)
 }
 
-/// Reads all that comes from `input`, which people know by the name `path`. Blocks until it ends, or is larger than any
-/// configuration.
+/// Reads `input` to its end; errors name it `path`. Blocks meanwhile.
 pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
     let bytes = files::read_up_to(input, MAX_FILE_BYTES)
         .map_err(|source| LoadError::Read { path: path.to_owned(), source })?
@@ -94,19 +93,19 @@ pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) ->
     parse(&text, environment).map_err(LoadError::Faults)
 }
 
-/// Reads a text. The error has why there is no document; what is wrong with one is for whoever reads it.
+/// Reads a text. The error says why there is no document; faults within a document are in [`Loaded`].
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
     let document::Found { mut document, mut notices, faults } = document::find(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     let mut unresolved = config::resolve(&mut document, environment, read_scalar);
     unresolved.faults.splice(..0, faults);
-    // One document may serve both; whoever copies a key of the module's into the host's is to know.
+    // One document may serve both, so that this is no fault; but the key does nothing in the host.
     let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
     Ok(Loaded { document, notices, unresolved })
 }
 
-/// The variables of this process.
+/// A variable of this process.
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

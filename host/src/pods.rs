@@ -1,7 +1,7 @@
 //! The pod directory: which pod has which address, name or uid.
 //!
 //! A [`Table`] never changes, so that lookups need no lock; [`Pods`] hands out the current one and is what the filter asks;
-//! [`PodsFile`] fills it from a file and follows that file's changes; [`read_pods`] makes one of what `kubectl` prints.
+//! [`PodsFile`] fills it from a file and follows that file's changes; [`read_pods`] makes a table of what `kubectl` prints.
 //!
 //! # Limits
 //! A lookup by label, annotation, node, deployment or namespace builds an index when it is first made, some 10 ms at

@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     relay: Arc<Relay>,
     admission: Arc<Admission>,
     limits: Limits,
-    /// Paths over HTTP by signal; none: it is not taken.
+    /// Paths over HTTP by signal; `None` where the signal is refused.
     paths: [Option<String>; 3],
     headers: Vec<HeaderName>,
     decoder: Decoder,
@@ -68,11 +68,11 @@ impl Shared {
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
     ) -> Self {
-        // A name that is no header's cannot be sent either.
+        // A name that cannot be a header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
         let paths = Signal::ALL.map(|signal| settings.path(signal).map(str::to_owned));
         let limits = settings.limits.clone();
-        // Without compression nobody sends on what came.
+        // A gzip member as it came is only sent on where an upstream takes compressed bodies.
         let decoder = Decoder::new(
             relay.decoding(),
             settings.all_upstreams().any(|upstream| upstream.compression != Compression::None),
@@ -101,7 +101,7 @@ impl Shared {
         self.paths.get(signal as usize).is_some_and(Option::is_some)
     }
 
-    /// What is sent to a path over HTTP.
+    /// The signal that a path takes over HTTP.
     fn signal_at(&self, path: &str) -> Option<Signal> {
         let is_at = |signal: &Signal| {
             self.paths.get(*signal as usize).and_then(Option::as_deref).is_some_and(|known| known == path)
@@ -110,12 +110,12 @@ impl Shared {
         known.or_else(|| AGENT_PATHS.contains(&path).then_some(Signal::Traces))
     }
 
-    /// For a signal that is not taken.
+    /// The refusal of a signal that is not carried.
     fn not_carried(&self, signal: Signal) -> Refusal {
         Refusal::NotCarried { signal, others: self.paths.iter().flatten().count() > 1 }
     }
 
-    /// Tells gRPC's health service what is ready, for ever.
+    /// Keeps gRPC's health service up to date, for ever.
     pub(crate) async fn report_health(self: Arc<Self>, readiness: Arc<Readiness>) {
         readiness.report_changes(|ready| self.health.set(ready)).await;
     }
@@ -134,7 +134,7 @@ impl Receiver {
         Self { shared, listener, access }
     }
 
-    /// Accepts connections until it is told to stop, and then those that had come by then.
+    /// Accepts connections until the server stops, and then those that had come by then.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, draining: Draining) {
         loop {
             let accepted = tokio::select! {
@@ -143,12 +143,12 @@ impl Receiver {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                // Not ahead of it: an idle listener would keep a place from the others.
+                // The place is taken after accepting: an idle listener would keep one from the others.
                 Ok((stream, _)) => {
                     let place = tokio::select! {
                         biased;
                         place = self.shared.connections.place() => place,
-                        // Whoever waits for a place leaves with the others.
+                        // A connection that waits for a place is drained with the others.
                         () = draining.stopping() => None,
                     };
                     self.open(stream, place, &draining);
@@ -171,7 +171,7 @@ impl Receiver {
 
     /// Takes what is in the listener's queue: closing it would reset connections whose clients have sent a request.
     fn take_rest(self: &Arc<Self>, listener: TcpListener, draining: &Draining) -> io::Result<()> {
-        // The runtime would have to look first whether there is anything.
+        // Without the runtime, which would have to poll first whether there is anything.
         let listener = listener.into_std()?;
         loop {
             match listener.accept() {

@@ -37,11 +37,11 @@ pub struct Server {
 /// A listener that is bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listening {
-    /// Where.
+    /// The bound address.
     pub address: SocketAddr,
-    /// Whether OTLP/HTTP is taken there.
+    /// Whether the listener is for OTLP/HTTP.
     pub http: bool,
-    /// Whether OTLP/gRPC is taken there.
+    /// Whether the listener is for OTLP/gRPC.
     pub grpc: bool,
 }
 
@@ -52,9 +52,9 @@ pub struct Instruments {
     pub metrics: Arc<Metrics>,
     /// What the operator should see.
     pub notices: Arc<Notices>,
-    /// Whether traffic may come. The server says when it listens; whoever loads the pods says when they are there.
+    /// Whether traffic may come. The server reports when it listens; whoever loads the pods reports when they are loaded.
     pub readiness: Arc<Readiness>,
-    /// The pods, for filters elsewhere. Whoever loads them says where they are.
+    /// The pods, for filters elsewhere. Whoever loads the pods sets their source.
     pub listings: Arc<Listings>,
 }
 
@@ -65,12 +65,12 @@ pub enum BindError {
     /// A listener cannot be bound.
     #[error("cannot listen on {address}")]
     Listen {
-        /// Where.
+        /// The address from the settings.
         address: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// A file with certificates, tokens or passwords is of no use.
+    /// A file with certificates, tokens or passwords is unusable.
     #[error(transparent)]
     Credentials(#[from] Fault),
 }
@@ -137,38 +137,38 @@ impl Server {
         })
     }
 
-    /// Where requests are taken.
+    /// The bound listeners.
     pub fn listening(&self) -> &[Listening] {
         &self.listening
     }
 
-    /// Where OTLP/HTTP is taken.
+    /// The address of the first listener for OTLP/HTTP.
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.listening.iter().find(|listening| listening.http).map(|listening| listening.address)
     }
 
-    /// Where OTLP/gRPC is taken.
+    /// The address of the first listener for OTLP/gRPC.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
         self.listening.iter().find(|listening| listening.grpc).map(|listening| listening.address)
     }
 
-    /// Where the admin listener is.
+    /// The address of the admin listener.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// Has a task end with the server.
+    /// Adds a task that ends with the server.
     pub fn accompany(&mut self, task: JoinHandle<()>) {
         self.companions.push(task);
     }
 
-    /// Has [`Server::shutdown`] stop accepting at once: nobody is behind a balancer that would have to learn of it.
+    /// Lets [`Server::shutdown`] stop accepting at once: no balancer has to learn of it first.
     pub fn without_delay(self) -> Self {
         Self { drain_delay: Duration::ZERO, ..self }
     }
 
-    /// Says that it is not ready any more and goes on for the drain delay; then stops accepting, finishes what is in flight,
-    /// and returns: true if no request had to be broken off.
+    /// Reports that the server is not ready any more, and serves on for the drain delay; then stops accepting and finishes
+    /// what is in flight. True if no request had to be broken off.
     pub async fn shutdown(self) -> bool {
         self.readiness.draining();
         let begun = Instant::now();
@@ -202,7 +202,7 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), BindError> {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Or a restart would have to wait for the last connections' end. On Windows it means something else.
+    // Otherwise a restart would wait for the last connections to end. On Windows the option means something else.
     socket.set_reuseaddr(cfg!(unix))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -223,7 +223,7 @@ fn watch(metrics: &Metrics, admission: &Arc<Admission>) {
     metrics.watch("peers", "Addresses that are connected or spoken for", move || peers.peers() as u64);
 }
 
-/// A scrape takes no longer.
+/// How long scrapes may go on: they take less.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the serving half needs to know. Set by code; the configuration document compiles to it.
+//! What a server needs to know. Code sets it; the configuration document compiles to it.
 
 pub(crate) mod descriptors;
 
@@ -9,75 +9,75 @@ use podstamp_core::config::Rules;
 use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
 use podstamp_core::interface::Signal;
 
-/// Where to listen, and within which limits.
+/// The settings of a server: where it listens, where it sends, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where requests are taken.
+    /// The addresses that take requests.
     pub listeners: Vec<Listener>,
     /// Path that takes traces over HTTP besides deepflow-agent's own.
     pub traces_path: String,
-    /// Peers whose headers say whom they speak for: what they send counts as those peers'.
+    /// Proxies whose forwarding headers are believed: their requests count for the peers that these name.
     pub trusted_proxies: Vec<IpNet>,
-    /// Address of the admin listener; none: no such listener.
+    /// Address of the admin listener; `None` without one.
     pub admin: Option<String>,
-    /// What one request, and all together, may take.
+    /// What one request, and all of them together, may take.
     pub limits: Limits,
-    /// How to meet the upstream.
+    /// The upstream of traces.
     pub upstream: Upstream,
-    /// Who gets copies, in the order in which the filter names them.
+    /// The further exporters of traces, in the order in which the filter names them.
     pub copies: Vec<CopyTarget>,
-    /// The same for metrics; none: they are not taken.
+    /// The route of metrics; `None`: they are refused.
     pub metrics: Option<Route>,
-    /// The same for logs.
+    /// The route of logs; `None`: they are refused.
     pub logs: Option<Route>,
-    /// How long requests are taken on after the order to stop, as the system learns only by and by that it came.
+    /// How long requests are still taken after the order to stop: endpoints and balancers lag behind.
     pub drain_delay: Duration,
     /// How long requests in flight may go on after the order to stop, the delay included.
     pub drain_timeout: Duration,
 }
 
-/// Where a signal besides traces is taken, and how to meet those whom it goes to.
+/// Where a signal besides traces is taken, and where it goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Path that takes it over HTTP.
+    /// Path that takes the signal over HTTP.
     pub path: String,
-    /// How to meet the upstream.
+    /// The signal's upstream.
     pub upstream: Upstream,
-    /// Who gets copies, in the order in which the filter names them.
+    /// The signal's further exporters, in the order in which the filter names them.
     pub copies: Vec<CopyTarget>,
 }
 
-/// Somebody who gets a copy of everything.
+/// A further exporter, which gets a copy of every batch of its signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyTarget {
-    /// What it is called in metrics.
+    /// The exporter's name in metrics.
     pub name: String,
-    /// How to meet it.
+    /// Where the copies go.
     pub upstream: Upstream,
 }
 
-/// How to meet the upstream. Where it is, the filter says.
+/// How to send to an upstream. Its URL comes from the filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// How to use TLS for https URLs; none: there are none.
+    /// TLS for https URLs; `None` where there are none.
     pub tls: Option<ClientTls>,
-    /// What to show to it.
+    /// The credentials that are sent along.
     pub auth: Option<ClientAuth>,
-    /// Content coding of what goes there.
+    /// Content coding of what is sent.
     pub compression: Compression,
-    /// Connections at a time, with one request at a time each, so that what waits meanwhile goes together; none: any
-    /// number.
+    /// Connections at a time, each with one request at a time; what waits meanwhile goes together. `None`: any number.
     pub connections: Option<usize>,
-    /// How long a client waits for its answer, whatever the upstream does. Where nobody reaches it for that long, it is away.
+    /// How long a client waits for its answer, whatever the upstream does. An upstream that nobody reached for that long
+    /// counts as away.
     pub patience: Duration,
     /// Spans that one request of several clients may have; 0: any number.
     pub spans_per_request: u32,
-    /// Bytes that it may take in deepflow-agent's memory; 0: any number.
+    /// Bytes that such a request may take in deepflow-agent's memory; 0: any number.
     pub agent_memory: u32,
 }
 
 impl Default for Upstream {
-    /// A deepflow-agent: more than one connection may end its process.
+    /// The settings for a deepflow-agent, whose process a second connection may end.
     fn default() -> Self {
         let Rules { spans_per_request, agent_memory, .. } = Rules::AGENT;
         Self {
@@ -93,7 +93,7 @@ impl Default for Upstream {
 }
 
 impl Settings {
-    /// The path that takes a signal over HTTP; none: it is not taken.
+    /// The path that takes a signal over HTTP; `None` where the signal is refused.
     pub(crate) fn path(&self, signal: Signal) -> Option<&str> {
         match signal {
             Signal::Traces => Some(&self.traces_path),
@@ -102,7 +102,7 @@ impl Settings {
         }
     }
 
-    /// The upstream of a signal, and who gets copies; none: it is not taken.
+    /// The upstream of a signal and its further exporters; `None` where the signal is refused.
     pub(crate) fn upstreams(&self, signal: Signal) -> Option<(&Upstream, &[CopyTarget])> {
         let route = match signal {
             Signal::Traces => return Some((&self.upstream, &self.copies)),
@@ -112,7 +112,7 @@ impl Settings {
         Some((&route.upstream, &route.copies))
     }
 
-    /// All that is sent to.
+    /// The upstreams of all signals, further exporters included.
     pub(crate) fn all_upstreams(&self) -> impl Iterator<Item = &Upstream> {
         let all = Signal::ALL.into_iter().filter_map(|signal| self.upstreams(signal));
         all.flat_map(|(upstream, copies)| {
@@ -142,7 +142,7 @@ impl Default for Settings {
     }
 }
 
-/// One address to listen on. It may take both protocols: they are told apart by their content type.
+/// An address to listen on. One address may take both protocols, which content types tell apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// `host:port`. Port 0 takes a free one.
@@ -153,28 +153,28 @@ pub struct Listener {
     pub grpc: Option<Grpc>,
     /// Peers whose connections begin with a PROXY header.
     pub proxies: Vec<IpNet>,
-    /// None: connections are in the clear.
+    /// TLS of connections; `None`: they are in the clear.
     pub tls: Option<ServerTls>,
-    /// Whether a protocol that is not named here is refused. Otherwise it is taken on the terms of the one that is.
+    /// Whether a protocol that is `None` above is refused. Otherwise it is taken on the other one's terms.
     pub strict: bool,
 }
 
-/// What a client has to keep to.
+/// The terms on which a listener takes a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms<'a> {
     /// The protocol's own limit of a body, bytes.
     pub(crate) body: Option<usize>,
-    /// What clients have to show.
+    /// The authenticator of clients.
     pub(crate) auth: Option<&'a ServerAuth>,
 }
 
 impl Listener {
-    /// The terms for OTLP/HTTP; none: it is not taken here.
+    /// The terms for OTLP/HTTP; `None` where the listener refuses it.
     pub(crate) fn over_http(&self) -> Option<Terms<'_>> {
         self.http_terms().or_else(|| self.grpc_terms().filter(|_| !self.strict))
     }
 
-    /// The terms for OTLP/gRPC; none: it is not taken here.
+    /// The terms for OTLP/gRPC; `None` where the listener refuses it.
     pub(crate) fn over_grpc(&self) -> Option<Terms<'_>> {
         self.grpc_terms().or_else(|| self.http_terms().filter(|_| !self.strict))
     }
@@ -187,13 +187,13 @@ impl Listener {
         self.grpc.as_ref().map(|grpc| Terms { body: grpc.message, auth: grpc.auth.as_ref() })
     }
 
-    /// One for OTLP/HTTP.
+    /// A listener for OTLP/HTTP.
     pub fn http(address: &str) -> Self {
         let http = Some(Http::default());
         Self { address: address.to_owned(), http, grpc: None, proxies: Vec::new(), tls: None, strict: false }
     }
 
-    /// One for OTLP/gRPC.
+    /// A listener for OTLP/gRPC.
     pub fn grpc(address: &str) -> Self {
         let grpc = Some(Grpc::default());
         Self { address: address.to_owned(), http: None, grpc, proxies: Vec::new(), tls: None, strict: false }
@@ -205,9 +205,9 @@ impl Listener {
 pub struct Http {
     /// Bytes of a body, where they are fewer than [`Limits::body`].
     pub body: Option<usize>,
-    /// What clients have to show.
+    /// The authenticator of clients.
     pub auth: Option<ServerAuth>,
-    /// Which pages of browsers may send here.
+    /// The origins whose scripts may send here.
     pub cors: Option<config::Cors>,
 }
 
@@ -216,11 +216,11 @@ pub struct Http {
 pub struct Grpc {
     /// Bytes of a message, where they are fewer than [`Limits::body`].
     pub message: Option<usize>,
-    /// What clients have to show.
+    /// The authenticator of clients.
     pub auth: Option<ServerAuth>,
     /// Requests at a time on one connection.
     pub concurrent_streams: u32,
-    /// How long a connection may stay without a request; none: [`Limits::idle_timeout`].
+    /// How long a connection may stay without a request; `None`: [`Limits::idle_timeout`].
     pub idle: Option<Duration>,
     /// How old a connection may grow, give or take a tenth, before it is ended, so that clients spread over new pods.
     pub age: Option<Duration>,
@@ -233,7 +233,7 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// One without a limit and a gate of its own.
+    /// OTLP/gRPC without a limit and an authenticator of its own.
     pub(crate) fn new(concurrent_streams: u32, keepalive: config::Keepalive) -> Self {
         Self {
             message: None,
@@ -249,7 +249,7 @@ impl Grpc {
 }
 
 impl Default for Grpc {
-    /// As a document that names the protocol and nothing else.
+    /// The settings of a document that names the protocol and nothing else.
     fn default() -> Self {
         Self::new(config::DEFAULT_STREAMS, config::Keepalive::default())
     }
@@ -258,13 +258,13 @@ impl Default for Grpc {
 /// What one request, and all together, may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a body, as it comes and after its content coding is undone.
+    /// Bytes of a body, as it comes and after it is decoded.
     pub body: usize,
     /// Requests at a time; one more gets 503.
     pub in_flight: usize,
     /// Bytes of all bodies at a time; what does not fit gets 503.
     pub in_flight_bytes: usize,
-    /// What one peer may have of the two before, of `connections` and of bodies on their way, in thousandths.
+    /// One peer's share, in thousandths, of the two limits above, of `connections` and of bodies on their way.
     pub per_peer: u32,
     /// Connections at a time; more wait in the listener's queue. Bodies on their way may be as many.
     pub connections: Option<usize>,
@@ -272,13 +272,13 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// From the end of the headers to the end of the body.
     pub read_timeout: Duration,
-    /// Bytes a second that a body has to come with; 0: any.
+    /// The least rate of a body, bytes a second; 0: any.
     pub body_rate: usize,
-    /// How long it may take before that counts.
+    /// How long a body may take before that rate counts.
     pub body_grace: Duration,
     /// How long a connection may stay without a request.
     pub idle_timeout: Duration,
-    /// Costly bodies that are worked on at a time, away from the async workers: one processor is left for all others.
+    /// Costly bodies that are worked on at a time, away from the async workers: one CPU is left for everything else.
     pub large_calls: usize,
 }
 
@@ -304,13 +304,13 @@ impl From<&config::Limits> for Limits {
 }
 
 impl Default for Limits {
-    /// As a document without them.
+    /// The limits of a document that states none.
     fn default() -> Self {
         Self::from(&config::Limits::default())
     }
 }
 
-/// A time as the document's limits have it.
+/// A time that the document's limits give in milliseconds.
 pub(crate) fn milliseconds(count: u32) -> Duration {
     Duration::from_millis(count.into())
 }

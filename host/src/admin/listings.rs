@@ -25,18 +25,18 @@ pub struct Listings {
 
 type Source = Box<dyn Fn() -> Arc<Table> + Send + Sync>;
 
-/// What was written of one version of the table.
+/// The texts of one version of the table.
 #[derive(Default)]
 struct Kept {
     table: Weak<Table>,
     listings: Vec<(Fields, Arc<OnceCell<Listing>>)>,
 }
 
-/// A text, and what tells it from others.
+/// A text and its entity tag.
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
     pub(super) text: Bytes,
-    /// The same wherever the text is the same, quotes included.
+    /// A hash of the text, quotes included.
     pub(super) tag: HeaderValue,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum NoListing {
 }
 
 impl Listings {
-    /// From now on shows the table that this gives whenever it is called. The first source stays.
+    /// Sets the source of the table, which is asked each time. Only the first source counts.
     pub fn show(&self, source: impl Fn() -> Arc<Table> + Send + Sync + 'static) {
         self.source.get_or_init(|| Box::new(source));
     }
@@ -65,7 +65,7 @@ impl Listings {
         Ok(slot.get_or_try_init(write).await?.clone())
     }
 
-    /// Where the text is or is going to be.
+    /// The place of a text, whether it is written yet or not.
     fn slot(&self, table: &Arc<Table>, fields: Fields) -> Arc<OnceCell<Listing>> {
         let current = Arc::downgrade(table);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -41,7 +41,7 @@ fn listed(Listing { text: listed, tag }: Listing, headers: &HeaderMap) -> Respon
     response
 }
 
-/// The fields of a query; without one, all.
+/// The fields that a query asks for; all where it names none.
 fn fields(query: &str) -> Result<Fields, String> {
     let mut asked = query.split('&').filter_map(|part| part.strip_prefix("fields=")).peekable();
     if asked.peek().is_none() {
@@ -60,7 +60,7 @@ fn fields(query: &str) -> Result<Fields, String> {
     Ok(fields)
 }
 
-/// Whether the client has what that tag stands for (RFC 9110, 13.1.2).
+/// Whether the client has the text of that tag already (RFC 9110, 13.1.2).
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut known = values.flat_map(|value| value.split(',')).map(str::trim);

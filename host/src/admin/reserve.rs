@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-/// Some descriptors that are open for nothing.
+/// Descriptors that are kept open, to be closed when they are needed.
 #[derive(Debug)]
 pub(super) struct Reserve {
     kept: Vec<File>,
@@ -13,7 +13,7 @@ impl Reserve {
         Self { kept: Vec::with_capacity(SIZE) }
     }
 
-    /// Takes back what is missing, as far as there is any.
+    /// Opens as many as are missing, as far as the system has any.
     pub(super) fn fill(&mut self) {
         while self.kept.len() < SIZE
             && let Ok(file) = File::open(NOTHING)
@@ -22,7 +22,7 @@ impl Reserve {
         }
     }
 
-    /// Gives one up, for whoever is the first to need one; false if none is left.
+    /// Closes one, so that the next connection can have it; false if none is left.
     pub(super) fn give_one(&mut self) -> bool {
         self.kept.pop().is_some()
     }

@@ -14,9 +14,9 @@ use crate::settings::{descriptors, workers};
 /// and what the allocator keeps, is not in it: some 60 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Bytes for all parts, and who says so; none: nobody.
+    /// Bytes for all parts, and where the number comes from; `None` without a limit.
     total: Option<(u64, Origin)>,
-    /// The limits, those that the document leaves open made to fit.
+    /// The document's limits; those that it leaves open are made to fit.
     pub(crate) limits: Limits,
     /// Costly calls of the filter at a time.
     pub(crate) large_calls: usize,
@@ -24,7 +24,7 @@ pub struct Budget {
     copies: usize,
 }
 
-/// Who says how much memory there is.
+/// Where the limit of memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Document,
@@ -32,7 +32,7 @@ enum Origin {
 }
 
 impl Budget {
-    /// Of a document, in this process.
+    /// The budget of a document in this process.
     pub fn new(config: &Config) -> Self {
         let carried = config.signals().filter_map(|signal| config.carried(signal));
         let copies = carried.map(|carried| carried.copies.len()).sum();
@@ -104,14 +104,14 @@ impl Budget {
         self.parts().iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// What the document states and `podstamp.limits.memory` does not hold.
+    /// The fault of a document whose own limits do not fit into its `podstamp.limits.memory`.
     pub(crate) fn fault(&self) -> Option<Fault> {
         let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::Document)?;
         let message = format!("is too little: {self}: raise it, or lower a part");
         (self.sum() > total).then(|| Fault { path: PATH.to_owned(), message })
     }
 
-    /// The same where it is the system that holds less.
+    /// The warning about limits that do not fit into what the system allows.
     pub fn warning(&self) -> Option<Notice> {
         let (total, _) = self.total.filter(|(_, origin)| *origin == Origin::System)?;
         let advice = "under load the system would end this process: lower a part, or give it more";
@@ -137,17 +137,17 @@ impl fmt::Display for Budget {
     }
 }
 
-/// What the system has for this process.
+/// What the system allows this process.
 struct Room {
-    /// Its limit of memory, bytes; none: there is no such limit.
+    /// The limit of memory, bytes; `None` without one.
     container: Option<u64>,
-    /// What the limit of open files leaves for connections; none: nobody says.
+    /// The connections that the limit of open files leaves room for; `None` where that limit is unknown.
     connections: Option<usize>,
-    /// Costly calls that the processors allow at a time.
+    /// Costly calls that the CPUs allow at a time.
     calls: usize,
 }
 
-/// What waits for exporters that get copies, bytes.
+/// Bytes that may wait for the exporters that get copies.
 fn queues(copies: usize) -> u64 {
     QUEUE_BYTES.saturating_mul(copies as u64)
 }
@@ -164,13 +164,13 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Where the document says how much there is.
+/// The document's key for all memory.
 const PATH: &str = "podstamp.limits.memory";
 
-/// What a connection may keep of heads, as the receiver has it.
+/// Bytes of heads that a connection may keep: the receiver's limit.
 const HEAD: u32 = 64 << 10;
 
-/// So many there are even in a small container: most clients have no head in the process at a time.
+/// The connections that even a small container takes: most have no head in the process at a time.
 const LEAST_CONNECTIONS: u32 = 128;
 
 #[cfg(test)]

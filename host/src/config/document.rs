@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 use super::fault;
 use super::yaml::{self, Document};
 
-/// What a text has.
+/// The configuration of a text, and what there is to say about it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Found {
     /// The configuration.
     pub(super) document: Value,
-    /// Where it was found, if that is not plain.
+    /// The place where it was found, if the text is more than the configuration.
     pub(super) notices: Vec<Notice>,
-    /// What is wrong with how it is written.
+    /// Keys that stand twice.
     pub(super) faults: Vec<Fault>,
 }
 
-/// The configuration in a text.
+/// Finds the configuration in a text.
 pub(super) fn find(text: &str) -> Result<Found, Vec<Fault>> {
     let (mut documents, mut faults, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
     for document in yaml::documents(text.trim_start_matches('\u{feff}')) {
@@ -63,7 +63,7 @@ fn from_plain(documents: Vec<Value>) -> Result<Found, Fault> {
     }
 }
 
-/// Where in a document a configuration may stand, as a text or a section.
+/// The places in a document where a configuration may stand, as a text or a section.
 fn places(document: &Value) -> Vec<(String, &Value)> {
     let entries = |of: &str| -> Vec<_> {
         let entries = document.get("data").and_then(Value::as_object).into_iter().flatten();
@@ -165,7 +165,7 @@ fn name(config_map: &Value) -> String {
     }
 }
 
-/// Other entries of a ConfigMap, even if they are YAML, have none of the Collector's sections.
+/// Whether a value has one of the Collector's sections. Other entries of a ConfigMap have none, even if they are YAML.
 fn is_configuration(value: &Value) -> bool {
     ["receivers", "processors", "exporters", "service"].iter().any(|section| value.get(section).is_some())
 }

@@ -12,7 +12,7 @@ use serde_saphyr::{
 
 use value::{AnyValue, Repeated};
 
-/// Where and why a text is no usable YAML.
+/// A fault of syntax, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub(crate) struct SyntaxError {
@@ -20,7 +20,7 @@ pub(crate) struct SyntaxError {
     pub(crate) line: u64,
     /// Column, from 1.
     pub(crate) column: u64,
-    /// What is wrong.
+    /// The fault.
     pub(crate) message: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// A text that is one document.
+    /// Takes a text as one document.
     pub(crate) fn whole(text: &'a str) -> Self {
         Self { lines_before: 0, text }
     }

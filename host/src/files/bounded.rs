@@ -1,22 +1,22 @@
-//! Files that podstamp reads: regular ones, and so much of each and no more.
+//! Files that podstamp reads: only regular ones, each up to a limit.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Opens a regular file, links followed. Whatever else has that name is an error, and never waits for somebody at its
+/// Opens a regular file; links are followed. Anything else of that name is an error: opening a pipe would wait for its
 /// other end.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
-    // A pipe that nobody writes into is opened only then.
+    // Otherwise opening a pipe would wait for a writer.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
         i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default(),
     );
     let file = options.open(path)?;
-    // Of what was opened, since another file may have taken the name meanwhile.
+    // The kind of what was opened: another file may have taken the name meanwhile.
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(file);
@@ -25,12 +25,12 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// All of a regular file; none if it has more than `limit` bytes.
+/// Reads a regular file; `None` if it has more than `limit` bytes.
 pub(crate) fn read_file(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     read_up_to(open_regular(path)?, limit)
 }
 
-/// All that comes; none if it is more than `limit` bytes.
+/// Reads `input` to its end; `None` if that is more than `limit` bytes.
 pub(crate) fn read_up_to(input: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

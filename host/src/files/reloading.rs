@@ -11,14 +11,14 @@ use tokio::task::AbortHandle;
 use super::watch::{FileWatch, look_often};
 use crate::observe::{Metrics, Reloaded};
 
-/// A value, and what it is made of. A change that makes no usable value leaves it as it is.
+/// A value that is made of files. Where changed files make no usable value, the last one stays.
 pub(crate) struct Reloading<T> {
     shared: Arc<Shared<T>>,
     watching: Option<AbortHandle>,
 }
 
 struct Shared<T> {
-    /// The section of the configuration.
+    /// The section of the configuration that the value is made of.
     path: String,
     watch: FileWatch,
     interval: Duration,
@@ -27,7 +27,8 @@ struct Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> Reloading<T> {
-    /// Makes the value. Blocks while files are read. `path`: the section of the configuration that says how.
+    /// Makes the value with `make`, which reads `sources`. Blocks while files are read. `path` is the section of the
+    /// configuration, for the log.
     pub(crate) fn new<'s>(
         path: &str,
         sources: impl IntoIterator<Item = &'s Source>,
@@ -73,7 +74,7 @@ impl<T> Drop for Reloading<T> {
 }
 
 impl<T> fmt::Debug for Reloading<T> {
-    /// Shows no value: it may be secret.
+    /// Leaves the value out: it may be secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { path, watch, interval, .. } = &*self.shared;
         let mut shown = formatter.debug_struct("Reloading");

@@ -1,4 +1,4 @@
-//! The text of what a configuration gives as it is or names a file for: certificates, tokens, passwords.
+//! Texts that a configuration holds itself or names a file for: certificates, tokens, passwords.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) fn read_source(source: &Source) -> Result<Vec<u8>, Fault> {
         .ok_or_else(|| fault(source, format!("has more than {MAX_BYTES} bytes")))
 }
 
-/// What is wrong with a source.
+/// A fault of a source, with the file's name where there is one.
 pub(crate) fn fault(source: &Source, message: impl fmt::Display) -> Fault {
     let message = match &source.place {
         Place::Inline(_) => message.to_string(),
@@ -27,5 +27,5 @@ pub(crate) fn fault(source: &Source, message: impl fmt::Display) -> Fault {
     Fault { path: source.path.clone(), message }
 }
 
-/// A bundle of all public authorities has a quarter of it.
+/// Four times a bundle of all public certificate authorities.
 pub(super) const MAX_BYTES: u64 = 1 << 20;

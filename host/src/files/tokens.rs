@@ -5,7 +5,7 @@ use podstamp_core::config::{Bearer, Fault, Source};
 
 use super::{fault, read_source};
 
-/// The header for each token, in their order; at least one. Blocks while files are read.
+/// The header value for each token, in their order; at least one. Blocks while files are read.
 pub(crate) fn headers(bearer: &Bearer) -> Result<Vec<HeaderValue>, Fault> {
     let mut headers = Vec::new();
     for source in &bearer.tokens {
@@ -23,13 +23,13 @@ pub(crate) fn headers(bearer: &Bearer) -> Result<Vec<HeaderValue>, Fault> {
     Ok(headers)
 }
 
-/// A text without the white space round it.
+/// The text of a source, trimmed.
 pub(crate) fn text(source: &Source) -> Result<String, Fault> {
     let text = String::from_utf8(read_source(source)?).map_err(|_| fault(source, "is no UTF-8 text"))?;
     Ok(text.trim().to_owned())
 }
 
-/// A value that is never shown.
+/// A header value that is marked sensitive, so that it is never logged.
 pub(crate) fn header(source: &Source, text: &str) -> Result<HeaderValue, Fault> {
     let mut value = HeaderValue::from_str(text)
         .map_err(|_| fault(source, "holds characters that no header can carry"))?;

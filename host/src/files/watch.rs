@@ -56,7 +56,7 @@ impl FileWatch {
         }
         let loaded = load();
         if versions(&self.files) != now {
-            return None; // The next looks see to that.
+            return None; // The next looks find the change.
         }
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).judged = now;
         Some(loaded)

@@ -17,8 +17,8 @@ impl Drain {
         (Self { phase: sender }, Draining { phase: receiver })
     }
 
-    /// Says stop, and waits until everybody who listens has finished. Whoever has not within `within` is told to break
-    /// off: true if nobody had to be.
+    /// Says stop, and waits until every [`Draining`] is dropped. Those that are left after `within` are told to break off:
+    /// true if there were none.
     pub(crate) async fn finish(self, within: Duration) -> bool {
         self.phase.send_replace(Phase::Draining);
         if timeout(within, self.phase.closed()).await.is_ok() {
@@ -34,7 +34,7 @@ impl Drain {
     }
 }
 
-/// The side that is told to stop. Dropping it says that this one has finished.
+/// The side that is told to stop. Its owner drops it when it has finished.
 #[derive(Clone, Debug)]
 pub(crate) struct Draining {
     phase: watch::Receiver<Phase>,
@@ -49,7 +49,7 @@ impl Draining {
         }
     }
 
-    /// Waits until it is time to stop, and not at all where that was said before.
+    /// Waits until it is time to stop; returns at once where that was said before.
     pub(crate) async fn stopping(&self) {
         self.until(|phase| phase != Phase::Running).await;
     }
@@ -65,9 +65,9 @@ impl Draining {
     }
 
     async fn until(&self, is_time: impl Fn(Phase) -> bool) {
-        // Of a receiver's own: what it sees is still to come for `changed`.
+        // A clone: what it has seen is still news to `changed`.
         let mut phase = self.phase.clone();
-        // An error: nobody is there any more to say so.
+        // An error means that the other side is gone.
         drop(phase.wait_for(|phase| is_time(*phase)).await);
     }
 }

@@ -1,8 +1,8 @@
-//! Whether to send traffic here.
+//! Whether the server is ready for traffic.
 
 use tokio::sync::watch;
 
-/// What has to be true before, and until, traffic may come.
+/// The conditions that have to hold before, and while, traffic may come.
 #[derive(Debug)]
 pub struct Readiness {
     done: watch::Sender<u8>,
@@ -34,12 +34,12 @@ impl Readiness {
         self.done.send_modify(|done| *done |= state);
     }
 
-    /// What is missing; none when traffic may come.
+    /// The condition that does not hold; `None` when traffic may come.
     pub fn missing(&self) -> Option<&'static str> {
         missing(*self.done.borrow())
     }
 
-    /// Calls with whether traffic may come: now, and whenever that changes. Ends with the last owner.
+    /// Calls `tell` with whether traffic may come: now, and whenever that changes. Ends with the last owner.
     pub(crate) async fn report_changes<F: Future<Output = ()>>(&self, tell: impl Fn(bool) -> F) {
         let mut changes = self.done.subscribe();
         loop {

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// SIGTERM and SIGINT, caught from when this is made.
+/// Catches SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -26,12 +26,12 @@ impl Signals {
     }
 }
 
-/// Who says stop.
+/// The signal that came, which tells who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: the system, which then tells the others.
+    /// SIGTERM, from the system, which stops sending traffic meanwhile.
     Terminate,
-    /// SIGINT: somebody at a terminal, who waits.
+    /// SIGINT, from somebody who waits at a terminal.
     Interrupt,
 }
 

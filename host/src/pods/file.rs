@@ -14,7 +14,7 @@ use crate::files::{self, FileWatch, look_often};
 /// How a pods file is read.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What to keep beyond the plain parts of a pod.
+    /// The labels and annotations to keep.
     pub kept_keys: KeptKeys,
     /// Whether the file holds all pods of the cluster.
     pub coverage: Coverage,
@@ -32,7 +32,7 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PodsFileError {
-    /// It is not there, or may not be opened.
+    /// The file is not there, or may not be opened.
     #[error("pods file {} cannot be opened", path.display())]
     Open {
         /// Its path.
@@ -40,15 +40,15 @@ pub enum PodsFileError {
         /// Why.
         source: io::Error,
     },
-    /// It is larger than any cluster needs.
+    /// The file is larger than any cluster needs.
     #[error("pods file {} has more than {limit} bytes", path.display())]
     TooLarge {
         /// Its path.
         path: PathBuf,
-        /// How many it may have.
+        /// The limit, bytes.
         limit: u64,
     },
-    /// Its content is of no use.
+    /// The content cannot be used.
     #[error("pods file {} is not usable", path.display())]
     Invalid {
         /// Its path.
@@ -92,8 +92,8 @@ impl PodsFile {
         })
     }
 
-    /// Follows the file's changes for as long as it is polled. A version that cannot be used is reported once, and the
-    /// table stays as it is.
+    /// Follows the file's changes, for as long as the future is polled. An unusable version is reported once, and the table
+    /// stays.
     pub async fn watch(self: Arc<Self>) {
         let path = self.path.display().to_string();
         look_often(self.settings.interval, path, "the pods file", move || self.poll()).await;
@@ -164,7 +164,7 @@ fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {
     if file.metadata().map_err(open)?.len() > MAX_FILE_BYTES {
         return Err(PodsFileError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
     }
-    // Pipes and devices have no length.
+    // The file may grow while it is read.
     let input = io::Read::take(file, MAX_FILE_BYTES);
     read_pods(input, settings.kept_keys.clone(), settings.coverage)
         .map_err(|source| PodsFileError::Invalid { path: path.to_owned(), source })

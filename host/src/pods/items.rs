@@ -1,4 +1,4 @@
-//! What stands in a list of pods, on its way into a table.
+//! The items of a list of pods, on their way into a table.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use podstamp_pods::{Builder, Coverage, KeptKeys, Pair, PodParts, Table};
 
 use super::raw::{Item, Metadata, Spec, Status};
 
-/// A table in the making, and how far the list has come.
+/// A table in the making, and what the list has held so far.
 #[derive(Debug)]
 pub(super) struct Items {
     builder: Builder,
@@ -22,7 +22,7 @@ impl Items {
         Self { builder: Builder::new(Fields::ALL, kept_keys), seen: 0 }
     }
 
-    /// Adds a pod, or counts why it cannot be.
+    /// Adds a pod, or counts why it cannot be added.
     pub(super) fn add(&mut self, item: Option<Item>) {
         let position = self.seen;
         self.seen += 1;
@@ -40,7 +40,7 @@ impl Items {
         }
     }
 
-    /// Whether there were things, and all of them something else.
+    /// Whether the list held things, and none of them was a pod.
     pub(super) fn are_no_pods(&self) -> bool {
         let others = self.builder.skipped().others;
         others > 0 && self.seen == others as usize
@@ -83,7 +83,7 @@ fn text(part: Option<&String>) -> Cow<'_, str> {
     Cow::Borrowed(part.map_or("", String::as_str))
 }
 
-/// Those that have not been started yet have a name alone.
+/// Containers with their ids. Those that have not been started yet have a name alone.
 fn containers<'a>(spec: &'a Spec, status: &'a Status) -> Vec<Pair<'a>> {
     let started: Vec<Pair<'a>> = status.containers().map(|(name, id)| (name.into(), id.into())).collect();
     let is_started = |name: &&str| started.iter().any(|(known, _)| known == name);
@@ -101,5 +101,5 @@ fn parse_all<'a>(field: &str, texts: impl Iterator<Item = &'a str>) -> Result<Ve
     texts.map(parse).collect()
 }
 
-/// What a pod says in the Collector's k8sattributes so as not to be found.
+/// The annotation by which a pod asks the Collector's k8sattributes not to be found.
 const IGNORE_ANNOTATION: &str = "opentelemetry.io/k8s-processor/ignore";

@@ -1,5 +1,5 @@
-//! A pod as Kubernetes writes it, cut down to what the directory needs. Nothing is required here: what is missing from one
-//! pod must not cost the others.
+//! A pod as Kubernetes writes it, cut down to what the directory needs. No field is required: one that a pod lacks must not
+//! cost the others.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub(super) struct Status {
     pub(super) ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
 }
 
-/// Of a container that was started anew, its former id stands in the last state.
+/// A container's state. Where it was restarted, the last state has its former id.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, expecting = "a mapping", rename_all = "camelCase")]
 pub(super) struct ContainerStatus {
@@ -100,7 +100,7 @@ pub(super) struct Address {
 }
 
 impl Metadata {
-    /// The Deployment that owns the pod by way of a ReplicaSet. Its controller names the ReplicaSet after itself and the
+    /// The Deployment that owns the pod through a ReplicaSet. Its controller names the ReplicaSet after itself and the
     /// hash that it also puts on the pods as a label; a ReplicaSet that stands alone has no such label.
     pub(super) fn deployment(&self) -> Option<&str> {
         let hash = self.labels.as_ref()?.get("pod-template-hash")?;

@@ -11,33 +11,33 @@ use super::items::Items;
 use super::raw::Item;
 use crate::config::yaml;
 
-/// Why there are no pods to be had from an input.
+/// Why no pods could be read from an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// It ends before anything comes.
+    /// The input is empty.
     #[error("it is empty; {WANTED}")]
     Empty,
     /// Reading failed.
     #[error("it cannot be read")]
     Io(#[from] io::Error),
-    /// PowerShell's `>` writes UTF-16.
+    /// The input is not UTF-8: PowerShell's `>` writes UTF-16.
     #[error("it is not UTF-8 text; {WANTED}, encoded as UTF-8")]
     Encoding,
-    /// YAML has to be held as a whole.
+    /// The YAML is too large: it has to be held as a whole.
     #[error("it is YAML of more than {MAX_YAML_BYTES} bytes; JSON may be larger: {WANTED}")]
     YamlTooLarge,
-    /// It is no JSON or YAML, or not built like pods.
+    /// The input is no JSON or YAML, or not built like pods.
     #[error("line {line}, column {column}: {message}; {WANTED}")]
     Syntax {
         /// Line, from 1.
         line: u64,
         /// Column, from 1.
         column: u64,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
-    /// It holds something else.
+    /// The input holds other things than pods.
     #[error("it holds {0}, not pods; {WANTED}")]
     NotPods(String),
 }
@@ -59,7 +59,7 @@ pub fn read_pods(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> R
     Ok(items.finish(coverage))
 }
 
-/// The first byte that matters, left unread.
+/// The first byte that is no white space, left unread.
 fn skip_to_content(input: &mut impl BufRead) -> Result<Option<u8>, ReadError> {
     if input.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
         input.consume(3);
@@ -128,7 +128,7 @@ fn json_error(error: serde_json::Error) -> ReadError {
     ReadError::Syntax { line, column, message }
 }
 
-/// A list or a pod. Gives the kind; in kubectl's output that comes after the items.
+/// Reads a list or a pod, and gives its kind, which kubectl prints after the items.
 struct Document<'b> {
     items: &'b mut Items,
 }
@@ -215,5 +215,5 @@ const WANTED: &str = "expected is what `kubectl get pods -A -o json` prints";
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// As text and as table it is in memory at the same time; some 20,000 pods with all that kubectl prints of them.
+/// Some 20,000 pods with all that kubectl prints of them: text and table are in memory at the same time.
 const MAX_YAML_BYTES: u64 = 256 * 1024 * 1024;

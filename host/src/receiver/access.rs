@@ -1,4 +1,4 @@
-//! What a client has to get past at a listener: TLS, authentication, and what browsers ask.
+//! What a listener asks of clients: TLS, authentication, and CORS of browsers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct ListenerAccess {
 }
 
 impl ListenerAccess {
-    /// Reads what the settings name. Blocks while files are read.
+    /// Loads what the settings name. Blocks while files are read.
     pub(crate) fn new(listener: &Listener, handshake_timeout: Duration) -> Result<Self, Fault> {
         let authenticator =
             |terms: Option<Terms<'_>>| terms.and_then(|terms| terms.auth).map(Authenticator::new).transpose();
@@ -33,12 +33,12 @@ impl ListenerAccess {
         })
     }
 
-    /// What is wrong with the files that the settings name.
+    /// The fault of the files that the settings name.
     pub(crate) fn check_files(listener: &Listener) -> Option<Fault> {
         Self::new(listener, Duration::MAX).err()
     }
 
-    /// From here on, changed files are read again.
+    /// Watches the files from now on. Needs a runtime.
     pub(super) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         let watch_files = |authenticator: Authenticator| authenticator.watch_files(metrics);
         Self {

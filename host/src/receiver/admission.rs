@@ -1,4 +1,5 @@
-//! How much is in the process at a time: requests, bodies on their way in, and their bytes, of all peers and of each.
+//! Limits on what is in the process at a time: requests, bodies on their way in, and their bytes, for all peers together
+//! and for each.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,14 +14,14 @@ mod tests;
 use peers::Peers;
 pub(crate) use peers::{Connected, Peer};
 
-/// Counts what requests hold; never waits.
+/// Counts what requests hold, and refuses what is over a limit; never waits.
 #[derive(Debug)]
 pub(crate) struct Admission {
     all: Budgets,
     peers: Arc<Peers>,
 }
 
-/// What there is so much of and no more.
+/// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// Requests whose body is on its way.
@@ -34,7 +35,7 @@ pub(crate) enum Resource {
 /// There is no room for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
-    /// Of what.
+    /// The resource that is used up.
     pub(crate) resource: Resource,
     /// Whether it is the peer's own share that is used up, while others may still have room.
     pub(crate) of_peer: bool,
@@ -51,14 +52,14 @@ impl Admission {
         Self { all, peers: Arc::new(Peers::new(limits)) }
     }
 
-    /// The peer with that address, with all that it holds by now. Who has none counts as one peer.
+    /// The peer with that address. All clients without an address count as one peer.
     pub(crate) fn peer(&self, address: Option<IpAddr>) -> Peer {
         self.peers.peer(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
     }
 
     /// A request's body begins to come.
     pub(crate) fn arrive(self: &Arc<Self>, peer: &Peer) -> Result<Slot, Full> {
-        // Whoever cannot be worked on anyway need not send its body first.
+        // A request that could not be worked on anyway need not send its body first.
         self.has_room(Resource::Requests, peer)?;
         self.take(Resource::Bodies, 1, peer)?;
         Ok(Slot {
@@ -85,7 +86,7 @@ impl Admission {
         self.all.bytes.taken()
     }
 
-    /// Peers that hold anything, or may at any moment since they are connected.
+    /// Peers that hold anything, or are connected.
     pub(crate) fn peers(&self) -> usize {
         self.peers.count()
     }
@@ -118,7 +119,7 @@ impl Admission {
     }
 }
 
-/// One request's place: first among the bodies on their way, then among the requests. Dropping it gives back the place and
+/// A request's place: first among the bodies on their way, then among the requests. Dropping it gives back the place and
 /// the bytes.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -138,7 +139,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Takes `bytes` more; false if there is no room for them, and [`Slot::full`] says where.
+    /// Takes `bytes` more; false if there is no room for them, and [`Slot::full`] says which limit was met.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         match self.admission.take(Resource::Bytes, bytes, &self.peer) {
             Ok(()) => self.bytes += bytes,
@@ -150,7 +151,7 @@ impl Slot {
         true
     }
 
-    /// What bytes did not fit into when they were last asked for.
+    /// The limit that [`Slot::hold`] met last.
     pub(crate) fn full(&self) -> Full {
         self.full
     }
@@ -216,7 +217,7 @@ impl Budget {
     }
 }
 
-/// Bodies on their way: as many as if each had come by a connection of its own, or else as many as can be worked on.
+/// The limit of bodies on their way: as many as connections, where those are limited, or else as requests.
 fn bodies(limits: &Limits) -> usize {
     limits.connections.unwrap_or(UNLIMITED).max(limits.in_flight)
 }

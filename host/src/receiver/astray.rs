@@ -23,7 +23,8 @@ impl Astray {
         Self { reason, key, text: text.into() }
     }
 
-    /// What an error of a connection that began in that way says. None: the client went away, or something broke on the way.
+    /// The reason behind an error of a connection that began with `opening`. `None`: the client went away, or the network
+    /// broke.
     pub(super) fn of(error: &(dyn Error + 'static), opening: Option<Opening>) -> Option<Self> {
         let error = error.downcast_ref::<hyper::Error>()?;
         if error.is_parse_too_large() {
@@ -55,7 +56,7 @@ impl Astray {
         opening.and_then(Self::opened).unwrap_or_else(slow)
     }
 
-    /// What no request of HTTP begins with.
+    /// The reason where the first bytes are no HTTP.
     fn opened(opening: Opening) -> Option<Self> {
         Some(match opening.speech() {
             Speech::Http => return None,
@@ -86,7 +87,7 @@ impl Astray {
         })
     }
 
-    /// A trusted proxy did not say whom it speaks for. None: it went away, as probes of ports do.
+    /// A trusted proxy sent no usable PROXY header. `None`: it went away, as port probes do.
     pub(super) fn unintroduced(error: &io::Error) -> Option<Self> {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return None;
@@ -98,7 +99,7 @@ impl Astray {
         Some(Self::new(Unserved::NoProxyHeader, "proxy-protocol", text))
     }
 
-    /// No TLS came about.
+    /// The TLS handshake failed.
     pub(super) fn without_tls(NoHandshake { in_the_clear, why }: NoHandshake) -> Self {
         let reason = if in_the_clear { Unserved::NoTls } else { Unserved::Handshake };
         Self::new(reason, "tls-handshake", format!("no TLS with it: {why}"))
@@ -112,7 +113,7 @@ impl Astray {
 }
 
 impl Receiver {
-    /// Counts a connection that is of no use, and tells the operator.
+    /// Counts a connection that brings no request, and tells the operator.
     pub(super) fn turned_away(&self, peer: Option<IpAddr>, astray: &Astray) {
         let Astray { reason, key, text } = astray;
         self.shared.metrics.unserved(*reason);

@@ -1,4 +1,4 @@
-//! Who may send: tokens, or users and their passwords.
+//! Authentication of clients: by tokens, or by users and their passwords.
 
 mod htpasswd;
 mod md5_crypt;
@@ -18,7 +18,7 @@ use crate::files::{Reloading, tokens};
 use crate::observe::Metrics;
 use htpasswd::{Users, Verdict};
 
-/// Lets in who shows what an authenticator demands.
+/// Checks clients' credentials, as one of the document's authenticators demands.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     kind: Kind,
@@ -34,13 +34,13 @@ enum Kind {
 /// Why a request is not let in: 401, `UNAUTHENTICATED`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unauthenticated {
-    /// There is no header with credentials.
+    /// The header with credentials is missing.
     #[error("no credentials: the header `{0}` is missing")]
     Missing(HeaderName),
-    /// It is not what the authenticator takes.
+    /// The header has another form than the authenticator takes.
     #[error("the header `{0}` holds no credentials that are taken here")]
     Malformed(HeaderName),
-    /// It is, and nobody has these credentials.
+    /// The header has the right form, and nobody has these credentials.
     #[error("the credentials are wrong")]
     Wrong,
 }
@@ -71,7 +71,7 @@ impl Authenticator {
         }
     }
 
-    /// Follows the files from now on. Needs a runtime.
+    /// Watches the files from now on. Needs a runtime.
     pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         let kind = match self.kind {
             Kind::Bearer { header, scheme, tokens } => {
@@ -82,13 +82,12 @@ impl Authenticator {
         Self { kind, ..self }
     }
 
-    /// `WWW-Authenticate` for those who are not let in.
+    /// `WWW-Authenticate` for those who are refused.
     pub(crate) fn challenge(&self) -> HeaderValue {
         self.challenge.clone()
     }
 
-    /// Looks at the headers of a request. Passwords that take long to check are checked away from the async workers, and
-    /// remembered.
+    /// Checks the headers of a request. Slow password hashes are computed away from the async workers, and remembered.
     pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), Unauthenticated> {
         match &self.kind {
             Kind::Bearer { header, scheme, tokens } => {
@@ -105,7 +104,7 @@ impl Authenticator {
     }
 }
 
-/// Compares with every token in the same time, wherever they differ.
+/// Compares with every token, in a time that does not depend on where they differ.
 fn bearer(shown: &[u8], scheme: usize, tokens: &[HeaderValue]) -> Result<(), Unauthenticated> {
     let mut found = Choice::from(0);
     for token in tokens {
@@ -154,7 +153,7 @@ fn unusable(bearer: &Bearer) -> Fault {
 
 const BASIC: &[u8] = b"Basic ";
 
-/// Passwords checked at a time: a flood of wrong ones must not take all cores.
+/// Slow hashes computed at a time: a flood of wrong passwords must not take all cores.
 const HASHING: usize = 2;
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use super::refusal::Refusal;
 use crate::receiver::admission::Slot;
 use crate::settings::Limits;
 
-/// Reads the whole body. One that came in one piece is not copied. `length` may tell from its first bytes how long it will
-/// be, where its head does not.
+/// Reads the whole body. A body that came in one piece is not copied. `length` may tell the body's length from its first
+/// bytes, where the headers do not.
 pub(super) async fn collect(
     body: &mut Incoming,
     limit: usize,
@@ -44,14 +44,14 @@ pub(super) async fn collect(
     drop(first);
     while let Some(data) = next(body, &pace, whole.len()).await? {
         let have = whole.len() + data.len();
-        // Of many large bodies some get their room to the end, rather than all of them half of it.
+        // So that of many large bodies some get all their room, rather than all of them half of it.
         let meant = declared.filter(|_| have >= EAGER).unwrap_or(have).max(have);
         admit(have, meant, &mut held, limit, slot)?;
         if whole.capacity() < have {
             whole.reserve(room(whole.len(), data.len(), declared));
         }
         whole.extend_from_slice(&data);
-        // hyper says so without another wait.
+        // hyper knows the end without another wait.
         if body.is_end_stream() {
             break;
         }
@@ -59,7 +59,7 @@ pub(super) async fn collect(
     Ok(whole.freeze())
 }
 
-/// How much to make room for. What a client declares is believed once it has shown to mean it.
+/// How much to make room for. A declared length is believed once a good part of it has come.
 fn room(have: usize, more: usize, declared: Option<usize>) -> usize {
     match declared {
         Some(declared) => declared.saturating_sub(have).max(more),
@@ -67,17 +67,17 @@ fn room(have: usize, more: usize, declared: Option<usize>) -> usize {
     }
 }
 
-/// The next bytes, if they come in time. `have` came before them.
+/// The next bytes, if they come in time. `have` bytes came before them.
 async fn next(body: &mut Incoming, pace: &Pace, have: usize) -> Result<Option<Bytes>, Refusal> {
     let (until, slow) = pace.until(have);
-    // What has come is taken even where it is late: it may have been this process that was.
+    // Bytes that are there are taken even if late: it may have been this process that was slow.
     timeout_at(until, frame(body)).await.unwrap_or(Err(slow))
 }
 
 async fn frame(body: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal::BrokenBody(error.to_string()))?;
-        // Trailers have nothing for us.
+        // Trailers say nothing that is needed.
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
@@ -99,7 +99,7 @@ impl Pace {
         Self { begun: Instant::now(), timeout, grace, rate }
     }
 
-    /// When a body of which `have` bytes have come is too slow, and in which way.
+    /// When a body of which `have` bytes have come is too slow, and the refusal for that.
     fn until(&self, have: usize) -> (Instant, Refusal) {
         let covered = match self.rate {
             0 => self.timeout,

@@ -1,4 +1,4 @@
-//! Whom a connection is from, and whose what comes by it is.
+//! The client of a connection, and the peers that its requests count for.
 
 use std::net::IpAddr;
 
@@ -8,18 +8,18 @@ use podstamp_core::interface::{Header, Request, Signal};
 use super::Shared;
 use crate::receiver::admission::{Connected, Peer};
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug)]
 pub(super) struct Client {
     address: Option<IpAddr>,
     peer: Peer,
-    /// A trusted proxy has none: it counts by the peers that it speaks for.
+    /// The place among the peer's connections. A trusted proxy has none: its requests count for the peers that they name.
     _connected: Option<Connected>,
     is_proxy: bool,
 }
 
 impl Client {
-    /// None: the peer has as many connections as it may.
+    /// The client at `address`; `None` where the peer has as many connections as it may.
     pub(super) fn new(shared: &Shared, address: Option<IpAddr>) -> Option<Self> {
         let client = Self::uncounted(shared, address);
         if client.is_proxy {
@@ -29,18 +29,18 @@ impl Client {
         Some(Self { _connected: Some(connected), ..client })
     }
 
-    /// One that comes in whatever others its peer has.
+    /// The client at `address`, however many connections its peer has.
     pub(super) fn uncounted(shared: &Shared, address: Option<IpAddr>) -> Self {
         let is_proxy = address.is_some_and(|address| shared.proxies.iter().any(|net| net.contains(&address)));
         Self { address, peer: shared.admission.peer(address), _connected: None, is_proxy }
     }
 
-    /// Where the connection is from, or whom it was opened for.
+    /// The address that the connection counts for: its peer's, or the PROXY header's.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// Whose request it is that has these headers.
+    /// The peer that a request with these headers counts for.
     pub(super) fn speaking_for(&self, shared: &Shared, headers: &[Header]) -> Peer {
         if !self.is_proxy {
             return self.peer.clone();

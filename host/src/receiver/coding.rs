@@ -1,4 +1,4 @@
-//! Content codings: telling which one a body has, and undoing it.
+//! Content codings: recognising and decoding them.
 
 mod flate;
 mod output;
@@ -39,7 +39,7 @@ impl Coding {
         for value in headers.get_all(CONTENT_ENCODING) {
             for name in value.as_bytes().split(|byte| *byte == b',') {
                 let named = Self::named(name.trim_ascii()).filter(|named| {
-                    // One on top of another is nothing that an exporter does, and a way to build bombs.
+                    // No exporter puts one on top of another, and bombs are built that way.
                     *named == Self::Identity || coding == Self::Identity
                 });
                 match named {
@@ -52,13 +52,13 @@ impl Coding {
         Ok(coding)
     }
 
-    /// The coding of that name, in any case; none if it is not known.
+    /// The coding of that name, in any case; `None` if it is unknown.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         let known = [
             (&b""[..], Self::Identity),
             (b"identity", Self::Identity),
             (b"gzip", Self::Gzip),
-            // RFC 9110, 8.4.1.3: the same.
+            // RFC 9110, 8.4.1.3: the same as gzip.
             (b"x-gzip", Self::Gzip),
             (b"deflate", Self::Deflate),
             (b"zlib", Self::Zlib),
@@ -69,7 +69,7 @@ impl Coding {
         known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, coding)| *coding)
     }
 
-    /// Of a name that is not known.
+    /// The error for an unknown name.
     pub(super) fn unknown(name: &[u8]) -> Unreadable {
         Unreadable::UnknownCoding { name: String::from_utf8_lossy(name).into_owned(), known: Self::NAMES }
     }
@@ -90,7 +90,7 @@ impl Coding {
         }
     }
 
-    /// The body without its coding, at most `limit` bytes. `slot` holds the room for it.
+    /// Decodes a body to at most `limit` bytes, for which `slot` holds the room.
     pub(super) async fn decode(
         self,
         body: Bytes,
@@ -133,10 +133,10 @@ impl Coding {
     }
 }
 
-/// Undoes a coding of a whole body.
+/// Decodes a whole body.
 type Decode = fn(&[u8], &mut Output<'_>) -> Result<(), Error>;
 
-/// Holds the room for what comes out, and for what went in only if that is kept.
+/// Decodes with `slot` holding the room for what comes out, and for what went in only if that is kept.
 fn decode_held(
     decode: Decode,
     body: &Bytes,
@@ -162,7 +162,7 @@ fn decode_held(
     Ok(Decoded { body: decoded?.into(), gzip: keep.then(|| body.clone()) })
 }
 
-/// How content codings are undone, the same for all requests.
+/// What decoding shares between all requests.
 #[derive(Debug)]
 pub(super) struct Decoder {
     /// For large bodies.
@@ -177,16 +177,16 @@ impl Decoder {
     }
 }
 
-/// A body whose content coding is undone.
+/// A decoded body.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) body: Bytes,
-    /// As it came, if that was one gzip member and is to be kept.
+    /// The body as it came, if that was one gzip member and is to be kept.
     pub(super) gzip: Option<Bytes>,
 }
 
-/// Compressed bytes up to which undoing takes about as long as handing it to another thread is worth.
+/// Compressed bytes that are decoded in about the time that handing them to another thread costs.
 const INLINE: usize = 256 << 10;
 
-/// The same, of what comes out: a small body can be a bomb. A megabyte takes some milliseconds.
+/// Decoded bytes up to which that is tried: a small body can be a bomb. A megabyte takes some milliseconds.
 const INLINE_DECODED: usize = 1 << 20;

@@ -70,7 +70,7 @@ pub(super) async fn open(receiver: Arc<Receiver>, mut stream: TcpStream, drainin
 /// The client of a connection that counts for `peer`; `None` where that has as many connections as it may.
 fn admit(receiver: &Receiver, peer: Option<IpAddr>, draining: &Draining) -> Option<Client> {
     let shared = &receiver.shared;
-    // The last ones are promised an answer, and nobody comes after them.
+    // The last connections are promised an answer, and none comes after them.
     if draining.is_stopping() {
         return Some(Client::uncounted(shared, peer));
     }
@@ -136,7 +136,7 @@ where
     let mut watchdog = pin!(sleep(limits.head));
     let mut retirement = pin!(sleep(grpc.age.map_or(FOREVER, spread)));
     let mut retired = false;
-    // What was on its way when the order to stop came is taken: for a moment, which ends with the first request.
+    // A request that was on its way when the server was told to stop is taken: for a moment, which ends with the first one.
     let mut last_moment = pin!(sleep(MOMENT));
     let mut hesitates = false;
     loop {
@@ -207,7 +207,7 @@ fn complain(receiver: &Receiver, peer: Option<IpAddr>, astray: Option<Astray>, e
     }
 }
 
-/// A client over HTTP/2 is told before its connection is closed: what it begins meanwhile, it repeats elsewhere.
+/// Whether to send GOAWAY before closing: what a client over HTTP/2 begins meanwhile, it repeats elsewhere.
 fn may_say_goodbye(tracker: &IdleTracker, retired: bool) -> bool {
     tracker.is_http2() && !retired
 }
@@ -228,7 +228,7 @@ fn builder(grpc: &Grpc) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// A request while it is handled, also if its client goes away and it is dropped.
+/// Counts a request as long as it is handled. Dropped where the client goes away.
 struct CountedRequest(Arc<IdleTracker>);
 
 impl CountedRequest {
@@ -244,7 +244,7 @@ impl Drop for CountedRequest {
     }
 }
 
-/// Give or take a tenth, so that clients who came together do not all come again together.
+/// The age, give or take a tenth, so that clients who connected together do not all reconnect together.
 fn spread(age: Duration) -> Duration {
     age.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
@@ -258,11 +258,11 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Larger frames, fewer copies: a usual body in a few.
 const FRAME: u32 = 256 << 10;
 
-/// Bytes of a request's headers. Exporters send some hundred.
+/// The limit of a request's headers, bytes. Exporters send some hundred.
 const HEADERS: u32 = 64 << 10;
 
-/// For a client to see that it should go.
+/// How long a client has to see that it should go.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// As good as never; tokio's clock does not reach further than some years.
+/// As good as never: tokio's clock does not reach much further.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);

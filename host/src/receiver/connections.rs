@@ -1,4 +1,4 @@
-//! The connections of all listeners: how many there may be, and who goes when one more comes.
+//! The connections of all listeners: how many there may be, and which ones close when one more comes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::idle::IdleTracker;
 use crate::observe::{Limited, Metrics};
 
-/// All that are open.
+/// All open connections.
 #[derive(Debug)]
 pub(super) struct Connections {
     places: Arc<Semaphore>,
@@ -20,7 +20,7 @@ pub(super) struct Connections {
     metrics: Arc<Metrics>,
 }
 
-/// One that is open, until this is dropped.
+/// The entry of an open connection, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Open {
     connections: Arc<Connections>,
@@ -28,14 +28,14 @@ pub(super) struct Open {
 }
 
 impl Connections {
-    /// `limit` of them at a time; none: any number.
+    /// Allows `limit` connections at a time; `None`: any number.
     pub(super) fn new(limit: Option<usize>, metrics: Arc<Metrics>) -> Self {
         let places = limit.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
         let (places, open) = (Arc::new(Semaphore::new(places)), Mutex::default());
         Self { places, open, next: AtomicU64::new(0), metrics }
     }
 
-    /// A place for one more. Where there is none, those that have been idle for the longest time have to go.
+    /// A place for one more. Where there is none, those that have been idle the longest are told to close.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(place);
@@ -49,7 +49,7 @@ impl Connections {
         }
     }
 
-    /// Has some idle connections close: the longest idle first.
+    /// Tells some idle connections to close, the longest idle first.
     pub(super) fn make_room(&self) {
         let open = self.lock();
         let mut idle: Vec<_> = open.values().filter_map(|tracker| Some((tracker.idle()?, tracker))).collect();
@@ -65,7 +65,7 @@ impl Connections {
         }
     }
 
-    /// One that is open now.
+    /// Registers an open connection.
     pub(super) fn register(self: &Arc<Self>, tracker: &Arc<IdleTracker>) -> Open {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(number, Arc::clone(tracker));

@@ -14,7 +14,7 @@ use podstamp_core::config;
 #[derive(Debug)]
 pub(crate) struct Cors {
     origins: Origins,
-    /// None: any.
+    /// The headers that may be sent; `None`: any.
     headers: Option<Vec<String>>,
     exposed: Option<HeaderValue>,
     max_age: Option<HeaderValue>,
@@ -26,7 +26,7 @@ enum Origins {
     Only(Vec<Pattern>),
 }
 
-/// What an origin has to begin and end with, in lower case; or else be.
+/// An origin in lower case: whole, or what it begins and ends with.
 #[derive(Debug)]
 enum Pattern {
     Exact(String),
@@ -59,7 +59,7 @@ impl Cors {
         method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
 
-    /// The answer to such a question. Without permission it says nothing, and the browser refuses.
+    /// The answer to a preflight request. Without permission it is empty, and the browser refuses.
     pub(crate) fn preflight(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -84,7 +84,7 @@ impl Cors {
         response
     }
 
-    /// Adds to the response of a request what lets a script read it. Also to refusals: a script may see why.
+    /// Adds the headers that let a script read the response. Refusals get them too: a script may see why.
     pub(crate) fn decorate(&self, request: &HeaderMap, response: &mut HeaderMap) {
         response.append(VARY, HeaderValue::from_static("Origin"));
         if self.allow_origin(request, response)
@@ -94,11 +94,11 @@ impl Cors {
         }
     }
 
-    /// Names the origin of `request` in `response`, if it may send.
+    /// Names the origin of `request` in `response`; false if it may not send.
     fn allow_origin(&self, request: &HeaderMap, response: &mut HeaderMap) -> bool {
         let Some(origin) = request.get(ORIGIN).filter(|origin| !origin.is_empty()) else { return false };
         match &self.origins {
-            // Without credentials: no browser takes them together with `*`.
+            // Browsers take no credentials together with `*`.
             Origins::Any => {
                 response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 true
@@ -148,10 +148,10 @@ impl Pattern {
 /// Those of rs/cors.
 const DEFAULT_HEADERS: [&str; 3] = ["accept", "content-type", "x-requested-with"];
 
-/// What the Collector's documentation says is always allowed. OTLP cannot be sent without `content-type`.
+/// The headers that are always allowed, as the Collector documents. OTLP cannot be sent without `content-type`.
 const IMPLIED_HEADERS: &[&str] = &["accept", "accept-language", "content-language", "content-type"];
 
-/// Those of rs/cors; only POST leads anywhere.
+/// The methods of rs/cors; only POST leads anywhere.
 const METHODS: &[&[u8]] = &[b"GET", b"POST", b"HEAD"];
 
 const PREFLIGHT_VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";

@@ -8,11 +8,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-/// Reads on in the background, so that the answer need not wait. Gives up after `limit` bytes and some more, or some
-/// seconds; the connection closes then.
+/// Reads the rest in the background, so that the answer need not wait. Gives up after `limit` bytes and some more, or after
+/// some seconds; the connection closes then.
 pub(super) fn discard(body: Incoming, limit: usize) {
     tokio::spawn(async move {
-        // Whether it came to its end is for the connection to see.
+        // The connection sees whether the body came to its end.
         timeout(LINGER, read_rest(body, limit)).await.unwrap_or_default();
     });
 }
@@ -28,8 +28,8 @@ async fn read_rest(mut body: Incoming, limit: usize) {
     }
 }
 
-/// As long as nginx lingers, times two.
+/// Twice as long as nginx lingers.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// What is a little over the limit is read to its end.
+/// A body that is a little over the limit is read to its end.
 const SLACK: usize = 1 << 20;

@@ -30,7 +30,7 @@ pub(super) fn unframe(body: &Bytes, headers: &HeaderMap) -> Result<(Bytes, Codin
     Ok((body.slice_ref(message), coding))
 }
 
-/// What the flag stands for.
+/// The coding of a message whose frame says that it is compressed.
 fn coding(headers: &HeaderMap) -> Result<Coding, Unreadable> {
     let broken =
         |why: &str| Err(Unreadable::Frame(format!("the message is compressed, and grpc-encoding is {why}")));
@@ -44,7 +44,8 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Unreadable> {
     }
 }
 
-/// How long the client waits (gRPC's PROTOCOL-HTTP2, Timeout): up to eight digits and a unit. One that makes no sense is none.
+/// How long the client waits (gRPC's PROTOCOL-HTTP2, Timeout): up to eight digits and a unit. `None` where
+/// the header makes no sense.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -8,7 +8,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-/// What is told of the server as a whole, and of the one service that it has.
+/// The state of the server as a whole, and of its one service.
 pub(super) struct Health {
     reporter: HealthReporter,
     server: HealthServer<HealthService>,
@@ -38,5 +38,5 @@ impl Health {
     }
 }
 
-/// Ahead of the names of its methods.
+/// The path of the service, without a method's name.
 pub(super) const PATH: &str = "/grpc.health.v1.Health/";

@@ -1,4 +1,4 @@
-//! What a connection is doing, so that one that does nothing can be told from one that is slow.
+//! Tells connections that are idle from those that are slow or busy.
 //!
 //! hyper's own header timeout also runs while a kept-alive connection is idle, so that one number would have to serve
 //! for both; and it sets a timer for each request.
@@ -12,21 +12,21 @@ use tokio::sync::Notify;
 use super::opening::Opening;
 use crate::observe::Observer;
 
-/// Shared between a connection's bytes, its requests and its watchdog.
+/// What a connection is doing. Its bytes and its requests write it, its watchdog reads it.
 #[derive(Debug)]
 pub(super) struct IdleTracker {
     opened: Instant,
     http2: AtomicBool,
     requests: AtomicU32,
-    /// Milliseconds since `opened` at which the present state began, times 2, plus whether it is that of a head that
-    /// comes in. Without meaning while there are requests.
+    /// When the present state began: milliseconds since `opened`, times 2, plus 1 if a head is coming in. Without meaning
+    /// while there are requests.
     since: AtomicU64,
     has_begun: AtomicBool,
-    /// What came first.
+    /// The first bytes.
     opening: OnceLock<Opening>,
     /// The first request has begun.
     begun: Notify,
-    /// Somebody else needs the place.
+    /// Another connection needs the place.
     asked_to_go: Notify,
 }
 
@@ -35,13 +35,13 @@ pub(super) struct IdleTracker {
 pub(super) enum Advice {
     /// Look again after this time.
     Wait(Duration),
-    /// No request came for too long.
+    /// Too long without a request.
     Idle,
-    /// The head of a request does not come to its end.
+    /// The head of a request takes too long.
     SlowHead,
 }
 
-/// What a connection may take its time for.
+/// How long a connection may take for a head, and stay without a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IdleLimits {
     pub(super) head: Duration,
@@ -78,7 +78,7 @@ impl IdleTracker {
         self.has_begun.load(Ordering::Relaxed)
     }
 
-    /// What came first, as long as no request did.
+    /// The first bytes, as long as they have not become a request.
     pub(super) fn opening(&self) -> Option<Opening> {
         self.opening.get().copied().filter(|_| !self.has_begun())
     }
@@ -88,8 +88,7 @@ impl IdleTracker {
         self.begun.notified().await;
     }
 
-    /// How long nothing has been asked for; none where something is, or where the connection is so new that its first
-    /// request may be on its way.
+    /// How long the connection has been idle; `None` where it is busy, or so new that its first request may be on its way.
     pub(super) fn idle(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Relaxed);
         if self.requests.load(Ordering::Relaxed) > 0 || since & HEAD != 0 {
@@ -99,12 +98,12 @@ impl IdleTracker {
         (self.has_begun() || idle >= MOMENT).then_some(idle)
     }
 
-    /// Has the connection closed, if it is idle still.
+    /// Asks the connection to close, if it is still idle.
     pub(super) fn ask_to_go(&self) {
         self.asked_to_go.notify_one();
     }
 
-    /// Waits for that.
+    /// Waits until the connection is asked to close.
     pub(super) async fn asked_to_go(&self) {
         self.asked_to_go.notified().await;
     }
@@ -120,7 +119,7 @@ impl IdleTracker {
         self.http2.load(Ordering::Relaxed)
     }
 
-    /// Over HTTP/2, bytes between requests are pings and settings: who sends nothing else is idle.
+    /// Bytes came. Over HTTP/2, bytes between requests are pings and settings, and leave the connection idle.
     fn bytes_came(&self) {
         let idle =
             self.requests.load(Ordering::Relaxed) == 0 && self.since.load(Ordering::Relaxed) & HEAD == 0;
@@ -156,14 +155,14 @@ impl IdleTracker {
     }
 }
 
-/// For a client that has just connected to say what it wants.
+/// How long a client that has just connected has for its first request.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
-/// Notes when bytes come, and whether they begin as HTTP/2 does.
+/// Tells a tracker when bytes come, and whether they begin as HTTP/2 does.
 #[derive(Debug)]
 pub(super) struct IdleObserver {
     tracker: Arc<IdleTracker>,
-    /// What of HTTP/2's first bytes has not come yet; none once that is decided.
+    /// The rest of HTTP/2's preface that has not come yet; `None` once the protocol is known.
     awaited: Option<&'static [u8]>,
 }
 

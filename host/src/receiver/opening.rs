@@ -2,14 +2,14 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-/// What came first, as far as it is looked at.
+/// The first bytes, as many as are looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Opening {
     bytes: [u8; SHOWN],
     length: usize,
 }
 
-/// What a client speaks.
+/// A protocol that the first bytes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speech {
     /// Good or bad HTTP.
@@ -54,7 +54,7 @@ impl Opening {
     }
 }
 
-/// In Rust's way of writing bytes.
+/// Escaped as Rust writes bytes.
 impl Display for Opening {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         write!(formatter, "\"{}\"", self.bytes().escape_ascii())

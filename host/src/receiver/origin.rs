@@ -1,4 +1,4 @@
-//! Where a request came from and to, as the operator is told it.
+//! Where a request came from and went to, for the log.
 
 use std::fmt::{Display, Formatter, Result};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use podstamp_core::interface::Encoding;
 
 use super::refusal::Protocol;
 
-/// Who sent a request where.
+/// The sender and the target of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin<'a> {
     protocol: Protocol,
@@ -19,7 +19,7 @@ pub(super) struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Of a request to the listener at `address`.
+    /// The origin of a request to the listener at `address`.
     pub(super) fn new(encoding: Encoding, peer: Option<IpAddr>, address: &'a str, head: &'a Parts) -> Self {
         let protocol = if encoding == Encoding::Grpc { Protocol::Grpc } else { Protocol::Http };
         Self { protocol, peer, address, method: head.method.as_str(), path: head.uri.path() }
@@ -40,7 +40,7 @@ impl Display for Origin<'_> {
     }
 }
 
-/// Bytes of a path that tell which one it is. Clients may make them as long as they like.
+/// Bytes of a path that are logged. Clients may make paths as long as they like.
 const SHOWN: usize = 200;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The PROXY protocol (haproxy.org, proxy-protocol.txt, versions 1 and 2): a load balancer says first whom it speaks for.
+//! The PROXY protocol (haproxy.org, proxy-protocol.txt, versions 1 and 2): a load balancer names its client's address first.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ppp::{HeaderResult, v1, v2};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads the header, and not a byte more. None: the balancer speaks for itself, as it does for health checks.
+/// Reads the header, and not a byte more. `None`: the balancer speaks for itself, as it does for health checks.
 pub(super) async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     // The shortest header of either version is longer.
     let mut header = vec![0; v2::PROTOCOL_PREFIX.len()];
@@ -26,7 +26,7 @@ pub(super) async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
             stream.read_exact(rest).await?;
         }
     } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
-        // Once a connection: what comes after the line is not ours to read.
+        // Byte by byte: what comes after the line must not be read here.
         while !header.ends_with(b"\r\n") {
             if header.len() >= MAX_V1 {
                 return Err(invalid("a line that does not end".to_owned()));
@@ -62,10 +62,10 @@ fn invalid(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("no usable PROXY header: {what}"))
 }
 
-/// With its line ending: the specification's own number.
+/// The longest line of version 1, its ending included, by the specification.
 const MAX_V1: usize = 107;
 
-/// Addresses take 216 bytes at most; balancers add identifiers and TLS details.
+/// The longest header of version 2. Addresses take 216 bytes at most; balancers add identifiers and TLS details.
 const MAX_V2: usize = 4096;
 
 #[cfg(test)]

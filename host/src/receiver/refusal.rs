@@ -14,7 +14,7 @@ use crate::observe::Limited;
 use crate::receiver::admission::{Full, Resource};
 use crate::sandbox::Failure;
 
-/// Why a request gets no answer of the filter's.
+/// Why a request gets no answer from the filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("nothing is here; traces go to {0}")]
@@ -22,7 +22,7 @@ pub(super) enum Refusal {
     #[error("{}", .signal.not_carried(*.others))]
     NotCarried {
         signal: Signal,
-        /// Whether another one is carried besides traces.
+        /// Whether another signal is carried besides traces.
         others: bool,
     },
     #[error("pages in browsers may not send here")]
@@ -53,7 +53,7 @@ pub(super) enum Refusal {
     Filter(Failure),
 }
 
-/// What a client speaks.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http,
@@ -70,7 +70,7 @@ impl std::fmt::Display for Protocol {
 }
 
 impl Refusal {
-    /// A `google.rpc.Status` that says why not: the one place that says what a client gets.
+    /// The answer, a `google.rpc.Status`: the one place that decides what a refused client gets.
     pub(super) fn answer(&self, encoding: Encoding) -> Answer {
         let (status, code) = match self {
             Self::Body(unreadable) => return unreadable.answer(encoding),
@@ -84,7 +84,7 @@ impl Refusal {
             Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
             Self::Full(_) => (503, Code::Unavailable),
             Self::Filter(Failure::Busy) => (503, Code::Unavailable),
-            // The limit counts the processor's time: the same body would run out of it again.
+            // The limit counts CPU time: the same body would run out of it again.
             Self::Filter(
                 Failure::Timeout(_) | Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_),
             ) => (500, Code::Internal),
@@ -131,7 +131,7 @@ impl Refusal {
         }
     }
 
-    /// Why, as it is counted.
+    /// The reason, as it is counted.
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::NoSuchPath(_) | Self::NoSuchService => Reason::Path,
@@ -148,7 +148,7 @@ impl Refusal {
         }
     }
 
-    /// For the operator: the key to log it by, and what to do. None where it was logged already.
+    /// The key in the log, and advice to the operator. `None` where the refusal was logged already.
     pub(super) fn advice(&self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::NoSuchPath(_) => (
@@ -187,13 +187,13 @@ impl Refusal {
         })
     }
 
-    /// Whether the connection can go on once the rest of the body is read and thrown away.
+    /// Whether the rest of the body can be read and thrown away, so that the connection can go on.
     pub(super) fn leaves_body(&self) -> bool {
         !matches!(self, Self::SlowBody(_) | Self::TrickledBody(_) | Self::BrokenBody(_))
     }
 }
 
-/// Of what, and whose limit that is.
+/// What there is too much of, and whether it is one client's.
 fn too_many(full: &Full) -> &'static str {
     let Full { resource, of_peer } = full;
     match (resource, of_peer) {
@@ -206,7 +206,7 @@ fn too_many(full: &Full) -> &'static str {
     }
 }
 
-/// What a client may know of a failure. The log has the rest.
+/// What a client is told of a failure. The log has the rest.
 fn public(failure: &Failure) -> &'static str {
     match failure {
         Failure::Trap(_) => "the filter failed on this request",
@@ -217,5 +217,5 @@ fn public(failure: &Failure) -> &'static str {
     }
 }
 
-/// Milliseconds. Requests take fewer: after a second there is room again, if ever.
+/// Milliseconds until a client should try again. Requests take less: after a second there is room again, if ever.
 const RETRY_SOON: u32 = 1_000;

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::{Either, Full};
 use podstamp_core::interface::Header;
 
-/// What answers are made of: bytes, or a stream with trailers where gRPC has one.
+/// A response's body: bytes, or for gRPC a stream with trailers.
 pub(super) type Body = Either<Full<Bytes>, tonic::body::Body>;
 
 /// A response after which the connection is closed.
@@ -15,7 +15,7 @@ pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Headers as they are sent; those that cannot be are left out.
+/// Headers as they are sent; those that cannot be sent are left out.
 pub(super) fn headers(headers: Vec<Header>) -> HeaderMap {
     let mut map = HeaderMap::with_capacity(headers.len());
     for header in headers {

@@ -1,4 +1,4 @@
-//! One request: where it goes, what it carries, what it gets.
+//! One request, from its head to its response.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub(super) async fn handle(
     let (answer, done) = match take(&receiver, &head, &mut body, client, encoding).await {
         Ok(answer) => {
             if let Some(notice) = &answer.notice {
-                // What is wrong with the upstream is not the client's doing.
+                // The origin is left out where the upstream is at fault.
                 match Fate::of(answer.status) {
                     Fate::Accepted | Fate::Refused => shared.notices.emit_of(notice, &origin),
                     Fate::Failed | Fate::Cancelled => shared.notices.emit(notice),
@@ -63,9 +63,9 @@ pub(super) async fn handle(
         }
         Err(refusal) => {
             refused(shared, &refusal, &origin);
-            // Over HTTP/2 the stream ends, and with it the body.
+            // Over HTTP/2 the body ends with its stream.
             let whole = head.version == Version::HTTP_2 || refusal.leaves_body();
-            // Who waits for `100 Continue` has not sent the body yet and will not.
+            // A client that waits for `100 Continue` has not sent the body yet and will not.
             if whole && head.version != Version::HTTP_2 && !head.headers.contains_key(http::header::EXPECT) {
                 discard(body, shared.limits.body);
             }
@@ -98,7 +98,7 @@ async fn take(
     client: &Client,
     encoding: Encoding,
 ) -> Result<Answer, Refusal> {
-    // Whoever sends by gRPC says how long it waits; the answer takes some time as well.
+    // A gRPC client says how long it waits; the answer's way back takes some of that.
     let patience = (encoding == Encoding::Grpc).then(|| grpc::timeout(&head.headers)).flatten();
     let until = patience.map(|patience| time::Instant::now() + patience.mul_f64(0.9));
     let Receiver { shared, .. } = receiver;
@@ -136,7 +136,7 @@ async fn take(
     shared.relay.handle(peer.address(), incoming, until).await.map_err(Refusal::Filter)
 }
 
-/// What lies around the request in a body, and how long it may be without that.
+/// The framing around the export request in a body, and the limit of the request without it.
 #[derive(Clone, Copy)]
 enum Framing {
     None { coding: Coding, limit: usize },
@@ -146,7 +146,7 @@ enum Framing {
 impl Framing {
     fn of(receiver: &Receiver, head: &Parts, encoding: Encoding) -> Result<(Signal, Self), Refusal> {
         let Receiver { shared, listener, .. } = receiver;
-        // RFC 9112, section 3.2: a proxy may have gone by the one, and who reads it here by the other.
+        // RFC 9112, section 3.2: a proxy may have gone by one of them, and podstamp by the other.
         if head.headers.get_all(http::header::HOST).iter().nth(1).is_some() {
             return Err(Refusal::Hosts);
         }
@@ -193,7 +193,7 @@ fn headers(shared: &Shared, head: &Parts) -> Vec<Header> {
     headers
 }
 
-/// Counts how a request ended, also where its client goes away and this is simply dropped.
+/// Counts how a request ended, also where the client goes away and this is only dropped.
 struct Pending<'a> {
     metrics: &'a Metrics,
     begun: Instant,

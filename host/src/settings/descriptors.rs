@@ -2,15 +2,15 @@
 
 use std::fs;
 
-/// How many connections of clients may be open where nobody says how many; none where the system does not tell how many
-/// descriptors there are.
+/// How many connections of clients may be open where the configuration sets no limit; `None` where the system does not
+/// tell its limit of open files.
 pub(crate) fn connections() -> Option<usize> {
-    // Linux has it there; elsewhere there is no such file.
+    // Linux only; elsewhere there is no such file.
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     open_files(&limits).map(left_for_connections)
 }
 
-/// The soft limit of open files. None: there is none.
+/// The soft limit of open files; `None` without one.
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()

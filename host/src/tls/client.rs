@@ -20,7 +20,7 @@ use super::{pem, reason};
 use crate::files::Reloading;
 use crate::observe::Metrics;
 
-/// Speaks TLS with whom the exporter connects to.
+/// The client's side of TLS, for one exporter.
 #[derive(Debug)]
 pub(crate) struct Client {
     config: Reloading<ClientConfig>,
@@ -29,7 +29,7 @@ pub(crate) struct Client {
     server_name: Option<String>,
 }
 
-/// Why there is no TLS.
+/// Why a connection has no TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS: {0}")]
 pub(crate) struct NoTls(pub(super) String);
@@ -46,7 +46,7 @@ impl Client {
         Ok(Self { config, path: settings.path.clone(), server_name: settings.server_name.clone() })
     }
 
-    /// Follows the files from now on. Needs a runtime.
+    /// Watches the files from now on. Needs a runtime.
     pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         Self { config: self.config.watch_files(metrics), ..self }
     }
@@ -56,7 +56,7 @@ impl Client {
         &self.path
     }
 
-    /// Does the handshake with the server that is expected at `host`, the one of the URL.
+    /// Does the handshake with the server at `host`, the one of the URL.
     pub(super) async fn connect<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, NoTls>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -97,7 +97,7 @@ fn config(settings: &ClientTls) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// `insecure_skip_verify`: whoever has the key to the certificate that it shows.
+/// Accepts any certificate whose key the server has: `insecure_skip_verify`.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::client::{Client, NoTls};
 
-/// Makes the connections of an HTTP client.
+/// Makes an exporter's connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     tcp: HttpConnector,
@@ -37,7 +37,7 @@ impl Connector {
     }
 }
 
-/// Whatever went wrong.
+/// Any reason why there is no connection.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Service<Uri> for Connector {

@@ -1,4 +1,4 @@
-//! What to agree to, in rustls's terms.
+//! Versions, cipher suites and curves, in rustls's terms.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) fn versions(parameters: &Parameters) -> Vec<&'static SupportedProtoco
     all.into_iter().filter(|(version, _)| range.contains(version)).map(|(_, version)| version).collect()
 }
 
-/// What rustls has against a section as a whole.
+/// The fault of a section that rustls refuses as a whole.
 pub(super) fn unusable(path: &str, error: &rustls::Error) -> Fault {
     Fault { path: path.to_owned(), message: format!("cannot be used: {error}") }
 }

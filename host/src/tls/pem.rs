@@ -24,7 +24,7 @@ pub(super) fn certified_key(
         .map_err(|error| fault(&identity.private_key, format!("holds no usable key: {error}")))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        // Some kinds of keys do not tell what belongs to them.
+        // Some kinds of keys cannot be compared with a certificate.
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
             Ok(Arc::new(certified))
         }
@@ -36,7 +36,7 @@ pub(super) fn certified_key(
     }
 }
 
-/// Authorities: those of a source, and this machine's. `path` is where to say that there are none.
+/// The authorities of a source and this machine's. `path` is the section that a lack of any is reported at.
 pub(super) fn roots(ca: Option<&Source>, system: bool, path: &str) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     if let Some(source) = ca {
@@ -86,7 +86,7 @@ fn private_key(source: &Source) -> Result<PrivateKeyDer<'static>, Fault> {
     })
 }
 
-/// Says what is broken without a word of the content: that may be a key.
+/// Why a PEM text cannot be read, without a word of it: it may be a key.
 fn broken(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::MissingSectionEnd { .. } => "a section has no END line",

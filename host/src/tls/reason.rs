@@ -5,7 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-/// Why no TLS came about with an upstream. `name`: who was expected there; `path`: the exporter's `tls` section.
+/// Why a handshake with an upstream failed. `name` is the expected server, `path` the exporter's `tls` section.
 pub(super) fn of_upstream(error: &io::Error, name: &str, path: &str) -> String {
     let Some(error) = rustls_error(error) else {
         return match error.kind() {
@@ -44,7 +44,7 @@ pub(super) fn of_upstream(error: &io::Error, name: &str, path: &str) -> String {
     }
 }
 
-/// What an upstream complains about.
+/// What an upstream's alert means.
 pub(super) fn of_alert(alert: AlertDescription, path: &str) -> String {
     match alert {
         AlertDescription::CertificateRequired
@@ -64,16 +64,16 @@ pub(super) fn of_alert(alert: AlertDescription, path: &str) -> String {
     }
 }
 
-/// Why no TLS came about with a client.
+/// Why a handshake with a client failed.
 #[derive(Debug)]
 pub(crate) struct NoHandshake {
-    /// The client did not try.
+    /// Whether the client spoke no TLS at all.
     pub(crate) in_the_clear: bool,
-    /// For people.
+    /// The reason, for people.
     pub(crate) why: String,
 }
 
-/// Why [`Acceptor::accept`](super::Acceptor::accept) failed. None: the client went away, as probes of ports do.
+/// Why [`Acceptor::accept`](super::Acceptor::accept) failed. `None`: the client went away, as port probes do.
 pub(crate) fn of_client(error: &io::Error) -> Option<NoHandshake> {
     let Some(error) = rustls_error(error) else {
         return match error.kind() {
@@ -103,8 +103,8 @@ fn of_handshake(error: &rustls::Error) -> String {
     }
 }
 
-/// Why the other side refused our certificate, or that we have none, where that is why something failed. In TLS 1.3 a
-/// server reads a client's certificate only after the client has begun to send.
+/// Why the other side refused our certificate, or the lack of one, if `error` comes from that. In TLS 1.3 a server reads a
+/// client's certificate only after the client has begun to send.
 pub(crate) fn refusal(error: &(dyn Error + 'static), path: &str) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -18,7 +18,7 @@ use super::pem;
 use crate::files::Reloading;
 use crate::observe::Metrics;
 
-/// Speaks TLS with those who connect, with the certificate that is there at that moment.
+/// The server's side of TLS, for one listener, with its current certificate.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     pub(super) config: Reloading<ServerConfig>,
@@ -26,8 +26,8 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Loads what a `tls` section names. Blocks while files are read. `handshake_timeout`: how long a client may take
-    /// until requests can come.
+    /// Loads what a `tls` section names. Blocks while files are read. `handshake_timeout` is how long a client's handshake
+    /// may take.
     pub(crate) fn new(settings: &ServerTls, handshake_timeout: Duration) -> Result<Self, Fault> {
         let identity = &settings.identity;
         let sources = [&identity.certificates, &identity.private_key].into_iter().chain(&settings.client_ca);
@@ -37,12 +37,12 @@ impl Acceptor {
         Ok(Self { config, handshake_timeout })
     }
 
-    /// Follows the files from now on. Needs a runtime.
+    /// Watches the files from now on. Needs a runtime.
     pub(crate) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         Self { config: self.config.watch_files(metrics), ..self }
     }
 
-    /// Does the handshake. Its ALPN protocol is `h2`, `http/1.1`, or none where the client has no ALPN.
+    /// Does the handshake. The ALPN protocol is `h2`, `http/1.1`, or none where the client has no ALPN.
     pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -75,8 +75,8 @@ fn config(settings: &ServerTls) -> Result<ServerConfig, Fault> {
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Exporters keep their connections, so that there is little to resume, and a certificate that has been taken back
-    // must not live on in a session.
+    // Exporters keep their connections, so that there is little to resume, and a revoked certificate must not live on in
+    // a session.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

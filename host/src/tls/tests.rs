@@ -1,4 +1,4 @@
-//! Both sides of TLS against each other. Shows nothing of how other implementations behave.
+//! Both sides of TLS against each other. Proves nothing about other implementations.
 
 use std::io;
 use std::path::Path;

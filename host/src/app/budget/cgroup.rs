@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Bytes; none: there is no limit, or nobody says.
+/// The limit in bytes; `None` where there is none, or where it is unknown.
 pub(super) fn limit() -> Option<u64> {
     // Elsewhere there is no such file.
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Location, Spanned};
 
-/// A key that a section has already.
+/// A key that stands a second time in its section.
 #[derive(Clone, Debug)]
 pub(super) struct Repeated {
     pub(super) key: String,
@@ -16,7 +16,7 @@ pub(super) struct Repeated {
     pub(super) again: Location,
 }
 
-/// Reads any value. Of several equal keys the first counts, and takes in the keys of later sections.
+/// Reads any value. Of several equal keys the first counts; sections under equal keys are merged into it.
 #[derive(Clone, Copy)]
 pub(super) struct AnyValue<'r> {
     pub(super) repeated: &'r RefCell<Vec<Repeated>>,
@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
             let value = entries.next_value_seed(self)?;
             match places.get(&key) {
                 Some(&first) => {
-                    // What only the later one has is not to seem missing.
+                    // Keys that only the later section has must not seem missing.
                     if let (Some(Value::Object(known)), Value::Object(more)) = (map.get_mut(&key), value) {
                         more.into_iter().for_each(|(key, value)| {
                             known.entry(key).or_insert(value);

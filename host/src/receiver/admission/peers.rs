@@ -1,4 +1,4 @@
-//! What each peer holds, and the share that it may.
+//! What each peer holds, and its share.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ struct Share {
     bytes: usize,
 }
 
-/// One peer. Cloning it gives the same one.
+/// One peer. Clones share what it holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer(Arc<Held>);
 
@@ -46,7 +46,7 @@ impl Peers {
             connections: share(limits.connections.unwrap_or(UNLIMITED)).max(1),
             bodies: share(bodies(limits)).max(1),
             requests: share(limits.in_flight).max(1),
-            // A body within the limit comes in at least alone, with what is inside where it is compressed.
+            // At least one body of the largest size fits in, both compressed and decoded.
             bytes: share(limits.in_flight_bytes)
                 .max(limits.body.saturating_mul(2))
                 .min(limits.in_flight_bytes),
@@ -81,12 +81,12 @@ impl Peers {
 }
 
 impl Peer {
-    /// One connection more; none where the peer's share is used up.
+    /// Counts one more connection; `None` where the peer's share is used up.
     pub(crate) fn connect(&self) -> Option<Connected> {
         self.0.connections.take(1).then(|| Connected(self.clone()))
     }
 
-    /// The address that it counts by.
+    /// The peer's address.
     pub(crate) fn address(&self) -> IpAddr {
         self.0.address
     }
@@ -106,7 +106,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(peers) = self.peers.upgrade() else { return };
         let mut known = peers.lock();
-        // The peer may have come again meanwhile, and be known as another.
+        // The peer may have come again meanwhile, with a new entry.
         if known.get(&self.address).is_some_and(|held| held.strong_count() == 0) {
             known.remove(&self.address);
         }

@@ -16,21 +16,21 @@ use subtle::ConstantTimeEq;
 use super::md5_crypt;
 use crate::files::{fault, read_source};
 
-/// All users.
+/// All users and their passwords.
 pub(super) struct Users {
     passwords: HashMap<String, Password>,
-    /// For each user the keyed hash of the password that was found right: bcrypt takes a tenth of a second on purpose, and
-    /// exporters send theirs with each request.
+    /// The keyed hash of each user's password that was found right: bcrypt takes a tenth of a second on purpose, and exporters
+    /// send their password with each request.
     remembered: Mutex<HashMap<String, [u8; 32]>>,
     key: [u8; 32],
 }
 
-/// What is known at once.
+/// What can be said of a password at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Right,
     Wrong,
-    /// [`Users::verify`] has to say.
+    /// Only [`Users::verify`] can say.
     Slow,
 }
 
@@ -52,7 +52,7 @@ enum Password {
 }
 
 impl Users {
-    /// Reads all sources; later lines go ahead of earlier ones. Blocks while files are read.
+    /// Reads all sources; later lines override earlier ones. Blocks while files are read.
     pub(super) fn load(htpasswd: &Htpasswd) -> Result<Self, Fault> {
         let mut passwords = HashMap::new();
         for source in &htpasswd.sources {
@@ -80,7 +80,7 @@ impl Users {
         Ok(Self { passwords, remembered: Mutex::default(), key })
     }
 
-    /// What can be said at once.
+    /// Whether the password is the user's, as far as that can be said at once.
     pub(super) fn verdict(&self, user: &str, password: &[u8]) -> Verdict {
         let Some(known) = self.passwords.get(user) else { return Verdict::Wrong };
         if known.is_slow() {
@@ -92,9 +92,9 @@ impl Users {
         }
     }
 
-    /// Whether the password is the user's. Computes for long.
+    /// Whether the password is the user's. May take long.
     pub(super) fn verify(&self, user: &str, password: &[u8]) -> bool {
-        // While this waited for its turn another request may have had the answer.
+        // Another request may have had the answer while this one waited for its turn.
         if self.remembers(user, password) {
             return true;
         }
@@ -112,7 +112,7 @@ impl Users {
         remembered.get(user).is_some_and(|known| known.ct_eq(&hash).into())
     }
 
-    /// Nobody without the key can try passwords against it.
+    /// A keyed hash: without the key nobody can try passwords against it.
     fn hash(&self, user: &str, password: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.key);
@@ -124,7 +124,7 @@ impl Users {
 }
 
 impl fmt::Debug for Users {
-    /// Shows nobody.
+    /// Leaves users and passwords out.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Users").field("users", &self.passwords.len()).finish_non_exhaustive()
     }
@@ -153,7 +153,7 @@ impl Password {
 impl FromStr for Password {
     type Err = &'static str;
 
-    /// The error shows nothing of the text.
+    /// Reads a password or its hash. The error quotes nothing of it.
     fn from_str(text: &str) -> Result<Self, &'static str> {
         if let Some(encoded) = text.strip_prefix("{SHA}") {
             let digest = STANDARD.decode(encoded).map_err(|_| NO_SHA)?;

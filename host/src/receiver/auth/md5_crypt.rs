@@ -1,8 +1,8 @@
-//! The MD5 hash of passwords that `htpasswd` makes unless it is told otherwise.
+//! The MD5 hash of passwords that `htpasswd` makes by default.
 
 use md5::{Digest, Md5};
 
-/// What follows magic, salt and `$` in the hash: 22 letters. After FreeBSD's crypt-md5.c, which Apache's apr_md5.c follows
+/// The 22 letters that follow magic, salt and `$` in the hash. After FreeBSD's crypt-md5.c, which Apache's apr_md5.c follows
 /// with a magic of its own.
 pub(super) fn digest(magic: &[u8], salt: &[u8], password: &[u8]) -> String {
     let salt = salt.get(..SALT).unwrap_or(salt);
@@ -14,7 +14,7 @@ pub(super) fn digest(magic: &[u8], salt: &[u8], password: &[u8]) -> String {
     }
     let mut bits = password.len();
     while bits > 0 {
-        // Not the password's byte at that bit but the first one: a slip that has become the format.
+        // The password's first byte rather than the one at that bit: a slip that has become the format.
         hash.update([if bits & 1 == 1 { 0 } else { password.first().copied().unwrap_or_default() }]);
         bits >>= 1;
     }

@@ -17,13 +17,12 @@ pub(super) fn gzip(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     }
 }
 
-/// Inflates what has zlib's header.
+/// Inflates a body with zlib's header.
 pub(super) fn zlib(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     alone(Decompress::new(true), body, output)
 }
 
-/// Inflates what RFC 9110 calls deflate, which has zlib's header, and what some clients send under that name, which has
-/// none.
+/// Inflates what RFC 9110 calls deflate, with zlib's header, and what some clients send under that name, without any.
 pub(super) fn deflate(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     alone(Decompress::new(has_zlib_header(body)), body, output)
 }
@@ -58,7 +57,7 @@ fn inflate<'b>(mut inflater: Decompress, body: &'b [u8], output: &mut Output<'_>
     }
 }
 
-/// What will come out, and one byte, so that the end is seen without growing. gzip ends with its length modulo 2^32.
+/// The length that gzip's end tells, modulo 2^32, and one byte, so that the end is seen without growing.
 fn gzip_length(body: &[u8]) -> usize {
     match body.last_chunk() {
         Some(length) => believed(u32::from_le_bytes(*length) as usize, body.len()) + 1,

@@ -1,24 +1,25 @@
 //! Room for what comes out of a content coding.
 
-/// Why a content coding cannot be undone.
+/// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Error {
-    /// What comes out is over the limit; undoing stopped there.
+    /// The decoded body is over the limit; decoding stopped there.
     TooLarge,
-    /// There is no room in the process for what comes out.
+    /// The process has no room for the decoded body.
     NoRoom,
-    /// It is something else, damaged, cut short or followed by something else.
+    /// The body has another coding, is damaged, cut short, or followed by something else.
     Corrupt(String),
 }
 
 impl Error {
-    /// The body stops before its coding says that it is done.
+    /// The body ends before its coding says so.
     pub(super) fn cut_short() -> Self {
         Self::Corrupt("it ends early".to_owned())
     }
 }
 
-/// What comes out so far. Never grows past what shows that the limit is passed, and asks before each allocation.
+/// The bytes decoded so far. Room for them grows to one byte over the limit at most, which shows that it is passed, and
+/// every allocation is asked for.
 pub(super) struct Output<'h> {
     pub(super) bytes: Vec<u8>,
     /// Members of a gzip body that have come to their end.
@@ -28,7 +29,7 @@ pub(super) struct Output<'h> {
 }
 
 impl<'h> Output<'h> {
-    /// Of at most `limit` bytes. `hold` gets the bytes that are about to be allocated, and says whether there is room.
+    /// Output of at most `limit` bytes. `hold` gets the number of bytes to be allocated, and says whether there is room.
     pub(super) fn new(limit: usize, hold: &'h mut dyn FnMut(usize) -> bool) -> Self {
         Self { bytes: Vec::new(), members: 0, limit, hold }
     }
@@ -53,24 +54,24 @@ impl<'h> Output<'h> {
         self.grow(self.bytes.capacity())
     }
 
-    /// What has come out, if that is within the limit.
+    /// The decoded bytes, if they are within the limit.
     pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
         if self.bytes.len() > self.limit { Err(Error::TooLarge) } else { Ok(self.bytes) }
     }
 
-    /// Whether more than the limit would have come out.
+    /// Whether a length is over the limit.
     pub(super) fn is_over(&self, length: usize) -> bool {
         length > self.limit
     }
 }
 
-/// A length that a body of `coded` bytes claims, as far as it is believed before the bytes are there: OTLP seldom
-/// compresses to less than a sixteenth.
+/// The part of a claimed length that is believed before the bytes are there: OTLP seldom compresses to less than a sixteenth
+/// of it, which `coded` bytes would be.
 pub(super) fn believed(claimed: usize, coded: usize) -> usize {
     claimed.min(coded.saturating_mul(16))
 }
 
-/// A usual length of what comes out of `coded` bytes.
+/// The usual decoded length of `coded` bytes.
 pub(super) fn usual(coded: usize) -> usize {
     coded.saturating_mul(4)
 }

@@ -12,7 +12,7 @@ pub(super) fn snappy(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> 
     if body.starts_with(STREAM_IDENTIFIER) { framed(body, output) } else { block(body, output) }
 }
 
-/// Decompresses the framing format. Frames have no end: a body that is cut between two of them cannot be told.
+/// Decompresses the framing format. It has no end mark: a body that is cut between two frames cannot be recognised.
 pub(super) fn framed(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     if body.is_empty() {
         return Err(Error::cut_short());

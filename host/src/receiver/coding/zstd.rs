@@ -9,10 +9,10 @@ use super::output::{Error, Output, believed, usual};
 
 /// Decompresses all frames.
 ///
-/// All at once rather than as a stream: what has come out is the window then, so that no header can ask for one, and
-/// the memory is what the limit allows. Where the room turns out too small, it starts over with twice as much.
+/// In one call rather than as a stream: the output is the window then, so that no header can ask for a large one, and the
+/// memory is within the limit. Where the room turns out too small, decoding starts over with twice as much.
 pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
-    // To the library that would be no frame, and fine.
+    // The library takes an empty body for no frames at all, and accepts it.
     if body.is_empty() {
         return Err(Error::cut_short());
     }
@@ -40,7 +40,7 @@ pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     })
 }
 
-/// What will come out, where the first frame tells.
+/// The decoded length, where the first frame tells it.
 fn length(body: &[u8]) -> usize {
     match get_frame_content_size(body) {
         Ok(Some(length)) => believed(usize::try_from(length).unwrap_or(usize::MAX), body.len()),
