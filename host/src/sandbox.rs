@@ -6,6 +6,7 @@ mod bindings;
 mod calls;
 pub mod clock;
 mod convert;
+mod failure;
 mod guest;
 mod instance;
 mod limits;
@@ -24,8 +25,9 @@ use podstamp_core::interface::{Attempt, Next, Notice, Prepared, Signal};
 use instance::{Instance, Plan};
 
 pub(crate) use calls::Calls;
+pub use failure::Failure;
 pub use guest::Guest;
-pub use runner::{BodyFault, Ended, Failure, FilterRunner, ReceivedRequest};
+pub use runner::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 
 /// What a guest may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

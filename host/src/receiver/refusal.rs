@@ -49,7 +49,7 @@ pub(super) enum Refusal {
     Full(Full),
     #[error("{0}")]
     Unauthenticated(Unauthenticated, HeaderValue),
-    #[error("{}", public(.0))]
+    #[error("{}", .0.consequences().public)]
     Filter(Failure),
 }
 
@@ -83,11 +83,8 @@ impl Refusal {
             Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
             Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
             Self::Full(_) => (503, Code::Unavailable),
-            Self::Filter(Failure::Busy) => (503, Code::Unavailable),
-            // The limit counts CPU time: the same body would run out of it again.
-            Self::Filter(
-                Failure::Timeout(_) | Failure::Trap(_) | Failure::MemoryLimit(_) | Failure::InvalidAnswer(_),
-            ) => (500, Code::Internal),
+            Self::Filter(failure) if failure.consequences().passes => (503, Code::Unavailable),
+            Self::Filter(_) => (500, Code::Internal),
         };
         let message = self.to_string();
         let retry_after = (status == 503).then_some(RETRY_SOON);
@@ -203,17 +200,6 @@ fn too_many(full: &Full) -> &'static str {
         (Resource::Requests, true) => "too many requests of one client at a time",
         (Resource::Bytes, false) => "too many bytes at a time",
         (Resource::Bytes, true) => "too many bytes of one client at a time",
-    }
-}
-
-/// What a client is told of a failure. The log has the rest.
-fn public(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Trap(_) => "the filter failed on this request",
-        Failure::Timeout(_) => "the filter did not finish in time",
-        Failure::MemoryLimit(_) => "the filter ran out of memory on this request",
-        Failure::InvalidAnswer(_) => "the filter gave an unusable answer",
-        Failure::Busy => "the filter is busy",
     }
 }
 

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use podstamp_core::interface::{Attempt, Next, Prepared};
 
+use super::failure::Consequences;
 use super::limits::cpu_time;
 use super::{Ended, Failure, FilterRunner, ReceivedRequest};
-use crate::observe::{GuestFailure, Metrics, Notices};
+use crate::observe::{Metrics, Notices};
 use crate::offload::Threads;
 use peers::Peers;
 
@@ -75,14 +76,8 @@ impl Calls {
     }
 
     fn failed(&self, failure: &Failure) {
-        let (kind, key) = match failure {
-            Failure::Trap(_) => (GuestFailure::Trap, "filter-trap"),
-            Failure::Timeout(_) => (GuestFailure::Timeout, "filter-timeout"),
-            Failure::MemoryLimit(_) => (GuestFailure::MemoryLimit, "filter-memory-limit"),
-            Failure::InvalidAnswer(_) => (GuestFailure::InvalidAnswer, "filter-invalid-answer"),
-            Failure::Busy => (GuestFailure::Busy, "filter-busy"),
-        };
-        self.metrics.failed(kind);
+        let Consequences { label, key, .. } = failure.consequences();
+        self.metrics.failed(label);
         self.notices.warn(key, || failure.to_string());
     }
 

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use podstamp_core::interface::{Attempt, Header, Next, Prepared, Signal};
 
+use super::failure::Failure;
+
 /// Runs the filter. Calls are synchronous and take microseconds for usual bodies; callers move those with large bodies off the
 /// async workers.
 pub trait FilterRunner: Send + Sync {
@@ -93,24 +95,4 @@ pub struct BodyFault {
     pub path: String,
     /// What is wrong.
     pub message: String,
-}
-
-/// Why the filter gave no answer. Each is counted on its own.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The guest trapped. The same request would trap again.
-    #[error("the filter trapped: {0}")]
-    Trap(String),
-    /// The guest used up its time.
-    #[error("the filter did not finish within {0} ms of the processor's time")]
-    Timeout(u64),
-    /// The guest asked for more memory than it may have.
-    #[error("the filter needed more than its {0} bytes of memory")]
-    MemoryLimit(u64),
-    /// The guest's answer makes no sense, for example edits that overlap.
-    #[error("the filter gave an unusable answer: {0}")]
-    InvalidAnswer(String),
-    /// No instance came free in time.
-    #[error("all filter instances are busy")]
-    Busy,
 }
