@@ -12,7 +12,6 @@
 //! ```
 
 mod budget;
-mod kept_keys;
 
 use std::io;
 use std::path::PathBuf;
@@ -150,7 +149,7 @@ impl App {
         let unread = file.is_some() && own.is_some();
         let pods = file
             .filter(|_| own.is_none())
-            .map(|path| PodsFile::open(path, pods_settings(&document, &config)))
+            .map(|path| PodsFile::open(path, pods_settings(&config)))
             .transpose()?
             .map(Arc::new);
         let directory = match (&pods, own) {
@@ -226,9 +225,9 @@ fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
     instruments.listings.show(move || file.table());
 }
 
-fn pods_settings(document: &Value, config: &Config) -> pods::Settings {
+fn pods_settings(config: &Config) -> pods::Settings {
     pods::Settings {
-        kept_keys: kept_keys::kept_keys(document, config.details()),
+        kept_keys: config.kept_keys(),
         coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
         ..pods::Settings::default()
     }

@@ -1,10 +1,12 @@
 //! The pod directory: the one port through which the filter asks about the world.
 
 mod fields;
+mod kept_keys;
 
 use std::net::IpAddr;
 
 pub use fields::{Field, Fields};
+pub use kept_keys::{KeptKeys, Keys};
 
 /// Finds pods. A host serves it from one table a process; a lookup must not block.
 pub trait Directory {

@@ -3,7 +3,7 @@
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::context::lookups::Associated;
-use crate::directory::{Details, Field, Fields, Pod};
+use crate::directory::{Fields, KeptKeys, Pod};
 use crate::processors::k8sattributes::Kubernetes;
 use crate::processors::resource::Action;
 use crate::resource::Resource;
@@ -28,12 +28,6 @@ impl Pipeline {
         Self { steps }
     }
 
-    /// Which costly parts of pods the steps use. A directory need not keep the others.
-    pub fn details(&self) -> Details {
-        let fields = self.fields();
-        Details { labels: fields.contains(Field::Labels), annotations: fields.contains(Field::Annotations) }
-    }
-
     /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one
     /// that has them all.
     pub fn fields(&self) -> Fields {
@@ -42,6 +36,16 @@ impl Pipeline {
             Step::Kubernetes(kubernetes) => Some(kubernetes.fields()),
         });
         steps.fold(Fields::NONE, Fields::union)
+    }
+
+    /// Which labels and annotations of pods the steps find them by, filter them by or write. A directory need not keep the
+    /// others.
+    pub fn kept_keys(&self) -> KeptKeys {
+        let steps = self.steps.iter().filter_map(|step| match step {
+            Step::Resource(_) => None,
+            Step::Kubernetes(kubernetes) => Some(kubernetes.kept_keys()),
+        });
+        steps.fold(KeptKeys::default(), KeptKeys::union)
     }
 
     /// Whether any step excludes a pod, so that nothing is to be taken from it.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use podstamp_core::directory::{self, Field, Fields};
+use podstamp_core::directory::{self, Field, Fields, KeptKeys, Keys};
 
 use crate::columns::{Columns, Pairs, Record};
 use crate::containers::ContainersBuilder;
 use crate::indexing::Indexing;
-use crate::kept_keys::{KeptKeys, Keys};
 use crate::parts::{AddError, Pair, PodParts};
 use crate::skipped::Skipped;
 use crate::strings::{Interner, Symbol};

@@ -38,7 +38,6 @@ mod containers;
 mod find;
 mod index;
 mod indexing;
-mod kept_keys;
 mod lazy;
 pub mod listing;
 mod parts;
@@ -50,8 +49,9 @@ mod uid;
 
 pub use builder::Builder;
 pub use indexing::Indexing;
-pub use kept_keys::{KeptKeys, Keys};
 pub use listing::{ListingError, ListingReader, Progress};
+pub use podstamp_core::directory::{KeptKeys, Keys};
+
 pub use parts::{AddError, Pair, PodParts};
 pub use skipped::Skipped;
 pub use table::{Coverage, Table};

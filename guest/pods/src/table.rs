@@ -2,11 +2,10 @@
 
 use std::hash::RandomState;
 
-use podstamp_core::directory::Fields;
+use podstamp_core::directory::{Fields, KeptKeys};
 
 use crate::columns::Columns;
 use crate::index::Index;
-use crate::kept_keys::KeptKeys;
 use crate::lazy::LazyIndexes;
 use crate::skipped::Skipped;
 

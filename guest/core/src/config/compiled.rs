@@ -9,7 +9,7 @@ use crate::config::podstamp::proxy_wasm::ProxyWasm;
 use crate::config::podstamp::upstream::Upstream;
 use crate::config::podstamp::{Pods, ProxyProtocol};
 use crate::config::receivers::otlp::Receiver;
-use crate::directory::{Details, Fields};
+use crate::directory::{Fields, KeptKeys};
 use crate::interface::Notice;
 use crate::pipeline::Pipeline;
 use crate::signal::Signal;
@@ -74,12 +74,9 @@ impl Config {
         self.pipelines().map(Pipeline::fields).fold(guard_fields, Fields::union)
     }
 
-    /// Which costly parts of pods the pipelines use. A directory need not keep the others.
-    pub fn details(&self) -> Details {
-        self.pipelines().map(Pipeline::details).fold(Details::default(), |all, one| Details {
-            labels: all.labels || one.labels,
-            annotations: all.annotations || one.annotations,
-        })
+    /// Which labels and annotations of pods the pipelines need. A directory need not keep the others.
+    pub fn kept_keys(&self) -> KeptKeys {
+        self.pipelines().map(Pipeline::kept_keys).fold(KeptKeys::default(), KeptKeys::union)
     }
 
     fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {

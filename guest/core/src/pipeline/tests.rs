@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::fixture::{Table, pipeline, pod, resource, run};
 use super::*;
+use crate::directory::Keys;
 use crate::interface::{Request, Signal};
 
 #[test]
@@ -211,4 +212,25 @@ fn a_directory_needs_what_pods_are_found_filtered_and_described_by() {
     );
     assert_eq!(both.fields().to_string(), "namespace,uid,node,hostname,containers");
     assert_eq!(pipeline(&json!({"resource": {"attributes": []}}), &[]).fields(), Fields::NONE);
+}
+
+#[test]
+fn only_the_labels_and_annotations_that_a_rule_names_are_kept() {
+    let settings = json!({
+        "extract": {"labels": [{"key": "app"}], "annotations": [{"key_regex": "a.*"}]},
+        "filter": {"labels": [{"key": "tier", "value": "web"}]},
+    });
+    let kept = |settings| pipeline(&json!({"k8sattributes": settings}), &["k8sattributes"]).kept_keys();
+    let labels = Keys::from_iter(["app", "tier"].map(str::to_owned));
+    assert_eq!(kept(settings.clone()), KeptKeys { labels: labels.clone(), annotations: Keys::All });
+    let filter = json!({"extract": {"labels": [{"key": "app"}]}, "filter": settings["filter"]});
+    assert_eq!(kept(filter), KeptKeys { labels, annotations: Keys::None });
+    assert_eq!(kept(json!({})), KeptKeys::default());
+    // Of a processor that the pipeline does not use nothing is kept.
+    let unused =
+        pipeline(&json!({"k8sattributes": settings.clone(), "resource": {"attributes": []}}), &["resource"]);
+    assert_eq!(unused.kept_keys(), KeptKeys::default());
+    let mut passing = settings;
+    passing["passthrough"] = json!(true);
+    assert_eq!(kept(passing), KeptKeys::default());
 }

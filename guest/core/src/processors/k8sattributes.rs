@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::context::lookups::Associated;
-use crate::directory::{Details, Fields, Lookup};
+use crate::directory::{Details, Fields, KeptKeys, Keys, Lookup};
 use crate::resource::Resource;
 
 pub(crate) use association::{Association, AssociationRule, Identifier, MAX_SOURCES, Source};
@@ -89,6 +89,15 @@ impl Kubernetes {
         }
         let parts = [self.association.fields(), self.selection.fields(), self.extraction.fields()];
         parts.into_iter().fold(Claims::FIELDS, Fields::union)
+    }
+
+    /// Which labels and annotations of pods this step needs.
+    pub(crate) fn kept_keys(&self) -> KeptKeys {
+        if self.passthrough {
+            return KeptKeys::default();
+        }
+        let filtered = KeptKeys { labels: self.selection.label_keys(), annotations: Keys::None };
+        self.association.kept_keys().union(filtered).union(self.extraction.kept_keys())
     }
 
     /// The parts of a pod that it reads.

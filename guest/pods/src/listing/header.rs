@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use podstamp_core::directory::{Field, Fields};
+use podstamp_core::directory::{Field, Fields, KeptKeys, Keys};
 
 use super::cell::Cell;
 use super::escape;
-use crate::kept_keys::{KeptKeys, Keys};
 use crate::table::Coverage;
 
 /// What the first line says.

@@ -1,12 +1,11 @@
 //! Writes the pods of a table.
 
-use podstamp_core::directory::{Field, Fields};
+use podstamp_core::directory::{Field, Fields, Keys};
 
 use super::cell::{Cell, DELETING, FINISHED, HOST_NETWORK, IGNORED};
 use super::escape;
 use super::header::Header;
 use crate::columns::{Columns, Pairs, Record};
-use crate::kept_keys::Keys;
 use crate::table::Table;
 
 /// The pods of a table, with these fields as far as the table has them.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{faults, notices, parsed, simple};
+use crate::directory::{KeptKeys, Keys};
 use crate::guard::Rules;
 use crate::signal::Signal;
 
@@ -180,7 +181,8 @@ fn what_pipelines_need_of_pods_is_kept_for_all_of_them() {
     document["processors"]["k8sattributes/labels"] =
         json!({"extract": {"labels": [{"key": "app"}], "metadata": ["k8s.pod.name"]}});
     let config = parsed(&document);
-    assert!(config.details().labels && !config.traces.pipeline.details().labels);
+    let app = KeptKeys { labels: Keys::Only(["app".to_owned()].into()), annotations: Keys::None };
+    assert_eq!((config.kept_keys(), config.traces.pipeline.kept_keys()), (app, KeptKeys::default()));
     assert!(config.fields().to_string().contains("labels"), "{}", config.fields());
 }
 

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use crate::address;
 use crate::context::Context;
 use crate::context::lookups::Associated;
-use crate::directory::{self, Details, Fields, MAX_TERMS, Pod, Term};
+use crate::directory::{self, Details, Fields, KeptKeys, MAX_TERMS, Pod, Term};
 use crate::resource::Resource;
 use terms::Terms;
 
@@ -89,6 +89,21 @@ impl Association {
     /// The parts of pods that identifiers are compared with.
     pub(crate) fn fields(&self) -> Fields {
         self.sources().filter_map(Source::field).collect()
+    }
+
+    /// The labels and annotations that identifiers are compared with.
+    pub(crate) fn kept_keys(&self) -> KeptKeys {
+        let (mut labels, mut annotations) = (Vec::new(), Vec::new());
+        for source in self.sources() {
+            match source {
+                Source::Attribute { identifies: Identifier::Label(key), .. } => labels.push(key.clone()),
+                Source::Attribute { identifies: Identifier::Annotation(key), .. } => {
+                    annotations.push(key.clone())
+                }
+                Source::Attribute { .. } | Source::Connection => (),
+            }
+        }
+        KeptKeys { labels: labels.into_iter().collect(), annotations: annotations.into_iter().collect() }
     }
 
     /// The connection's address, where it can be a pod's, and what counts as that.

@@ -9,7 +9,7 @@ use super::association::Found;
 use crate::attributes::POD_IP;
 use crate::context::Context;
 use crate::context::lookups::Associated;
-use crate::directory::{self, Details, Fields, Pod};
+use crate::directory::{self, Details, Fields, KeptKeys, Keys, Pod};
 use crate::resource::{Resource, Value};
 
 /// What to write.
@@ -97,6 +97,12 @@ impl Extraction {
         self.fields.iter().filter_map(|field| field.of_pod()).chain(labels).chain(annotations).collect()
     }
 
+    /// The labels and annotations that it writes.
+    pub(crate) fn kept_keys(&self) -> KeptKeys {
+        let keys = |rules: &[KeyRule]| rules.iter().map(KeyRule::keys).fold(Keys::None, Keys::union);
+        KeptKeys { labels: keys(&self.labels), annotations: keys(&self.annotations) }
+    }
+
     /// Whether it writes that attribute under a configured name.
     pub(crate) fn writes(&self, attribute: &str) -> bool {
         let plain =
@@ -140,6 +146,14 @@ impl Extraction {
 }
 
 impl KeyRule {
+    /// The keys that it may meet. Which ones a pattern meets is known of a pod alone.
+    fn keys(&self) -> Keys {
+        match self {
+            Self::Key { key, .. } => Keys::from_iter([key.clone()]),
+            Self::Pattern { .. } => Keys::All,
+        }
+    }
+
     fn write<'a>(
         &'a self,
         resource: &mut Resource<'a>,

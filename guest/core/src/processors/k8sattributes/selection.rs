@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use crate::directory::{Field, Fields, Pod};
+use crate::directory::{Field, Fields, Keys, Pod};
 
 /// Conditions on a pod. One that does not meet them counts as not found.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,11 @@ impl Selection {
     pub(crate) fn fields(&self) -> Fields {
         let labels = (!self.labels.is_empty()).then_some(Field::Labels);
         self.fields.iter().filter_map(|(field, _)| field.of_pod()).chain(labels).collect()
+    }
+
+    /// The labels that it tests.
+    pub(crate) fn label_keys(&self) -> Keys {
+        self.labels.iter().map(|(key, _)| key.clone()).collect()
     }
 
     pub(crate) fn accepts(&self, pod: &Pod) -> bool {
