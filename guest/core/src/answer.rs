@@ -26,11 +26,11 @@ pub enum Code {
 pub struct Failure<'a> {
     /// HTTP status code.
     pub status: u16,
-    /// The same for gRPC.
+    /// Status code of gRPC.
     pub code: Code,
-    /// For people.
+    /// The reason, for people.
     pub message: &'a str,
-    /// The place in the body, which goes along as `google.rpc.BadRequest`.
+    /// The fault in the body, which goes along as `google.rpc.BadRequest`.
     pub fault: Option<&'a BodyFault>,
     /// Milliseconds after which the client may try again: Retry-After, and for gRPC `google.rpc.RetryInfo`, without which
     /// a client gives up on RESOURCE_EXHAUSTED.
@@ -38,7 +38,7 @@ pub struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// One without a place and without another try.
+    /// A failure without a fault in the body, after which the client is not asked to try again.
     pub fn new(status: u16, code: Code, message: &'a str) -> Self {
         Self { status, code, message, fault: None, retry_after: None }
     }
@@ -101,12 +101,13 @@ impl<'a> Failure<'a> {
 /// What an upstream did not take: `ExportTracePartialSuccess`, or the same for another signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PartialSuccess {
-    /// Spans, data points or log records.
+    /// Number of spans, data points or log records.
     rejected: i64,
     error_message: String,
 }
 
-/// An `ExportTraceServiceResponse`, or the same for another signal. Its `partial_success` stays unset on full success, as OTLP demands.
+/// An `ExportTraceServiceResponse`, or the same for another signal. Its `partial_success` stays unset on full success, as OTLP
+/// demands.
 pub(crate) fn success(signal: Signal, encoding: Encoding, partial: Option<PartialSuccess>) -> Answer {
     let mut headers = vec![Header::new("content-type", media_type(encoding))];
     if encoding == Encoding::Grpc {
@@ -132,7 +133,8 @@ pub(crate) fn success(signal: Signal, encoding: Encoding, partial: Option<Partia
     Answer { status: 200, headers, body, notice: None }
 }
 
-/// What the body of an upstream's 2xx says of losses. An upstream that answers in no encoding of OTLP says nothing.
+/// The partial success in the body of an upstream's 2xx response. `None` also where the response is not protobuf, the
+/// encoding of every request that podstamp sends.
 pub(crate) fn partial_success(headers: &[Header], body: &[u8]) -> Option<PartialSuccess> {
     let protobuf = headers.iter().any(|header| {
         header.name == "content-type" && header.value.to_ascii_lowercase().starts_with(PROTOBUF.as_bytes())
@@ -154,13 +156,14 @@ pub(crate) fn partial_success(headers: &[Header], body: &[u8]) -> Option<Partial
     partial.filter(|partial| *partial != PartialSuccess::default())
 }
 
-/// A client need not read more than 4 MiB of a response, so that a long message is cut rather than the count lost.
+/// An upstream's message, cut at [`MAX_MESSAGE`]: a client need not read more than 4 MiB of a response, and the count of what
+/// was rejected must not be lost with a long message.
 fn shortened(text: &[u8]) -> String {
     String::from_utf8_lossy(text.get(..MAX_MESSAGE).unwrap_or(text)).into_owned()
 }
 
 impl PartialSuccess {
-    /// Nothing was rejected, and there is something to tell.
+    /// A warning: a partial success in which nothing is rejected.
     pub(crate) fn warning(error_message: String) -> Self {
         Self { rejected: 0, error_message }
     }
@@ -209,7 +212,7 @@ fn retry_info(delay: u32) -> Vec<u8> {
     retry_info
 }
 
-/// As gRPC wants a message in a header: what is not printable ASCII, and `%`, as `%XX`.
+/// A message as gRPC encodes it for a header: `%`, and each byte that is not printable ASCII, as `%XX`.
 fn percent_encoded(message: &str) -> String {
     let mut encoded = String::with_capacity(message.len());
     for byte in message.bytes() {

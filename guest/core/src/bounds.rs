@@ -1,8 +1,8 @@
-//! How much of anything one request may have.
+//! Limits on what one request may have.
 
 use std::fmt;
 
-/// What a request may have a bounded number of: each takes memory and time many times its few bytes.
+/// A limit on one request. Each of the things that are limited takes memory and time for many times its few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// ResourceSpans of a request: [`MAX_RESOURCES`].
@@ -19,22 +19,23 @@ pub enum Bound {
     Inserted,
 }
 
-/// ResourceSpans in a request. A Collector's batches have 8,192 spans, so that many resources at most.
+/// ResourceSpans in a request. A Collector's batches have 8,192 spans, and so at most as many resources.
 pub const MAX_RESOURCES: u32 = 100_000;
 
-/// Attributes, entity references and pieces of one Resource, which has some dozens.
+/// Attributes, entity references and pieces of one Resource. Usual resources have some dozens.
 pub const MAX_RESOURCE_PARTS: usize = 1 << 16;
 
-/// Attributes and entity references of all Resources of a request: 20 for each of as many as there may be. Rules look at each.
+/// Attributes and entity references of all Resources of a request: 20 for each of [`MAX_RESOURCES`]. They are limited because
+/// rules look at each.
 pub const MAX_ATTRIBUTES: usize = 2_000_000;
 
-/// Bytes of one Resource, which has some hundreds: rules copy and match them.
+/// Bytes of one Resource, limited because rules copy and match them. Usual resources have some hundreds.
 pub const MAX_RESOURCE_BYTES: usize = 1 << 20;
 
-/// Places that are changed in a request: a few for each of more spans than fit into the largest body that SDKs send.
+/// Places that are changed in a request: enough for a few in each span of the largest body that SDKs send.
 pub const MAX_EDITS: usize = 500_000;
 
-/// Bytes that rules put into a request: two kilobytes for each of a Collector's 8,192 spans, were each a resource of its own.
+/// Bytes that rules put into a request: two kilobytes for each of a Collector's 8,192 spans, if each has a resource of its own.
 pub const MAX_INSERTED: usize = 16 << 20;
 
 impl fmt::Display for Bound {

@@ -2,7 +2,7 @@
 //!
 //! Behind a relay the connection's pod is not the one that made the spans, and attributes that others wrote along the way
 //! may be of several pods. A pod counts only if it agrees with everything that the resource says, wherever the pod was
-//! found; else one resource would get the name of one pod, the uid of another and the address of a third.
+//! found; otherwise one resource would get the name of one pod, the uid of another and the address of a third.
 
 mod agreement;
 
@@ -17,10 +17,10 @@ use crate::directory::{Field, Fields, container_id};
 use crate::resource::{Resource, Value};
 
 /// The claims of one resource: what it arrived with, and what a `resource` processor made of it ahead of `k8sattributes`.
-/// Of attributes with the same key the first that can be one counts.
+/// Of attributes with the same key, the first usable one counts.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'a> {
-    /// The usable `app.host.ip` that it arrived with.
+    /// The usable `app.host.ip` that the resource arrived with.
     host_ip: Option<IpAddr>,
     /// The first usable address of `k8s.pod.ip`.
     pod_ip: Option<IpAddr>,
@@ -30,18 +30,18 @@ pub(crate) struct Claims<'a> {
     container: Option<Cow<'a, str>>,
     /// `k8s.pod.name`.
     name: Option<Cow<'a, str>>,
-    /// `k8s.namespace.name`: it says where the name counts, and nothing by itself.
+    /// `k8s.namespace.name`, which says in which namespace a name counts, and claims nothing by itself.
     namespace: Option<Cow<'a, str>>,
-    /// `host.name`, which may be anybody's: it counts where nothing else tells the pod.
+    /// `host.name`, which need not be a pod's: it counts only where nothing else identifies the pod.
     host_name: Option<Cow<'a, str>>,
-    /// `k8s.pod.name` is a copy of `host.name`.
+    /// Whether `k8s.pod.name` is a copy of `host.name`.
     name_is_copied: bool,
-    /// A pod or an address was not used because of a claim.
+    /// Whether a pod or an address was not used because of a claim.
     contradicted: Cell<bool>,
 }
 
 impl<'a> Claims<'a> {
-    /// What of pods they are held against, beyond what is known of every pod.
+    /// The parts of pods that claims are compared with, besides those that every directory has.
     pub(crate) const FIELDS: Fields =
         Fields::NONE.with(Field::Namespace).with(Field::Uid).with(Field::Hostname).with(Field::Containers);
 
@@ -72,8 +72,8 @@ impl<'a> Claims<'a> {
         claims
     }
 
-    /// Takes up what `resource` processors have changed since. What they copied is a claim only of where it came from: a
-    /// name that is `host.name`'s, an address that is the connection's, an `app.host.ip` that did not arrive.
+    /// Takes up what `resource` processors have changed since. Values that they copied or added are not claims: a name copied
+    /// from `host.name`, an address copied from the connection, an `app.host.ip` that did not arrive with the resource.
     pub(crate) fn reread(&mut self, resource: &Resource<'a>, context: &Context<'_>) {
         let mut now = Self::read(resource);
         if now.name.is_some() && now.name == now.host_name && now.name != self.name {
@@ -125,7 +125,7 @@ fn container<'a>(text: &Cow<'a, str>) -> Option<Cow<'a, str>> {
     is_name(&id).then_some(id)
 }
 
-/// Whether a text can be the name or uid of something. References that nothing was put in for cannot: `$(POD_NAME)`.
+/// Whether a text can be the name or uid of something. A reference that was never substituted, such as `$(POD_NAME)`, cannot.
 fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !text.is_empty() && text.bytes().all(plain)

@@ -1,4 +1,4 @@
-//! What the steps may ask about a request and the world.
+//! What a pipeline's steps may ask about a request and the world.
 
 pub(crate) mod lookups;
 
@@ -12,7 +12,7 @@ use crate::context::lookups::{Answer, Lookups};
 use crate::directory::{Details, Directory, Lookup, Term};
 use crate::interface::{Header, Request};
 
-/// One request, as the steps see it. Lives as long as the request's resources, which borrow from it.
+/// One request, as a pipeline's steps see it. The context lives as long as the request's resources, which borrow from it.
 pub(crate) struct Context<'a> {
     request: &'a Request<'a>,
     connection: Option<IpAddr>,
@@ -26,7 +26,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// `connection`: the address at the far end, as [`address::connection`] gives it. `include_metadata`: whether
+    /// `connection` is the address at the far end, as [`address::connection`] gives it; `include_metadata` says whether
     /// actions may read the request's headers.
     pub(crate) fn new(
         request: &'a Request<'a>,
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What the directory says, kept for the request as far as there is room.
+    /// The directory's answer, kept for the rest of the request as far as there is room.
     pub(crate) fn find(&self, terms: &[Term<'_>], want: Details) -> Answer<'_> {
         match terms {
             [Term::Ip(address)] if Some(*address) == self.connection && want == Details::default() => {
@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// All values of a header, joined by `;`. None unless the receiver is to include metadata.
+    /// All values of a header, joined by `;`. `None` also where the receiver is not set to include metadata.
     pub(crate) fn metadata(&self, name: &str) -> Option<&str> {
         if !self.include_metadata {
             return None;
@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Once a request: every resource may ask for them.
+/// Each header with all of its values, sorted by name. Made once a request, since every resource may ask for headers.
 fn join(headers: &[Header]) -> Vec<(String, String)> {
     let mut sorted: Vec<_> = headers.iter().collect();
     sorted.sort_by_key(|header| header.name.as_str());

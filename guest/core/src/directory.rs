@@ -8,7 +8,7 @@ use std::net::IpAddr;
 pub use fields::{Field, Fields};
 pub use kept_keys::{KeptKeys, Keys};
 
-/// Finds pods. A host serves it from one table a process; a lookup must not block.
+/// A source of pods. A host serves all lookups of a process from one table; a lookup must not block.
 pub trait Directory {
     /// Finds the pod that meets all `terms`, at most [`MAX_TERMS`] of them. Without terms nothing is found.
     ///
@@ -30,7 +30,7 @@ pub enum Term<'a> {
     Namespace(&'a str),
     /// `spec.nodeName`.
     Node(&'a str),
-    /// `spec.hostname`, or the pod's name where that is unset, as [`cut_hostname`] has it.
+    /// `spec.hostname` or, where that is unset, the pod's name, cut by [`cut_hostname`].
     Hostname(&'a str),
     /// The Deployment that owns the pod.
     Deployment(&'a str),
@@ -38,9 +38,9 @@ pub enum Term<'a> {
     Label(&'a str, &'a str),
     /// An annotation: key and value.
     Annotation(&'a str, &'a str),
-    /// The id of one of its containers, as [`container_id`] has it.
+    /// The id of one of the pod's containers, as [`container_id`] returns it.
     Container(&'a str),
-    /// The name of one of its containers. It tells no pod by itself.
+    /// The name of one of the pod's containers, which does not identify a pod by itself.
     ContainerName(&'a str),
 }
 
@@ -62,7 +62,7 @@ pub enum Lookup {
     Ambiguous,
     /// No pod, but the address asked for is a node's.
     Node,
-    /// There is one, and it is not to be found.
+    /// A pod that is not to be found, because of its annotation: see [`Directory::find`].
     Ignored,
     /// No pod, and the table covers the whole cluster.
     Absent,
@@ -83,12 +83,12 @@ pub struct Pod {
     pub ips: Vec<IpAddr>,
     /// `spec.hostNetwork`: the addresses are the node's.
     pub host_network: bool,
-    /// It has run to its end, and another pod has one of its addresses now, since then at the earliest: nanoseconds since
-    /// 1970, 0 where that is not known.
+    /// Set where the pod has run to its end and another pod has one of its addresses by now: the earliest time at which the
+    /// other can have got it, in nanoseconds since 1970; 0 where that is not known.
     pub released: Option<u64>,
     /// `spec.nodeName`.
     pub node: String,
-    /// `spec.hostname`, or the pod's name as [`cut_hostname`] has it.
+    /// `spec.hostname`, or the pod's name, cut by [`cut_hostname`].
     pub hostname: String,
     /// `metadata.creationTimestamp`, RFC 3339: what the Collector calls the start time.
     pub start_time: String,
@@ -103,18 +103,18 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Whether its addresses are its own, or were when spans ended the last of which `latest_end` tells, in nanoseconds since
-    /// 1970. That is asked only of a pod whose addresses another one has by now.
+    /// Whether the pod's addresses are its own, or still were when the last of some spans ended. `latest_end` gives that end in
+    /// nanoseconds since 1970; it is called only for a pod one of whose addresses another pod has by now.
     pub(crate) fn has_addresses(&self, latest_end: impl FnOnce() -> Option<u64>) -> bool {
         self.released.is_none_or(|since| latest_end().is_some_and(|end| end < since))
     }
 
-    /// Whether that may be meant by this pod's name: the name, its host name, or the name as Linux has it for a host name.
+    /// Whether `text` is a name of this pod: its name, its host name, or its name cut by [`cut_hostname`].
     pub fn is_called(&self, text: &str) -> bool {
         self.name == text || self.hostname == text || self.cut_name() == text
     }
 
-    /// The name as [`cut_hostname`] has it.
+    /// The pod's name, cut by [`cut_hostname`].
     pub fn cut_name(&self) -> &str {
         cut_hostname(&self.name)
     }
@@ -128,7 +128,7 @@ impl Pod {
     }
 }
 
-/// A pod's name as the kubelet makes a host name of it: what fits into 63 characters, without a separator at the end
+/// The host name that the kubelet makes of a pod's name: the first 63 characters, without a separator at the end
 /// (kubelet_pods.go, truncatePodHostnameIfNeeded).
 pub fn cut_hostname(name: &str) -> &str {
     match name.get(..MAX_HOSTNAME) {
@@ -137,7 +137,7 @@ pub fn cut_hostname(name: &str) -> &str {
     }
 }
 
-/// A container's id without the runtime's prefix, `containerd://`, with which Kubernetes writes it.
+/// A container's id without the runtime's prefix, such as `containerd://`, with which Kubernetes writes it.
 pub fn container_id(text: &str) -> &str {
     text.split_once("://").map_or(text, |(_, id)| id)
 }
@@ -152,8 +152,8 @@ impl Directory for NoPods {
     }
 }
 
-/// Conditions in one lookup, as many as the Collector's `PodIdentifierMaxLength`, and one for the namespace.
+/// The most conditions in one lookup: the Collector's `PodIdentifierMaxLength`, and one for the namespace.
 pub const MAX_TERMS: usize = 5;
 
-/// Characters of a host name.
+/// The most characters of a host name.
 const MAX_HOSTNAME: usize = 63;

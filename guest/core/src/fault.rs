@@ -12,7 +12,7 @@ pub use problem::{Expected, Problem};
 pub struct BodyFault {
     /// Offset in the body.
     pub offset: usize,
-    /// The same as line and column, if the body is text.
+    /// The offset as line and column, where the body is text.
     pub position: Option<Position>,
     /// Path of the message, for example `resource_spans[3].scope_spans[0].spans[7]`, or of the field in the names of JSON;
     /// empty for the request itself.
@@ -39,9 +39,9 @@ impl std::error::Error for BodyFault {}
 /// A place in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// From 1.
+    /// Line, counted from 1.
     pub line: u32,
-    /// In characters, from 1.
+    /// Column in characters, counted from 1.
     pub column: u32,
 }
 
@@ -58,7 +58,7 @@ pub enum FaultKind {
     FieldZero,
     /// Wire type 6 or 7.
     WireType(u8),
-    /// A known field with the wire type of another kind.
+    /// A known field with a wire type that its type does not have.
     Mismatch {
         /// The field's number.
         field: u32,
@@ -71,7 +71,7 @@ pub enum FaultKind {
     TooDeep,
     /// A text that is not UTF-8.
     Utf8,
-    /// More than deepflow-agent can take in one request, and it cannot be split.
+    /// Something that is more than deepflow-agent can take in one request, and cannot be split.
     Unsplittable,
     /// More of something than one request may have.
     TooMany(Bound),
@@ -100,7 +100,8 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// A fault as it travels up from where it was met: by address, so that no reader has to carry offsets along.
+/// A fault on its way up from where it was found. Its place is an address in memory, so that no reader has to carry offsets
+/// along.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Broken {
     address: usize,
@@ -114,7 +115,7 @@ impl Broken {
         Self { address: part.as_ptr().addr(), kind }
     }
 
-    /// Where in `body` it is. The part must have been a slice of it.
+    /// The fault's offset in `body`, of which the part must have been a slice.
     pub(crate) fn offset(self, body: &[u8]) -> usize {
         self.address.saturating_sub(body.as_ptr().addr())
     }

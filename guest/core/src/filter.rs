@@ -34,7 +34,7 @@ use unrecognised::unrecognised;
 pub struct Filter {
     config: Config,
     request_headers: Vec<String>,
-    /// Where each signal goes, and behind it its copies. None: it is not carried.
+    /// The upstreams of each signal; `None` for a signal without a pipeline.
     upstreams: [Option<Upstreams>; 3],
 }
 
@@ -94,7 +94,7 @@ impl Filter {
         Prepared { verdict, report, notices }
     }
 
-    /// What is no OTLP/JSON is refused under any configuration: there is nothing that could be sent on.
+    /// A body that is not OTLP/JSON is refused under any configuration, since there is nothing that could be sent on.
     fn prepare_json(
         &self,
         request: &Request<'_>,
@@ -147,11 +147,11 @@ impl Filter {
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
                 return too_large(encoding, &fault, "deepflow-agent", report);
             }
-            // Unchecked it would go on without addresses.
+            // Refused under any configuration: sent on as it came, the body would lack addresses.
             Err(fault) if matches!(fault.kind, FaultKind::TooMany(_)) => {
                 return too_large(encoding, &fault, "one request", report);
             }
-            // Whoever turns the rule off wants the body to go on, fault and all.
+            // With `refuse_undecodable` off, a body is sent on with its faults.
             Err(_) if !rules.refuse_undecodable => {
                 (Content::Unchanged, vec![Part::whole(request.body.len())])
             }
@@ -177,7 +177,8 @@ impl Filter {
         self.rewrite(request, directory, report, notices)
     }
 
-    /// The same with the texts mended. What comes of it is another body: a change to each text could be more than all of it.
+    /// [`Self::check_and_rewrite`] after mending the texts. The result replaces the whole body, since edits to each text could
+    /// take more than the body itself.
     fn mend_and_rewrite(
         &self,
         request: &Request<'_>,
@@ -225,7 +226,7 @@ impl Filter {
         Ok((if edits.is_empty() { Content::Unchanged } else { Content::Edited(edits) }, parts))
     }
 
-    /// For a signal without a pipeline.
+    /// The answer to a request of a signal without a pipeline.
     fn not_carried(&self, signal: Signal, encoding: Encoding) -> Answer {
         let text = signal.not_carried(self.config.signals().count() > 1);
         let answer = Failure::new(404, Code::Unimplemented, &text).answer(encoding);
@@ -240,7 +241,7 @@ impl Filter {
         self.upstreams.get(signal as usize)?.as_ref()
     }
 
-    /// What becomes of a signal; of one that is not carried nobody asks.
+    /// What the configuration says of a signal. Callers ask only for signals that are carried; any other gets what traces have.
     fn carried(&self, signal: Signal) -> &Carried {
         self.config.carried(signal).unwrap_or(&self.config.traces)
     }
@@ -249,7 +250,7 @@ impl Filter {
         &self.carried(signal).rules
     }
 
-    /// The exporter that an attempt went to.
+    /// The exporter that an attempt went to; the first one where there is no copy of that number.
     fn exporter(&self, attempt: &Attempt) -> &Exporter {
         let Carried { exporter, copies, .. } = self.carried(attempt.signal);
         let copy = (attempt.upstream as usize).checked_sub(1).and_then(|index| copies.get(index));

@@ -1,4 +1,4 @@
-//! What every host of the filter needs: so that the same things are counted, logged and answered alike in all of them.
+//! What every host of the filter needs, so that all of them count, log and answer the same things alike.
 
 pub mod encoding;
 pub mod frame;

@@ -1,4 +1,4 @@
-//! What passes between a host and the filter. The same shapes stand in `wit/`, for hosts that load the component.
+//! The types that pass between a host and the filter. `wit/` has the same ones, for hosts that load the component.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,22 +9,22 @@ pub use crate::signal::Signal;
 /// An export request as it came in, its content coding already undone.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// What it carries, as its path tells.
+    /// The signal that the request carries, as its path tells.
     pub signal: Signal,
     /// Path of the URL, without the query.
     pub path: &'a str,
-    /// Address of the TCP peer; none where the host does not know it.
+    /// Address of the TCP peer; `None` where the host does not know it.
     pub peer: Option<IpAddr>,
     /// At least the headers that [`Filter::request_headers`](crate::Filter::request_headers) names.
     pub headers: &'a [Header],
-    /// An export request of that signal; of gRPC, the message without its frame.
+    /// The export request, of that signal; for gRPC, the message without its frame.
     pub body: &'a [u8],
-    /// Nanoseconds since 1970 by the host's clock; none where it has none, and rules about time are then off.
+    /// Nanoseconds since 1970 by the host's clock; `None` where the host has no clock, which turns rules about time off.
     pub now: Option<u64>,
 }
 
 impl<'a> Request<'a> {
-    /// Values of a header, in their order. `name` in lower case.
+    /// Values of a header, in their order. `name` is in lower case.
     pub fn header(&self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.headers.iter().filter(move |header| header.name == name).map(|header| header.value.as_slice())
     }
@@ -46,7 +46,7 @@ impl Header {
     }
 }
 
-/// Encoding of the client's request, and so of the answer that it gets.
+/// Encoding of the client's request, and so of the answer that the client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// `application/x-protobuf`.
@@ -66,18 +66,18 @@ pub enum Verdict {
     Answer(Answer),
 }
 
-/// Verdict and what was counted on the way.
+/// The verdict on a request, and what was counted on the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
-    /// What to do.
+    /// What to do with the request.
     pub verdict: Verdict,
-    /// What was met.
+    /// Counts of what the filter met in the request.
     pub report: Report,
-    /// What the operator should see of a batch that goes on all the same.
+    /// What the operator should know of a batch that is sent on nevertheless.
     pub notices: Vec<Notice>,
 }
 
-/// Somewhere to send to.
+/// Where requests are sent to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
     /// Absolute URL.
@@ -97,44 +97,44 @@ pub struct Outbound {
     pub headers: Vec<Header>,
     /// Milliseconds for all attempts together.
     pub timeout: u32,
-    /// Who gets the same body as well. Nobody waits for them, and what becomes of it changes no answer.
+    /// Further upstreams that get the same body. No client waits for them, and what becomes of their copies changes no answer.
     pub copies: Vec<Upstream>,
     /// The body.
     pub content: Content,
-    /// The requests that the body leaves as, in order and never empty: each begins where the one before it ends.
+    /// The requests that the body is sent as, in order. There is at least one, and each begins where the one before it ends.
     ///
-    /// Each is an export request by itself. One after the other of them is sent, and the client is answered once.
-    /// Consecutive ones, also of several clients, may be put together, as long as the sums stay within what the upstream
+    /// Each part is an export request by itself. The host sends one after the other, and answers the client once. It may
+    /// put consecutive parts together, also those of several clients, as long as their sums stay within what the upstream
     /// takes.
     pub parts: Vec<Part>,
-    /// To be handed back to `conclude`.
+    /// Encoding of the client's request, to be handed back to `conclude`.
     pub encoding: Encoding,
 }
 
-/// One of the requests that a body leaves as.
+/// One of the requests that a body is sent as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Where it ends in the body to send. The last one ends where the body does.
+    /// Where the part ends in the body to send. The last part ends where the body does.
     pub end: u32,
-    /// Its spans.
+    /// Spans in the part.
     pub spans: u32,
-    /// Bytes that it will take in deepflow-agent's memory, estimated; `u32::MAX` also for more than that.
+    /// Bytes that the part will take in deepflow-agent's memory, estimated; `u32::MAX` also stands for more.
     pub memory: u32,
 }
 
 /// The body to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// The original one.
+    /// The original body.
     Unchanged,
-    /// The original one, edited.
+    /// The original body, edited.
     Edited(Edits),
-    /// Another one.
+    /// Another body.
     Replaced(Vec<u8>),
 }
 
 impl Content {
-    /// How long the body to send is, where one of `original` bytes came.
+    /// Length of the body to send, where the original body has `original` bytes.
     pub fn length(&self, original: usize) -> usize {
         match self {
             Self::Unchanged => original,
@@ -146,7 +146,7 @@ impl Content {
         }
     }
 
-    /// The same as a whole body, where it was made of `body` and not of what came.
+    /// The content as a whole body, where it refers to `body`, which the filter made and the host does not have.
     pub(crate) fn in_place_of(self, body: Vec<u8>) -> Self {
         match self {
             Self::Unchanged => Self::Replaced(body),
@@ -155,7 +155,7 @@ impl Content {
         }
     }
 
-    /// The body to send, where `original` came. None where edits do not fit it.
+    /// The body to send, made of the `original` body. `None` where the edits do not fit it.
     pub fn into_body(self, original: Vec<u8>) -> Option<Vec<u8>> {
         match self {
             Self::Unchanged => Some(original),
@@ -169,7 +169,7 @@ impl Content {
 /// is 0, and the headers that begin with `grpc-` as trailers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status code, also where the client speaks gRPC: what OTLP/HTTP has for this outcome.
+    /// HTTP status code that OTLP/HTTP has for this outcome, also where the client speaks gRPC.
     pub status: u16,
     /// Headers besides content-length.
     pub headers: Vec<Header>,
@@ -179,7 +179,7 @@ pub struct Answer {
     pub notice: Option<Notice>,
 }
 
-/// How many of what the filter met in one request.
+/// Counts of what the filter met in one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// ResourceSpans, ResourceMetrics or ResourceLogs.
@@ -188,17 +188,17 @@ pub struct Report {
     pub spans: u32,
     /// Resources whose `app.host.ip` came with the request and was kept.
     pub address_kept: u32,
-    /// ... that were stamped by the configured pipeline.
+    /// Resources whose address the configured pipeline stamped.
     pub address_pipeline: u32,
-    /// ... repaired from `k8s.pod.ip`.
+    /// Resources whose address was repaired from `k8s.pod.ip`.
     pub address_pod_ip: u32,
-    /// ... repaired from the associated pod.
+    /// Resources whose address was repaired from the associated pod.
     pub address_pod: u32,
-    /// ... repaired from the connection's address.
+    /// Resources whose address was repaired from the connection's.
     pub address_connection: u32,
-    /// ... for which nothing was found.
+    /// Resources for which no address was found.
     pub address_unknown: u32,
-    /// ... for which only pods were found that the resource itself contradicts.
+    /// Resources for which only pods were found that the resource itself contradicts.
     pub address_contradicted: u32,
     /// Batches refused because they cannot be decoded: 0 or 1.
     pub refused: u32,
@@ -206,17 +206,17 @@ pub struct Report {
     pub kinds_cleared: u32,
     /// Resources created where there was none.
     pub resources_created: u32,
-    /// Duplicate or non-canonical `app.host.ip` made one and canonical.
+    /// Resources whose duplicate or non-canonical `app.host.ip` was made a single canonical one.
     pub addresses_normalised: u32,
-    /// Unusable `app.host.ip` replaced.
+    /// Resources whose unusable `app.host.ip` was replaced.
     pub addresses_repaired: u32,
-    /// Peer addresses in spans, of another family than the resource's, that got another key.
+    /// Peer addresses in spans that got another key, since they are of another IP version than the resource's address.
     pub peers_renamed: u32,
     /// Spans that ended ahead of the host's clock and were moved back.
     pub spans_moved: u32,
     /// Spans that ended more than 24 hours ago or over 5 seconds ahead.
     pub spans_far: u32,
-    /// Spans without an end, or that begin after it.
+    /// Spans that have no end, or begin after their end.
     pub spans_senseless: u32,
     /// Names of spans that were cut.
     pub names_cut: u32,
@@ -229,19 +229,19 @@ pub struct Report {
 pub struct Attempt {
     /// What the request carries.
     pub signal: Signal,
-    /// Where it was sent: 0 for the outbound itself, n for the nth of its copies.
+    /// Which upstream the attempt went to: 0 for the outbound's own, n for the nth of its copies.
     pub upstream: u32,
-    /// From [`Outbound`].
+    /// [`Outbound::encoding`], handed back.
     pub encoding: Encoding,
     /// How many attempts have been made, this one included: 1 and up.
     pub number: u32,
     /// Milliseconds since the first attempt began.
     pub elapsed: u32,
-    /// Milliseconds from then on in which the client has to have its answer; `u32::MAX`: any.
+    /// Milliseconds since the first attempt began within which the client has to have its answer; `u32::MAX` for no limit.
     pub patience: u32,
     /// Spans of the request that the upstream has acknowledged already, in parts ahead of this one.
     pub delivered: u32,
-    /// An even random number, for jitter.
+    /// A random number, uniformly distributed, for jitter.
     pub random: u32,
 }
 
@@ -257,22 +257,22 @@ pub enum Outcome<'a> {
         /// The body.
         body: &'a [u8],
     },
-    /// No connection could be made; the reason, for people. Nothing was sent.
+    /// No connection could be made, and nothing was sent. Carries the reason, for people.
     NotConnected(&'a str),
     /// Nothing was tried, since nobody has reached the upstream for a while.
     Away {
-        /// Why, for people.
+        /// Why the upstream cannot be reached, for people.
         reason: &'a str,
-        /// Milliseconds until it is tried again.
+        /// Milliseconds until the upstream is tried again.
         after: u32,
     },
-    /// It was not this request's turn within the patience for its attempt. Nothing was sent.
+    /// The request's turn did not come within the patience for its attempt, and nothing was sent.
     Waited,
     /// The connection ended before a response came. Carries the body as `prepare` got it.
     Closed(&'a [u8]),
-    /// No response within the patience for its attempt. The upstream may take the batch all the same.
+    /// No response came within the patience for the attempt. The upstream may take the batch nevertheless.
     TimedOut,
-    /// The response was over the limit, or its headers over theirs.
+    /// The response's body or headers were over their limits.
     Oversized,
 }
 
@@ -283,28 +283,28 @@ pub enum Next {
     Answer(Answer),
     /// Try once more after so many milliseconds.
     Retry(u32),
-    /// Prepare this body in place of the one that [`Outcome::Closed`] carried, and send what comes of it. The upstream closed the
-    /// connection since it cannot decode that one. At most once a request: what is mended needs no mending.
+    /// Prepare this body in place of the one that [`Outcome::Closed`] carried, and send the result: the upstream closed the
+    /// connection because it cannot decode that one. At most once a request, since a mended body needs no further mending.
     Mend(Mended),
 }
 
-/// A body whose texts are mended, and how many those were.
+/// A body whose texts are mended: what was not UTF-8 in them is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mended {
-    /// As long as the body that it was made of.
+    /// The mended body, as long as the one that it was made of.
     pub body: Vec<u8>,
-    /// Texts in which something was replaced; 0: all of them were sound.
+    /// Number of texts in which something was replaced; 0 where all were sound.
     pub texts: u32,
 }
 
 /// A message that somebody has to see. Hosts log it and limit its rate by `key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// How urgent it is.
+    /// How urgent the notice is.
     pub level: Level,
     /// Stable name of the kind of event.
     pub key: Cow<'static, str>,
-    /// What is wrong, where, what to do. Never holds a payload.
+    /// What is wrong, where, and what to do about it. Never holds a payload.
     pub message: String,
 }
 
@@ -313,7 +313,7 @@ pub struct Notice {
 pub enum Level {
     /// Worth knowing; nothing is wrong.
     Info,
-    /// Works, though not as the user may think.
+    /// Requests are handled, though not as the user may think.
     Warning,
     /// Data do not arrive until somebody acts.
     Error,

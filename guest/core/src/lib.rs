@@ -3,16 +3,16 @@
 //! The filter stamps every resource of an OTLP trace export with `app.host.ip`, the IP of the pod that made the spans, so
 //! that DeepFlow can join them with its eBPF spans, and runs the pipelines of metrics and logs over theirs.
 //!
-//! This crate has no notion of sockets, clocks, threads or files: a host hands in the bytes that arrived and the time, and carries
-//! out what comes back. Whoever wants a server embeds the crate `podstamp`, which runs this one in a sandbox and does all of
-//! that; whoever has bytes already, in a proxy, a plugin or a test, uses this crate directly. It is to `podstamp` what
-//! `quinn-proto` is to `quinn`.
+//! This crate has no notion of sockets, clocks, threads or files: a host hands in the bytes that arrived and the time, and
+//! carries out what comes back. A program that needs a server embeds the crate `podstamp`, which runs this one in a sandbox
+//! and does all of that; one that has the bytes already, such as a proxy, a plugin or a test, uses this crate directly. This
+//! crate is to `podstamp` what `quinn-proto` is to `quinn`.
 //!
 //! - [`Filter::configure`] compiles the OpenTelemetry Collector's configuration document;
 //! - [`Filter::prepare`] checks an export request, runs the pipeline over each resource and says what to send where;
 //! - [`Filter::conclude`] reads how sending ended and says what to answer, or to try again.
 //!
-//! All that it asks of the world is the pod [`Directory`].
+//! The pod [`Directory`] is all that the filter asks of the world.
 //!
 //! ```
 //! use podstamp_core::Filter;
@@ -35,7 +35,7 @@
 //! };
 //! let prepared = filter.prepare(&request, &NoPods);
 //!
-//! // The resource had no address: it leaves with that of the connection.
+//! // The resource had no address, so it leaves with the connection's.
 //! assert_eq!(prepared.report.address_connection, 1);
 //! let Verdict::Forward(outbound) = prepared.verdict else { panic!("nothing to send") };
 //! let body = outbound.content.into_body(request.body.to_vec()).expect("the edits fit the body");
@@ -43,8 +43,8 @@
 //! ```
 //!
 //! # Limits
-//! What leaves is protobuf; what comes may also be JSON, which is turned into protobuf first. Bodies are
-//! addressed with 32-bit offsets.
+//! Requests may be protobuf or JSON; what is sent on is protobuf, into which JSON is turned first. Bodies are addressed with
+//! 32-bit offsets.
 #![cfg_attr(
     not(feature = "testing"),
     allow(dead_code, unreachable_pub, reason = "what only the module `testing` hands out")

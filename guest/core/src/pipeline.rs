@@ -8,7 +8,7 @@ use crate::processors::k8sattributes::Kubernetes;
 use crate::processors::resource::Action;
 use crate::resource::Resource;
 
-/// The processors of the traces pipeline, ready to run.
+/// The processors of one signal's pipeline, ready to run.
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     steps: Vec<Step>,
@@ -58,8 +58,8 @@ impl Pipeline {
 
     /// Runs every step over one resource.
     ///
-    /// What is written borrows from the pipeline, the request and the context wherever it can, so that a resource costs
-    /// neither texts nor, for a pod that an earlier resource of the request had, a lookup.
+    /// Attributes that are written borrow from the pipeline, the request and the context wherever they can: a resource costs
+    /// no copies of texts and, where an earlier resource of the request had the same pod, no lookup.
     pub(crate) fn run<'a>(&'a self, resource: &mut Resource<'a>, context: &'a Context<'a>) -> Run<'a> {
         let mut claims = Claims::read(resource);
         let mut pod = None;
@@ -78,7 +78,7 @@ impl Pipeline {
     }
 }
 
-/// What a run over one resource came to.
+/// The result of a run over one resource.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) claims: Claims<'a>,

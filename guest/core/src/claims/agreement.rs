@@ -8,7 +8,7 @@ use crate::context::lookups::{Answer, Associated};
 use crate::directory::{Details, Lookup, Pod, Term};
 
 impl Claims<'_> {
-    /// Whether a pod can be the one that the resource comes from. What is not known of the pod contradicts nothing.
+    /// Whether a pod can be the one that the resource comes from. Parts of the pod that are not known contradict nothing.
     pub(crate) fn agree(&self, pod: &Pod, context: &Context<'_>) -> bool {
         self.noted(self.meet(pod, context))
     }
@@ -51,12 +51,13 @@ impl Claims<'_> {
                 return false;
             }
         }
-        // A container that was started anew is not known yet; else it is one of another pod.
+        // A container that is not known is either another pod's or has just been restarted: it speaks against the pod only
+        // where no other claim confirms the pod.
         let is_unknown_container = matches!(container.as_deref(), Some(Lookup::Absent | Lookup::Ignored));
         is_confirmed || !(is_unknown_container || self.hosted_elsewhere(pod, context))
     }
 
-    /// Whether an address, of which the directory says `lookup`, can be that of the pod that the resource comes from.
+    /// Whether an address can be that of the pod that the resource comes from; `lookup` is what the directory says of it.
     pub(crate) fn admit(&self, address: IpAddr, lookup: &Lookup, context: &Context<'_>) -> bool {
         if let Lookup::Found(pod) = lookup {
             return self.agree(pod, context);
@@ -64,7 +65,7 @@ impl Claims<'_> {
         self.noted(self.allow(address, context))
     }
 
-    /// For an address whose pod is not known: those that claims lead to must have it.
+    /// [`Self::admit`] for an address whose pod is not known: every pod that a claim leads to must have the address.
     fn allow(&self, address: IpAddr, context: &Context<'_>) -> bool {
         if self.addresses().any(|claimed| claimed != address) {
             return false;
@@ -89,7 +90,8 @@ impl Claims<'_> {
             if matches!(*answer, Lookup::Found(_) | Lookup::Ambiguous | Lookup::Ignored) {
                 return Some(answer);
             }
-            // Others may have given a pod the host name of something else; cut at 63 characters it is the pod's own.
+            // `spec.hostname` may be set to the name of something else, so that a host name counts only where it is the pod's
+            // own name, cut at 63 characters.
             let answer = self.find_in_namespace(Term::Hostname(host), context);
             matches!(&*answer, Lookup::Found(pod) if pod.cut_name() == host).then_some(answer)
         };
@@ -125,7 +127,7 @@ impl Claims<'_> {
         !self.is_hosted_by(pod) && self.host_is_another(|named| named.is_same(pod), context)
     }
 
-    /// Whether `host.name` is a pod's.
+    /// Whether `host.name` names this pod.
     fn is_hosted_by(&self, pod: &Pod) -> bool {
         self.host_name.as_deref().is_some_and(|host| pod.is_called(host))
     }
@@ -151,7 +153,7 @@ impl Claims<'_> {
         }
     }
 
-    /// Whether `host.name` names a pod that is known, and not this one.
+    /// Whether `host.name` names a known pod other than the one that `is_this` recognises.
     fn host_is_another(&self, is_this: impl Fn(&Pod) -> bool, context: &Context<'_>) -> bool {
         let Some(host) = self.host_name.as_deref() else { return false };
         [Term::Name(host), Term::Hostname(host)].into_iter().any(|term| {

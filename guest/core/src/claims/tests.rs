@@ -43,7 +43,7 @@ fn table() -> Table {
 
 const RELAY: &str = "10.1.0.8";
 
-/// The pod that was found for what came through a relay, and the attributes that were added.
+/// Checks which pod is found for a resource that came through the relay, and which attributes it gets.
 #[track_caller]
 fn check(attributes: &[(&str, &str)], expected: &str, added: &[&str]) {
     let (written, found) = run(&load_balancer(), &table(), RELAY, attributes);
@@ -82,19 +82,19 @@ fn pods_without_an_address_of_their_own_are_found_and_get_no_other() {
 
 #[test]
 fn a_host_name_counts_where_nothing_else_tells_the_pod() {
-    // It names no pod, so that it says nothing.
+    // `laptop` names no pod, so that the host name says nothing.
     let relay = ["k8s.pod.name=laptop", "k8s.pod.ip=10.1.0.8", "k8s.pod.uid=uid-relay-1"];
     check(&[("host.name", "laptop")], "relay-1", &relay);
-    // It is what another pod was given as its host name.
+    // `primary` is the host name that another pod was given.
     check(&[("host.name", "primary")], "", &["k8s.pod.name=primary"]);
-    // A Collector on the way has put its own there: the name that was taken from it goes.
+    // A Collector on the way has put its own host name there: the pod name that was copied from it is replaced.
     let item = ["k8s.pod.name=item-1", "k8s.pod.ip=10.1.0.7"];
     check(&[("host.name", "relay-1"), ("k8s.pod.uid", "uid-item-1")], "item-1", &item);
     let by_address = ["k8s.pod.name=item-1", "k8s.pod.uid=uid-item-1"];
     check(&[("host.name", "relay-1"), ("k8s.pod.ip", "10.1.0.7")], "item-1", &by_address);
     let by_list = [("host.name", "relay-1"), ("k8s.pod.ip", "fd00:0::7,10.1.0.7")];
     check(&by_list, "item-1", &by_address);
-    // The name is the client's own.
+    // `k8s.pod.name` came from the client, and is no copy.
     let named = [("host.name", "relay-1"), ("k8s.pod.name", "item-1")];
     check(&named, "item-1", &["k8s.pod.ip=10.1.0.7", "k8s.pod.uid=uid-item-1"]);
     check(&[("host.name", "gone"), ("k8s.pod.name", "gone")], "", &[]);
@@ -137,12 +137,12 @@ fn a_container_leads_to_its_pod_and_contradicts_others() {
     check(&[("container.id", "containerd://4567abcd")], "relay-1", &relay);
     check(&[("container.id", "0123abcd")], "", &[]);
     check(&[("container.id", "9999abcd")], "", &[]);
-    // It was started anew, and is not known yet.
+    // The container was restarted, and is not known yet.
     let named = [("container.id", "9999abcd"), ("k8s.pod.uid", "uid-relay-1")];
     check(&named, "relay-1", &["k8s.pod.ip=10.1.0.8", "k8s.pod.name=relay-1"]);
     let anothers = [("container.id", "0123abcd"), ("k8s.pod.uid", "uid-relay-1")];
     check(&anothers, "", &[]);
-    // The container tells more than the host.
+    // `container.id` counts for more than `host.name`.
     let moved = [("container.id", "4567abcd"), ("host.name", "item-1")];
     let renamed = ["k8s.pod.name=relay-1", "k8s.pod.ip=10.1.0.8", "k8s.pod.uid=uid-relay-1"];
     check(&moved, "relay-1", &renamed);

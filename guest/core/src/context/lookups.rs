@@ -1,7 +1,7 @@
 //! What the directory has answered within one request.
 //!
-//! A batch has many resources of few pods, and an answer crosses the boundary of the sandbox with all its texts. Kept for
-//! the request, it is paid for once a pod, and attributes borrow from it.
+//! A batch has many resources of few pods, and an answer crosses the boundary of the sandbox with all its texts. An answer
+//! that is kept for the request is paid for once a pod, and attributes borrow from it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -13,13 +13,13 @@ use crate::directory::{Details, Lookup, Pod, Term};
 
 /// Answers that are kept, up to a limit.
 ///
-/// They can be added while others are borrowed, so that it is chains that only grow: one for the few pods of most
-/// requests, and a table of them once that is full.
+/// Answers are added while others are borrowed, so they stand in chains that only grow: one chain for the few pods of most
+/// requests, and a table of further chains once that one is full.
 #[derive(Default)]
 pub(crate) struct Lookups {
     first: Link,
     table: OnceCell<Box<[Link]>>,
-    /// Where keys are written, so that a lookup does not allocate one.
+    /// The buffer in which keys are written, so that a lookup does not allocate one.
     scratch: RefCell<Vec<u8>>,
     kept: Cell<usize>,
 }
@@ -71,7 +71,7 @@ impl<'a> Answer<'a> {
 /// A pod that a resource was associated with: one that the request's other resources share, or its own.
 #[derive(Debug)]
 pub(crate) enum Associated<'a> {
-    /// Kept for the request.
+    /// The pod is kept for the request.
     Shared(&'a Pod),
     /// There was no room to keep it.
     Own(Box<Pod>),
@@ -99,7 +99,7 @@ impl<'a> Associated<'a> {
 }
 
 impl Lookups {
-    /// The answer to `terms`, with `want` of a pod: the one that is kept, else what `ask` gives.
+    /// The answer to `terms`, with the details `want` of a pod: the kept answer, or what `ask` returns where there is none.
     pub(crate) fn find(&self, terms: &[Term<'_>], want: Details, ask: impl FnOnce() -> Lookup) -> Answer<'_> {
         let mut key = self.scratch.take();
         key.clear();
@@ -155,7 +155,7 @@ impl fmt::Debug for Lookups {
     }
 }
 
-/// Appends a term, so that no two lists of terms give the same bytes.
+/// Appends a term to a key, so that no two lists of terms give the same bytes.
 fn write_key(key: &mut Vec<u8>, term: &Term<'_>) {
     let mut text = |kind: u8, text: &str| {
         key.push(kind);
@@ -213,8 +213,8 @@ fn size(lookup: &Lookup) -> usize {
 /// A chain's head takes 4 bytes in the guest: 4 KiB in all, set up once the first chain is full.
 const CHAINS: usize = 1024;
 
-/// Compared one by one, which is faster than a hash for a few. In the table, keys that collide by chance make chains
-/// of 2 or 3; longer ones are made on purpose.
+/// Answers in a chain. Their keys are compared one by one, which for a few is faster than a hash. In the table, keys that
+/// collide by chance make chains of 2 or 3; longer ones are made on purpose.
 const MAX_CHAIN: usize = 8;
 
 /// Bytes of answers that are kept: some ten thousand pods, a fraction of a guest's memory.

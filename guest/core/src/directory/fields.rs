@@ -1,9 +1,9 @@
-//! Which parts of pods a configuration has any use for.
+//! Which parts of pods a configuration needs.
 
 use std::fmt;
 
-/// A part of a pod that a directory may do without. The name, the addresses, the times, and whether the pod is on the
-/// host's network, finished, on its way out or not to be found are always needed.
+/// A part of a pod that a directory may do without. Always needed are the name, the addresses, the times, and whether the pod
+/// is on the host's network, finished, terminating or not to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// `metadata.namespace`.
@@ -27,7 +27,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// All of them.
+    /// All fields.
     pub const ALL: [Self; 9] = [
         Self::Namespace,
         Self::Uid,
@@ -40,7 +40,7 @@ impl Field {
         Self::Containers,
     ];
 
-    /// What it is called in `GET /pods`.
+    /// The field's name in `GET /pods`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
@@ -65,7 +65,7 @@ impl Field {
     }
 }
 
-/// A set of fields. Its text is their names, separated by commas.
+/// A set of fields. As text it is the fields' names, separated by commas.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Fields(u16);
 
@@ -76,7 +76,7 @@ impl Fields {
     /// Every field.
     pub const ALL: Self = Self((1 << Field::ALL.len()) - 1);
 
-    /// Whether a field is in it.
+    /// Whether the set contains a field.
     pub const fn contains(self, field: Field) -> bool {
         self.0 & field.bit() != 0
     }
@@ -99,7 +99,7 @@ impl Fields {
         Self(self.0 | other.0)
     }
 
-    /// Its fields, in their order.
+    /// The fields of the set, in the order of [`Field::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Field> {
         Field::ALL.into_iter().filter(move |field| self.contains(*field))
     }

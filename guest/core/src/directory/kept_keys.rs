@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-/// Which labels or annotations a directory keeps. They cost memory and serve only the rules that name them.
+/// Which labels or annotations a directory keeps. Each costs memory, and serves only rules that name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Keys {
     /// None.
     #[default]
     None,
-    /// Those with one of these keys.
+    /// Labels or annotations with one of these keys.
     Only(BTreeSet<String>),
     /// All.
     All,
@@ -56,7 +56,7 @@ pub struct KeptKeys {
 }
 
 impl KeptKeys {
-    /// All of both.
+    /// All labels and all annotations.
     pub const ALL: Self = Self { labels: Keys::All, annotations: Keys::All };
 
     /// The keys that are in one or the other.

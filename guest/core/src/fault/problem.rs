@@ -5,9 +5,9 @@ use std::fmt;
 /// What is wrong with a request in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// It begins with a byte order mark.
+    /// The text begins with a byte order mark.
     Bom,
-    /// It ends too early.
+    /// The text ends too early.
     End,
     /// Something follows the request.
     Trailing,
@@ -17,11 +17,11 @@ pub enum Problem {
     TrailingComma,
     /// A line break or another control character stands in a string as it is.
     ControlCharacter,
-    /// A backslash with something after it that JSON does not know.
+    /// A backslash that begins no escape of JSON.
     Escape,
     /// A number that no double can hold.
     NumberRange,
-    /// Anything else that is no JSON.
+    /// Anything else that is not JSON.
     Syntax,
     /// A value that its field cannot have.
     Expected(Expected),
@@ -36,7 +36,7 @@ pub enum Expected {
     Text,
     Texts,
     Numbers,
-    /// So many bytes.
+    /// An id of so many bytes, in hexadecimal.
     Hex(u8),
     Base64,
     Bool,

@@ -1,4 +1,4 @@
-//! What comes of an attempt to send.
+//! What follows once an attempt to send has ended: an answer to the client, or another attempt.
 
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ impl Filter {
                 }
                 let answer = later(503, "the upstream cannot be reached", None);
                 let tries = attempt.number;
-                // deepflow-agent itself has no TLS: who answers by it is somebody else, or stands ahead of it.
+                // deepflow-agent has no TLS: an upstream with TLS is something else, or a proxy ahead of it.
                 let text = match &exporter.tls {
                     None if signal == Signal::Traces => format!(
                         "no connection to {url} in {tries} attempts: {reason}; is deepflow-agent's integration on \
@@ -69,13 +69,13 @@ impl Filter {
                 noted(answer, Level::Error, "upstream-unreachable", text)
             }
             Outcome::Away { reason, after } => {
-                // A copy has nobody who could come again.
+                // No client waits for a copy, so that nobody else would send it again.
                 if attempt.upstream > 0
                     && let Some(wait) = retry::wait(exporter, attempt, Some(*after))
                 {
                     return Next::Retry(wait);
                 }
-                // The host tells once that it is away, and not for each request.
+                // No notice: the host logs once that the upstream is away, and not for each request.
                 later(503, &format!("the upstream cannot be reached: {reason}"), Some(*after))
             }
             Outcome::Waited => {
@@ -109,8 +109,8 @@ impl Filter {
         Next::Answer(of_signal(signal, answer))
     }
 
-    /// deepflow-agent closes on a body that it cannot decode, and when it stops: only the body can tell which it was.
-    /// What JSON was turned into is sound, so there the body has nothing to tell.
+    /// deepflow-agent closes the connection both on a body that it cannot decode and when it stops, and only the body tells
+    /// which it was. A body that was made from JSON is sound, so it is not examined.
     fn closed(&self, exporter: &Exporter, attempt: &Attempt, body: &[u8]) -> Next {
         let Attempt { signal, encoding, .. } = *attempt;
         let rules = self.rules(signal);
@@ -134,7 +134,7 @@ impl Filter {
         Next::Answer(of_signal(signal, answer))
     }
 
-    /// What to answer where [`Next::Mend`] cannot be done, with the `body` that [`Outcome::Closed`] carried.
+    /// The answer for the client where [`Next::Mend`] cannot be carried out; `body` is the one that [`Outcome::Closed`] carried.
     pub fn not_mended(&self, signal: Signal, encoding: Encoding, body: &[u8]) -> Answer {
         match diagnose_as(signal, body) {
             Err(fault) => undecodable(encoding, &fault),
@@ -147,12 +147,12 @@ impl Filter {
 }
 
 impl Attempt {
-    /// Milliseconds in which the client has to have its answer.
+    /// Milliseconds in which the client has to have its answer, at most the exporter's `timeout`.
     fn patience(&self, timeout: u32) -> u32 {
         self.patience.min(timeout)
     }
 
-    /// Why a batch was not accepted, and how much of it was.
+    /// `text`, which says why a batch was not accepted, with the number of spans that were accepted before.
     fn told<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.delivered {
             0 => text.into(),
@@ -165,15 +165,16 @@ impl Attempt {
     }
 }
 
-/// The client should come again: when the upstream asked for, or after the first interval of our own back-off.
+/// An answer that tells the client to try again: after the delay that the upstream asked for, else after the first interval
+/// of the exporter's back-off.
 ///
-/// UNAVAILABLE also where the upstream says 429, since not every SDK tries again after RESOURCE_EXHAUSTED.
+/// gRPC's code is UNAVAILABLE even where the upstream answered 429, since not every SDK tries again after RESOURCE_EXHAUSTED.
 fn later(exporter: &Exporter, encoding: Encoding, status: u16, message: &str, asked: Option<u32>) -> Answer {
     let retry_after = Some(asked.unwrap_or(exporter.retry.initial_interval));
     Failure { retry_after, ..Failure::new(status, Code::Unavailable, message) }.answer(encoding)
 }
 
-/// Notices of other signals than traces go by keys of their own: each signal has another upstream.
+/// Gives notices of metrics and logs keys of their own, since each signal has an upstream of its own.
 fn of_signal(signal: Signal, answer: Answer) -> Answer {
     let notice = answer.notice.map(|notice| match signal {
         Signal::Traces => notice,

@@ -4,9 +4,9 @@ use crate::config::AGENT_PATHS;
 use crate::hosting::encoding;
 use crate::interface::{Encoding, Request};
 
-/// The encoding that a request's content type names; the one to answer in if it names none that OTLP has.
+/// The encoding that a request's content type names. Where that is none of OTLP's, the error is the encoding to answer in.
 ///
-/// Whoever speaks to deepflow-agent may leave it out, since the agent never looks at it.
+/// On deepflow-agent's own paths the content type may be missing, since the agent never looks at it.
 pub(super) fn encoding(request: &Request<'_>) -> Result<Encoding, Encoding> {
     let Some(value) = request.header("content-type").next() else {
         return if AGENT_PATHS.contains(&request.path) {

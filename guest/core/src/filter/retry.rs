@@ -3,10 +3,10 @@
 use crate::config::Exporter;
 use crate::interface::{Attempt, Header};
 
-/// How many milliseconds to wait before the next attempt; none if there is to be none.
+/// Milliseconds to wait before the next attempt; `None` where there is not to be another one.
 ///
-/// The wait is the longer of the back-off and of what the upstream asked for, and the next attempt has to begin within
-/// the exporter's timeout and the client's patience: it waits for its answer meanwhile.
+/// The wait is the longer of the back-off and the delay that the upstream asked for. The next attempt has to begin within
+/// the exporter's timeout and the client's patience, since the client waits for its answer meanwhile.
 pub(super) fn wait(exporter: &Exporter, attempt: &Attempt, asked: Option<u32>) -> Option<u32> {
     let retry = &exporter.retry;
     if !retry.enabled {
@@ -38,7 +38,7 @@ pub(super) fn asked_delay(headers: &[Header]) -> Option<u32> {
     u32::try_from(seconds.max(0).saturating_mul(1000)).ok()
 }
 
-/// Seconds since some fixed day of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+/// An IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7), as seconds since some fixed day.
 fn http_date(text: &str) -> Option<i64> {
     let (_, rest) = text.split_once(", ")?;
     let mut words = rest.split(' ');
@@ -51,7 +51,7 @@ fn http_date(text: &str) -> Option<i64> {
     if words.next() != Some("GMT") || !(0..=9999).contains(&year) {
         return None;
     }
-    // Days from March on, so that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
+    // Years are counted from March on, so that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
     let year = if month < 2 { year - 1 } else { year };
     let from_march = (month + 10) % 12;
     let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)

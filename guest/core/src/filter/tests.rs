@@ -1,4 +1,4 @@
-//! What is sent on, and what every way in which sending can end comes to.
+//! What is sent on, and what follows from each way in which sending can end.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -21,7 +21,7 @@ mod signals;
 
 const URL: &str = "http://agent:38086/api/v1/otel/trace";
 
-/// A filter that sends to an agent; `exporter` and `own` go into their sections.
+/// A filter that sends to an agent; `exporter` goes into the exporter's section, and `own` is the section `podstamp`.
 fn filter_with(exporter: &Json, own: &Json) -> Filter {
     let mut document = json!({
         "exporters": {"otlphttp/agent": {"traces_endpoint": URL}},
@@ -148,7 +148,7 @@ fn answered(prepared: Prepared) -> Answer {
 const BODY: &[u8] = &[0x0a, 0x00];
 /// ResourceSpans whose second ScopeSpans has a span with a name that is not UTF-8.
 const BAD_NAME: &[u8] = &[0x0a, 0x09, 0x12, 0x00, 0x12, 0x05, 0x12, 0x03, 0x2a, 0x01, 0xff];
-/// ... with a status whose code is a text.
+/// ResourceSpans whose second ScopeSpans has a span with a status whose code is a text.
 const BAD_STATUS: &[u8] = &[0x0a, 0x0a, 0x12, 0x00, 0x12, 0x06, 0x12, 0x04, 0x7a, 0x02, 0x1a, 0x00];
 /// ResourceSpans cut off.
 const CUT: &[u8] = &[0x0a, 0x05, 0x12, 0x00];
@@ -448,7 +448,7 @@ fn a_text_that_is_not_utf8_is_mended_when_the_agent_has_closed_on_it_or_up_front
     let mended = [&BAD_NAME[..10], b"?"].concat();
     let next = filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BAD_NAME));
     assert_eq!(next, Next::Mend(Mended { body: mended.clone(), texts: 1 }));
-    // What is mended is sound: then it is the agent that has stopped.
+    // The mended body is sound, so that it is the agent that has stopped.
     let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(&mended)));
     assert_eq!(given.status, 503);
 
@@ -481,7 +481,7 @@ fn a_resource_is_mended_as_it_is_read() {
 
 #[test]
 fn a_connection_closed_on_json_is_not_the_clients_fault() {
-    // What was sent was made by us, and the text is no protobuf that could be looked into.
+    // The body that was sent was made by the filter, and the client's text is not protobuf that could be examined.
     let text = br#"{"resourceSpans": [{}]}"#;
     let given = answer(filter().conclude(&first(Encoding::Json), &Outcome::Closed(text)));
     assert_eq!((given.status, header(&given, "content-type")), (503, Some(JSON)));
@@ -490,7 +490,7 @@ fn a_connection_closed_on_json_is_not_the_clients_fault() {
 
 #[test]
 fn a_connection_closed_on_a_sound_batch_is_not_tried_again_by_us() {
-    // The agent may have taken it: whether to send it twice is the client's to decide.
+    // The agent may have taken the batch: whether to send it twice is the client's to decide.
     let given = answer(filter().conclude(&first(Encoding::Protobuf), &Outcome::Closed(BODY)));
     assert_eq!((given.status, status(&given).code), (503, 14));
     assert_eq!(header(&given, "retry-after"), Some("5"));
@@ -697,7 +697,7 @@ fn g2_only_what_may_succeed_later_has_a_code_that_clients_try_again() {
         assert_eq!(code, Some(expected), "{outcome:?}");
         let retry =
             details.iter().flat_map(|status| &status.details).any(|any| any.type_url.ends_with("RetryInfo"));
-        // RESOURCE_EXHAUSTED with it would be tried again.
+        // A client would try again after RESOURCE_EXHAUSTED with a RetryInfo.
         assert_eq!(retry, ["4", "14"].contains(&expected), "{outcome:?}");
         assert!(given.body.is_empty());
     }
@@ -762,6 +762,6 @@ fn further_exporters_get_copies_and_are_judged_by_their_own_settings() {
     assert_eq!(filter.conclude(&to(1), &busy), Next::Retry(1000));
     let refused = answer(filter.conclude(&to(1), &response(401, &[], b"")));
     assert!(refused.notice.unwrap().message.contains("exporters.otlphttp/canary.endpoint"));
-    // A guest is asked by a host about what it has said before; whatever else comes is taken for the first.
+    // Hosts name only upstreams that `prepare` gave them; any other number counts as the first exporter.
     assert!(matches!(filter.conclude(&to(9), &busy), Next::Answer(_)));
 }

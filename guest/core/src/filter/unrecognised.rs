@@ -1,9 +1,11 @@
-//! Bodies that are not empty and have nothing for the upstream in them: a client that is set up wrongly would hear of success.
+//! Bodies that are not empty and yet hold nothing for the upstream. Plain success would hide from a client that it is set up
+//! wrongly.
 
 use crate::answer::{PartialSuccess, noted, success};
 use crate::interface::{Answer, Encoding, Level, Signal};
 
-/// OTLP has an unknown field ignored, and a warning told by a partial success in which nothing is rejected.
+/// The answer to such a body. OTLP demands that unknown fields are ignored, and that a warning is a partial success in which
+/// nothing is rejected.
 pub(super) fn unrecognised(signal: Signal, encoding: Encoding) -> Answer {
     let ([list, _], message) = names(signal);
     let text = format!(
@@ -18,7 +20,7 @@ pub(super) fn unrecognised(signal: Signal, encoding: Encoding) -> Answer {
     noted(success(signal, encoding, Some(warning)), Level::Warning, "unrecognised-batch", told)
 }
 
-/// Whether a sound JSON text says that there is nothing to send, rather than something else.
+/// Whether a sound JSON text is an export request that has nothing to send, rather than something else.
 pub(super) fn is_empty(signal: Signal, json: &[u8]) -> bool {
     let compact = json.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
     let compact: Vec<_> = compact.take(LONGEST).collect();
@@ -30,7 +32,7 @@ pub(super) fn is_empty(signal: Signal, json: &[u8]) -> bool {
     })
 }
 
-/// The only field of a signal's message, in both of its spellings, and that message.
+/// Both spellings of the only field that a signal's export request has, and the name of that message.
 fn names(signal: Signal) -> ([&'static str; 2], &'static str) {
     match signal {
         Signal::Traces => (["resourceSpans", "resource_spans"], "ExportTraceServiceRequest"),
@@ -39,5 +41,5 @@ fn names(signal: Signal) -> ([&'static str; 2], &'static str) {
     }
 }
 
-/// More than what exporters write where they have nothing.
+/// Bytes of a JSON text that are compared: more than exporters write where they have nothing to send.
 const LONGEST: usize = 40;

@@ -5,7 +5,7 @@ use super::unreadable::Unreadable;
 /// Bytes ahead of a message: whether it is compressed, and its length.
 pub const PREFIX: usize = 5;
 
-/// Bytes of the frame that begins with `start`, its prefix included; none where not all of the prefix is there.
+/// Bytes of the frame that begins with `start`, its prefix included; `None` where the prefix is not complete.
 pub fn length(start: &[u8]) -> Option<usize> {
     let (_, length) = prefix(start)?;
     PREFIX.checked_add(length)
@@ -16,7 +16,7 @@ fn prefix(start: &[u8]) -> Option<(u8, usize)> {
     Some((*flag, u32::from_be_bytes(*length) as usize))
 }
 
-/// Takes the one message of a unary call out of its frame. Says whether it is compressed.
+/// Takes the one message of a unary call out of its frame. The flag says whether the message is compressed.
 pub fn unframe(body: &[u8]) -> Result<(&[u8], bool), Unreadable> {
     let broken = |why| Err(Unreadable::Frame(why));
     let (Some((flag, length)), Some(message)) = (prefix(body), body.get(PREFIX..)) else {

@@ -1,4 +1,4 @@
-//! The labels by which hosts count, so that the same things have the same names in all of them.
+//! The labels of the metrics that hosts keep, so that the same things have the same names in all of them.
 
 use crate::interface::{Answer, Report, Signal};
 
@@ -10,10 +10,10 @@ pub trait Label: Copy + 'static {
     /// All values, in the order of their indices.
     const NAMES: &'static [&'static str];
 
-    /// Index of this value.
+    /// Index of this value in [`Self::NAMES`].
     fn index(self) -> usize;
 
-    /// This value.
+    /// The text of this value.
     fn name(self) -> &'static str {
         Self::NAMES.get(self.index()).copied().unwrap_or_default()
     }
@@ -169,7 +169,7 @@ label!(
 );
 
 label!(
-    /// What a request or a connection ran into: the key in `podstamp.limits`.
+    /// The limit that a request or a connection ran into, by its key in `podstamp.limits`.
     Limited, "limit", {
         Body => "body",
         BodyRate => "body_rate",
@@ -192,7 +192,7 @@ label!(
 );
 
 impl Report {
-    /// Resources by where their `app.host.ip` came from.
+    /// Numbers of resources, by where their `app.host.ip` came from.
     pub fn found(&self) -> [(Found, u32); 7] {
         [
             (Found::Kept, self.address_kept),
@@ -205,7 +205,7 @@ impl Report {
         ]
     }
 
-    /// What the guard did.
+    /// How often the guard did what.
     pub fn repairs(&self) -> [(Repair, u32); 11] {
         [
             (Repair::Refused, self.refused),
@@ -224,7 +224,7 @@ impl Report {
 }
 
 impl Fate {
-    /// What an answer with that HTTP status means for what it answers.
+    /// The fate of a request's content, by the HTTP status of its answer.
     pub fn of(status: u16) -> Self {
         match status {
             200..=299 => Self::Accepted,
@@ -235,7 +235,8 @@ impl Fate {
 }
 
 impl Reason {
-    /// What an answer of the filter's own says; none for a success. One that the operator should see took nothing.
+    /// Why the filter itself answered a request; `None` for a success. A success with a notice is for a request in which nothing
+    /// was recognised.
     pub fn of(answer: &Answer) -> Option<Self> {
         match answer.status {
             200..=299 => answer.notice.as_ref().map(|_| Self::Unrecognised),
@@ -249,7 +250,7 @@ impl Reason {
 }
 
 impl Attempted {
-    /// A response with that HTTP status.
+    /// The end of an attempt that got a response with that HTTP status.
     pub fn with(status: u16) -> Self {
         match status {
             100..=199 => Self::Informational,

@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter, Result};
 use crate::answer::{Code, Failure};
 use crate::interface::{Answer, Encoding};
 
-/// A body that was within its limit as it came, and is over it with what the filter adds.
+/// A body that was within the limit as it came, and is over the limit with what the filter added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outgrown {
     /// The limit, bytes.
@@ -13,7 +13,7 @@ pub struct Outgrown {
 }
 
 impl Outgrown {
-    /// A `google.rpc.Status` that says so, with 413.
+    /// The answer for the client: 413 with a `google.rpc.Status`.
     pub fn answer(&self, encoding: Encoding) -> Answer {
         Failure::new(413, Code::ResourceExhausted, &self.to_string()).answer(encoding)
     }

@@ -1,4 +1,4 @@
-//! Letting one fault into the log, and not filling it.
+//! Keeping repeated events from filling the log.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ struct Seen {
 }
 
 impl Throttle {
-    /// Whether to log an event now: if so, how many were suppressed since the last one that was logged. `now` is by any clock
-    /// that does not go back.
+    /// `Some` where an event is to be logged now, with the number of those that were suppressed since the last one that was
+    /// logged. `now` is by any clock that does not go back.
     pub fn admit(&mut self, key: Cow<'static, str>, now: Duration) -> Option<u64> {
         let is_recent = |seen: &Seen| now.saturating_sub(seen.logged) < PERIOD;
         match self.seen.get_mut(&key) {
@@ -48,7 +48,7 @@ impl Throttle {
 
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// There are some dozens of kinds. A guest that makes up more fills neither memory nor the log.
+/// Keys that are remembered. Real events have some dozens; a guest that makes up more fills neither memory nor the log.
 const MAX_KEYS: usize = 256;
 
 #[cfg(test)]

@@ -9,22 +9,22 @@ use crate::interface::{Answer, Encoding, Header, Level, Notice};
 /// Why a request's body cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is over so many bytes as it came.
+    /// The body is over so many bytes as it came.
     TooLarge(usize),
-    /// It is over so many bytes once its coding is undone.
+    /// The body is over so many bytes once its content coding is undone.
     DecodedTooLarge(usize),
-    /// It is not what its header says.
+    /// The body is not in the content coding that its header names.
     Corrupt {
-        /// What it should be.
+        /// The coding that the header names.
         coding: &'static str,
-        /// Why it is not.
+        /// What is wrong with the body.
         reason: String,
     },
-    /// Its coding is not known here.
+    /// The body's content coding is not supported.
     UnknownCoding {
-        /// As the client names it.
+        /// The coding as the client names it.
         name: String,
-        /// Those that are, as Accept-Encoding lists them.
+        /// The supported codings, as Accept-Encoding lists them.
         known: &'static str,
     },
     /// The gRPC frame is broken.
@@ -32,14 +32,14 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// A `google.rpc.Status` that says why.
+    /// The answer for the client: a `google.rpc.Status` that says why.
     pub fn answer(&self, encoding: Encoding) -> Answer {
         let (status, code) = match self {
             Self::TooLarge(_) | Self::DecodedTooLarge(_) => (413, Code::ResourceExhausted),
             Self::Corrupt { .. } => (400, Code::InvalidArgument),
             // By gRPC's rules (compression.md) a client then sends uncompressed.
             Self::UnknownCoding { .. } => (415, Code::Unimplemented),
-            // As grpc-go and grpc-java say it.
+            // grpc-go and grpc-java answer INTERNAL to a broken frame.
             Self::Frame(_) => (400, Code::Internal),
         };
         let mut answer = Failure::new(status, code, &self.to_string()).answer(encoding);
@@ -55,7 +55,7 @@ impl Unreadable {
 }
 
 impl Unreadable {
-    /// For the operator: the key to log it by, and what to do.
+    /// For the operator: the key to log this by, and what to do.
     pub fn advice(&self) -> (&'static str, &'static str) {
         match self {
             Self::TooLarge(_) | Self::DecodedTooLarge(_) => (
@@ -71,7 +71,7 @@ impl Unreadable {
         }
     }
 
-    /// Why, as it is counted.
+    /// The reason by which this is counted.
     pub fn reason(&self) -> Reason {
         match self {
             Self::TooLarge(_) | Self::DecodedTooLarge(_) => Reason::TooLarge,

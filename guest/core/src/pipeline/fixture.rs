@@ -1,4 +1,4 @@
-//! A directory over a list of pods, and short ways to resources, for tests.
+//! For tests: a directory over a list of pods, and functions that make resources and run pipelines over them.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -9,12 +9,12 @@ use crate::directory::{Details, Directory, Lookup, Pod, Term};
 use crate::interface::{Header, Request, Signal};
 use crate::resource::{Resource, Value};
 
-/// Answers from a list, and writes down what it was asked.
+/// A directory that answers from a list, and writes down what it was asked.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) pods: Vec<Pod>,
     pub(crate) nodes: Vec<IpAddr>,
-    /// Uid of a pod, name and id of a container of it.
+    /// A pod's uid, and the name and id of one of its containers.
     pub(crate) containers: Vec<(&'static str, &'static str, &'static str)>,
     pub(crate) covers_cluster: bool,
     pub(crate) asked: RefCell<Vec<String>>,

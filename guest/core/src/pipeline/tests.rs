@@ -226,7 +226,7 @@ fn only_the_labels_and_annotations_that_a_rule_names_are_kept() {
     let filter = json!({"extract": {"labels": [{"key": "app"}]}, "filter": settings["filter"]});
     assert_eq!(kept(filter), KeptKeys { labels, annotations: Keys::None });
     assert_eq!(kept(json!({})), KeptKeys::default());
-    // Of a processor that the pipeline does not use nothing is kept.
+    // For a processor that the pipeline does not use, nothing is kept.
     let unused =
         pipeline(&json!({"k8sattributes": settings.clone(), "resource": {"attributes": []}}), &["resource"]);
     assert_eq!(unused.kept_keys(), KeptKeys::default());
