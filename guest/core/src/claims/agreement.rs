@@ -107,7 +107,7 @@ impl Claims<'_> {
         self.name_is_copied && self.hosted_elsewhere(pod, context)
     }
 
-    /// Notes a contradiction.
+    /// Notes that a pod or an address was not used because of a claim.
     pub(crate) fn contradict(&self) {
         self.contradicted.set(true);
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 /// Which labels or annotations a directory keeps. Each costs memory, and serves only rules that name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Keys {
-    /// None.
+    /// No label or annotation.
     #[default]
     None,
     /// Labels or annotations with one of these keys.
     Only(BTreeSet<String>),
-    /// All.
+    /// Every label or annotation.
     All,
 }
 

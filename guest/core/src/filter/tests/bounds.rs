@@ -38,7 +38,7 @@ fn resources_beyond_their_number_are_refused_for_good() {
     forwarded(prepare_plain(&filter(), &spans(MAX_RESOURCES)));
     let said = too_large(&spans(MAX_RESOURCES + 1));
     assert!(said.contains("over 100000 resource spans: send smaller"), "{said}");
-    // Nor do they go on unstamped where faults are let through.
+    // Such a body is not sent on unstamped either where the configuration lets faults through.
     let lenient = filter_with(&json!({}), &json!({"guard": {"refuse_undecodable": false}}));
     assert_eq!(answered(prepare_plain(&lenient, &spans(4_000_000))).status, 413);
 }
@@ -53,7 +53,7 @@ fn parts_of_a_resource_beyond_their_number_are_refused_for_good() {
     forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_PARTS - 5, 5))));
     let said = too_large(&of_resource(of(MAX_RESOURCE_PARTS - 5, 6)));
     assert!(said.contains("over 65536 attributes and entity references"), "{said}");
-    // In as many pieces, each of them empty.
+    // One resource in too many pieces, each of them empty.
     let pieces = b"\x0a\x00".repeat(MAX_RESOURCE_PARTS + 1);
     let mut body = vec![0x0a];
     crate::wire::put_varint(&mut body, pieces.len() as u64);
@@ -93,7 +93,7 @@ fn a_resource_beyond_its_bytes_is_refused_for_good() {
     forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_BYTES - 20))));
     let said = too_large(&of_resource(of(MAX_RESOURCE_BYTES)));
     assert!(said.contains("resource_spans[0]: a resource has over 1048576 bytes"), "{said}");
-    // In pieces, each of them within it.
+    // A resource in pieces, each of them within the limit.
     let piece = of(MAX_RESOURCE_BYTES / 2).encode_to_vec();
     let mut pieces = Vec::new();
     (0..2).for_each(|_| crate::wire::put_field(&mut pieces, 1, &piece));

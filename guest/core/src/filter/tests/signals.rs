@@ -88,12 +88,12 @@ fn outcomes_name_the_signals_own_upstream_and_key() {
 #[test]
 fn a_body_that_an_upstream_closes_on_is_diagnosed_as_what_it_is() {
     let attempt = Attempt { signal: Signal::Metrics, ..first(Encoding::Protobuf) };
-    // A metric's name of two bytes that are not UTF-8.
+    // A metric with a name of two bytes that are not UTF-8.
     let bad = [0x0a, 8, 0x12, 6, 0x12, 4, 0x0a, 2, 0xff, 0xff];
     let answer = answer(both().conclude(&attempt, &Outcome::Closed(&bad)));
     assert_eq!(answer.status, 400);
     let message = status(&answer).message;
     assert!(message.contains("resource_metrics[0].scope_metrics[0].metrics[0]"), "{message}");
-    // As a trace export it would be a trace id, and sound.
+    // As a trace export the body is sound: the same bytes are a trace id there.
     assert_eq!(crate::message::diagnose(&bad), Ok(()));
 }
