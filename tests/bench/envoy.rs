@@ -64,12 +64,12 @@ fn row(envoys: &[Envoy; 3], request: &Arc<Vec<u8>>, connections: usize, quick: b
             }
         }
     }
-    let of = |read: fn(&(f64, Round)) -> f64| {
+    let median_of = |read: fn(&(f64, Round)) -> f64| {
         samples.each_ref().map(|samples| median(samples.iter().map(read).collect()))
     };
-    let cpu = of(|(cpu, load)| cpu / load.latencies.len() as f64 * 1e6);
-    let p50 = of(|(_, load)| load.quantile(0.5) * 1e3);
-    let p99 = of(|(_, load)| load.quantile(0.99) * 1e3);
+    let cpu = median_of(|(cpu, load)| cpu / load.latencies.len() as f64 * 1e6);
+    let p50 = median_of(|(_, load)| load.quantile(0.5) * 1e3);
+    let p99 = median_of(|(_, load)| load.quantile(0.99) * 1e3);
     let memory = envoys.each_ref().map(|envoy| envoy.process.resident_mib());
     let (ratio, added) = (cpu[2] / cpu[1], p99[2] - p99[0]);
     let three = |values: [f64; 3], places: usize| values.map(|value| format!("{value:.places$}")).join("/");

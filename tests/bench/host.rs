@@ -83,12 +83,14 @@ pub(crate) fn lane(quick: bool) -> Value {
                     side.push(load::run(process.address, &request, clients, time));
                 }
             }
-            let of = |read: &dyn Fn(&Round) -> f64| {
+            let median_of = |read: &dyn Fn(&Round) -> f64| {
                 sides.each_ref().map(|side| median(side.iter().map(read).collect()))
             };
-            let rates = of(&Round::rate);
-            let (p50, p99) =
-                (of(&|round| round.quantile(0.5) * 1e3), of(&|round| round.quantile(0.99) * 1e3));
+            let rates = median_of(&Round::rate);
+            let (p50, p99) = (
+                median_of(&|round| round.quantile(0.5) * 1e3),
+                median_of(&|round| round.quantile(0.99) * 1e3),
+            );
             let ratio = rates[0] / rates[1];
             println!(
                 "{label:>22} {clients:>8} {:>10.0} {:>10.0} {ratio:>6.2} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3}",
@@ -124,12 +126,12 @@ fn row(
         with.push(round(on));
         without.push(round(off));
     }
-    let of = |rounds: &[(f64, Round)], read: &dyn Fn(&(f64, Round)) -> f64| {
+    let median_of = |rounds: &[(f64, Round)], read: &dyn Fn(&(f64, Round)) -> f64| {
         median(rounds.iter().map(read).collect())
     };
-    let rate = |rounds: &[(f64, Round)]| of(rounds, &|(_, round)| round.rate());
-    let quantile = |rounds: &[(f64, Round)], q| of(rounds, &|(_, round)| round.quantile(q) * 1e3);
-    let cpu = of(&with, &|(cpu, round)| cpu / (round.latencies.len() * spans) as f64 * 1e9);
+    let rate = |rounds: &[(f64, Round)]| median_of(rounds, &|(_, round)| round.rate());
+    let quantile = |rounds: &[(f64, Round)], q| median_of(rounds, &|(_, round)| round.quantile(q) * 1e3);
+    let cpu = median_of(&with, &|(cpu, round)| cpu / (round.latencies.len() * spans) as f64 * 1e9);
     let ratio = rate(&with) / rate(&without);
     let (p50, p99) = (
         [&with, &without].map(|side| quantile(side, 0.5)),

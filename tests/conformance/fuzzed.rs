@@ -43,14 +43,14 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
     let protobuf = |sandbox: &Sandbox, body: Vec<u8>| prepare(sandbox, "application/x-protobuf", 0, body);
     for shape in SHAPES {
         let (few, many) = (shape.most >> 4, shape.most >> 2);
-        let of = |count| (shape.make)(count).encode_to_vec();
-        in_proportion(shape.name, [few, many].map(|count| protobuf(&plain, of(count))));
+        let body_with = |count| (shape.make)(count).encode_to_vec();
+        in_proportion(shape.name, [few, many].map(|count| protobuf(&plain, body_with(count))));
         let text = |count| otlp_json::plain(&(shape.make)(count)).into_bytes();
         let taken = [few, many].map(|count| prepare(&plain, "application/json", 0, text(count)));
         in_proportion(&format!("{} in JSON", shape.name), taken);
         in_proportion(
             &format!("{}, diagnosed", shape.name),
-            [few, many].map(|count| conclude(&plain, of(count))),
+            [few, many].map(|count| conclude(&plain, body_with(count))),
         );
     }
     in_proportion("pieces of a resource", [1 << 10, 1 << 12].map(|count| protobuf(&plain, pieces(count))));

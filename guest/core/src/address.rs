@@ -64,27 +64,45 @@ pub fn connection(request: &Request<'_>, trusted: &[IpNet]) -> Option<IpAddr> {
     .flatten();
     match (far_ends.next(), far_ends.next()) {
         (None, _) => Some(peer),
-        (Some(far_end), None) => far_end,
-        (Some(one), Some(other)) => one.filter(|_| one == other),
+        (Some(far_end), None) => far_end.address(),
+        (Some(one), Some(other)) => one.address().filter(|_| one == other),
     }
 }
 
-/// What a header says of the far end: none where there is no such header, `Some(None)` where it cannot be told.
+/// The client's end of a request's way, as a header has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FarEnd {
+    Address(IpAddr),
+    /// The header has something else where the address belongs.
+    Unreadable,
+}
+
+impl FarEnd {
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Unreadable => None,
+        }
+    }
+}
+
+/// Reads the far end from a header. `None`: the request has no such header.
 fn far_end<'a>(
     request: &Request<'a>,
     name: &'static str,
     address_of: fn(&str) -> Option<&str>,
     trusted: &[IpNet],
-) -> Option<Option<IpAddr>> {
+) -> Option<FarEnd> {
     let mut last = None;
     for value in request.header(name).rev() {
         for entry in value.rsplit(|byte| *byte == b',') {
             let address =
                 std::str::from_utf8(entry).ok().and_then(address_of).map(str::trim).and_then(parse_with_port);
-            if address.is_none_or(|address| !is_trusted(address, trusted)) {
-                return Some(address);
+            match address {
+                None => return Some(FarEnd::Unreadable),
+                Some(address) if !is_trusted(address, trusted) => return Some(FarEnd::Address(address)),
+                Some(address) => last = Some(FarEnd::Address(address)),
             }
-            last = Some(address);
         }
     }
     last

@@ -54,12 +54,12 @@ pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
 /// # Errors
 /// The first fault of the text, with its line and column.
 pub fn transcode_as(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
-    let fault = match read(signal, body) {
+    let fault = match read_request(signal, body) {
         Err(fault) if is_mendable(fault.kind) => fault,
         outcome => return outcome,
     };
     let Some(mended) = mend::mend(body) else { return Err(fault) };
-    read(signal, &mended).map_err(|other| {
+    read_request(signal, &mended).map_err(|other| {
         let Place { offset, position } = Place::at(body, mend::origin(body, other.offset));
         // What is no JSON from there on is in another encoding.
         if offset <= fault.offset { fault } else { BodyFault { offset, position: Some(position), ..other } }
@@ -70,7 +70,7 @@ fn is_mendable(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::Utf8 | FaultKind::Json(Problem::Escape))
 }
 
-fn read(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
+fn read_request(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     let fault = |place: Place, path, problem| {
         let Place { offset, position } = place;
         BodyFault { offset, position: Some(position), path, kind: problem }

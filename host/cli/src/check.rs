@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use podstamp::app;
 use podstamp::app::Budget;
-use podstamp::config::LoadError;
+use podstamp::config::{LoadError, Loaded};
 use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
 use podstamp_core::interface::{Level, Notice};
 use tokio::runtime::Runtime;
@@ -32,10 +32,11 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
-        let Reading { config, faults, .. } = match self.read()? {
-            Ok(reading) => reading,
-            Err(faults) => return print(&faults),
+        let loaded = match document::read_file(&self.config) {
+            Err(LoadError::Faults(faults)) => return print(&faults),
+            loaded => loaded?,
         };
+        let Reading { config, faults, .. } = self.read_document(loaded);
         if !faults.is_empty() {
             return print(&faults);
         }
@@ -53,18 +54,14 @@ impl Check {
         }
     }
 
-    /// All that the document says and all that is wrong with it; else why it is none.
-    fn read(&self) -> Result<Result<Reading, Vec<Fault>>, Failed> {
-        let loaded = match document::read(&self.config) {
-            Err(LoadError::Faults(faults)) => return Ok(Err(faults)),
-            loaded => loaded?,
-        };
-        // Whoever is to be asked has to be known.
+    /// All that the document says, and all that is wrong with it.
+    fn read_document(&self, loaded: Loaded) -> Reading {
+        // The agent's URL has to be known where that agent is to be asked.
         let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
         let mut reading = core_config::read_all(&loaded.document, loaded.unresolved, unset);
         reading.add(app::check_files(&reading.config));
         loaded.notices.iter().chain(&reading.config.notices).for_each(tell);
-        Ok(Ok(reading))
+        reading
     }
 }
 

@@ -9,7 +9,7 @@ use podstamp::config::{self, LoadError, Loaded, Unresolved};
 use super::exit::Failed;
 
 /// What the file says, whatever is wrong with it; `-` is standard input.
-pub(crate) fn read(file: &Path) -> Result<Loaded, LoadError> {
+pub(crate) fn read_file(file: &Path) -> Result<Loaded, LoadError> {
     if file == Path::new("-") {
         config::load_from(io::stdin().lock(), Path::new("on standard input"), &config::process_environment)
     } else {
@@ -21,7 +21,7 @@ pub(crate) fn read(file: &Path) -> Result<Loaded, LoadError> {
 pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
     match file {
         Some(file) => {
-            let mut loaded = read(file)?;
+            let mut loaded = read_file(file)?;
             let unresolved = std::mem::take(&mut loaded.unresolved);
             unresolved.refuse(&loaded.document).map_err(LoadError::Faults)?;
             Ok(loaded)

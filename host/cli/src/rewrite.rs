@@ -54,7 +54,7 @@ impl Rewrite {
         for notice in loaded.notices.iter().chain(app.notices()) {
             report::notice(notice);
         }
-        let body = read(app.config().limits.body as usize)?;
+        let body = read_input(app.config().limits.body as usize)?;
         let json = body.starts_with(JSON);
         let content_type = if json { "application/json" } else { "application/x-protobuf" };
         let mut headers = vec![Header::new("content-type", content_type)];
@@ -89,7 +89,7 @@ fn signal(name: &str) -> Result<Signal, String> {
 }
 
 /// All of stdin, inflated if it is gzip.
-fn read(limit: usize) -> Result<Bytes, Failed> {
+fn read_input(limit: usize) -> Result<Bytes, Failed> {
     let unreadable = |error| Failed::new(Exit::NoInput, anyhow::Error::new(error).context("stdin"));
     let body = take(io::stdin().lock(), limit).map_err(unreadable)?;
     let body = if body.starts_with(GZIP) {

@@ -49,7 +49,7 @@ impl<'a> Document<'a> {
     pub(crate) fn value_and_repeated(self) -> Result<(Value, Vec<SyntaxError>), SyntaxError> {
         let repeated = RefCell::default();
         let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
-        let value = self.read(options, AnyValue { repeated: &repeated })?;
+        let value = self.read_value(options, AnyValue { repeated: &repeated })?;
         let told = |Repeated { key, first, again }| {
             let place = |at: Location| (at.line() + self.lines_before, at.column());
             let ((line, column), (first_line, first_column)) = (place(again), place(first));
@@ -68,10 +68,10 @@ impl<'a> Document<'a> {
             max_nodes: usize::MAX,
             max_total_scalar_bytes: usize::MAX,
         };
-        self.read(serde_saphyr::options! { budget: unlimited }, seed)
+        self.read_value(serde_saphyr::options! { budget: unlimited }, seed)
     }
 
-    fn read<S: DeserializeSeed<'a>>(self, options: Options, seed: S) -> Result<S::Value, SyntaxError> {
+    fn read_value<S: DeserializeSeed<'a>>(self, options: Options, seed: S) -> Result<S::Value, SyntaxError> {
         let read = |deserializer: Deserializer<'a, '_>| seed.deserialize(deserializer);
         serde_saphyr::with_deserializer_from_str_with_options(self.text, go_like(options), read)
             .map_err(|error| self.locate(&error))

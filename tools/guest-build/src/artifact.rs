@@ -97,7 +97,7 @@ pub fn compile(toolchain: &Toolchain, guest: Guest<'_>, target_directory: &Path)
 
 /// Makes a component of a core module that `wit_bindgen` wrote the exports of.
 pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = read(module)?;
+    let bytes = read_bytes(module)?;
     ComponentEncoder::default()
         .validate(true)
         .module(&bytes)
@@ -116,7 +116,7 @@ fn artifact(guest: Guest<'_>) -> Result<PathBuf, Error> {
     }
     let (bytes, extension) = match guest.form {
         Form::Component => (componentize(&module.path)?, "component.wasm"),
-        Form::Module => (read(&module.path)?, "wasm"),
+        Form::Module => (read_bytes(&module.path)?, "wasm"),
     };
     let name = [&[guest.package], guest.features].concat().join("-");
     let path = out.join(format!("{name}.{extension}"));
@@ -124,7 +124,7 @@ fn artifact(guest: Guest<'_>) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(failed_to(format!("read {}", path.display())))
 }
 

@@ -36,14 +36,14 @@ impl Place {
         let offset = match met.address {
             // The quote ahead of the string.
             Some(address) => address.saturating_sub(body.as_ptr().addr()).saturating_sub(1),
-            None => begin(body, read(body, error)),
+            None => begin(body, bytes_read(body, error)),
         };
         Self::at(body, offset)
     }
 }
 
 /// How many bytes were read when the error was met: serde_json gives line and column, in bytes.
-fn read(body: &[u8], error: &Error) -> usize {
+fn bytes_read(body: &[u8], error: &Error) -> usize {
     let lines = error.line().saturating_sub(1);
     let before: usize = body.split_inclusive(|byte| *byte == b'\n').take(lines).map(<[u8]>::len).sum();
     (before + error.column()).min(body.len())

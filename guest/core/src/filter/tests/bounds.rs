@@ -45,13 +45,13 @@ fn resources_beyond_their_number_are_refused_for_good() {
 
 #[test]
 fn parts_of_a_resource_beyond_their_number_are_refused_for_good() {
-    let of = |attributes, references| Resource {
+    let resource_with = |attributes, references| Resource {
         attributes: vec![KeyValue::default(); attributes],
         entity_refs: vec![EntityRef::default(); references],
         ..Resource::default()
     };
-    forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_PARTS - 5, 5))));
-    let said = too_large(&of_resource(of(MAX_RESOURCE_PARTS - 5, 6)));
+    forwarded(prepare_plain(&filter(), &of_resource(resource_with(MAX_RESOURCE_PARTS - 5, 5))));
+    let said = too_large(&of_resource(resource_with(MAX_RESOURCE_PARTS - 5, 6)));
     assert!(said.contains("over 65536 attributes and entity references"), "{said}");
     // One resource in too many pieces, each of them empty.
     let pieces = b"\x0a\x00".repeat(MAX_RESOURCE_PARTS + 1);
@@ -63,15 +63,15 @@ fn parts_of_a_resource_beyond_their_number_are_refused_for_good() {
 
 #[test]
 fn changes_beyond_their_number_are_refused_for_good() {
-    let of = |count| {
+    let body_with = |count| {
         let spans = vec![Span { kind: 9, ..Span::default() }; count];
         request(vec![ResourceSpans {
             scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
             ..ResourceSpans::default()
         }])
     };
-    forwarded(prepare_plain(&filter(), &of(1_000)));
-    let said = too_large(&of(MAX_EDITS + 1));
+    forwarded(prepare_plain(&filter(), &body_with(1_000)));
+    let said = too_large(&body_with(MAX_EDITS + 1));
     assert!(said.contains("over 500000 places have to be changed: send smaller"), "{said}");
 }
 
@@ -86,15 +86,15 @@ fn attributes_of_all_resources_beyond_their_number_are_refused_for_good() {
 
 #[test]
 fn a_resource_beyond_its_bytes_is_refused_for_good() {
-    let of = |length| {
+    let resource_as_long_as = |length| {
         let value = Some(AnyValue { value: Some(Value::StringValue("x".repeat(length))) });
         Resource { attributes: vec![KeyValue { value, ..KeyValue::default() }], ..Resource::default() }
     };
-    forwarded(prepare_plain(&filter(), &of_resource(of(MAX_RESOURCE_BYTES - 20))));
-    let said = too_large(&of_resource(of(MAX_RESOURCE_BYTES)));
+    forwarded(prepare_plain(&filter(), &of_resource(resource_as_long_as(MAX_RESOURCE_BYTES - 20))));
+    let said = too_large(&of_resource(resource_as_long_as(MAX_RESOURCE_BYTES)));
     assert!(said.contains("resource_spans[0]: a resource has over 1048576 bytes"), "{said}");
     // A resource in pieces, each of them within the limit.
-    let piece = of(MAX_RESOURCE_BYTES / 2).encode_to_vec();
+    let piece = resource_as_long_as(MAX_RESOURCE_BYTES / 2).encode_to_vec();
     let mut pieces = Vec::new();
     (0..2).for_each(|_| crate::wire::put_field(&mut pieces, 1, &piece));
     let mut body = Vec::new();

@@ -94,9 +94,9 @@ fn every_field_of_metrics_is_read() {
         flags: 1,
         value: Some(number_data_point::Value::AsInt(-7)),
     };
-    let of = |value| NumberDataPoint { value, ..NumberDataPoint::default() };
+    let point_with = |value| NumberDataPoint { value, ..NumberDataPoint::default() };
     let sum = Sum {
-        data_points: vec![point, of(Some(number_data_point::Value::AsInt(0)))],
+        data_points: vec![point, point_with(Some(number_data_point::Value::AsInt(0)))],
         aggregation_temporality: 2,
         is_monotonic: true,
     };
@@ -106,7 +106,7 @@ fn every_field_of_metrics_is_read() {
         metadata: vec![attribute("m", "x")],
         ..metric("a", Data::Sum(sum))
     };
-    let double = |number| of(Some(number_data_point::Value::AsDouble(number)));
+    let double = |number| point_with(Some(number_data_point::Value::AsDouble(number)));
     let histogram = HistogramDataPoint {
         start_time_unix_nano: 1,
         time_unix_nano: 2,
@@ -144,7 +144,10 @@ fn every_field_of_metrics_is_read() {
     };
     let metrics = vec![
         described,
-        metric("b", Data::Gauge(Gauge { data_points: vec![double(0.5), double(f64::NAN), of(None)] })),
+        metric(
+            "b",
+            Data::Gauge(Gauge { data_points: vec![double(0.5), double(f64::NAN), point_with(None)] }),
+        ),
         metric("c", Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 1 })),
         metric(
             "d",
