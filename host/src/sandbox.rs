@@ -11,6 +11,7 @@ mod guest;
 mod instance;
 mod limits;
 mod runner;
+mod state;
 #[cfg(test)]
 mod tests;
 

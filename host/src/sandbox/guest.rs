@@ -6,8 +6,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::{PodstampPre, podstamp};
-use super::instance::State;
 use super::limits::Ticker;
+use super::state::State;
 use super::{Error, Settings};
 
 /// A compiled component of the world `podstamp:filter/podstamp`, and the limits that its instances live within. Cheap to

@@ -12,6 +12,7 @@ use wasmtime::{Store, Trap};
 use super::bindings::Podstamp;
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::limits::{Memory, Time};
+use super::state::State;
 use super::{BodyFault, Ended, Error, Failure, Guest, ReceivedRequest, Settings, convert};
 
 /// Everything that instances are made from.
@@ -19,13 +20,6 @@ pub(super) struct Plan {
     guest: Guest,
     document: String,
     directory: Arc<dyn Directory + Send + Sync>,
-}
-
-/// The data of one Store.
-pub(super) struct State {
-    pub(super) directory: Arc<dyn Directory + Send + Sync>,
-    memory: Memory,
-    time: Time,
 }
 
 /// A configured instance.
