@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::astray::Astray;
 use super::client::Client;
 use super::idle::{Advice, IdleLimits, IdleObserver, IdleTracker, MOMENT};
+use super::response::closing;
 use super::{Receiver, proxy, service};
 use crate::lifecycle::{Draining, Phase};
 use crate::observe::{Limited, Observed};
@@ -121,12 +122,16 @@ where
         idle_http2: grpc.idle.unwrap_or(limits.idle_timeout),
     };
     let client = Arc::new(client);
+    let told = draining.clone();
     let service = service_fn(|request: Request<Incoming>| {
-        let (receiver, client) = (Arc::clone(&receiver), Arc::clone(&client));
+        let (receiver, client, told) = (Arc::clone(&receiver), Arc::clone(&client), told.clone());
         let counted = CountedRequest::new(&tracker);
         async move {
+            let is_http1 = request.version() < Version::HTTP_2;
             let response = service::handle(receiver, &client, request).await;
             drop(counted);
+            // Where the answer and the order to stop come at once, the loop below hears of the order too late for this header.
+            let response = if is_http1 && told.is_stopping() { closing(response) } else { response };
             Ok::<_, Infallible>(response)
         }
     });

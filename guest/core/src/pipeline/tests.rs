@@ -227,8 +227,7 @@ fn only_the_labels_and_annotations_that_a_rule_names_are_kept() {
     assert_eq!(kept(filter), KeptKeys { labels, annotations: Keys::None });
     assert_eq!(kept(json!({})), KeptKeys::default());
     // For a processor that the pipeline does not use, nothing is kept.
-    let unused =
-        pipeline(&json!({"k8sattributes": settings.clone(), "resource": {"attributes": []}}), &["resource"]);
+    let unused = pipeline(&json!({"k8sattributes": settings.clone()}), &[]);
     assert_eq!(unused.kept_keys(), KeptKeys::default());
     let mut passing = settings;
     passing["passthrough"] = json!(true);
