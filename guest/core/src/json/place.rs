@@ -27,7 +27,7 @@ impl Place {
     /// The place of what is no JSON.
     #[cold]
     pub(super) fn of_syntax(body: &[u8], error: &Error) -> Self {
-        Self::at(body, if error.is_eof() { body.len() } else { read(body, error).saturating_sub(1) })
+        Self::at(body, if error.is_eof() { body.len() } else { bytes_read(body, error).saturating_sub(1) })
     }
 
     /// The place of a value that its field cannot have.
