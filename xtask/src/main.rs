@@ -138,6 +138,8 @@ fn ci() -> Result<(), Failure> {
     skipped()?;
     run(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo().args(["doc", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
+    // The program as people build it: the tests beside it open more of core than it may use.
+    run(cargo().args(["check", "--locked", "--package", "podstamp-cli"]))?;
     run_tests(cargo().args(["test", "--locked"]))
 }
 

@@ -16,7 +16,7 @@ use super::exit::{Exit, Failed};
 use super::output;
 use scenario::{Scenario, Verdict};
 
-/// Show podstamp at work on this machine, without a cluster: a shop's spans through one shared connection to a stand-in
+/// Show podstamp at work on this machine, without a cluster: a shop's spans through one shared connection to a fake
 /// agent. Exit code 0 only if every span arrived under the right pod.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {

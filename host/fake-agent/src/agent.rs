@@ -202,5 +202,5 @@ impl Builder {
     }
 }
 
-/// deepflow-agent's port (`inputs.integration.listen_port`). It binds `[::]`; a stand-in has no business outside.
+/// deepflow-agent's port (`inputs.integration.listen_port`). It binds `[::]`; a fake agent has no business outside.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 38086);

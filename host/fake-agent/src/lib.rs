@@ -1,4 +1,4 @@
-//! A stand-in for deepflow-agent's OpenTelemetry endpoint, `POST /api/v1/otel/trace`, for demos and tests.
+//! A fake of deepflow-agent's OpenTelemetry endpoint, `POST /api/v1/otel/trace`, for demos and tests.
 //!
 //! It answers as deepflow-agent does: nothing but 200 with an empty body for what it can decode, a closed connection for
 //! what it cannot, 404 for paths and methods that the agent does not know, and the end of the process for a span kind that

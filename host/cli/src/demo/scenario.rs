@@ -1,7 +1,7 @@
 //! Shows the main job on real bytes: the shop's spans through one shared connection, as a load balancer and a relay would
-//! bring them, to a stand-in agent that records what arrives.
+//! bring them, to a fake agent that records what arrives.
 //!
-//! The same requests also go to a second stand-in without podstamp on the way: its record is what DeepFlow would show.
+//! The same requests also go to a second one without podstamp on the way: its record is what DeepFlow would show.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -41,7 +41,7 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// Starts the stand-in agents and podstamp on free ports.
+    /// Starts the fake agents and podstamp on free ports.
     pub(super) async fn start(guest: Option<PathBuf>) -> anyhow::Result<Self> {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let agent = Agent::builder().listen(any_port).start().await?;
@@ -102,7 +102,7 @@ impl Scenario {
     /// Says where everything listens, for those who want to send something of their own.
     pub(super) fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.address)?;
-        writeln!(out, "  the stand-in agent is at     {}", self.agent.url())?;
+        writeln!(out, "  the fake agent is at         {}", self.agent.url())?;
         writeln!(out, "  the pods are in              {}", self.pods.display())?;
         writeln!(out, "\n  Ctrl-C ends it.")?;
         Ok(())
