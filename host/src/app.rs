@@ -342,7 +342,7 @@ fn grpc_settings(grpc: &config::Grpc) -> Grpc {
     }
 }
 
-/// Sets `podstamp.guard.check`. A value in its way that is no section stays: parsing reports it as a fault.
+/// Sets `podstamp.guard.check`. Where a section should be and another value is, that value stays: parsing reports it as a fault.
 fn check_full(document: &mut Value) {
     let mut section = document;
     for key in ["podstamp", "guard"] {

@@ -93,13 +93,13 @@ pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) ->
     parse(&text, environment).map_err(LoadError::Faults)
 }
 
-/// Reads a text. The error says why there is no document; faults within a document are in [`Loaded`].
+/// Reads a text. The error says why it does not contain a document; faults within a document are in [`Loaded`].
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
     let document::Found { mut document, mut notices, faults } = document::find(text)?;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     let mut unresolved = config::resolve(&mut document, environment, read_scalar);
     unresolved.faults.splice(..0, faults);
-    // One document may serve both, so that this is no fault; but the key does nothing in the host.
+    // One document may serve both, so the key is not a fault, though it does nothing in the host.
     let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
     Ok(Loaded { document, notices, unresolved })

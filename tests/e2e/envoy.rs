@@ -1,7 +1,7 @@
 //! The module in a real Envoy: what clients, deepflow-agent and everybody else on the listener see of it.
 //!
-//! The agent is the fake one. This does not prove anything about other versions of Envoy, or about other hosts of
-//! proxy-wasm modules. Where there is no Envoy the tests are skipped, and say so.
+//! The agent is the fake one. This does not prove anything about other versions of Envoy, or about other hosts of proxy-wasm
+//! modules. Without Envoy the tests are skipped, and say so.
 
 mod abi;
 mod backend;

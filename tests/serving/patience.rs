@@ -19,7 +19,7 @@ async fn patient(milliseconds: u64, fake: Fake) -> Setup {
     Setup::with(fake, |settings| settings.upstream.patience = Duration::from_millis(milliseconds)).await
 }
 
-/// A filter that tries again after so long where there is no connection.
+/// A filter that tries again after `wait` milliseconds where no connection could be made.
 fn retrying(url: String, wait: u32) -> Fake {
     Fake::forwarding(url).concluding(move |_, ended| {
         Ok(match ended {

@@ -27,7 +27,7 @@ struct Task {
 enum Failure {
     /// A program ran, failed and has said why.
     Program(ExitStatus),
-    /// There is no toolchain for guests.
+    /// A toolchain for guests is missing.
     Guest(GuestError),
     /// Anything else.
     Other(anyhow::Error),

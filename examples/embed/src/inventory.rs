@@ -25,7 +25,7 @@ impl Directory for Inventory {
         }
         let mut meeting = self.pods.iter().filter(|pod| terms.iter().all(|term| meets(pod, *term)));
         match (meeting.next(), meeting.next()) {
-            // `Absent` would say that the list has every pod of the cluster, and an address that is not in it is no pod's.
+            // `Absent` would say that the list has every pod of the cluster, so that other addresses do not belong to pods.
             (None, _) => Lookup::Unknown,
             (Some(pod), None) => Lookup::Found(Box::new(pod.clone())),
             (Some(_), Some(_)) => Lookup::Ambiguous,

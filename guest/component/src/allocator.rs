@@ -158,7 +158,7 @@ unsafe extern "C" fn canonical_realloc(old: *mut u8, length: usize, align: usize
     unsafe { wit_bindgen::rt::cabi_realloc(old, length, align, wanted) }
 }
 
-/// There is no linear memory outside wasm: room is never found.
+/// Outside wasm there is no linear memory, so room is never found.
 #[cfg(not(target_arch = "wasm32"))]
 fn memory_size(_memory: u32) -> usize {
     0

@@ -186,7 +186,7 @@ pub(crate) fn term(term: &Term<'_>) -> pods::Term {
     }
 }
 
-/// Reads addresses that a host gives; one that is no address is dropped.
+/// Reads addresses that a host gives, and drops texts that are not addresses.
 fn addresses(texts: &[String]) -> Vec<IpAddr> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }

@@ -9,8 +9,8 @@ use crate::interface::Request;
 /// What DeepFlow's server reads as "no address known".
 pub const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Reads an address and brings it to its canonical form: IPv4-mapped IPv6 becomes IPv4, a zone is dropped.
-/// Ports, brackets, CIDR lengths and blanks make it no address, as for Go's `net.ParseIP`.
+/// Reads an address and brings it to its canonical form: IPv4-mapped IPv6 becomes IPv4, a zone is dropped. A text with a port,
+/// brackets, a CIDR length or blanks is not an address, as for Go's `net.ParseIP`.
 pub fn parse(text: &str) -> Option<IpAddr> {
     let bare = match text.split_once('%') {
         Some((bare, zone)) if bare.contains(':') && !zone.is_empty() => bare,
@@ -25,7 +25,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Whether a pod can have that address at all: loopback, unspecified, multicast, link-local and broadcast ones it cannot.
+/// Whether a pod can have that address at all; false for loopback, unspecified, multicast, link-local and broadcast ones.
 pub fn is_candidate(address: IpAddr) -> bool {
     let special = match address {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
@@ -45,12 +45,12 @@ pub fn first_candidate(list: &str) -> Option<IpAddr> {
     list.split(',').filter_map(bare).find(|address| is_candidate(*address))
 }
 
-/// The address at the far end: the TCP peer or, where that is a trusted proxy, the right-most address of
-/// X-Forwarded-For, or of Forwarded (RFC 7239), that is not one.
+/// The client's address: that of the TCP peer or, where the peer is a trusted proxy, the right-most address of X-Forwarded-For,
+/// or of Forwarded (RFC 7239), that is not a trusted proxy's.
 ///
-/// All entries trusted: the left-most, where the request began. An entry that is no address: none, since what stands to
-/// its left was written by somebody unknown. Both headers, and they differ: none, since a proxy that writes one of them
-/// may hand on what its client wrote into the other.
+/// Where all entries are trusted, it is the left-most, where the request began. `None` where an entry is not an address, since
+/// somebody unknown wrote what stands to its left; and where both headers are there and differ, since a proxy that writes one of
+/// them may hand on what its client wrote into the other.
 pub fn connection(request: &Request<'_>, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = canonical(request.peer?);
     if !is_trusted(peer, trusted) {
@@ -114,7 +114,7 @@ fn forwarded_for(element: &str) -> Option<&str> {
     let mut nodes =
         pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, node)| node.trim());
     let node = nodes.next()?;
-    // Twice in one element, it could be read either way.
+    // An element with two of them could be read either way.
     if nodes.next().is_some() {
         return None;
     }
@@ -128,8 +128,8 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// Reads an address as [`parse`] does, and as proxies also write it: `1.2.3.4:5678`, `[2001:db8::1]` and
-/// `[2001:db8::1]:5678`. What stands where a port belongs and is none makes it no address.
+/// Reads an address as [`parse`] does, and as proxies also write it: `1.2.3.4:5678`, `[2001:db8::1]` and `[2001:db8::1]:5678`. A
+/// text whose port is not one is not an address.
 pub fn parse_with_port(entry: &str) -> Option<IpAddr> {
     if let Some(rest) = entry.strip_prefix('[') {
         let (inner, after) = rest.split_once(']')?;
@@ -142,7 +142,7 @@ pub fn parse_with_port(entry: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether that is a `node-port` of RFC 7239, section 6: at most 65,535, or hidden by the proxy behind a name with `_`.
+/// Whether a text is a `node-port` of RFC 7239, section 6: at most 65,535, or a name with `_` behind which the proxy hides it.
 fn is_port(text: &str) -> bool {
     let hidden = |name: &str| {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -1,4 +1,4 @@
-//! The attributes of resources that several rules are about.
+//! The attributes of resources that several rules read or write.
 
 /// The attribute by which DeepFlow finds the pod.
 pub(crate) const HOST_IP: &str = "app.host.ip";

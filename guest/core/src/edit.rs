@@ -1,4 +1,4 @@
-//! Edits to a body: what to remove, what to put there.
+//! Edits to a body: which bytes to remove, and which to put in their place.
 
 pub(crate) mod draft;
 
@@ -11,7 +11,7 @@ pub struct Edits {
     pub inserted: Vec<u8>,
 }
 
-/// Remove `remove` bytes at `offset` of the original body and put the next `insert` bytes of [`Edits::inserted`] there.
+/// An edit: `remove` bytes at `offset` of the original body give way to the next `insert` bytes of [`Edits::inserted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edit {
     /// Offset in the original body, bytes.
@@ -37,8 +37,8 @@ impl Edits {
         self.edits.is_empty()
     }
 
-    /// The pieces that make up the edited body, none of them empty. None if the edits overlap, are out of order or reach
-    /// past a body of `length` bytes: edits may come from a guest.
+    /// The pieces that make up the edited body, each with at least one byte. `None` if the edits overlap, are out of order or
+    /// reach past a body of `length` bytes: edits may come from a guest.
     pub fn pieces(&self, length: usize) -> Option<Vec<Piece>> {
         let mut pieces = Vec::with_capacity(2 * self.edits.len() + 1);
         let mut at = 0;
@@ -67,7 +67,7 @@ impl Edits {
         Some(pieces)
     }
 
-    /// The edited body in one piece. None where [`Edits::pieces`] gives none.
+    /// The edited body in one piece; `None` where [`Edits::pieces`] gives `None`.
     pub fn apply(&self, body: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(body.len() + self.inserted.len());
         for piece in self.pieces(body.len())? {

@@ -1,8 +1,8 @@
-//! What deepflow-agent needs and no collector gives.
+//! The guard: what deepflow-agent needs and no Collector gives.
 //!
-//! The agent aborts on a span kind that it does not know, closes the connection on a body that it cannot decode, and
-//! stops adding its fallback address after the first resource that has one; its fallback is the address of whoever sent
-//! the request, so ours.
+//! The agent aborts on a span kind that it does not know, closes the connection on a body that it cannot decode, and stops adding
+//! its fallback address after the first resource that has one; its fallback is the address of the request's sender, which is
+//! podstamp's.
 
 pub(crate) mod checks;
 mod host_ip;
@@ -24,24 +24,24 @@ pub struct Rules {
     pub refuse_undecodable: bool,
     /// Rule 2: clear span kinds outside 0..5, each of which aborts the agent's process.
     pub clear_span_kind: bool,
-    /// Rule 3: every resource leaves with exactly one usable `app.host.ip`.
+    /// Rule 3: let every resource leave with exactly one usable `app.host.ip`.
     pub require_host_ip: bool,
     /// Rule 4: fill a missing or unusable `app.host.ip` from what else is known.
     pub repair_host_ip: bool,
     /// Rule 5: where nothing is known, write `0.0.0.0`, which the server reads as unknown.
     pub mark_unknown: bool,
-    /// A span's own peer address is of the family of the address stamped, or gets another key: a pair of two families ends
-    /// the agent's process, and one in IPv6 takes an IPv4 pod off its row.
+    /// Give a span's own peer address another key unless it is of the family of the address stamped: a pair of two families ends
+    /// the agent's process, and a peer in IPv6 takes an IPv4 pod off its row.
     pub peer_family: bool,
-    /// Milliseconds that a span may end ahead of the host's clock; one that ends later is moved back. 0: any.
+    /// Milliseconds that a span may end ahead of the host's clock; one that ends later is moved back. 0 is no limit.
     pub future_spans: u32,
-    /// Count spans that end far from now, have no end or begin after it, and name who sent them.
+    /// Count spans that end far from now, have no end or begin after it, and name their services.
     pub far_times: bool,
     /// Cut long names of spans with many attributes: the agent copies the name for each of them.
     pub long_names: bool,
-    /// Bytes that one request may take in the agent's memory: what takes more leaves in parts. 0: any.
+    /// Bytes that one request may take in the agent's memory; a larger one leaves in parts. 0 is no limit.
     pub agent_memory: u32,
-    /// Spans that one request may have: more leave in parts. 0: any.
+    /// Spans that one request may have; a larger one leaves in parts. 0 is no limit.
     pub spans_per_request: u32,
     /// Replace what is not UTF-8 in texts instead of refusing the batch.
     pub mend_text: bool,
@@ -50,7 +50,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// All rules, and the walk as the check: for a deepflow-agent.
+    /// The rules for a deepflow-agent: all of them, with the walk as the check.
     pub const AGENT: Self = Self {
         refuse_undecodable: true,
         clear_span_kind: true,
@@ -67,7 +67,7 @@ impl Rules {
         check_full: false,
     };
 
-    /// For an upstream that is no deepflow-agent: OTLP itself asks that what cannot be decoded is refused.
+    /// The rules for any other upstream: OTLP itself asks that a request that cannot be decoded is refused.
     pub const OTHER: Self = Self {
         refuse_undecodable: true,
         clear_span_kind: false,
@@ -84,7 +84,7 @@ impl Rules {
         check_full: false,
     };
 
-    /// What the walk looks for in spans. `now` is the host's clock.
+    /// The checks that the walk makes for these rules. `now` is the host's clock.
     pub(crate) fn checks(&self, now: Option<u64>) -> Checks {
         Checks {
             signal: Signal::Traces,

@@ -1,8 +1,8 @@
-//! OTLP/JSON to protobuf.
+//! Turns OTLP/JSON into protobuf.
 //!
-//! [`transcode`] turns the JSON text of an export request into its protobuf bytes, which then go the way of all
-//! requests. It reads the text once, field by field along a table of the messages, and builds no tree: what it needs beside
-//! the text is the result, which is about half as long and never much longer than the text.
+//! [`transcode`] turns the JSON text of an export request into its protobuf bytes, which then go the way of all requests. It
+//! reads the text once, field by field along a table of the messages, and builds no tree: beside the text it needs memory only
+//! for the result, which is about half as long as the text and never much longer than it.
 //!
 //! The rules are the OTLP specification's ("JSON Protobuf Encoding"): protobuf's JSON mapping, where
 //!
@@ -11,12 +11,12 @@
 //! - names are in lowerCamelCase; unknown ones are ignored;
 //! - 64-bit integers are decimal strings or numbers.
 //!
-//! What the Collector reads besides is read as well: names as the messages spell them (`resource_spans`), enums by name
-//! (`SPAN_KIND_SERVER`), and U+FFFD in place of half a surrogate pair. What is not UTF-8 becomes U+FFFD too.
+//! Forms that the Collector reads besides are read as well: names as the messages spell them (`resource_spans`) and enums by name
+//! (`SPAN_KIND_SERVER`). Half a surrogate pair becomes U+FFFD as there, and so do bytes that are not UTF-8.
 //!
-//! From the mapping: `null` is a field that is not set, and none may stand in a list. A field that comes twice means what it
-//! means in protobuf, under whichever names: the last scalar counts, messages are merged, lists are joined. Any other fault is an error with its
-//! place, so that a client never loses a part of a batch without a word.
+//! By the mapping, `null` stands for a field that is not set, and must not stand in a list. A field that comes twice means the
+//! same as in protobuf, under whichever names: the last scalar counts, messages are merged, lists are joined. Anything else is an
+//! error with its place, so that a client never loses a part of a batch unawares.
 
 mod bytes;
 mod fields;
@@ -41,15 +41,15 @@ use writer::Writer;
 /// Turns an ExportTraceServiceRequest in JSON into one in protobuf.
 ///
 /// # Errors
-/// As those of [`transcode_as`].
+/// See [`transcode_as`].
 pub fn transcode(body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     transcode_as(Signal::Traces, body)
 }
 
 /// Turns an export request of a signal in JSON into one in protobuf.
 ///
-/// The result is canonical in its lengths and varints, and sound: [`diagnose_as`](crate::diagnose_as) finds nothing in it. The
-/// order of fields is the text's.
+/// The result has lengths and varints in their shortest form, and is sound: [`diagnose_as`](crate::diagnose_as) finds no fault in
+/// it. Fields keep the order of the text.
 ///
 /// # Errors
 /// The first fault of the text, with its line and column.
@@ -61,7 +61,7 @@ pub fn transcode_as(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     let Some(mended) = mend::mend(body) else { return Err(fault) };
     read_request(signal, &mended).map_err(|other| {
         let Place { offset, position } = Place::at(body, mend::origin(body, other.offset));
-        // What is no JSON from there on is in another encoding.
+        // A text that stops being JSON where it stops being UTF-8 has another encoding: the first fault says so.
         if offset <= fault.offset { fault } else { BodyFault { offset, position: Some(position), ..other } }
     })
 }
@@ -78,7 +78,7 @@ fn read_request(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     if body.starts_with(BOM) {
         return Err(fault(Place::at(body, 0), String::new(), FaultKind::Json(Problem::Bom)));
     }
-    // In one go, which is faster than string by string, and also holds what stands in fields that are ignored to it.
+    // The whole text is checked in one go, which is faster than string by string and covers ignored fields too.
     let text = std::str::from_utf8(body)
         .map_err(|error| fault(Place::at(body, error.valid_up_to()), String::new(), FaultKind::Utf8))?;
     let mut writer = Writer::for_text(text);
@@ -91,7 +91,7 @@ fn read_request(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     };
     match request.deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
         Ok(()) => {
-            // Its own memory goes first: then what the result does not need of its own goes back as well.
+            // The deserializer's memory goes first, so that the writer can give back the spare part of its own.
             drop(deserializer);
             Ok(writer.finish())
         }
@@ -105,7 +105,7 @@ fn read_request(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     }
 }
 
-/// What serde_json found. Its texts are all that it tells.
+/// The problem that serde_json found, told by the text of its error, which says nothing else.
 #[cold]
 fn problem(error: &Error) -> Problem {
     if error.is_eof() {
@@ -126,11 +126,11 @@ fn problem(error: &Error) -> Problem {
     known.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Problem::Syntax, |(_, problem)| *problem)
 }
 
-/// What some editors put ahead of UTF-8. RFC 8259 forbids to send it.
+/// The mark that some editors put ahead of UTF-8. RFC 8259 forbids to send it.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// serde_json lets objects and lists nest 127 deep. A message takes one level at least, and each value within a list or a map takes
-/// more levels of JSON than of protobuf, so that the result stays below the bound by itself.
+/// serde_json lets objects and lists nest 127 deep. A message takes at least one level, and each value within a list or a map
+/// takes more levels of JSON than of protobuf, so that the result stays below the bound by itself.
 const _: () = assert!(MAX_DEPTH >= 100, "values in JSON nest up to 96 messages");
 
 #[cfg(test)]

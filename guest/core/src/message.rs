@@ -1,7 +1,7 @@
 //! The messages of OTLP exports: field numbers, names and kinds, and the diagnosis that checks all of them.
 //!
-//! From opentelemetry-proto v1.11.0, `trace/v1`, `metrics/v1`, `logs/v1`, `common/v1` and `resource/v1`. Fields that stand
-//! there for profiles only (`key_strindex`, `string_value_strindex`) and reserved ones pass as unknown.
+//! The tables follow opentelemetry-proto v1.11.0, `trace/v1`, `metrics/v1`, `logs/v1`, `common/v1` and `resource/v1`. Fields that
+//! are there for profiles only (`key_strindex`, `string_value_strindex`) and reserved ones pass as unknown.
 
 use crate::bounds::MAX_DEPTH;
 use crate::fault::{BodyFault, Broken, FaultKind};
@@ -57,9 +57,9 @@ pub(crate) enum Kind {
     Fixed32,
     Bytes,
     Text,
-    /// Repeated numbers of a fixed length, end to end or each by itself.
+    /// Repeated numbers of eight bytes each, packed or each in a field of its own.
     Fixed64s,
-    /// The same with varints.
+    /// Repeated varints, packed or each in a field of its own.
     Varints,
     /// A singular message.
     One(Message),
@@ -81,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a field that has wire type `wire`, if it may have that. A repeated number may stand by itself.
+    /// The kind of a field that was met with wire type `wire`, if it may have that one: a repeated number need not be packed.
     #[inline(always)]
     const fn as_met(self, wire: u8) -> Option<Self> {
         match (self, wire) {
@@ -103,7 +103,7 @@ impl Message {
         }
     }
 
-    /// Name and kind of a field; none for one that is not known.
+    /// Name and kind of a field; `None` if it is unknown.
     #[inline(always)]
     #[rustfmt::skip]
     pub(crate) const fn field(self, number: u32) -> Option<(&'static str, Kind)> {
@@ -296,7 +296,7 @@ impl Message {
 
     /// Checks a message of that kind and all in it. `depth` levels may still be entered below it.
     pub(crate) fn check(self, bytes: &[u8], depth: u32) -> Result<(), Broken> {
-        // One function a hot kind, so that each gets its own code: a fifth faster than one that looks fields up.
+        // Each hot kind has a function, and so code, of its own: a fifth faster than one function that looks fields up.
         match self {
             Self::Span => check_span(bytes, depth),
             Self::KeyValue => check_key_value(bytes, depth),
@@ -328,7 +328,7 @@ fn check_span(bytes: &[u8], depth: u32) -> Result<(), Broken> {
 }
 
 fn check_key_value(bytes: &[u8], depth: u32) -> Result<(), Broken> {
-    // Two levels are left wherever this holds, since spans and resources are the only ones to call with few.
+    // A plain attribute takes at most two levels; with fewer left the full check decides.
     if depth >= 2 && is_plain_attribute(bytes) { Ok(()) } else { check_as(Message::KeyValue, bytes, depth) }
 }
 

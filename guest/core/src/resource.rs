@@ -1,7 +1,7 @@
 //! A resource's attributes with pending changes.
 //!
-//! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that what
-//! nobody touched keeps its bytes.
+//! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that all untouched
+//! attributes keep their bytes.
 
 mod ends;
 pub(crate) mod read;
@@ -18,7 +18,7 @@ pub struct Resource<'a> {
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) entity_refs: Vec<EntityRef<'a>>,
     pub(crate) changed: bool,
-    /// The content of the ResourceSpans that it stands in; nothing where that is not known, and for other signals.
+    /// The content of the ResourceSpans around the resource; empty where that is unknown, and for other signals.
     pub(crate) spans: &'a [u8],
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct EntityRef<'a> {
 pub(crate) struct Attribute<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: Value<'a>,
-    /// The whole field in the request, its tag included; none for an attribute that was added.
+    /// The whole field in the request, its tag included; `None` for an attribute that was added.
     pub(crate) origin: Option<Range<usize>>,
     pub(crate) state: State,
 }
@@ -44,11 +44,11 @@ pub(crate) struct Attribute<'a> {
 /// What becomes of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Its bytes stay.
+    /// The attribute's bytes stay.
     Kept,
-    /// It is written anew.
+    /// The attribute is written anew.
     Written,
-    /// It goes.
+    /// The attribute is left out.
     Removed,
 }
 
@@ -77,9 +77,9 @@ pub enum Value<'a> {
 enum Filling<'a> {
     /// No attribute with the key was met.
     Waits(Cow<'a, str>),
-    /// One was that stays.
+    /// An attribute with the key stays as it is.
     Found,
-    /// One was that has the text now.
+    /// An attribute with the key has the text now.
     Set,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the value has no content.
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Self::Empty => true,
@@ -123,8 +123,8 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// When the last of its spans ended, in nanoseconds since 1970: they are all looked at each time. None where it has no
-    /// spans, or one without an end.
+    /// When the last of the resource's spans ended, in nanoseconds since 1970. `None` where it has no spans, or one without an
+    /// end. Each call looks at all spans.
     pub(crate) fn latest_end(&self) -> Option<u64> {
         latest_end(self.spans)
     }
@@ -171,7 +171,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Adds an attribute unless its key is there, whatever its value. True if it was added.
+    /// Adds an attribute unless there is one with its key, whatever that one's value. True if it was added.
     pub fn insert(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) -> bool {
         let key = key.into();
         if self.get(&key).is_some() {
@@ -181,9 +181,9 @@ impl<'a> Resource<'a> {
         true
     }
 
-    /// Sets each key to its text where there is nothing in it yet. Of several texts for a key the first counts.
+    /// Sets each key to its text where the key is missing or blank. Of several texts for a key the first counts.
     ///
-    /// In one pass: there may be as many texts as there are attributes.
+    /// All keys are set in one pass: there may be as many texts as there are attributes.
     pub(crate) fn fill(&mut self, mut texts: Vec<(Cow<'a, str>, Cow<'a, str>)>) {
         texts.sort_by(|(one, _), (other, _)| one.cmp(other));
         texts.dedup_by(|(later, _), (first, _)| later == first);
@@ -195,7 +195,7 @@ impl<'a> Resource<'a> {
             let at = texts.binary_search_by(|(key, _)| key.cmp(&attribute.key));
             let Some((_, filling)) = at.ok().and_then(|at| texts.get_mut(at)) else { continue };
             match std::mem::replace(filling, Filling::Found) {
-                // The first attribute with the key decides; further ones go where it is set.
+                // The first attribute with the key decides; if it is set, further ones are removed.
                 Filling::Waits(text) if attribute.value.is_blank() => {
                     attribute.value = Value::String(text);
                     attribute.state = State::Written;

@@ -1,6 +1,6 @@
 //! The signals of OTLP that have a service of their own.
 
-/// What a request carries.
+/// A signal, which is what a request carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signal {
     /// `ExportTraceServiceRequest`.
@@ -13,10 +13,10 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// All of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
-    /// Its name: `traces`, `metrics` or `logs`.
+    /// The signal's name: `traces`, `metrics` or `logs`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -52,7 +52,7 @@ impl Signal {
         }
     }
 
-    /// The variable by which an SDK is told whether to send it.
+    /// The environment variable by which an SDK is told whether to send the signal.
     pub const fn variable(self) -> &'static str {
         match self {
             Self::Traces => "OTEL_TRACES_EXPORTER",
@@ -61,7 +61,8 @@ impl Signal {
         }
     }
 
-    /// What to tell who sends it where it is not carried. `others`: whether another one is, besides traces.
+    /// The message to a client that sends this signal where it is not carried. `others` says whether another one is, besides
+    /// traces.
     pub fn not_carried(self, others: bool) -> String {
         let carries = if others { format!("no {} here", self.name()) } else { "traces only".to_owned() };
         format!("podstamp carries {carries}: set {}=none", self.variable())

@@ -1,6 +1,6 @@
-//! What only tests, benchmarks and fuzz targets ask for: the filter's parts, one by one. Nothing here is a promise.
+//! The filter's parts, one by one, for tests, benchmarks and fuzz targets. Nothing here is a promise.
 //!
-//! Only with the feature `testing`, which dependents turn on among their dev-dependencies.
+//! The module exists only with the feature `testing`, which dependents turn on among their dev-dependencies.
 
 pub use crate::guard::checks::Checks;
 pub use crate::guard::memory::Limits;
@@ -11,7 +11,7 @@ pub use crate::trace::{Walked, walk};
 
 use crate::config::Rules;
 
-/// What the guard asks of the walk where these rules are on, `now` being the host's clock in nanoseconds since 1970.
+/// The checks that the walk makes for these rules; `now` is the host's clock in nanoseconds since 1970.
 pub fn checks(rules: &Rules, now: Option<u64>) -> Checks {
     rules.checks(now)
 }

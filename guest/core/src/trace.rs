@@ -1,9 +1,9 @@
 //! The walk over an export request: reads Resources whole and spans down to their own fields, and collects the edits that
 //! its caller's changes amount to. One pass, nothing allocated for a span.
 //!
-//! Requests of all signals have the same shape down to their scopes. Of metrics and logs nothing below that is looked at.
+//! Requests of all signals have the same shape down to their scopes. In metrics and logs nothing below scopes is looked at.
 //!
-//! It does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
+//! The walk does not look into the attributes, events, links and scopes of spans: [`crate::message::diagnose`] does.
 
 mod field;
 mod met;
@@ -31,10 +31,10 @@ use field::{skip, tag};
 use met::Met;
 use span::walk_span;
 
-/// What a walk found and made.
+/// The results of a walk.
 #[derive(Clone, Debug, Default)]
 pub struct Walked {
-    /// The changes; none if the body can go on as it is.
+    /// The changes; empty if the body can go on as it is.
     pub edits: Edits,
     /// ResourceSpans, ResourceMetrics or ResourceLogs.
     pub resources: u32,
@@ -54,8 +54,8 @@ pub struct Walked {
     pub parts: Vec<Part>,
 }
 
-/// Walks a request. `stamp` is called with every resource and may change it; it gets an empty one where ResourceSpans
-/// have none.
+/// Walks a request. `stamp` is called with every resource and may change it; ResourceSpans without a Resource give it an empty
+/// one.
 pub fn walk<'a>(
     body: &'a [u8],
     checks: &Checks,
@@ -83,7 +83,7 @@ struct Walk<'a, F> {
     stamp: F,
     checks: Checks,
     walked: Walked,
-    // Used again for each ResourceSpans.
+    // These buffers are reused for each ResourceSpans.
     resource: Resource<'a>,
     pieces: Vec<Field<'a>>,
     met: Met<'a>,
@@ -166,7 +166,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
     fn scope_spans(&mut self, scope_spans: Field<'a>) -> Result<(), Broken> {
         let mut rest = scope_spans.content;
         while !rest.is_empty() {
-            // As all spans are written.
+            // The tag as all encoders write it for a span.
             let (number, wire, after) = match rest {
                 [SPAN, after @ ..] => (2, LENGTH, after),
                 _ => tag(rest)?,
@@ -210,7 +210,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
     }
 
-    /// Where `part` begins in the edited body; all before it is emitted already.
+    /// Where `part` begins in the edited body, once the edits of everything before it are emitted.
     fn grown_offset(&self, part: &[u8]) -> usize {
         wire::offset_in(self.body, part).wrapping_add(self.grown)
     }
@@ -226,7 +226,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
                 }
             }
             [piece] => self.resource.write_changes(self.body, *piece, &mut self.draft),
-            // The rules of merging make these one Resource, but not every reader downstream merges.
+            // protobuf's rules of merging make these pieces one Resource, but not every reader downstream merges.
             [first, others @ ..] => {
                 let at = wire::offset_in(self.body, first.whole);
                 self.draft.edit(at, first.whole.len(), |out| {
@@ -248,10 +248,11 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         self.draft.enclose(self.body, spans);
     }
 
-    /// Drafts what rules change in spans; gives how many peers' addresses. A span keeps its length, unless its name is cut.
+    /// Drafts the changes that rules make to spans; gives the number of peers' addresses renamed. A span keeps its length, unless
+    /// its name is cut.
     fn draft_spans(&mut self) -> u32 {
         for kind in &self.met.kinds {
-            // As many bytes as before: a varint may be padded.
+            // The 0 takes as many bytes as the kind did: a varint may be padded.
             let at = wire::offset_in(self.body, kind);
             self.draft.edit(at, kind.len(), |out| {
                 out.resize(out.len() + kind.len() - 1, 0x80);

@@ -1,6 +1,6 @@
 //! Reading protobuf's wire format: tags, varints, byte ranges.
 //!
-//! At least as strict as the strictest reader downstream where framing is concerned: a request that one reader accepts
+//! Where framing is concerned, this is at least as strict as the strictest reader downstream: a request that one reader accepts
 //! and another reads differently would be a way past the filter. Unknown fields, groups included, pass.
 
 use crate::fault::{Broken, FaultKind};
@@ -18,7 +18,7 @@ pub(crate) const GROUP: u8 = 3;
 pub(crate) const END_GROUP: u8 = 4;
 pub(crate) const FIXED32: u8 = 5;
 
-/// Reads a tag: field number, wire type, what follows.
+/// Reads a tag: gives field number, wire type and the bytes that follow.
 ///
 /// protobuf requires since June 2025 that a tag over 5 bytes is refused, however small its value.
 #[inline]
@@ -86,7 +86,7 @@ pub(crate) fn length_delimited(bytes: &[u8]) -> Result<(&[u8], &[u8]), FaultKind
     }
 }
 
-/// What follows `count` bytes.
+/// The bytes that follow the first `count`.
 #[inline]
 pub(crate) fn fixed(bytes: &[u8], count: usize) -> Result<&[u8], FaultKind> {
     bytes.get(count..).ok_or(FaultKind::Truncated)
@@ -127,7 +127,7 @@ fn skip_group(group: u32, bytes: &[u8], depth: u32) -> Result<&[u8], FaultKind> 
 pub(crate) struct Field<'a> {
     /// Tag, length and content.
     pub(crate) whole: &'a [u8],
-    /// The length, and what follows it.
+    /// The length, and all bytes that follow it.
     pub(crate) length: &'a [u8],
     /// The content.
     pub(crate) content: &'a [u8],
@@ -144,7 +144,7 @@ impl<'a> Field<'a> {
         Ok(Self { whole, length: after, content })
     }
 
-    /// What follows the field in the slice that begins with it.
+    /// The bytes that follow the field in `start`, which begins with it.
     pub(crate) fn rest(&self, start: &'a [u8]) -> &'a [u8] {
         start.get(self.whole.len()..).unwrap_or_default()
     }
@@ -176,7 +176,7 @@ pub(crate) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
-/// Whether all bytes are ASCII. Word by word: `[u8]::is_ascii` goes by `usize`, which is small in wasm32.
+/// Whether all bytes are ASCII. Eight bytes are tested at a time: `[u8]::is_ascii` goes by `usize`, which has four in wasm32.
 #[inline]
 pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
     let (words, tail) = bytes.as_chunks::<8>();

@@ -16,7 +16,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut replayed = 0;
     for file in fs::read_dir(&corpus).unwrap() {
         let path = file.unwrap().path();
-        // So that the file of a failure stands in the test's output.
+        // The test's output shows the file of a failure.
         println!("{}", path.display());
         check(&fs::read(&path).unwrap());
         replayed += 1;

@@ -101,7 +101,7 @@ impl Builder {
         self.skipped.first.get_or_insert_with(reason);
     }
 
-    /// Counts an item of the list that is no pod.
+    /// Counts an item of the list that is not a pod.
     pub fn skip_other(&mut self) {
         self.skipped.others += 1;
     }

@@ -14,7 +14,7 @@ pub(crate) struct Containers {
     ends: Box<[u32]>,
 }
 
-/// An id as the table keeps it: the first 64 bits, which are random, or a hash of a text that is no such number. 0: no id.
+/// An id as the table keeps it: the first 64 bits, which are random, or a hash of a text that is not such a number. 0 is no id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Id(u64);
 

@@ -147,7 +147,7 @@ enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// The most selective key of a lookup; none where there are no terms.
+    /// The most selective key of a lookup; `None` for a lookup without terms.
     fn of(terms: &[Term<'a>]) -> Option<Self> {
         let namespace = terms
             .iter()

@@ -54,7 +54,7 @@ pub enum AddError {
     Unnamed,
     /// It has more addresses than a pod can.
     TooManyAddresses,
-    /// There is no room for it.
+    /// The table has no room for the pod.
     Full,
 }
 

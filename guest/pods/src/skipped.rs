@@ -7,6 +7,6 @@ pub struct Skipped {
     pub pods: u32,
     /// The first of these pods, and what is wrong with it.
     pub first: Option<String>,
-    /// Items of the list that are no pods.
+    /// Items of the list that are not pods.
     pub others: u32,
 }

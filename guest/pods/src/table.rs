@@ -12,7 +12,7 @@ use crate::skipped::Skipped;
 /// Which pods a table knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Coverage {
-    /// All pods of the cluster: an address that is not in the table is no pod's.
+    /// All pods of the cluster: an address that is not in the table does not belong to a pod.
     #[default]
     Cluster,
     /// Some of them, such as those of one node.

@@ -20,13 +20,13 @@ impl Budget {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Holds no bytes yet, which takes some of the budget too. `None` where there is no room.
+    /// An empty buffer, which takes some of the budget too. `None` where the budget has no room.
     pub(crate) fn empty(&self) -> Option<Held> {
         let mut held = Held { bytes: Vec::new(), taken: 0, budget: self.clone() };
         held.take(OVERHEAD).then_some(held)
     }
 
-    /// Holds these bytes. `None` where there is no room for them.
+    /// A buffer with these bytes. `None` where the budget has no room for them.
     pub(crate) fn hold(&self, bytes: Vec<u8>) -> Option<Held> {
         let mut held = self.empty()?;
         held.take(bytes.capacity()).then(|| {
@@ -37,7 +37,7 @@ impl Budget {
 }
 
 impl Held {
-    /// Appends bytes, unless there is no room for them.
+    /// Appends bytes; false if the budget has no room for them.
     pub(crate) fn append(&mut self, more: &[u8]) -> bool {
         let needed = self.bytes.len() + more.len();
         // Grows as a vector would by itself, so that the memory it takes is known beforehand.

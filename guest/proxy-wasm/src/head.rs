@@ -29,7 +29,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head of the current stream's request; `None` where that is no export of a signal that is stamped here.
+    /// The head of the current stream's request; `None` unless that exports a signal that is stamped here.
     pub(crate) fn current(plugin: &Plugin, notices: &Notices) -> Option<Self> {
         // One call for all of them: each costs about as much as checking five kilobytes of spans.
         let mut headers = host::headers(Headers::Request);

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// Stdout. Whoever has closed the pipe behind it has read enough: `podstamp check | head` is no error.
+/// Stdout. A reader that closes the pipe has read enough: `podstamp check | head` does not fail.
 #[derive(Debug)]
 pub(crate) struct Output<W>(W);
 

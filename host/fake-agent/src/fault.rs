@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     /// The body is not gzip, whatever the header says.
     #[error("cannot inflate the body: {0}")]
     Inflate(#[from] io::Error),
-    /// The body is no protobuf, or not of this message.
+    /// The body is not protobuf, or not this message.
     #[error("cannot decode the body: {0}")]
     Decode(#[from] prost::DecodeError),
     /// `SpanKind::try_from(span.kind).unwrap()` in a process that is built with `panic = "abort"`.

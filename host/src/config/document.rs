@@ -267,7 +267,7 @@ mod tests {
             let messages: Vec<_> = notices.iter().map(|notice| notice.message.to_string()).collect();
             assert_eq!(messages, [format!("the configuration was taken from {place}")]);
         }
-        // Such keys beside the Collector's sections are no envelope.
+        // Beside the Collector's sections, such a key is not an envelope.
         assert_eq!(find("config: 1\nservice: {}\n").unwrap().notices, []);
     }
 

@@ -44,7 +44,7 @@ fn joined(first: Bytes, second: &Bytes) -> Bytes {
     whole.freeze()
 }
 
-/// Why there is no response.
+/// Why a response is missing.
 #[derive(Debug)]
 pub(super) enum Broken {
     /// No connection could be made.

@@ -58,7 +58,7 @@ impl Wire {
     /// Drives the connection until it has ended.
     pub(super) async fn ended(&mut self) {
         if let Some(connection) = &mut self.connection {
-            // There is no request that the reason would matter to.
+            // The reason does not matter, since no request is under way.
             drop(connection.await);
             self.connection = None;
         }

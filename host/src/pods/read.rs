@@ -27,7 +27,7 @@ pub enum ReadError {
     /// The YAML is too large: it has to be held as a whole.
     #[error("it is YAML of more than {MAX_YAML_BYTES} bytes; JSON may be larger: {WANTED}")]
     YamlTooLarge,
-    /// The input is no JSON or YAML, or not built like pods.
+    /// The input is neither JSON nor YAML, or not built like pods.
     #[error("line {line}, column {column}: {message}; {WANTED}")]
     Syntax {
         /// Line, from 1.
@@ -59,7 +59,7 @@ pub fn read_pods(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> R
     Ok(items.finish(coverage))
 }
 
-/// The first byte that is no white space, left unread.
+/// The first byte that is not white space, left unread.
 fn skip_to_content(input: &mut impl BufRead) -> Result<Option<u8>, ReadError> {
     if input.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
         input.consume(3);

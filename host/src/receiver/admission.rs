@@ -32,7 +32,7 @@ pub(crate) enum Resource {
     Bytes,
 }
 
-/// There is no room for more.
+/// The refusal of something for which there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     /// The resource that is used up.

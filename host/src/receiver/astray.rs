@@ -56,7 +56,7 @@ impl Astray {
         opening.and_then(Self::opened).unwrap_or_else(slow)
     }
 
-    /// The reason where the first bytes are no HTTP.
+    /// The reason where the first bytes are not HTTP.
     fn opened(opening: Opening) -> Option<Self> {
         Some(match opening.speech() {
             Speech::Http => return None,

@@ -53,7 +53,7 @@ impl Authenticator {
             ServerAuth::Bearer(bearer) => {
                 let header = HeaderName::try_from(bearer.header.as_str()).map_err(|_| unusable(&bearer))?;
                 let scheme = bearer.scheme.len();
-                // Where tokens stand alone there is no scheme to name, and the field must not be empty (RFC 9110).
+                // Tokens that stand alone have no scheme to name, but the field must not be empty (RFC 9110).
                 let challenge = if bearer.scheme.is_empty() { "Bearer" } else { &bearer.scheme };
                 let challenge = HeaderValue::from_str(challenge).map_err(|_| unusable(&bearer))?;
                 let made = bearer.clone();
@@ -113,7 +113,7 @@ fn bearer(shown: &[u8], scheme: usize, tokens: &[HeaderValue]) -> Result<(), Una
         else {
             continue;
         };
-        // The scheme is no secret, and its case says nothing (RFC 9110, 11.1).
+        // The scheme is not secret, and its case does not matter (RFC 9110, 11.1).
         found |= Choice::from(u8::from(named.eq_ignore_ascii_case(known))) & token.ct_eq(shown);
     }
     if bool::from(found) { Ok(()) } else { Err(Unauthenticated::Wrong) }

@@ -30,7 +30,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// All of them, for people and for Accept-Encoding.
+    /// The names of all codings, for people and for Accept-Encoding.
     pub(super) const NAMES: &str = "gzip, deflate, zlib, zstd, snappy, x-snappy-framed, identity";
 
     /// The coding that a request's headers name.
@@ -39,7 +39,7 @@ impl Coding {
         for value in headers.get_all(CONTENT_ENCODING) {
             for name in value.as_bytes().split(|byte| *byte == b',') {
                 let named = Self::named(name.trim_ascii()).filter(|named| {
-                    // No exporter puts one on top of another, and bombs are built that way.
+                    // Exporters never put one coding on top of another, and bombs are built that way.
                     *named == Self::Identity || coding == Self::Identity
                 });
                 match named {
@@ -115,7 +115,7 @@ impl Coding {
                 decoded => return Ok((decoded?, slot)),
             }
         }
-        // Off the async workers, which other requests need meanwhile.
+        // Other threads decode, since other requests need the async workers meanwhile.
         let working = decoder.threads.run((), move || Ok((work(&body, limit, &mut slot)?, slot)));
         working.await.unwrap_or_else(|error| Err(self.corrupt(error.to_string())))
     }
@@ -136,7 +136,7 @@ impl Coding {
 /// Decodes a whole body.
 type Decode = fn(&[u8], &mut Output<'_>) -> Result<(), Error>;
 
-/// Decodes with `slot` holding the room for what comes out, and for what went in only if that is kept.
+/// Decodes a body, with `slot` holding the room for the decoded bytes, and for the coded ones only if those are kept.
 fn decode_held(
     decode: Decode,
     body: &Bytes,
@@ -162,10 +162,10 @@ fn decode_held(
     Ok(Decoded { body: decoded?.into(), gzip: keep.then(|| body.clone()) })
 }
 
-/// What decoding shares between all requests.
+/// The means of decoding that all requests share.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    /// For large bodies.
+    /// The threads that decode large bodies.
     threads: Threads,
     keep_gzip: bool,
 }
@@ -188,5 +188,5 @@ pub(super) struct Decoded {
 /// Compressed bytes that are decoded in about the time that handing them to another thread costs.
 const INLINE: usize = 256 << 10;
 
-/// Decoded bytes up to which that is tried: a small body can be a bomb. A megabyte takes some milliseconds.
+/// Decoded bytes up to which an async worker decodes a small body, which can be a bomb. A megabyte takes some milliseconds.
 const INLINE_DECODED: usize = 1 << 20;

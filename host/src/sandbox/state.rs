@@ -25,7 +25,7 @@ impl pods::Host for State {
         let terms: Option<Vec<_>> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
         let found = match &terms {
             Some(terms) => self.directory.find(terms, want),
-            // A text that is no address belongs to no pod.
+            // A text that is not an address does not belong to a pod.
             None => Lookup::Unknown,
         };
         Ok(match found {

@@ -5,7 +5,7 @@ use std::fs;
 /// How many connections of clients may be open where the configuration sets no limit; `None` where the system does not
 /// tell its limit of open files.
 pub(crate) fn connections() -> Option<usize> {
-    // Linux only; elsewhere there is no such file.
+    // Only Linux has this file.
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     open_files(&limits).map(left_for_connections)
 }

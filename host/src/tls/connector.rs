@@ -37,7 +37,7 @@ impl Connector {
     }
 }
 
-/// Any reason why there is no connection.
+/// Any reason why a connection could not be made.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Service<Uri> for Connector {

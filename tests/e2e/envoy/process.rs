@@ -42,8 +42,8 @@ struct Written {
 }
 
 impl Envoy {
-    /// Starts Envoy, with its configuration in the folder and so many workers, and waits until its listener listens. `None`
-    /// where there is no Envoy.
+    /// Starts Envoy with `concurrency` workers and its configuration in the folder, and waits until its listener listens. `None`
+    /// without Envoy.
     pub(crate) fn start(config: &Value, folder: TempDir, concurrency: u32) -> Option<Self> {
         let file = written(config, folder.path());
         Self::start_with(&file, folder, concurrency, &[])

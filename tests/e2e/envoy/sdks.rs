@@ -13,7 +13,7 @@ use crate::fake_agent::FakeAgent;
 use crate::sdks::{Export, NODE, PODS, PYTHON, Sdk, Shop, knowing_pods};
 use crate::served::{Served, wait_until};
 
-/// An Envoy towards the agent's address; `None` where there is no Envoy.
+/// An Envoy that sends to the agent, and the podstamp that it asks for pods; `None` without Envoy.
 fn with_pods(setup: Setup, agent: &FakeAgent) -> Option<(Envoy, Served)> {
     let podstamp = knowing_pods(agent).serve();
     let envoy = Setup { bridge: true, ..setup.asking(podstamp.admin) };

@@ -124,7 +124,7 @@ impl Setup {
         fs::rename(half, folder.join(LISTENERS)).unwrap();
     }
 
-    /// Loads the configuration without serving: whether Envoy takes it, and its log. `None` where there is no Envoy.
+    /// Loads the configuration without serving: whether Envoy takes it, and its log. `None` without Envoy.
     pub(crate) fn validate(&self) -> Option<(bool, String)> {
         validate(&self.bootstrap())
     }

@@ -90,7 +90,7 @@ impl From<Signal> for interface::Signal {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
-    /// Attributes of the Resource; `None` where there is no Resource.
+    /// Attributes of the Resource; `None` for no Resource.
     #[serde(default)]
     pub attributes: Option<Attributes>,
     /// The kinds of its spans.

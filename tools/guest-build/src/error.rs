@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use crate::workspace::{CHOICE_VARIABLE, TARGET};
 
-/// Why there is no guest, or no toolchain to build one.
+/// Why a guest could not be built, or a toolchain for it not be found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,7 +42,7 @@ pub enum Error {
         /// The variable that is missing.
         variable: &'static str,
     },
-    /// A module that is no component, or does not match `wit/`.
+    /// A module cannot become a component, or does not match `wit/`.
     Encode {
         /// The core module.
         module: PathBuf,

@@ -214,7 +214,7 @@ fn announce(command: &Command) {
     eprintln!("setup: {}", words.collect::<Vec<_>>().join(" "));
 }
 
-/// The output of a program; empty where there is no such program.
+/// The output of a program; empty where the program is missing.
 fn answer(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()

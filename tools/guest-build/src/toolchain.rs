@@ -112,7 +112,7 @@ impl Toolchain {
         }
         cargo.arg(subcommand).args(["--target", TARGET]).env("RUSTC", &self.rustc);
         if self.kind == Kind::Source {
-            // std's own crates are unstable, and so is building them; the distribution's compiler is no nightly.
+            // std's own crates are unstable, and so is building them; the distribution's compiler is not a nightly one.
             cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
             // rustup's proxies put the libraries of their toolchain here.
             cargo.env_remove("LD_LIBRARY_PATH");
@@ -223,7 +223,7 @@ pub(crate) fn path_directories() -> impl Iterator<Item = PathBuf> {
     env::split_paths(&path).collect::<Vec<_>>().into_iter()
 }
 
-/// Major and minor number of a version, zero for a part that is no number.
+/// Major and minor number of a version, zero for a part that is not a number.
 pub(crate) fn version(text: &str) -> (u32, u32) {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))

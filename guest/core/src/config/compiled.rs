@@ -41,7 +41,7 @@ pub struct Config {
     pub limits: Limits,
     /// How long to take requests after the order to stop, milliseconds.
     pub drain_delay: u32,
-    /// `host:port` of the admin listener. `None`: there is no such listener.
+    /// `host:port` of the admin listener; `None` for no such listener.
     pub admin: Option<String>,
     /// Where pods come from.
     pub pods: Pods,

@@ -21,7 +21,7 @@ use upstream::{Upstream, read_upstream};
 pub struct Pods {
     /// A file with what `kubectl get pods -A -o json` prints.
     pub file: Option<String>,
-    /// Whether the table has all pods of the cluster, so that an address that it lacks is no pod's.
+    /// Whether the table has all pods of the cluster, so that an address that it lacks does not belong to a pod.
     pub covers_cluster: bool,
 }
 

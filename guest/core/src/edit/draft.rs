@@ -14,7 +14,7 @@ pub(crate) struct Draft {
 struct Drafted {
     offset: usize,
     remove: usize,
-    /// Where its bytes begin in `Draft::bytes`, and how many they are.
+    /// Where the inserted bytes begin in `Draft::bytes`, and how many they are.
     from: usize,
     insert: usize,
 }
@@ -35,12 +35,12 @@ impl Draft {
         }
     }
 
-    /// By how much the drafted edits so far make their message longer, modulo 2^64.
+    /// By how many bytes the edits drafted so far make the message longer, modulo 2^64.
     pub(crate) fn growth(&self) -> usize {
         self.edits.iter().fold(0_usize, |sum, edit| sum.wrapping_add(edit.insert).wrapping_sub(edit.remove))
     }
 
-    /// The same of what is drafted ahead of each offset; those are sorted.
+    /// By how many bytes the edits ahead of each offset make the message longer, modulo 2^64. `offsets` is sorted.
     pub(crate) fn growth_before(&mut self, offsets: &[usize]) -> Vec<usize> {
         self.sort();
         let mut edits = self.edits.iter().peekable();
@@ -55,7 +55,7 @@ impl Draft {
     }
 
     fn sort(&mut self) {
-        // Stable: an insertion stays ahead of what else is drafted at its offset.
+        // The sort is stable: an insertion stays ahead of the edits drafted after it at its offset.
         self.edits.sort_by_key(|edit| edit.offset);
     }
 

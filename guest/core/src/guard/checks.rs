@@ -1,13 +1,13 @@
-//! What the guard asks of the walk.
+//! The checks that the guard asks of the walk.
 
 use super::memory::Limits;
 use super::times::Times;
 use crate::signal::Signal;
 
-/// What a walk looks for in spans, and what it keeps to.
+/// What a walk looks for in spans, and the limits that it keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
-    /// What the request carries. All other checks are for spans.
+    /// The signal that the request carries. All other checks are for spans.
     pub signal: Signal,
     /// Span kinds that deepflow-agent aborts on become 0.
     pub clear_kinds: bool,
@@ -15,14 +15,14 @@ pub struct Checks {
     pub peer_family: bool,
     /// Long names of spans with many attributes are cut.
     pub long_names: bool,
-    /// When spans may end.
+    /// The times at which spans may end.
     pub times: Times,
-    /// What one request may hold: where the body is more, it leaves in parts.
+    /// The limits of one request: a larger body leaves in parts.
     pub limits: Limits,
 }
 
 impl Checks {
-    /// For nothing.
+    /// No checks.
     pub const NONE: Self = Self {
         signal: Signal::Traces,
         clear_kinds: false,
@@ -32,6 +32,6 @@ impl Checks {
         limits: Limits::NONE,
     };
 
-    /// For kinds alone.
+    /// The check of span kinds alone.
     pub const KINDS: Self = Self { clear_kinds: true, ..Self::NONE };
 }

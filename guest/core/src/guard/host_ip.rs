@@ -14,7 +14,8 @@ use crate::pipeline::Run;
 use crate::resource::{Resource, Value};
 
 impl Rules {
-    /// Rules 3 to 5, after the pipeline, which came to `run`. `is_excluded` tells the pods that nothing is taken from.
+    /// Applies rules 3 to 5 after the pipeline, whose result is `run`. `is_excluded` tells whether nothing may be taken from a
+    /// pod.
     pub(crate) fn enforce(
         self,
         resource: &mut Resource<'_>,
@@ -26,8 +27,8 @@ impl Rules {
         let current = usable_host_ip(resource);
         let kept = current.is_some() && current == run.claims.host_ip();
         let judge = Judge { run, is_excluded, context };
-        // What the client says of itself is kept: on the host's network a node's address is the right one. What the
-        // pipeline wrote came from a guess at the sender.
+        // The client's own address is kept: on the host's network a node's address is the right one. An address that the pipeline
+        // wrote came from a guess at the sender, and is judged.
         if let Some(address) = current.filter(|address| kept || judge.accepts(*address, resource)) {
             if kept {
                 report.address_kept += 1;
@@ -68,10 +69,10 @@ impl Rules {
     }
 }
 
-/// Whether there is one `app.host.ip`, and it is `address` as everybody writes it.
+/// Whether there is exactly one `app.host.ip`, which is `address` in its canonical form.
 fn is_canonical(resource: &Resource<'_>, address: IpAddr) -> bool {
     let same = resource.text(HOST_IP).is_some_and(|text| match address {
-        // There is one way to write IPv4 that parses; the other texts for the same address have a colon.
+        // IPv4 parses in one form only; other texts for the same address have a colon.
         IpAddr::V4(_) => !text.contains(':') && text.parse() == Ok(address),
         IpAddr::V6(_) => text == address.to_string(),
     });
@@ -84,7 +85,7 @@ fn write(resource: &mut Resource<'_>, address: IpAddr) {
 
 type Count = fn(&mut Report) -> &mut u32;
 
-/// Tells which addresses can be that of the pod that a resource comes from.
+/// Judges which addresses can be that of the pod that a resource comes from.
 struct Judge<'r> {
     run: &'r Run<'r>,
     is_excluded: &'r dyn Fn(&Pod) -> bool,
@@ -92,7 +93,8 @@ struct Judge<'r> {
 }
 
 impl Judge<'_> {
-    /// Whether an address can be the one. That of the connection has to be a pod's; others came with the resource.
+    /// Whether `address` can be that of the resource's pod. The connection's address has to be a pod's; others came with the
+    /// resource.
     fn accepts(&self, address: IpAddr, resource: &Resource<'_>) -> bool {
         let Run { claims, pod } = self.run;
         let has_it = |pod: &Pod| pod.ips.contains(&address) && pod.has_addresses(|| resource.latest_end());
@@ -107,7 +109,7 @@ impl Judge<'_> {
             Lookup::Ambiguous | Lookup::Unknown => true,
         };
         if is_plausible && pod.is_some() {
-            // It is another pod's.
+            // The address is another pod's.
             claims.contradict();
             return false;
         }
@@ -119,7 +121,7 @@ impl Judge<'_> {
         self.context.connection() == Some(address) && self.run.claims.pod_ip() != Some(address)
     }
 
-    /// The next best address, and what to count it as.
+    /// The next best address, and the count that it adds to.
     fn candidate(&self, resource: &Resource<'_>) -> Option<(IpAddr, Count)> {
         let by_attribute = || {
             let address = resource.text(POD_IP).and_then(address::first_candidate)?;
@@ -147,8 +149,8 @@ impl Judge<'_> {
     }
 }
 
-/// The address of a pod by which DeepFlow knows it: on its node's network that of the node, which its spans have. None that
-/// another pod has by now, unless the spans of `resource` are from before.
+/// The address by which DeepFlow knows a pod; on its node's network that is the node's, as in its eBPF spans. `None` if another
+/// pod has the address by now, unless the spans of `resource` are from before.
 fn address_of(pod: &Pod, resource: &Resource<'_>) -> Option<IpAddr> {
     let address = pod.ips.iter().copied().find(|address| address::is_candidate(*address))?;
     pod.has_addresses(|| resource.latest_end()).then_some(address)

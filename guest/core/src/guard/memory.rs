@@ -1,29 +1,29 @@
 //! `agent_memory` and `spans_per_request`: how much goes to deepflow-agent in one request.
 //!
-//! Measured with the agent's own code: usual spans take seven times their bytes, and a span without anything in it 560 bytes,
-//! of which its own structures are 544; `service.name` and `service.instance.id` are copied for each span. An agent may have
-//! 768 MiB unless it is configured otherwise, and is killed over that. It drops what compresses to more than 12.5 MiB, after
-//! its 200, and the metrics of more than 65,536 spans.
+//! The figures were measured with the agent's own code: usual spans take seven times their bytes, and an empty span 560 bytes, of
+//! which the agent's structures are 544; `service.name` and `service.instance.id` are copied for each span. An agent may have 768
+//! MiB unless it is configured otherwise, and is killed over that. After its 200 it drops a request that compresses to more than
+//! 12.5 MiB, and the metrics of more than 65,536 spans.
 
 use crate::interface::Part;
 use crate::resource::Resource;
 
-/// What one request may hold.
+/// The limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that it may take in the agent's memory.
+    /// Bytes of the agent's memory that the request may take.
     pub memory: u64,
     /// Spans.
     pub spans: u64,
-    /// Its own bytes. What is over it by a single span goes all the same: only the agent's compressor can tell.
+    /// Bytes of the request itself. A single span over this limit is sent all the same: only the agent's compressor can tell.
     pub bytes: u64,
 }
 
 impl Limits {
-    /// None: everything goes in one request.
+    /// No limits: everything goes in one request.
     pub const NONE: Self = Self { memory: u64::MAX, spans: u64::MAX, bytes: u64::MAX };
 
-    /// So much of the agent's memory, and so many spans; 0: any.
+    /// Limits of `memory` bytes in the agent and of `spans`; 0 is no limit.
     pub(crate) fn new(memory: u32, spans: u32) -> Self {
         let limit = |limit| if limit == 0 { u64::MAX } else { u64::from(limit) };
         Self {
@@ -34,17 +34,17 @@ impl Limits {
     }
 }
 
-/// What requests hold, or a part of one.
+/// The load of a request, or of a part of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) bytes: u64,
     pub(crate) spans: u64,
-    /// Bytes of what the agent copies for each span.
+    /// Bytes that the agent copies, all spans together.
     pub(crate) copied: u64,
 }
 
 impl Load {
-    /// `spans` of a resource, in so many bytes.
+    /// The load of `spans` spans of a resource in `bytes` bytes, of which the agent copies `copied_each` bytes per span.
     pub(crate) fn new(bytes: usize, spans: u32, copied_each: u64) -> Self {
         let spans = u64::from(spans);
         Self { bytes: bytes as u64, spans, copied: spans.saturating_mul(copied_each) }
@@ -74,7 +74,7 @@ impl Load {
 }
 
 impl Part {
-    /// The one part of a body of `length` bytes that nobody looked into.
+    /// The one part of a body of `length` bytes that was not looked into.
     pub(crate) fn whole(length: usize) -> Self {
         Load::new(length, 0, 0).part(length)
     }
@@ -86,11 +86,11 @@ pub(crate) fn copied_each(resource: &Resource<'_>) -> u64 {
     texts.filter_map(|(_, value)| value.as_str()).map(|text| text.len() as u64).sum()
 }
 
-/// Of 13,107,200 that the agent takes for the compressed form. What cannot be compressed gets longer by five bytes in some
-/// thousand, and what the agent writes is never longer than what it read; so whatever keeps to this keeps to that.
+/// The most bytes of a request. The agent takes 13,107,200 in compressed form. Incompressible bytes get longer by five in some
+/// thousand, and the agent never writes more than it read; so a request within this limit is within the agent's.
 const MAX_BYTES: u64 = 12 << 20;
 
-/// Puts what is sent into requests, one after the other.
+/// Packs loads into requests, one after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Packing {
     limits: Limits,
@@ -107,12 +107,12 @@ impl Packing {
         &self.limits
     }
 
-    /// Adds what has no spans, and goes with what is before it.
+    /// Adds bytes without spans, which go with the load before them.
     pub(crate) fn add_bytes(&mut self, bytes: usize) {
         self.open.bytes += bytes as u64;
     }
 
-    /// Adds to the request that is open, or to one that is opened at `at` for it; false if it fits into none.
+    /// Adds a load to the open request, or to a new one that begins at `at`; false if it does not fit into a request at all.
     pub(crate) fn add(&mut self, load: Load, at: usize) -> bool {
         let together = self.open.and(load);
         if together.fits(&self.limits) {
@@ -127,7 +127,7 @@ impl Packing {
         true
     }
 
-    /// Ends the request that is open, unless it is empty, and opens one with `load` at `at`.
+    /// Ends the open request, unless it is empty, and opens one with `load` at `at`.
     pub(crate) fn next(&mut self, load: Load, at: usize) {
         if self.open != Load::default() {
             self.done.push(self.open.part(at));

@@ -1,4 +1,4 @@
-//! `mend_text`: text that is not UTF-8.
+//! `mend_text`: replaces bytes in texts that are not UTF-8.
 //!
 //! protobuf demands UTF-8, deepflow-agent closes the connection on anything else, and SDKs do not repeat a batch that is refused
 //! for it: one value that was cut in the middle of a character costs all spans of its batch. Each bad byte becomes `?`, so that
@@ -10,7 +10,7 @@ use crate::interface::Mended;
 use crate::message::{Kind, Message};
 use crate::wire::{self, LENGTH, check_text};
 
-/// Mends the texts of a request. Whatever else is wrong with it stays so.
+/// Mends the texts of a request. Other faults stay.
 pub(crate) fn mend(body: &[u8]) -> Mended {
     let mut mended = Mended { body: body.to_vec(), texts: 0 };
     mend_message(Message::Request, &mut mended.body, MAX_DEPTH, &mut mended.texts);
@@ -19,7 +19,7 @@ pub(crate) fn mend(body: &[u8]) -> Mended {
 
 fn mend_message(message: Message, bytes: &mut [u8], depth: u32, texts: &mut u32) {
     let mut at = 0;
-    // Behind a field that cannot be read nobody knows where the next one begins.
+    // Behind a field that cannot be read it is unknown where the next one begins.
     while let Ok(Some(field)) = next(message, bytes, at, depth) {
         at = field.end;
         let Some(content) = bytes.get_mut(field.begin..field.end) else { return };
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn bytes_values_and_unknown_fields_stay() {
-        // Span { trace_id, name, attribute { bytes_value, a text } and a field that nobody knows }
+        // Span { trace_id, name, attribute { bytes_value, a text } and an unknown field }
         let attribute = b"\x4a\x0a\x12\x03\x3a\x01\xff\x0a\x03k\xc3k";
         let span = [&b"\x0a\x01\xff\x2a\x01\xff"[..], attribute, b"\x8a\x01\x01\xff"].concat();
         let scope = [&[0x12, span.len() as u8][..], &span].concat();

@@ -1,24 +1,24 @@
-//! `long_names`: deepflow-agent copies a span's name for each of its attributes, and with `http.scheme` among them parses it
-//! as an endpoint each time. 64 KiB of name and 32 Ki attributes, 131 kB in all, cost it 16 seconds. Names of up to 4 KiB with
-//! a thousand attributes are harmless.
+//! `long_names`: cuts long names of spans with many attributes. deepflow-agent copies a span's name for each of its attributes,
+//! and with `http.scheme` among them parses it as an endpoint each time. 64 KiB of name and 32 Ki attributes, 131 kB in all, cost
+//! it 16 seconds. Names of up to 4 KiB with a thousand attributes are harmless.
 
 use crate::bounds::MAX_DEPTH;
 use crate::edit::draft::Draft;
 use crate::wire::{self, Field, LENGTH, put_varint, varint_len};
 
-/// The name of a span that is to be cut, and what lies around it.
+/// The name of a span that is to be cut, and the messages around it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LongName<'a> {
     /// The ScopeSpans and the span, which get shorter too.
     pub(crate) scope_spans: Field<'a>,
     span: Field<'a>,
     name: Field<'a>,
-    /// Bytes that are left of it.
+    /// Bytes that are left of the name.
     keep: usize,
 }
 
 impl<'a> LongName<'a> {
-    /// Looks at a span that was walked.
+    /// The name of a span that was walked, if it is to be cut.
     pub(crate) fn find(scope_spans: Field<'a>, span: Field<'a>) -> Option<Self> {
         let mut name = None;
         let mut attributes = 0_u64;
@@ -38,12 +38,12 @@ impl<'a> LongName<'a> {
         (copied > MAX_COPIED).then(|| Self { scope_spans, span, name, keep: whole_characters(name.content) })
     }
 
-    /// Whether both are in the same ScopeSpans.
+    /// Whether both names are in the same ScopeSpans.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         self.scope_spans.whole.as_ptr() == other.scope_spans.whole.as_ptr()
     }
 
-    /// Where the span begins.
+    /// The whole span, its tag included.
     pub(crate) fn span(&self) -> &'a [u8] {
         self.span.whole
     }
@@ -54,13 +54,13 @@ impl<'a> LongName<'a> {
         self.inner() + span.length_len() - varint_len((span.content.len() - self.inner()) as u64)
     }
 
-    /// By how much its content does.
+    /// By how much the span's content gets shorter.
     fn inner(&self) -> usize {
         let name = self.name;
         name.content.len() - self.keep + name.length_len() - varint_len(self.keep as u64)
     }
 
-    /// Drafts the cut, and the span's length.
+    /// Drafts the cut, and the new length of the span.
     pub(crate) fn cut(&self, body: &[u8], draft: &mut Draft) {
         let Self { span, name, keep, .. } = *self;
         let length = (span.content.len() - self.inner()) as u64;
@@ -71,18 +71,18 @@ impl<'a> LongName<'a> {
     }
 }
 
-/// As many bytes as make up whole characters within the limit.
+/// The number of bytes that [`MAX_NAME`] leaves of a name: whole characters only.
 fn whole_characters(name: &[u8]) -> usize {
     let is_boundary = |at: usize| name.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
-    // What is not UTF-8 may have no boundary near.
+    // Bytes that are not UTF-8 may have no boundary near.
     (MAX_NAME - 3..=MAX_NAME).rev().find(|at| is_boundary(*at)).unwrap_or(MAX_NAME)
 }
 
-/// Bytes of names, each times the attributes beside it.
+/// Bytes of names that the agent may copy for one span: the name's length times its attributes.
 const MAX_COPIED: u64 = 4 << 20;
 
-/// Bytes of a span that cannot come to that: an attribute takes two at least, and `name * attributes` is the largest where the
-/// name takes half of them. A power of two below the root of eight times as much.
+/// Bytes of a span that cannot reach [`MAX_COPIED`]: an attribute takes at least two bytes, and `name * attributes` is the
+/// largest where the name takes half of the span. This is a power of two below the square root of 8 * `MAX_COPIED`.
 pub(crate) const HARMLESS: usize = 4 << 10;
 
 /// Bytes that a name is cut to.

@@ -1,13 +1,13 @@
-//! `peer_family`: a span's own peer address has to be of the family of the address that its resource is stamped with.
+//! `peer_family`: renames a span's own peer address that is not of the family of the address that its resource is stamped with.
 //!
 //! deepflow-agent puts a span's `net.peer.ip` opposite `app.host.ip` and looks the pair up; a pair of two families ends its
-//! process (`generate_mask_ip`, from v7.0.8 on). Of several the last one that is an address decides, and it is brought to IPv4
-//! where `to_ipv4` can, so that `::1` is IPv4 to the agent.
+//! process (`generate_mask_ip`, from v7.0.8 on). Of several `net.peer.ip` the last one that is an address decides. The agent
+//! converts it with `to_ipv4` where it can, so that `::1` is IPv4 to it.
 //!
-//! DeepFlow's server reads `net.peer.ip`, `network.peer.address` and, on its branch v6.6 since June 2026,
-//! `net.sock.peer.addr`, each that is there: one in IPv6, `::1` too, makes the whole row IPv6, and an IPv4 pod is gone from it.
+//! DeepFlow's server reads `net.peer.ip`, `network.peer.address` and, on its branch v6.6 since June 2026, `net.sock.peer.addr`,
+//! all that are there: an IPv6 address in one of them, `::1` included, makes the whole row IPv6, and an IPv4 pod is gone from it.
 //!
-//! Such an attribute keeps its value under another key of the same length, so that no length around it changes.
+//! The attribute keeps its value under another key of the same length, so that no length around it changes.
 
 use std::net::IpAddr;
 
@@ -20,17 +20,17 @@ use crate::wire;
 /// A peer's address in a span's attributes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer<'a> {
-    /// Where the span begins: tells one span from the next.
+    /// Where the span begins, which tells one span from the next.
     span: usize,
     /// The bytes of the key that counts.
     key: &'a [u8],
     family: Family,
 }
 
-/// What an address is to its readers.
+/// The family of an address for its two readers, the agent and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    /// IPv4 to both: also one that is mapped into IPv6.
+    /// IPv4 to both, also where it is mapped into IPv6.
     V4,
     /// IPv4 to the agent and IPv6 to the server: `::` with an IPv4 address or a small number behind it.
     Compatible,
@@ -49,7 +49,7 @@ impl Family {
 }
 
 impl<'a> Peer<'a> {
-    /// Reads an attribute of `span`; none for any that is no peer's address. One that cannot be decoded has none either: the
+    /// Reads an attribute of `span`; `None` unless it is a peer's address. An attribute that cannot be decoded needs none: the
     /// agent does not take its batch.
     pub(crate) fn read(span: &'a [u8], attribute: &'a [u8]) -> Option<Self> {
         if is_plainly_harmless(attribute) {
@@ -59,7 +59,7 @@ impl<'a> Peer<'a> {
         if !KEYS.contains(&key) {
             return None;
         }
-        // As both parse it: the agent with this very function, the server with Go's, which takes the same texts.
+        // Both readers parse it like this: the agent with this very function, the server with Go's, which takes the same texts.
         let address = value.as_str()?.parse().ok()?;
         Some(Self { span: span.as_ptr().addr(), key: key.as_bytes(), family: Family::of(address) })
     }
@@ -69,8 +69,8 @@ impl<'a> Peer<'a> {
     }
 }
 
-/// Whether this is an attribute in the form that encoders write that only the server reads, and no IPv6: most are IPv4, which
-/// harms nobody. Or it has another key that is as long and begins like one of those that are looked for.
+/// Whether an attribute in the form that encoders write is harmless: either only the server reads its key and its value is not
+/// IPv6, as with most, or its key merely begins like one of [`KEYS`] and is as long.
 #[inline(never)]
 pub(crate) fn is_plainly_harmless(attribute: &[u8]) -> bool {
     let [0x0a, key @ 0..0x80, rest @ ..] = attribute else { return false };
@@ -91,8 +91,8 @@ pub(crate) fn is_plainly_harmless(attribute: &[u8]) -> bool {
     !KEYS.iter().any(|known| known.as_bytes() == key)
 }
 
-/// Drafts the new keys for those `peers` that do not go with the address of `resource`; gives how many. They are of one
-/// ResourceSpans, in order.
+/// Drafts new keys for those `peers` that do not go with the address of `resource`, and gives their number. `peers` are those of
+/// one ResourceSpans, in order.
 pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], draft: &mut Draft) -> u32 {
     if peers.is_empty() {
         return 0;
@@ -101,12 +101,12 @@ pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], d
     let is_pods_v4 = host.is_some_and(|host| host.to_canonical().is_ipv4() && !host.is_unspecified());
     let mut settled = None;
     let mut renamed = 0;
-    // Backwards: when one is renamed, the one before it is the last.
+    // From the back: once the last `net.peer.ip` of a span is renamed, the one before it is the last.
     for peer in peers.iter().rev() {
         let misleads_server = is_pods_v4 && peer.family != Family::V4;
         let kills_agent = || {
             let is_v4 = peer.family != Family::V6;
-            // Without an address of its own the resource gets one that is not known here.
+            // A resource without an address gets the agent's fallback, which is unknown here.
             peer.is_agents() && settled != Some(peer.span) && host.is_none_or(|host| host.is_ipv4() != is_v4)
         };
         if misleads_server || kills_agent() {
@@ -121,7 +121,7 @@ pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], d
     renamed
 }
 
-/// The address that the agent takes for a resource's own: it brings nothing to IPv4 here.
+/// The address that the agent takes for a resource's own; here the agent converts nothing to IPv4.
 fn host(resource: &Resource<'_>) -> Option<IpAddr> {
     let texts = resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| value.as_str());
     texts.filter_map(|text| text.parse().ok()).last()
@@ -129,6 +129,6 @@ fn host(resource: &Resource<'_>) -> Option<IpAddr> {
 
 const NET_PEER_IP: &str = "net.peer.ip";
 
-/// The keys that are looked for, none of them over 127 bytes, each of another length. Such an attribute keeps its value under the
-/// same key with `_` for each dot.
+/// The keys of peers' addresses, each at most 127 bytes long and of a length of its own. Such an attribute keeps its value under
+/// the same key with `_` for each dot.
 pub(crate) const KEYS: [&str; 3] = [NET_PEER_IP, "network.peer.address", "net.sock.peer.addr"];

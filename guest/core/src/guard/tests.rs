@@ -20,12 +20,12 @@ use crate::pipeline::fixture::{Table, pod};
 use crate::resource::Value;
 use crate::trace::walk;
 
-/// What stands around a resource.
+/// The surroundings of a resource: rules, pods, the peer and the pipeline's result.
 struct World {
     rules: Rules,
     table: Table,
     peer: &'static str,
-    /// What the pipeline associated, and what it wrote over `app.host.ip`.
+    /// The pod that the pipeline found, and the text that it wrote over `app.host.ip`.
     pod: Option<Pod>,
     wrote: Option<&'static str>,
 }
@@ -40,13 +40,13 @@ const PEER: &str = "10.1.0.9";
 const NODE: &str = "192.168.0.1";
 
 impl World {
-    /// One that knows a node.
+    /// A world whose table has a node.
     fn with_node() -> Self {
         let table = Table { nodes: vec![NODE.parse().unwrap()], ..Table::default() };
         Self { table, ..Self::default() }
     }
 
-    /// The values of `app.host.ip` with which a resource leaves, and what was counted. None: there is no resource.
+    /// The values of `app.host.ip` with which a resource leaves, and the report. With `None` the ResourceSpans lack a Resource.
     fn send(&self, resource: Option<ProstResource>) -> (Vec<Any>, Report) {
         let body = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans { resource, ..ResourceSpans::default() }],
@@ -101,7 +101,7 @@ fn a_usable_address_that_came_with_the_request_is_kept() {
     World::default().check_texts(&["2001:db8::7"], &["2001:db8::7"], kept);
     // On the host's network a node's address is the pod's own.
     World::with_node().check_texts(&[NODE], &[NODE], kept);
-    // The client's word goes ahead of what is known of its pod.
+    // The client's own address goes ahead of its pod's.
     let world = World { pod: Some(pod("item-1", &["10.1.2.3"])), ..World::default() };
     world.check_texts(&["10.9.9.9"], &["10.9.9.9"], kept);
 }
@@ -115,7 +115,7 @@ fn of_several_addresses_the_last_usable_one_is_left() {
         (&["10.1.1.1", "unknown"], "10.1.1.1"),
         (&["unknown", "10.1.1.1"], "10.1.1.1"),
         (&["10.1.1.1", "127.0.0.6", ""], "10.1.1.1"),
-        // As the server reads them: any IPv6 address wins, within a family the last one.
+        // The server reads them like this: any IPv6 address wins, within a family the last one.
         (&["2001:db8::7", "10.1.1.1"], "2001:db8::7"),
         (&["10.1.1.1", "2001:db8::7", "2001:db8::8", "10.2.2.2"], "2001:db8::8"),
         (&["10.1.1.1", "::1", "::ffff:10.2.2.2"], "10.2.2.2"),
@@ -196,7 +196,7 @@ fn what_the_pipeline_wrote_stays_unless_it_is_a_node() {
     let unknown = Report { address_unknown: 1, addresses_repaired: 1, ..Report::default() };
     World { wrote: Some(NODE), peer: NODE, ..World::with_node() }.check(&[], &["0.0.0.0"], unknown);
 
-    // The directory calls it a node's, but it is what the associated pod has.
+    // The directory calls the address a node's, but the associated pod has it.
     let world = World { wrote: Some(NODE), pod: Some(pod("item-1", &[NODE])), ..World::with_node() };
     world.check(&[], &[NODE], pipeline);
     // A pod on the host's network has the node's address, and so have its eBPF spans.
@@ -236,7 +236,7 @@ fn candidates_are_the_pod_attribute_then_the_pod_then_the_connection() {
 fn the_connection_is_not_taken_for_a_pod_that_is_known_to_be_another() {
     let contradicted = Report { address_contradicted: 1, ..Report::default() };
     let unknown = Report { address_unknown: 1, ..Report::default() };
-    // It has no address yet.
+    // The pod has no address yet.
     let pending = || Some(pod("item-1", &[]));
     World { pod: pending(), ..World::default() }.check(&[], &["0.0.0.0"], contradicted);
     World { pod: pending(), peer: NODE, ..World::with_node() }.check(&[], &["0.0.0.0"], unknown);
@@ -251,7 +251,7 @@ fn the_connection_is_not_taken_for_a_pod_that_is_known_to_be_another() {
         (&[("k8s.pod.name", "gone")], "0.0.0.0", contradicted),
         (&[("k8s.pod.name", "gateway-1"), ("k8s.namespace.name", "other")], "0.0.0.0", contradicted),
         (&[("k8s.pod.ip", NODE), ("k8s.pod.uid", "uid-gone")], "0.0.0.0", contradicted),
-        // Neither what names no pod nor a reference that nothing was put in for is a claim.
+        // A name that no pod has is not a claim, nor is a reference that was not replaced.
         (&[("host.name", "laptop")], PEER, by_connection),
         (&[("k8s.pod.name", "$(POD_NAME)"), ("k8s.pod.uid", "")], PEER, by_connection),
         (&[("k8s.pod.ip", "$(POD_IP)")], PEER, by_connection),
@@ -268,12 +268,12 @@ fn the_connection_is_not_taken_for_a_pod_that_is_known_to_be_another() {
         };
         world.check(&attributes, &[expected], report);
     }
-    // Nor is an address that nobody knows, where a claim leads to a pod that has another.
+    // An unknown address is not used either, where a claim leads to a pod that has another.
     let by_pod = Report { address_pod: 1, ..Report::default() };
     world(vec![item()]).check(&[("k8s.pod.uid", text("uid-item-1"))], &["10.1.2.3"], by_pod);
     world(vec![pod("item-1", &[])]).check(&[("k8s.pod.uid", text("uid-item-1"))], &["0.0.0.0"], contradicted);
     world(vec![pod("item-1", &[])]).check(&[("host.name", text("item-1"))], &["0.0.0.0"], contradicted);
-    // What the pipeline takes from the connection is held against the claims as well.
+    // The address that the pipeline takes from the connection has to agree with the claims as well.
     let wrote = World { wrote: Some(PEER), ..world(vec![relay(), item()]) };
     let repaired = Report { addresses_repaired: 1, ..Report::default() };
     wrote.check(&[("k8s.pod.uid", text("uid-item-1"))], &["10.1.2.3"], Report { address_pod: 1, ..repaired });
@@ -291,7 +291,7 @@ fn an_excluded_pod_is_no_source_of_addresses() {
     World { table: table(), ..World::default() }.check(&[], &["0.0.0.0"], unknown);
     let wrote = World { table: table(), wrote: Some(PEER), ..World::default() };
     wrote.check(&[], &["0.0.0.0"], Report { addresses_repaired: 1, ..unknown });
-    // What it says of itself counts.
+    // The address that the resource itself gives counts.
     let own = [(POD_IP, text(PEER))];
     World { table: table(), ..World::default() }.check(
         &own,
@@ -335,7 +335,7 @@ fn a_pod_is_found_by_what_the_resource_claims() {
         (&[("container.id", "0123abcd"), ("k8s.pod.name", "mysql-7d9f")], "0.0.0.0", contradicted),
         (&[("k8s.pod.uid", "uid-relay-1")], "0.0.0.0", unknown),
         (&[("host.name", "mysql-7d9f")], "10.1.2.4", by_pod),
-        // Linux cuts a host name at 63 characters; what somebody chose for one may be anybody's.
+        // Linux cuts a host name at 63 characters; a name that somebody chose may be anybody's.
         (&[("host.name", &long[..63])], "10.1.2.5", by_pod),
         (&[("host.name", "primary")], "0.0.0.0", unknown),
         // A Collector on the way may have put its own host name there.

@@ -1,35 +1,35 @@
-//! `future_spans` and `far_times`: when spans end, by the clock of the host.
+//! `future_spans` and `far_times`: rules about the times of spans, by the clock of the host.
 //!
-//! The window in which deepflow-agent counts moves with the newest end that it has seen, and drops what is before it: one span
-//! that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which its span
-//! ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
+//! The window in which deepflow-agent counts moves with the newest end that it has seen, and spans before the window are dropped:
+//! one span that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which
+//! its span ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
 
 use crate::edit::draft::Draft;
 use crate::interface::{Level, Notice};
 use crate::wire;
 
-/// What ends are held against. All are nanoseconds since 1970.
+/// The limits of spans' times, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// The host's clock.
     now: u64,
-    /// What ends after this is moved back.
+    /// A span that ends after this is moved back.
     latest: u64,
-    /// What ends before this, or after that, is far away.
+    /// A span that ends before the first or after the second is far away.
     near: (u64, u64),
-    /// Whether spans are counted that have no end, or begin after it.
+    /// Whether spans that have no end, or begin after it, are counted.
     senseless: bool,
-    /// The earliest end that no rule is about, and how long after it there are others.
+    /// The earliest end that no rule applies to, and the length of the range that begins there.
     usual: (u64, u64),
 }
 
 impl Times {
-    /// Everything is as it should be.
+    /// No limits: no span is odd.
     pub const ANY: Self =
         Self { now: 0, latest: u64::MAX, near: (0, u64::MAX), senseless: false, usual: (0, u64::MAX) };
 
-    /// `future` milliseconds are let pass, 0: any; with `far`, times far away and those that make no sense are counted. Without
-    /// a clock only the last can be told.
+    /// Limits that let spans end `future` milliseconds ahead, 0 being any; with `far`, times that are far away or senseless are
+    /// counted. Without a clock only senseless ones can be told.
     pub(crate) fn new(now: Option<u64>, future: u32, far: bool) -> Self {
         let latest = match (now, future) {
             (None, _) | (_, 0) => u64::MAX,
@@ -39,20 +39,20 @@ impl Times {
             Some(now) if far => (now.saturating_sub(PAST), now.saturating_add(AHEAD)),
             _ => Self::ANY.near,
         };
-        // No end at all is 0.
+        // A span without an end has 0 there.
         let earliest = near.0.max(u64::from(far));
         let usual = (earliest, near.1.min(latest).saturating_sub(earliest));
         Self { now: now.unwrap_or_default(), latest, near, senseless: far, usual }
     }
 
-    /// Whether a rule is about a span that starts and ends then: the one question that is asked for each.
+    /// Whether a rule applies to a span with these times. This one question is asked for every span.
     #[inline(always)]
     pub(crate) fn are_odd(&self, start: u64, end: u64) -> bool {
         end.wrapping_sub(self.usual.0) > self.usual.1 || start > end
     }
 }
 
-/// A span that is moved back: where its times stand. The first is none where the span has no start.
+/// The bytes of the times of a span that is moved back; `start` is `None` where the span has none.
 #[derive(Clone, Copy, Debug)]
 struct Moved<'a> {
     start: Option<&'a [u8; 8]>,
@@ -79,7 +79,7 @@ impl<'a> OddTimes<'a> {
         self.moved.is_empty()
     }
 
-    /// Notes what is wrong with a span's times.
+    /// Notes in which way a span's times are odd.
     #[inline(never)]
     pub(crate) fn note(&mut self, times: &Times, start: Option<&'a [u8; 8]>, end: Option<&'a [u8; 8]>) {
         let value = |time: Option<&[u8; 8]>| time.map_or(0, |bytes| u64::from_le_bytes(*bytes));
@@ -95,7 +95,7 @@ impl<'a> OddTimes<'a> {
         }
     }
 
-    /// Drafts the times of spans that are moved back.
+    /// Drafts the new times of spans that are moved back.
     pub(crate) fn move_back(&self, body: &[u8], times: &Times, draft: &mut Draft) {
         for Moved { start, end } in &self.moved {
             let ahead = u64::from_le_bytes(**end) - times.now;
@@ -108,24 +108,24 @@ impl<'a> OddTimes<'a> {
     }
 }
 
-/// What was met in a whole request.
+/// The odd times in a whole request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimesMet {
     /// Spans that were moved back.
     pub moved: u32,
-    /// By how much at most, nanoseconds.
+    /// How far ahead the latest of them ended, nanoseconds.
     ahead: u64,
     /// Spans that ended far from now.
     pub far: u32,
     /// Spans without an end, or that begin after it.
     pub senseless: u32,
-    /// The service of the first spans far away, and services of those that make no sense.
+    /// The service of the first spans far away, and the services of senseless spans.
     far_service: Option<String>,
     senseless_services: Vec<String>,
 }
 
 impl TimesMet {
-    /// Adds what was met in one ResourceSpans. `service` is asked where it matters whose spans they are.
+    /// Adds the odd times of one ResourceSpans. `service` gives their service where a notice needs it.
     pub(crate) fn add<'a>(&mut self, odd: &OddTimes<'_>, service: impl FnOnce() -> Option<&'a str>) {
         self.moved += odd.moved.len() as u32;
         self.ahead = self.ahead.max(odd.ahead);
@@ -145,7 +145,7 @@ impl TimesMet {
         }
     }
 
-    /// What the operator should see, where a batch of so many `spans` came from `peer`.
+    /// The notices for the operator about a batch of `spans` spans from `peer`.
     pub(crate) fn notices(&self, spans: u32, peer: &str) -> Vec<Notice> {
         let warning = |key: String, message| Notice { level: Level::Warning, key: key.into(), message };
         let mut notices = Vec::new();
@@ -182,10 +182,10 @@ impl TimesMet {
     }
 }
 
-/// How far back is near: 24 hours.
+/// How far back an end is near: 24 hours.
 const PAST: u64 = 24 * 3_600 * 1_000_000_000;
 
-/// How far ahead is: 5 seconds. The agent's window waits 9.
+/// How far ahead an end is near: 5 seconds. The agent's window waits 9.
 const AHEAD: u64 = 5_000_000_000;
 
 /// Services that are named in the notices about one request, and characters of each name.

@@ -1,6 +1,6 @@
 //! Bytes in strings: hexadecimal and base64.
 
-/// Appends the bytes of a string of hexadecimal digits. False where another character stands in it, or half a byte.
+/// Appends the bytes of a string of hexadecimal digits. False where it has another character or an odd number of digits.
 pub(super) fn put_hex(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let (pairs, odd) = text.as_chunks::<2>();
     let mut valid = odd.is_empty();
@@ -12,8 +12,8 @@ pub(super) fn put_hex(out: &mut Vec<u8>, text: &[u8]) -> bool {
     valid
 }
 
-/// Appends the bytes of a string in base64, standard or URL-safe (RFC 4648, sections 4 and 5), padded or not. False where
-/// it is neither.
+/// Appends the bytes of a string in base64, standard or URL-safe (RFC 4648, sections 4 and 5), padded or not. False where the
+/// string is neither.
 pub(super) fn put_base64(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let text = match text {
         [text @ .., b'=', b'='] if text.len() % 4 == 2 => text,
@@ -35,7 +35,7 @@ pub(super) fn put_base64(out: &mut Vec<u8>, text: &[u8]) -> bool {
     valid
 }
 
-/// What a character stands for; [`NONE`] for one that stands for nothing.
+/// The value of a character in an alphabet; [`NONE`] for one that is not in it.
 #[inline]
 fn value(table: &[u8; 256], byte: u8) -> u8 {
     table.get(usize::from(byte)).copied().unwrap_or(NONE)
@@ -48,7 +48,7 @@ const BASE64: [u8; 256] = table(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 );
 
-/// A table of two alphabets at a time.
+/// A table for two alphabets at once.
 #[expect(clippy::indexing_slicing, reason = "at compile time, where a mistake does not build")]
 const fn table<const N: usize>(one: &[u8; N], other: &[u8; N]) -> [u8; 256] {
     let mut table = [NONE; 256];

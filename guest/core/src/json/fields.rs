@@ -11,7 +11,7 @@ use crate::message::Message;
 pub(super) use field::{Field, Kind, Scalar};
 
 impl Message {
-    /// The fields, in the order in which most SDKs write them. A test holds them against [`Message::field`].
+    /// The fields, in the order in which most SDKs write them. A test compares them with [`Message::field`].
     pub(super) const fn json_fields(self) -> &'static [Field] {
         match self {
             Self::Request => &traces::REQUEST,

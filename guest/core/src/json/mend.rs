@@ -1,12 +1,13 @@
-//! What readers of JSON forgive, and serde_json does not: halves of surrogate pairs, and what is not UTF-8.
+//! Mends faults that other readers of JSON forgive and serde_json does not: halves of surrogate pairs, and bytes that are not
+//! UTF-8.
 //!
-//! Both come from cutting a text: SDKs in JavaScript cut by units of UTF-16, others by bytes. One such character must not cost
-//! a batch, so that each becomes U+FFFD, as in the Collector. That takes a copy of the text, which is made only where a text
-//! was refused for it.
+//! Both come from cutting a text: SDKs in JavaScript cut by units of UTF-16, others by bytes. One such character must not cost a
+//! batch, so each becomes U+FFFD, as in the Collector. Mending takes a copy of the text, which is made only after the text was
+//! refused for such a fault.
 
 use std::borrow::Cow;
 
-/// A text with U+FFFD in place of what is none; none where there is nothing of that kind.
+/// The text with U+FFFD in place of half pairs and bad bytes; `None` where it has neither.
 #[cold]
 pub(super) fn mend(body: &[u8]) -> Option<Vec<u8>> {
     let mut text = match String::from_utf8_lossy(body) {
@@ -21,12 +22,12 @@ pub(super) fn mend(body: &[u8]) -> Option<Vec<u8>> {
 fn replace_halves(text: &mut [u8]) -> bool {
     let mut found = false;
     let mut at = 0;
-    // A backslash stands in a string, or the text is no JSON anyway.
+    // In JSON a backslash can stand in strings only; other texts are refused anyway.
     while let Some(next) = text.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
         at += next;
         let rest = text.get(at..).unwrap_or_default();
         at += match unit(rest) {
-            // What escapes something else, another backslash among it.
+            // The backslash escapes something else, perhaps another backslash.
             None => 2,
             Some(0xd800..=0xdbff) if rest.get(6..).and_then(unit).is_some_and(is_second) => 12,
             Some(0xd800..=0xdfff) => {

@@ -54,8 +54,8 @@ impl Number {
     }
 }
 
-/// Reads a number that fits for its length alone, as all times do: to check each step for an overflow takes wasm a product
-/// of 128 bits.
+/// Reads a number of at most 19 digits, as all times have: none of them overflows, and checking each step for that would cost
+/// wasm a product of 128 bits.
 fn digits(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 19 {
         return None;
@@ -76,7 +76,7 @@ pub(super) fn double(text: &str) -> Option<f64> {
     }
 }
 
-/// Rust's own reader, without the names that it has for what is no number.
+/// Reads a float as Rust does, but not by the names `inf`, `infinity` and `nan`.
 fn float(text: &str) -> Option<f64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     text.parse().ok().filter(|number: &f64| is_number && number.is_finite())
@@ -97,7 +97,7 @@ mod tests {
             ("9223372036854775807", Some(i64::MAX as u64), Some(i64::MAX)),
             ("9223372036854775808", Some(1 << 63), None),
             ("-9223372036854775808", None, Some(i64::MIN)),
-            // One less is the same double.
+            // This number is one below the lowest, but the same double.
             ("-9223372036854775809", None, Some(i64::MIN)),
             ("18446744073709551615", Some(u64::MAX), None),
             ("18446744073709551616", None, None),

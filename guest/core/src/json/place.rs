@@ -1,11 +1,11 @@
-//! Where in a text a fault is.
+//! The place of a fault in a text.
 
 use serde_json::Error;
 
 use super::writer::Met;
 use crate::fault::Position;
 
-/// A place in a text, in both ways to say it.
+/// A place in a text, as an offset and as line and column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) offset: usize,
@@ -19,12 +19,12 @@ impl Place {
         let before = body.get(..offset).unwrap_or(body);
         let lines = before.iter().filter(|byte| **byte == b'\n').count();
         let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        // Characters, as editors count: all bytes but those that continue one.
+        // Columns count characters, as editors do: all bytes but those that continue one.
         let characters = line.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         Self { offset, position: Position { line: lines as u32 + 1, column: characters as u32 + 1 } }
     }
 
-    /// The place of what is no JSON.
+    /// The place of a fault of JSON's syntax.
     #[cold]
     pub(super) fn of_syntax(body: &[u8], error: &Error) -> Self {
         Self::at(body, if error.is_eof() { body.len() } else { bytes_read(body, error).saturating_sub(1) })
@@ -34,7 +34,7 @@ impl Place {
     #[cold]
     pub(super) fn of_value(body: &[u8], met: &Met, error: &Error) -> Self {
         let offset = match met.address {
-            // The quote ahead of the string.
+            // The value begins with the quote ahead of the string.
             Some(address) => address.saturating_sub(body.as_ptr().addr()).saturating_sub(1),
             None => begin(body, bytes_read(body, error)),
         };
@@ -42,21 +42,21 @@ impl Place {
     }
 }
 
-/// How many bytes were read when the error was met: serde_json gives line and column, in bytes.
+/// How many bytes were read up to the error, from the line and column (in bytes) that serde_json gives.
 fn bytes_read(body: &[u8], error: &Error) -> usize {
     let lines = error.line().saturating_sub(1);
     let before: usize = body.split_inclusive(|byte| *byte == b'\n').take(lines).map(<[u8]>::len).sum();
     (before + error.column()).min(body.len())
 }
 
-/// Where the value begins that was read just before `end`: serde_json tells of a value after it has read it, or, of an
-/// object or a list, its first bracket and what is blank after it.
+/// Where the value begins that was read just before `end`: serde_json reports a fault after it has read the value or, in case of
+/// an object or a list, its first bracket and the blanks behind that.
 fn begin(body: &[u8], end: usize) -> usize {
     let read = body.get(..end).unwrap_or(body);
     let of_scalar = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     match read.last() {
         Some(b'"') => {
-            // An escaped string: back over quotes that a backslash goes ahead of.
+            // A string with escapes: go back over quotes that are escaped.
             let quotes = (0..read.len() - 1).rev().filter(|at| read.get(*at) == Some(&b'"'));
             let backslashes = |at: usize| {
                 read.get(..at).unwrap_or_default().iter().rev().take_while(|byte| **byte == b'\\').count()

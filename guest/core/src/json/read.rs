@@ -1,4 +1,4 @@
-//! Reads values as the fields that they are, and writes these.
+//! Reads JSON values by the kinds of their fields, and writes the fields.
 
 use std::fmt::{self, Display as _};
 
@@ -20,10 +20,10 @@ pub(super) struct Value<'w> {
     pub(super) to: &'w mut Writer,
 }
 
-/// When a value is worth writing.
+/// When a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// If it is not the default one.
+    /// If the value is not the default one.
     Implicit,
     /// Always: a member of a oneof, or a field whose first value is written already.
     Explicit,
@@ -156,7 +156,7 @@ fn fields<'de, A: MapAccess<'de>>(message: Message, mut map: A, to: &mut Writer)
 /// Reads a name, and finds its field and the field's place among the known ones.
 struct Name {
     known: &'static [Field],
-    /// Where to look first: writers keep an order.
+    /// Index of the field to try first: writers keep an order.
     likely: usize,
 }
 
@@ -232,7 +232,7 @@ impl Value<'_> {
         if taken { Ok(()) } else { self.fail(None) }
     }
 
-    /// Writes what a string stands for. False if that is nothing.
+    /// Writes the bytes that a string stands for. False if it does not stand for any.
     fn bytes(&mut self, text: &str, put: fn(&mut Vec<u8>, &[u8]) -> bool) -> bool {
         if self.is_left_out(text.is_empty()) {
             return true;
@@ -243,13 +243,13 @@ impl Value<'_> {
         taken
     }
 
-    /// Writes a number. False where the field is none that has integers, or cannot have this one.
+    /// Writes a number. False where the field does not have integers, or cannot have this one.
     fn integer(&mut self, number: Number) -> bool {
         let Kind::Scalar(scalar) = self.kind else {
             return false;
         };
         match scalar {
-            // Negative numbers of 32 bits take ten bytes, like those of 64.
+            // Negative numbers of 32 bits take ten bytes, as those of 64 bits do.
             Scalar::Enum(_) => {
                 let number = number.signed().filter(|number| i32::try_from(*number).is_ok());
                 number.is_some_and(|number| self.varint(number.cast_unsigned()))
@@ -291,7 +291,7 @@ impl Value<'_> {
         true
     }
 
-    /// Numbers that stand end to end have none.
+    /// Packed numbers have no tags.
     fn tag(&mut self) {
         if self.tag != NO_TAG {
             put_varint(&mut self.to.out, u64::from(self.tag));
@@ -302,7 +302,7 @@ impl Value<'_> {
         is_default && self.presence == Presence::Implicit
     }
 
-    /// Notes that the value is not what its field can have. `address` is that of a string as it stands in the text.
+    /// Notes that the field cannot have the value. `address` is that of a string that stands in the text as it is.
     #[cold]
     fn fail<E: Error>(self, address: Option<usize>) -> Result<(), E> {
         self.to.fail(Met { problem: Problem::Expected(self.kind.expected()), address });

@@ -1,4 +1,4 @@
-//! What OTLP/JSON means, rule by rule, and what is said of a text that is none.
+//! Tests of OTLP/JSON's rules, one by one, and of the faults of other texts.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -139,7 +139,7 @@ fn j1_other_bytes_are_base64() {
 fn j2_enums_are_integers_or_names() {
     assert_eq!(span(r#""kind":3,"status":{"code":2}"#).kind, 3);
     assert_eq!(span(r#""status":{"code":2}"#).status.unwrap().code, 2);
-    // The guard's to clear.
+    // Clearing these is up to the guard.
     for kind in [6, -1, i32::MAX, i32::MIN] {
         assert_eq!(span(&format!(r#""kind":{kind}"#)).kind, kind);
     }
@@ -173,9 +173,9 @@ fn j3_unknown_fields_are_ignored_whatever_they_hold() {
     ));
     let expected = ResourceSpans { schema_url: "s".to_owned(), ..ResourceSpans::default() };
     assert_eq!(request.resource_spans, [expected]);
-    // Fields of other signals.
+    // Fields that only other signals have are ignored.
     assert_eq!(value(r#"{"stringValueStrindex":3}"#), None);
-    // What is no JSON is none in there, either.
+    // A fault of syntax is one within ignored fields, too.
     assert!(fault(r#"{"x":{"a":[1,}}"#).starts_with("the request: this is not JSON"));
 }
 
@@ -277,7 +277,7 @@ fn doubles_are_exact_and_have_three_names() {
         ("18446744073709551615", u64::MAX as f64),
         ("123456789012345678901234567890", 123_456_789_012_345_678_901_234_567_890.0),
         ("0.30000000000000004", 0.1 + 0.2),
-        // What a reader that multiplies by powers of ten gets wrong.
+        // A reader that multiplies by powers of ten gets these wrong.
         ("2.2250738585072011e-308", 2.225_073_858_507_201e-308),
         ("8.9e-310", 8.9e-310),
         ("1.7976931348623157e308", f64::MAX),
@@ -409,7 +409,7 @@ fn strings_are_unescaped() {
     assert!(span_fault("\"name\":\"a\nb\"").starts_with(".name: a control character stands in a string"));
 }
 
-/// Where a fault is, as a person finds it: what stands there, line and column.
+/// The place of a fault as a person finds it: the text there, line and column.
 #[track_caller]
 fn place(text: &str) -> (&str, u32, u32) {
     let BodyFault { offset, position, .. } = transcode(text.as_bytes()).unwrap_err();
@@ -474,7 +474,7 @@ fn halves_of_pairs_and_what_is_not_utf_8_cost_one_character() {
         let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
         assert_eq!(request.resource_spans[0].scope_spans[0].spans[0].name, expected);
     }
-    // What is wrong further on is told where it stands in the text that came.
+    // A fault further on gets its place in the text as it came.
     let fault = transcode(b"{\"x\":\"\xff\xff\",\n\"resourceSpans\":7}").unwrap_err();
     assert_eq!((fault.offset, fault.path.as_str()), (27, "resourceSpans"));
     assert_eq!(fault.position, Some(Position { line: 2, column: 17 }));
@@ -486,11 +486,11 @@ fn another_encoding_and_a_byte_order_mark_are_faults() {
     let expected = "the request: begins with a byte order mark, which JSON must not: encode it as UTF-8 without one \
                     (at line 1, column 1, offset 0x0)";
     assert_eq!(fault.to_string(), expected);
-    // UTF-16 is none, with or without its own mark.
+    // UTF-16 is not UTF-8, with or without its own mark.
     assert_eq!(transcode(b"\xff\xfe{\0}\0").unwrap_err().kind, FaultKind::Utf8);
 }
 
-/// A resource with an attribute whose value nests so many levels.
+/// A resource with an attribute whose value nests `levels` levels.
 fn nested(levels: usize, begin: &str, end: &str) -> String {
     let value = format!("{}{{}}{}", begin.repeat(levels), end.repeat(levels));
     format!(r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"value":{value}}}]}}}}]}}"#)

@@ -1,16 +1,16 @@
 //! Writes protobuf whose lengths are known only when a message has ended.
 //!
-//! One byte is kept free for a length. Where that is not enough, the message goes on a list, and all of these get their
-//! longer lengths in one pass at the end: moving each message when it ends would move a deeply nested one once a level.
+//! One byte is kept free for a length. Where that is not enough, the message goes on a list, and all messages of the list get
+//! their longer lengths in one pass at the end: moving each message when it ends would move a deeply nested one once a level.
 
 use crate::wire::{put_varint, varint_len};
 
 use crate::fault::Problem;
 
-/// The tag of the request itself, which has none: field numbers begin at 1.
+/// Stands for the missing tag of the request itself: field numbers begin at 1, so that no field has this tag.
 pub(super) const NO_TAG: u32 = 0;
 
-/// What has been written, and the fault that ended it.
+/// The bytes written so far, and the fault that ended the reading.
 #[derive(Debug)]
 pub(super) struct Writer {
     late: Vec<Late>,
@@ -18,7 +18,7 @@ pub(super) struct Writer {
     missing: usize,
     pub(super) out: Vec<u8>,
     fault: Option<Met>,
-    /// From the fault outwards.
+    /// The path of the fault, from the inside outwards.
     trail: Vec<Step>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Open {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Met {
     pub(super) problem: Problem,
-    /// Of the text within the quotes, where the value is a string without escapes.
+    /// The address of the text within the quotes, where the value is a string without escapes.
     pub(super) address: Option<usize>,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Step {
 }
 
 impl Writer {
-    /// A writer for what a text will become.
+    /// A writer with room for the protobuf form of a text.
     pub(super) fn for_text(text: &str) -> Self {
         // SDKs' spans come to half the text, and have a long length every 400 bytes. The larger one is allocated last, so
         // that the guest's allocator grows it in place.
@@ -89,7 +89,7 @@ impl Writer {
         }
     }
 
-    /// What was written, with all lengths.
+    /// The bytes written, with all lengths.
     pub(super) fn finish(self) -> Vec<u8> {
         let Self { mut late, missing, mut out, .. } = self;
         // Messages end in another order than they begin.
@@ -98,7 +98,7 @@ impl Writer {
         out.resize(end + missing, 0);
         let mut to = out.len();
         let mut varint = Vec::with_capacity(10);
-        // From the back, so that nothing is overwritten that has still to move.
+        // Going from the back overwrites nothing that has yet to move.
         for Late { at, length } in late.into_iter().rev() {
             to -= end - (at + 1);
             out.copy_within(at + 1..end, to);

@@ -23,7 +23,7 @@ pub(crate) struct Kubernetes {
     pub(crate) association: Association,
     pub(crate) selection: Selection,
     pub(crate) extraction: Extraction,
-    /// Only write `k8s.pod.ip`, from the connection and without a lookup.
+    /// Whether the step only writes `k8s.pod.ip`, from the connection and without a lookup.
     pub(crate) passthrough: bool,
 }
 
@@ -61,9 +61,9 @@ impl Kubernetes {
         found.map(|found| found.pod)
     }
 
-    /// The connection's address, as far as it can be the pod's: what is written where no pod was found.
+    /// The connection's address, if it can be the pod's. It is written where no pod was found.
     ///
-    /// The Collector writes it in any case, also if it is a node's or 127.0.0.6.
+    /// The Collector writes the address in any case, even a node's or 127.0.0.6.
     fn connection_address<'a>(
         &self,
         resource: &Resource<'a>,
@@ -81,8 +81,8 @@ impl Kubernetes {
         })
     }
 
-    /// What a directory has to know of its pods for this step: what it reads, what it finds pods by, and what resources claim
-    /// of them.
+    /// The fields that a directory has to know of its pods for this step: those that it reads, those that it finds pods by, and
+    /// those that resources make claims about.
     pub(crate) fn fields(&self) -> Fields {
         if self.passthrough {
             return Fields::NONE;
@@ -100,7 +100,7 @@ impl Kubernetes {
         self.association.kept_keys().union(filtered).union(self.extraction.kept_keys())
     }
 
-    /// The parts of a pod that it reads.
+    /// The details of a pod that this step reads.
     fn details(&self) -> Details {
         let extracted = self.extraction.details();
         Details { labels: extracted.labels || !self.selection.labels.is_empty(), ..extracted }

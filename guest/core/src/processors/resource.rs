@@ -1,7 +1,7 @@
 //! The actions of the `resource` processor.
 //!
-//! They do what the Collector's do (contrib, internal/coreinternal/attraction), with one difference that only malformed
-//! resources show: where an attribute is written whose key stands there several times, one is left.
+//! They work like the Collector's (contrib, internal/coreinternal/attraction), with one difference that only malformed resources
+//! show: writing an attribute whose key is there several times leaves one of them.
 
 mod any_value;
 mod convert;
@@ -55,7 +55,7 @@ pub(crate) enum Mode {
     Upsert,
 }
 
-/// The attributes that an action is about: one by its key, and those whose key a pattern matches anywhere.
+/// The attributes that an action changes: one by its key, and those whose key a pattern matches anywhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) key: Option<String>,
@@ -81,7 +81,7 @@ impl Action {
                 resource.remove_where(|key| keys.is_match(key));
             }
             Self::Hash(keys) => {
-                // One that both name is hashed twice, as in the Collector.
+                // An attribute that both key and pattern name is hashed twice, as in the Collector.
                 resource.map_values(|key, value| keys.is_key(key).then(|| hash::sha256(value)));
                 resource.map_values(|key, value| keys.is_match(key).then(|| hash::sha256(value)));
             }
@@ -94,7 +94,7 @@ impl Action {
         }
     }
 
-    /// The attribute that it reads, where that is another one than it changes.
+    /// The attribute that the action reads, if that is not the one that it changes.
     pub(crate) fn reads(&self) -> Option<&str> {
         match self {
             Self::Write { source, .. } => source.attribute(),
@@ -102,7 +102,7 @@ impl Action {
         }
     }
 
-    /// The header that it reads.
+    /// The header that the action reads.
     pub(crate) fn header(&self) -> Option<&str> {
         match self {
             Self::Write { source, .. } => source.header(),
@@ -110,7 +110,7 @@ impl Action {
         }
     }
 
-    /// The attribute that it writes under its `key`.
+    /// The attribute that the action writes under its `key`.
     pub(crate) fn writes(&self) -> Option<&str> {
         match self {
             Self::Write { key, .. } => Some(key),
@@ -133,13 +133,13 @@ fn extract<'a>(resource: &mut Resource<'a>, key: &str, pattern: &Regex, names: &
     let Some(Value::String(text)) = resource.get(key) else {
         return;
     };
-    // A copy of the reference where the text stands in the request, which outlives the changes below.
+    // Where the text stands in the request, only the reference is copied; the request outlives the changes below.
     let text = text.clone();
     let Some(captures) = pattern.captures(&text) else {
         return;
     };
     for (index, name) in names.iter().enumerate() {
-        // A group that took no part gives an empty text, as in the Collector.
+        // A group that did not match gives an empty text, as in the Collector.
         let range = captures.get(index + 1).map(|group| group.range()).unwrap_or_default();
         let part = match &text {
             Cow::Borrowed(text) => Cow::Borrowed(text.get(range).unwrap_or_default()),

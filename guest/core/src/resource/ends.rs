@@ -3,8 +3,8 @@
 use crate::bounds::MAX_DEPTH;
 use crate::wire::{self, FIXED64, LENGTH};
 
-/// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. None where there are no spans, or one
-/// has no end: nothing is before what is not known.
+/// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. `None` where there are no spans, or
+/// one has no end: the latest end is unknown then.
 #[cold]
 pub(crate) fn latest_end(resource_spans: &[u8]) -> Option<u64> {
     let mut latest = None;
@@ -31,7 +31,8 @@ fn end(span: &[u8]) -> Option<u64> {
     after.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Numbers and wire types of a message's fields, each with what follows its tag. They end where the message does, or is broken.
+/// Iterates over a message's fields: number, wire type and the bytes that follow the tag. It ends where the message ends or is
+/// broken.
 struct Fields<'a> {
     rest: &'a [u8],
 }

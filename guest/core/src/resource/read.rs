@@ -15,7 +15,7 @@ const ATTRIBUTE_DEPTH: u32 = RESOURCE_DEPTH - 1;
 const VALUE_DEPTH: u32 = ATTRIBUTE_DEPTH - 1;
 
 impl<'a> Resource<'a> {
-    /// Reads the pieces of a Resource in `body`, in place of what was there before.
+    /// Reads the pieces of a Resource in `body`, after dropping whatever was read before.
     pub(crate) fn read(&mut self, body: &'a [u8], pieces: &[Field<'a>]) -> Result<(), Broken> {
         self.attributes.clear();
         self.entity_refs.clear();
@@ -47,7 +47,7 @@ impl<'a> Resource<'a> {
                 return Err(broken(FaultKind::TooMany(Bound::ResourceParts)));
             }
             if number == 1 {
-                // Each in its own place: a value that went through a common one first would be copied byte by byte.
+                // Each branch pushes by itself: a value that both branches returned to one push would be copied byte by byte.
                 if let Some((key, text)) = plain_attribute(content) {
                     let value = Value::String(Cow::Borrowed(text));
                     self.attributes.push(Attribute::kept(key, value, origin));
@@ -66,14 +66,14 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    /// One that is in the request, at `origin`.
+    /// An attribute that is in the request, at `origin`.
     #[inline(always)]
     fn kept(key: &'a str, value: Value<'a>, origin: Range<usize>) -> Self {
         Self { key: Cow::Borrowed(key), value, origin: Some(origin), state: State::Kept }
     }
 }
 
-/// Reads an attribute: its key, the last one given, and its value, all given merged.
+/// Reads an attribute. Of several keys the last counts, several values are merged.
 #[inline]
 pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
     match plain_attribute(bytes) {
@@ -105,8 +105,8 @@ fn read_any_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
 
 /// The shape that nearly all attributes have: a key, then a string, all lengths of one byte.
 ///
-/// Tags and lengths below 0x80 are characters too, so that one check of the whole serves both texts; a slice of it that
-/// begins and ends between characters is a text.
+/// Tags and lengths below 0x80 are characters too, so that one check of the whole attribute serves both texts: each is a slice
+/// that begins and ends between characters.
 #[inline]
 fn plain_attribute(bytes: &[u8]) -> Option<(&str, &str)> {
     let [0x0a, key_length, rest @ ..] = bytes else {

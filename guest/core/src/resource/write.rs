@@ -1,4 +1,4 @@
-//! Writing what changed in a Resource.
+//! Writing the changes to a Resource.
 
 use super::{Attribute, Resource, State, Value};
 use crate::edit::draft::Draft;
@@ -9,14 +9,14 @@ use crate::wire::{self, Field, put_field, put_varint, varint_len};
 const FIELD_1: u8 = 0x0a;
 
 impl Resource<'_> {
-    /// Writes the whole field for ResourceSpans that had none.
+    /// Writes the whole Resource field for ResourceSpans that had none.
     pub(crate) fn write_new(&self, out: &mut Vec<u8>) {
         out.push(FIELD_1);
         put_varint(out, self.added().map(attribute_len).sum::<usize>() as u64);
         self.write_added(out);
     }
 
-    /// Drafts the edits to a Resource that came in one piece. Bytes of what did not change stay.
+    /// Drafts the edits to a Resource that came in one piece. Unchanged fields keep their bytes.
     pub(crate) fn write_changes(&self, body: &[u8], piece: Field<'_>, draft: &mut Draft) {
         if !self.changed {
             return;
@@ -33,9 +33,9 @@ impl Resource<'_> {
         draft.enclose(body, piece);
     }
 
-    /// Writes the whole field for a Resource that came in several pieces, as one.
+    /// Writes a Resource that came in several pieces as one field.
     pub(crate) fn write_merged(&self, body: &[u8], pieces: &[Field<'_>], out: &mut Vec<u8>) {
-        // End to end, the pieces mean what they mean apart: fields merge in their order.
+        // The pieces mean the same put end to end: fields merge in their order.
         let mut replaced = self.replaced().peekable();
         let mut content = Vec::new();
         for piece in pieces {
@@ -55,7 +55,7 @@ impl Resource<'_> {
         put_field(out, 1, &content);
     }
 
-    /// Ranges of the request that do not stay, in order, with the attribute that comes in their place.
+    /// The ranges of the request that are replaced, in order, with the attribute that takes their place, if one does.
     fn replaced(&self) -> impl Iterator<Item = (std::ops::Range<usize>, Option<&Attribute<'_>>)> {
         let attributes = self.attributes.iter().filter_map(|attribute| {
             let origin = attribute.origin.clone()?;
@@ -71,7 +71,7 @@ impl Resource<'_> {
         replaced.into_iter()
     }
 
-    /// Entity references that name an attribute which is gone: their keys MUST exist in `attributes`.
+    /// Entity references that name an attribute which was removed: OTLP demands that their keys exist in `attributes`.
     fn stale_references(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let removed = self.attributes.iter().any(|attribute| attribute.state == State::Removed);
         let concerned = if removed { self.entity_refs.as_slice() } else { &[] };

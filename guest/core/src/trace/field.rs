@@ -1,4 +1,4 @@
-//! Stepping from field to field, with faults where the field begins.
+//! Stepping from field to field; a fault is placed where its field begins.
 
 use crate::fault::{Broken, FaultKind};
 use crate::message::Message;

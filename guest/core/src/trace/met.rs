@@ -1,13 +1,13 @@
-//! What a walk met in spans.
+//! The spans' fields for which the guard has rules, as a walk met them.
 
 use crate::guard::names::LongName;
 use crate::guard::peers::Peer;
 use crate::guard::times::OddTimes;
 
-/// What rules are about in the spans of one ResourceSpans.
+/// All that rules may change in the spans of one ResourceSpans.
 #[derive(Debug, Default)]
 pub(super) struct Met<'a> {
-    /// How many there are.
+    /// How many spans there are.
     pub(super) spans: u32,
     /// The bytes of each kind outside 0..5.
     pub(super) kinds: Vec<&'a [u8]>,
@@ -27,7 +27,7 @@ impl Met<'_> {
         self.times.clear();
     }
 
-    /// Whether no span is changed for sure.
+    /// Whether it is certain that no span is changed.
     pub(super) fn changes_nothing(&self) -> bool {
         self.kinds.is_empty()
             && self.peers.is_empty()

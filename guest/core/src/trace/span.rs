@@ -1,4 +1,4 @@
-//! The walk through a span's own fields: where the time goes.
+//! The walk through a span's own fields, which takes most of a walk's time.
 
 use super::field::{skip, tag};
 use super::met::Met;
@@ -9,13 +9,13 @@ use crate::guard::peers::{self, Peer, is_plainly_harmless};
 use crate::message::Message;
 use crate::wire::{self, FIXED64, Field, LENGTH, VARINT};
 
-/// Walks a span, and notes what rules are about.
+/// Walks a span, and notes the fields that rules may change.
 ///
 /// Fields as encoders write them are stepped over; all other ways to write a field take [`walk_field`].
 #[inline(always)]
 pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<(), Broken> {
     let mut times = Stand { start: None, end: None };
-    // How nearly all spans begin: trace_id and span_id.
+    // Nearly all spans begin with trace_id and span_id.
     let mut rest = match span {
         [0x0a, 16, rest @ ..] if chunk(rest, 16) == Some(&[0x12, 8]) => span.get(28..).unwrap_or(span),
         _ => span,
@@ -34,11 +34,11 @@ pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) 
     Ok(())
 }
 
-/// Steps over fields; gives what begins with one that needs a closer look, or nothing.
+/// Steps over fields; gives the rest of the span from the first field that needs a closer look, or nothing.
 #[inline(never)]
 fn step_over<'a>(mut rest: &'a [u8], peers: bool, times: &mut Stand<'a>) -> &'a [u8] {
     while let [tag, low, after @ ..] = rest {
-        // Of all fields most are attributes.
+        // Most fields are attributes.
         if *tag == ATTRIBUTE && *low < 0x80 {
             let Some((attribute, tail)) = after.split_at_checked(usize::from(*low)) else { break };
             if peers && needs_look(attribute) && !is_plainly_harmless(attribute) {
@@ -67,7 +67,7 @@ fn step_over<'a>(mut rest: &'a [u8], peers: bool, times: &mut Stand<'a>) -> &'a 
                 let Some((start, tail)) = rest.get(1..).and_then(<[u8]>::split_first_chunk) else { break };
                 times.start = Some(start);
                 rest = tail;
-                // The end stands right behind.
+                // Mostly the end follows at once.
                 if let [END, tail @ ..] = tail
                     && let Some((end, tail)) = tail.split_first_chunk()
                 {
@@ -90,7 +90,7 @@ fn step_over<'a>(mut rest: &'a [u8], peers: bool, times: &mut Stand<'a>) -> &'a 
     rest
 }
 
-/// Where a span's times stand, the last ones given.
+/// The bytes of a span's times; of several the last ones.
 struct Stand<'a> {
     start: Option<&'a [u8; 8]>,
     end: Option<&'a [u8; 8]>,
@@ -125,11 +125,11 @@ const ATTRIBUTE: u8 = 9 << 3 | LENGTH;
 /// Field 16, 32 bits: the one known field whose tag takes two bytes, 0x85 and 0x01.
 const FLAGS: u8 = 0x85;
 
-/// Whether an attribute is not to be a peer's address that may do harm. Of those in the form that encoders write, a key and
-/// then a value, few are any; another form takes a closer look, since its key may stand anywhere.
+/// Whether an attribute may be a peer's address, so that it needs a closer look. In the form that encoders write, a key and then
+/// a value, few attributes may; in any other form all may, since the key may stand anywhere.
 ///
-/// Most time goes into this. What is not plain and what has such a key is told by one answer, and [`is_plainly_harmless`] asked
-/// after it: in the sandbox each way out of the loop by itself costs a jump for every attribute.
+/// The walk spends most of its time here. One answer covers both reasons for a closer look, and [`is_plainly_harmless`] is asked
+/// only then: in the sandbox each further way out of the loop would cost a jump for every attribute.
 #[inline(always)]
 fn needs_look(attribute: &[u8]) -> bool {
     let Some(head) = attribute.first_chunk() else { return true };
@@ -137,13 +137,13 @@ fn needs_look(attribute: &[u8]) -> bool {
     let key = head >> 8 & 0xff;
     let Some(value) = chunk(attribute, 2 + key as usize) else { return true };
     let value = u32::from(u16::from_le_bytes(*value));
-    // The key's tag and length, the key, the value's tag, and a length that goes to the end.
+    // Plain is the key's tag and length, the key, the value's tag, and a length that goes to the end.
     let plain = (attribute.len() as u32).wrapping_sub(key + 4) << 8 | VALUE;
     let is_plain = (value ^ plain) | (head & 0xff ^ KEY) == 0;
     !is_plain | has_peers_key(head)
 }
 
-/// The same where the attribute's length takes two bytes, and so mostly its value's.
+/// As [`needs_look`], for an attribute whose length takes two bytes, as its value's mostly does too.
 #[inline(always)]
 fn needs_look_if_long(attribute: &[u8]) -> bool {
     let Some(head) = attribute.first_chunk() else { return true };
@@ -162,7 +162,7 @@ fn needs_look_if_long(attribute: &[u8]) -> bool {
     !is_plain | has_peers_key(head)
 }
 
-/// Whether an attribute that begins like that may have the key of a peer's address.
+/// Whether an attribute that begins with `head` may have the key of a peer's address.
 #[inline(always)]
 fn has_peers_key(head: u32) -> bool {
     HEADS.iter().fold(false, |found, known| found | (head == *known))
@@ -202,7 +202,7 @@ impl<'a> Met<'a> {
     }
 }
 
-/// Walks one field of a span, however it is written; gives what follows.
+/// Walks one field of a span, however it is written; gives the bytes that follow.
 fn walk_field<'a>(
     span: &'a [u8],
     start: &'a [u8],
@@ -244,7 +244,7 @@ mod tests {
     use crate::trace::walk;
     use crate::wire::{put_field, put_varint};
 
-    /// A field with the length in so many bytes.
+    /// A field whose length takes `padding` bytes more than it has to.
     fn field(tag: u8, padding: usize, content: &[u8]) -> Vec<u8> {
         let mut bytes = vec![tag];
         put_varint(&mut bytes, content.len() as u64);
@@ -292,7 +292,7 @@ mod tests {
                     assert_eq!(walked.peers_renamed, 1, "{name}, form {number}, {padding} bytes longer");
                     let out = walked.edits.apply(&body).unwrap();
                     let read = out.windows(name.len()).rposition(|part| part == name.as_bytes());
-                    // In the form in which the key comes twice, the last one counts.
+                    // Where the key comes twice (form 3), the last one counts.
                     assert_eq!(read.is_some(), number == 3, "{name}, form {number}, {padding} bytes longer");
                 }
             }

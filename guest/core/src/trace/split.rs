@@ -1,7 +1,7 @@
-//! ResourceSpans that are too much for one request leave as several, each of which is whole by itself: the Resource, its schema,
-//! the scope and its schema are repeated, spans are not touched.
+//! Splitting: ResourceSpans that are too much for one request leave as several, each of which is whole by itself. The Resource,
+//! its schema, the scope and its schema are repeated, spans are not touched.
 //!
-//! Spans keep their order. What is neither repeated nor a span, unknown fields that is, stays where it is, once.
+//! Spans keep their order. Unknown fields, which are neither repeated nor spans, stay where they are, once.
 
 use super::Walk;
 use crate::bounds::MAX_DEPTH;
@@ -13,7 +13,7 @@ use crate::resource::Resource;
 use crate::wire::{self, Field, LENGTH, put_field, put_varint, varint_len};
 
 impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
-    /// Drafts ResourceSpans in pieces. `each` is what the agent copies for each of their spans.
+    /// Drafts ResourceSpans in pieces. `each` is the number of bytes that the agent copies for each of their spans.
     pub(super) fn split(&mut self, spans: Field<'a>, each: u64) -> Result<(), Broken> {
         self.draft.clear();
         self.draft_spans();
@@ -36,7 +36,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
             limits: *self.packing.limits(),
             each,
             whole: spans,
-            // So that a body gets no more than twice as long.
+            // With this a body gets at most twice as long.
             allowance: self.body.len().max(MIN_ALLOWANCE).saturating_sub(self.repeated),
             names: &self.met.names,
             draft: &mut self.draft,
@@ -72,31 +72,31 @@ struct Splitting<'w, 'a> {
     each: u64,
     /// The ResourceSpans.
     whole: Field<'a>,
-    /// What stands at the beginning of each piece of them.
+    /// The fields that are repeated at the beginning of each piece.
     repeated: Vec<u8>,
     /// How many bytes may still be repeated.
     allowance: usize,
-    /// Names to be cut, of spans that are still to come.
+    /// The names to be cut in spans that are still to come.
     names: &'w [LongName<'a>],
     draft: &'w mut Draft,
-    /// Where the piece that is put together begins, and how long its header was there.
+    /// Where the open piece begins in the body, and how long the header is that stands there.
     at: usize,
     header: usize,
     load: Load,
-    /// Bytes of it, besides what is repeated and its segments.
+    /// Bytes of the open piece besides repeated fields and segments.
     content: usize,
-    /// Pieces of ScopeSpans in it.
+    /// The open piece's own pieces of ScopeSpans.
     segments: Vec<Segment>,
-    /// What the pieces before it hold, and where they end.
+    /// The load of each piece before the open one, and where it ends.
     done: Vec<(Load, usize)>,
 }
 
 /// A piece of ScopeSpans.
 struct Segment {
     at: usize,
-    /// Bytes of the header that was there.
+    /// Bytes of the header that stands there.
     header: usize,
-    /// The one in its place, and what is repeated behind it.
+    /// The header that takes its place, and the repeated fields behind it.
     begin: Vec<u8>,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Splitting<'_, 'a> {
         Ok(())
     }
 
-    /// ScopeSpans stay in one piece where they can.
+    /// Keeps ScopeSpans in one piece where they fit.
     fn scope_spans(&mut self, field: Field<'a>) -> Result<(), Broken> {
         let mut spans = 0;
         for_fields(field.content, |_, number| {
@@ -136,7 +136,7 @@ impl<'a> Splitting<'_, 'a> {
             Ok(())
         })?;
         if spans == 0 {
-            // Without spans there is nothing to share out: in pieces it would only be written anew as it is.
+            // Without spans there is nothing to share out: cutting would only write the same field anew.
             return self.keep(field);
         }
         let end = wire::offset_in(self.body, field.content) + field.content.len();
@@ -166,7 +166,7 @@ impl<'a> Splitting<'_, 'a> {
         Ok(())
     }
 
-    /// ScopeSpans leave in pieces.
+    /// Cuts ScopeSpans into pieces.
     fn cut(&mut self, field: Field<'a>) -> Result<(), Broken> {
         let repeated = self.scope(field)?;
         let mut at = wire::offset_in(self.body, field.whole);
@@ -204,12 +204,12 @@ impl<'a> Splitting<'_, 'a> {
         Ok(())
     }
 
-    /// Takes the scope and its schema out of ScopeSpans: what is repeated in each piece of them.
+    /// Takes the scope and its schema, which are repeated in each piece, out of ScopeSpans.
     fn scope(&mut self, field: Field<'a>) -> Result<Vec<u8>, Broken> {
         let (mut scope, mut schema): (Option<Vec<u8>>, &[u8]) = (None, &[]);
         for_fields(field.content, |field, number| {
             match number {
-                // End to end, pieces mean what they mean apart.
+                // Pieces of a message mean the same put end to end.
                 SCOPE => scope.get_or_insert_default().extend_from_slice(field.content),
                 SCHEMA_URL => schema = field.whole,
                 _ => return Ok(()),
@@ -225,7 +225,8 @@ impl<'a> Splitting<'_, 'a> {
         Ok(repeated)
     }
 
-    /// Whether a span fits in. Alone it may be longer than it should.
+    /// Whether `load` fits into the open piece. A piece without spans takes a load over the limits of spans and bytes, but not of
+    /// memory.
     fn takes(&self, load: Load) -> bool {
         let together = self.load.and(load);
         together.fits(&self.limits) || self.load.spans == 0 && together.memory() <= self.limits.memory
@@ -239,7 +240,7 @@ impl<'a> Splitting<'_, 'a> {
         self.segments.push(Segment { at, header, begin });
     }
 
-    /// Ends the piece that is put together; the next one begins at `at`.
+    /// Ends the open piece; the next one begins at `at`.
     fn next(&mut self, at: usize) -> Result<(), Broken> {
         self.close()?;
         self.repeat(self.repeated.len())?;
@@ -274,7 +275,7 @@ impl<'a> Splitting<'_, 'a> {
     }
 }
 
-/// Calls `visit` for each field, with the number of those that have a length and 0 for all others, of a message that was walked.
+/// Calls `visit` for each field of a message that was walked: with its number where it has a length, with 0 where it has none.
 fn for_fields<'a>(
     content: &'a [u8],
     mut visit: impl FnMut(Field<'a>, u32) -> Result<(), Broken>,
@@ -305,8 +306,8 @@ const SCHEMA_URL: u32 = 3;
 const RESOURCE_SPANS_TAG: u8 = 1 << 3 | LENGTH;
 const SCOPE_SPANS_TAG: u8 = 2 << 3 | LENGTH;
 
-/// The longest that a header is: tag and length.
+/// The most bytes that a header takes: tag and length.
 const HEADER: usize = 6;
 
-/// Bytes that may be repeated in any case.
+/// Bytes that may be repeated however short the body is.
 const MIN_ALLOWANCE: usize = 1 << 20;

@@ -23,7 +23,7 @@ pub(crate) fn mutated(mut body: Vec<u8>, bytes: &[u8]) -> Vec<u8> {
                 let part = body[at..end].to_vec();
                 body.splice(at..at, part);
             }
-            // A tag, a length or a varint that says something else: groups, padding, the highest numbers.
+            // These bytes change the meaning of a tag, a length or a varint: groups, padding, the highest numbers.
             6 => body[at] = choices.pick(&[0x00, 0x0b, 0x0c, 0x0a, 0x12, 0x30, 0x7f, 0x80, 0xff]),
             _ => {
                 let padding = 1 + choices.below(10);

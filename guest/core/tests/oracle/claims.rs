@@ -1,4 +1,4 @@
-//! The model of what a resource claims of its pod, on prost's structs.
+//! The model of a resource's claims about its pod, on prost's structs.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// `before`: as it arrived; `after`: with a name that was copied from the host's.
+    /// The claims of a resource that arrived as `before`; `after` may also have a name that was copied from the host's.
     pub(crate) fn of(before: &ProstResource, after: &ProstResource) -> Self {
         let first = |resource: &ProstResource, key: &str| {
             let attributes = resource.attributes.iter().filter(|attribute| attribute.key == key);
@@ -77,7 +77,7 @@ impl Claims {
         told || self.host_pod(cluster).is_none_or(|named| named.uid == pod.uid)
     }
 
-    /// For an address that is no known pod's.
+    /// Whether the claims allow an address that does not belong to a known pod.
     pub(crate) fn allow(&self, address: IpAddr, cluster: &Cluster) -> bool {
         let has = |pod: &Pod| pod.ips.contains(&address);
         let by_uid = self.uid.as_ref().and_then(|uid| cluster.by(|pod| pod.uid == *uid));
@@ -88,14 +88,14 @@ impl Claims {
             && (!pods.is_empty() || !self.addresses().is_empty() || self.host_pod(cluster).is_none_or(has))
     }
 
-    /// The pod that a claim leads to.
+    /// The pod to which a claim leads.
     pub(crate) fn pod<'c>(&self, cluster: &'c Cluster) -> Option<&'c Pod> {
         let by_uid = self.uid.as_ref().and_then(|uid| cluster.by(|pod| pod.uid == *uid));
         let by_name = self.name.as_ref().and_then(|name| cluster.by(|pod| pod.name == *name));
         [by_uid, by_name, self.host_pod(cluster)].into_iter().flatten().find(|pod| self.agree(pod, cluster))
     }
 
-    /// Whether the name was taken from a host name that is another pod's.
+    /// Whether the name was copied from a host name that is another pod's.
     pub(crate) fn misnames(&self, pod: &Pod, cluster: &Cluster) -> bool {
         self.copied && self.host_pod(cluster).is_some_and(|named| named.uid != pod.uid)
     }

@@ -1,4 +1,4 @@
-//! How deep messages and groups may nest: as deep as prost reads, with which deepflow-agent reads, and no deeper.
+//! Tests of how deep messages and groups may nest: exactly as deep as prost, deepflow-agent's reader, accepts.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::fault::FaultKind;
@@ -18,8 +18,8 @@ fn group(field: u32, content: &[u8]) -> Vec<u8> {
     [&[tag | 3], content, &[tag | 4]].concat()
 }
 
-/// Asserts that diagnosis and prost agree on every one of the bodies that `make` gives for a number of levels, and
-/// returns the most levels that are accepted.
+/// Asserts that diagnosis and prost agree on the bodies that `make` gives for each number of levels, and returns the highest
+/// number that is accepted.
 fn deepest(make: impl Fn(usize) -> Vec<u8>, walk_looks: bool) -> usize {
     let mut deepest = 0;
     for levels in 0..110 {
@@ -92,7 +92,7 @@ fn groups_nest_as_deep_as_prost_reads_wherever_they_stand() {
             "{place:?}"
         );
     }
-    // Field 15 is known in a span: there any other number.
+    // Field 15 is known in a span, so another number is used there.
     let spanned = |levels| {
         wrapped(
             (0..levels).fold(vec![], |inner: Vec<u8>, _| [&[0x93, 0x3f], &inner[..], &[0x94, 0x3f]].concat()),
@@ -107,7 +107,7 @@ fn bombs_of_groups_and_values_are_refused_in_time() {
     let groups = vec![0x7b; 1 << 20];
     assert_eq!(diagnose(&groups).unwrap_err().kind, FaultKind::TooDeep);
     assert_eq!(walk(&groups, &Checks::KINDS, |_| ()).unwrap_err().kind, FaultKind::TooDeep);
-    // No level is copied on the way down: 3000 of them in a body of a few bytes each.
+    // Levels are not copied on the way down: 3000 of them, a few bytes each, are refused quickly.
     let value = wrapped(nested(3000, false), &[9, 2, 2, 1]);
     assert_eq!(diagnose(&value).unwrap_err().kind, FaultKind::TooDeep);
 }

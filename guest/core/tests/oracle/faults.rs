@@ -1,4 +1,4 @@
-//! Faults: what is said of them, and where they are.
+//! Tests of faults: their kinds and their places.
 
 use podstamp_core::fault::{BodyFault, FaultKind};
 use podstamp_core::testing::{Checks, diagnose, walk};
@@ -17,7 +17,7 @@ pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A mark for the place of the fault. No other byte of these bodies has this value.
+/// The mark for the place of the fault. Other bytes of these bodies never have this value.
 const MARK: u8 = 0xfe;
 
 /// A body from pieces, and where the mark is.
@@ -30,7 +30,7 @@ fn text(value: &[u8]) -> Vec<u8> {
     [field(1, b"key"), field(2, &field(1, value))].concat()
 }
 
-/// Puts `spans` where a span with a broken attribute has company at every level.
+/// A request in which `span` has neighbours at every level.
 fn request(span: &[u8]) -> Vec<u8> {
     let resource = field(1, &field(1, &text(b"shop")));
     let plain = field(2, &field(5, b"GET /"));
@@ -93,11 +93,11 @@ fn invalid_utf8_in_resources_and_scopes_is_found_where_it_stands() {
     }
 }
 
-/// From protobuf's conformance suite, binary part: what has to be refused, put at each level of an export.
+/// The inputs that protobuf's conformance suite (binary part) wants refused, put at each level of an export.
 #[test]
 fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
     let faults: [(&[u8], FaultKind); 27] = [
-        // Ends within a tag, a varint, a fixed, a length, a text, a group.
+        // The message ends within a tag, a varint, a fixed, a length, a text, a group.
         (&[0x88], FaultKind::Truncated),
         (&[0x98, 0x06], FaultKind::Truncated),
         (&[0x98, 0x06, 0x80], FaultKind::Truncated),
@@ -123,7 +123,7 @@ fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
         // Wire types that do not exist.
         (&[0x9e, 0x06], FaultKind::WireType(6)),
         (&[0x9f, 0x06], FaultKind::WireType(7)),
-        // Groups that end without having begun, or as another one.
+        // Groups that end without having begun, or with another's number.
         (&[0x9c, 0x06], FaultKind::EndGroup),
         (&[0x9b, 0x06, 0xa4, 0x06], FaultKind::EndGroup),
         (&[0x9b, 0x06, 0xa3, 0x06, 0x9c, 0x06, 0xa4, 0x06], FaultKind::EndGroup),
@@ -142,7 +142,7 @@ fn framing_faults_are_found_by_the_walk_and_by_the_diagnosis() {
     ];
     for (bytes, kind) in faults {
         for (around, path, by_walk) in levels {
-            // An unknown field ahead of it, so that the fault is not where the message begins.
+            // With an unknown field ahead of the fault, its place is not where the message begins.
             let content = [&[0x98, 0x06, 0x2a], bytes].concat();
             let body = around.iter().fold(content, |content, number| field(*number, &content));
             let fault =

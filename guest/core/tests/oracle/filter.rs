@@ -1,5 +1,5 @@
-//! The whole filter, with the pipeline that DeepFlow documents for load balancers and the guard, against a model that says
-//! the same on prost's structs. Numbers of properties as in `rewrite`.
+//! The whole filter, with the pipeline that DeepFlow documents for load balancers and the guard, against a model that says the
+//! same on prost's structs. Properties have the same numbers as in `rewrite`.
 
 use std::net::IpAddr;
 
@@ -65,7 +65,7 @@ impl Directory for Cluster {
                     Term::Ip(address) => !pod.host_network && pod.ips.contains(address),
                     Term::Uid(uid) => pod.uid == *uid,
                     Term::Name(name) => pod.name == *name,
-                    // No pod has one that is not its name.
+                    // The host name of each pod is its name.
                     Term::Hostname(hostname) => pod.name == *hostname,
                     other => panic!("the pipeline does not ask for {other:?}"),
                 })
@@ -99,7 +99,7 @@ fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
     )
 }
 
-/// The body that is sent; none if there is nothing to send.
+/// The body that is sent; `None` if the verdict is an answer.
 fn sent(prepared: Prepared, body: &[u8]) -> Option<Vec<u8>> {
     match prepared.verdict {
         Verdict::Answer(answer) => {
@@ -114,7 +114,7 @@ fn sent(prepared: Prepared, body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What pipeline and guard should make of a resource.
+/// Does to a resource what pipeline and guard should do. True if a Resource has to be there.
 fn stamp(resource: &mut ProstResource, peer: Option<IpAddr>, cluster: &Cluster) -> bool {
     let before = resource.clone();
     let mut editor = Editor::new(resource);
@@ -237,7 +237,7 @@ proptest! {
         }
     }
 
-    /// What deepflow-agent and DeepFlow's server need, whatever came in and however it was stamped.
+    /// The needs of deepflow-agent and DeepFlow's server are met, whatever came in and however it was stamped.
     #[test]
     fn every_resource_leaves_with_one_canonical_address_and_every_span_with_a_kind_that_exists(
         bytes in entropy(700), around in entropy(4),
@@ -268,7 +268,7 @@ proptest! {
         prop_assert_eq!(known + unknown, report.resources);
     }
 
-    /// Property 3: what has passed once passes as it is, also by way of another podstamp.
+    /// Property 3: a body that has passed once passes unchanged, also through another podstamp.
     #[test]
     fn a_body_that_has_passed_passes_unchanged(bytes in entropy(700), around in entropy(4)) {
         let body = generator::request(&bytes);

@@ -41,7 +41,7 @@ const SPAN_KEYS: [&str; 10] = [
     "",
 ];
 
-/// Numbers that no message of the export has. 1000 is reserved in ResourceSpans and was once in use.
+/// Field numbers that no message of the export has. 1000 is reserved in ResourceSpans and was once in use.
 const UNKNOWN_FIELDS: [u32; 5] = [17, 100, 1000, 5000, (1 << 29) - 1];
 
 /// Kinds that exist and kinds that do not: the last ones count as their low 32 bits.
@@ -78,7 +78,7 @@ impl Generator<'_> {
         self.request_of(Self::scope_spans)
     }
 
-    /// A request of any signal: down to the scopes they have the same shape.
+    /// A request of any signal, since all have the same shape down to their scopes; `scope` makes these.
     fn request_of(&mut self, scope: impl Fn(&mut Self) -> Vec<u8>) -> Vec<u8> {
         let spans = self.many(4, |generator| generator.resource_spans(&scope));
         let fields = spans.iter().map(|content| self.delimited(1, content)).collect();
@@ -330,7 +330,7 @@ impl Generator<'_> {
         (0..count).map(|_| make(self)).collect()
     }
 
-    /// Mostly 1.
+    /// A number from 0 to 2, mostly 1.
     fn zero_to_two(&mut self) -> usize {
         match self.choices.below(12) {
             10 => 0,
@@ -344,7 +344,7 @@ impl Generator<'_> {
         self.delimited(field, text.as_bytes())
     }
 
-    /// Texts around the lengths at which a length takes one byte more, and addresses.
+    /// A text, of a length around those at which the length takes one byte more, or an address.
     fn text(&mut self) -> String {
         match self.choices.below(16) {
             0 => "a".to_owned(),
@@ -407,7 +407,7 @@ impl Generator<'_> {
         self.varint(out, u64::from(field << 3 | wire), 5);
     }
 
-    /// A varint, at times longer than it has to be.
+    /// Appends a varint, at times longer than it has to be.
     fn varint(&mut self, out: &mut Vec<u8>, mut value: u64, longest: usize) {
         let begin = out.len();
         while value >= 0x80 {

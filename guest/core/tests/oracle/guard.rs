@@ -19,7 +19,7 @@ use prost::Message;
 use crate::model::{comparable, known};
 use crate::{config, decode, entropy, generator};
 
-/// In the middle of all times, so that half of what is generated is ahead of it.
+/// The host's clock: in the middle of all times, so that half of the generated ones are ahead of it.
 const NOW: u64 = 1 << 63;
 const SECOND: u64 = 1_000_000_000;
 
@@ -27,7 +27,7 @@ fn checks() -> Checks {
     testing::checks(&Rules::AGENT, Some(NOW))
 }
 
-/// What the model makes of a request.
+/// The request as the model changes it.
 fn guarded(mut request: ExportTraceServiceRequest) -> ExportTraceServiceRequest {
     for ResourceSpans { scope_spans, .. } in &mut request.resource_spans {
         for span in scope_spans.iter_mut().flat_map(|scope| &mut scope.spans) {
@@ -44,7 +44,7 @@ fn guarded(mut request: ExportTraceServiceRequest) -> ExportTraceServiceRequest 
     rename_peers(request)
 }
 
-/// The same by `peer_family` alone.
+/// The request as the model changes it for `peer_family` alone.
 pub(crate) fn rename_peers(mut request: ExportTraceServiceRequest) -> ExportTraceServiceRequest {
     for ResourceSpans { resource, scope_spans, .. } in &mut request.resource_spans {
         let host = resource.as_ref().and_then(host);
@@ -71,7 +71,7 @@ fn address(attribute: &KeyValue) -> Option<IpAddr> {
     }
 }
 
-/// The attribute by which the agent's policy lookup meets two families: `fill_l7_stats` and `generate_mask_ip`.
+/// The attribute with which the agent's policy lookup meets two families (`fill_l7_stats` and `generate_mask_ip`), by index.
 fn killing(span: &Span, host: Option<IpAddr>) -> Option<usize> {
     let mut last = None;
     for (index, attribute) in span.attributes.iter().enumerate() {
@@ -89,7 +89,7 @@ fn killing(span: &Span, host: Option<IpAddr>) -> Option<usize> {
     host.is_none_or(|host| host.is_ipv4() != is_v4).then_some(index)
 }
 
-/// The attribute by which the server takes an IPv4 pod off its row: `fillAttributes`.
+/// The attribute for which the server takes an IPv4 pod off its row (`fillAttributes`), by index.
 fn misleading(span: &Span, host: Option<IpAddr>) -> Option<usize> {
     let host = host?.to_canonical();
     if host.is_ipv6() || host.is_unspecified() {
@@ -106,7 +106,7 @@ fn apply(walked: &Walked, body: &[u8]) -> Vec<u8> {
     walked.edits.apply(body).expect("the edits fit the body")
 }
 
-/// The requests that a body leaves as.
+/// The requests as which a body leaves.
 fn parts<'a>(walked: &Walked, out: &'a [u8]) -> Vec<&'a [u8]> {
     let mut begin = 0;
     let parts = walked.parts.iter().map(|part| {
@@ -119,7 +119,7 @@ fn parts<'a>(walked: &Walked, out: &'a [u8]) -> Vec<&'a [u8]> {
     parts
 }
 
-/// What readers see: neighbours of the same Resource, or of the same scope, as one.
+/// The requests as readers see them: neighbours of the same Resource, or of the same scope, as one.
 fn joined(requests: impl IntoIterator<Item = ExportTraceServiceRequest>) -> Vec<u8> {
     let mut all: Vec<ResourceSpans> = Vec::new();
     for spans in requests.into_iter().flat_map(|request| request.resource_spans) {
@@ -151,7 +151,7 @@ fn spans(request: &ExportTraceServiceRequest) -> usize {
     request.resource_spans.iter().flat_map(|spans| &spans.scope_spans).map(|scope| scope.spans.len()).sum()
 }
 
-/// Bytes in the agent's memory.
+/// Bytes that a request takes in the agent's memory.
 fn memory(request: &ExportTraceServiceRequest) -> u64 {
     let of_resource = |spans: &ResourceSpans| {
         let attributes = spans.resource.iter().flat_map(|resource| &resource.attributes);
@@ -260,7 +260,7 @@ proptest! {
                 prop_assert!(pairs.clone().all(|(before, after)| before == after || (*after, *before >= 0x80) == (b'?', true)));
                 prop_assert!(pairs.filter(|(before, after)| before != after).count() >= mended.texts as usize);
             }
-            // With something else wrong as well it is refused.
+            // A body with another fault as well is refused.
             Next::Answer(answer) => prop_assert_eq!(answer.status == 400, diagnose(&body).is_err()),
             Next::Retry(_) => prop_assert!(false),
         }
@@ -302,7 +302,7 @@ fn no_pair_of_addresses_kills_the_agent_or_misleads_the_server() {
             ("network.peer.address", "net.peer.ip"),
             ("net.peer.ip", "net.sock.peer.addr"),
             ("net.sock.peer.addr", "network.peer.address"),
-            // As long, and read by nobody.
+            // These keys are as long, and nobody reads them.
             ("net.sock.peer.port", "net.host.ip"),
         ] {
             for (first, second) in ADDRESSES.iter().flat_map(|first| ADDRESSES.map(|second| (*first, second)))
@@ -322,7 +322,7 @@ fn no_pair_of_addresses_kills_the_agent_or_misleads_the_server() {
     assert!(renamed > 500, "{renamed}");
 }
 
-/// Which attribute it is in matters: only a span's own are read.
+/// Only a span's own attributes matter, since only they are read.
 #[test]
 fn peers_in_events_links_and_scopes_stay() {
     use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -415,11 +415,11 @@ fn what_cannot_be_split_is_a_fault_with_its_place() {
         (fault.kind, &*fault.path),
         (FaultKind::Unsplittable, "resource_spans[0].scope_spans[0].spans[1]")
     );
-    // Too long for its bytes alone it goes by itself.
+    // A span that is over the limit of bytes by itself goes alone.
     let limits = Limits { bytes: 5_000, ..Limits::NONE };
     let walked = walk(&body, &Checks { limits, ..checks() }, |_| ()).unwrap();
     assert_eq!(walked.parts.iter().map(|part| part.spans).collect::<Vec<_>>(), [1, 1, 1]);
-    // What would be repeated far more often than it is worth.
+    // Here a long attribute would be repeated for each of a hundred spans.
     let body =
         request(vec![text("a", "b".repeat(100_000))], (0..100).map(|_| span(1)).collect()).encode_to_vec();
     let limits = Limits { spans: 1, ..Limits::NONE };
@@ -456,7 +456,7 @@ fn scope_spans_without_spans_stay_whole_and_change_nothing_a_second_time() {
     assert!(walk(&body, &checks, |_| ()).unwrap().edits.is_empty());
 }
 
-/// The figures of the agent's own code.
+/// The figures were measured with the agent's own code.
 #[test]
 fn what_the_agent_takes_is_estimated_as_it_was_measured() {
     let estimate = |request: &ExportTraceServiceRequest| {

@@ -1,4 +1,4 @@
-//! OTLP/JSON against an oracle: what is generated is written as JSON, in the ways that the specification leaves, and has to
+//! OTLP/JSON against an oracle: a generated request is written as JSON, in all ways that the specification allows, and has to
 //! come out as the same request.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,7 +12,7 @@ use prost::Message;
 use crate::choices::Choices;
 use crate::{config, decode, entropy, generator};
 
-/// A request that JSON can tell: without what stands for other signals, ids of the right length, one kind of NaN.
+/// The request as JSON can express it: without fields of other signals, with ids of the right length and one kind of NaN.
 fn tellable(body: &[u8]) -> ExportTraceServiceRequest {
     let mut request = decode(body);
     for spans in &mut request.resource_spans {
@@ -59,7 +59,7 @@ fn tellable_value(value: &mut AnyValue) {
     }
 }
 
-/// The bytes, since of doubles NaN equals nothing.
+/// The request's bytes, to compare by: as a double, NaN does not equal itself.
 fn bytes_of(request: &ExportTraceServiceRequest) -> Vec<u8> {
     request.encode_to_vec()
 }
@@ -75,7 +75,7 @@ proptest! {
         let body = testing::transcode(text.as_bytes()).map_err(|fault| TestCaseError::fail(format!("{fault}: {text}")))?;
         prop_assert_eq!(diagnose(&body), Ok(()));
         prop_assert_eq!(bytes_of(&decode(&body)), bytes_of(&request), "{}", text);
-        // Canonical: nothing is longer than prost has it.
+        // The result is in the shortest form, as prost's is.
         prop_assert_eq!(body.len(), request.encoded_len(), "{}", text);
         prop_assert!(body.len() * 10 <= text.len() * 11);
     }

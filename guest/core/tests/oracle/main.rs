@@ -1,7 +1,7 @@
 //! The wire path against an oracle: prost, opentelemetry-proto's structs and naive models on them.
 //!
-//! Bodies are generated as wire bytes, in the ways of writing them that protobuf allows and no encoder uses. What this
-//! does not prove: anything about the component (`tests/cases`), or about speed.
+//! Bodies are generated as wire bytes, in all forms that protobuf allows, also those that encoders never use. The tests do not
+//! prove anything about the component (see `tests/cases`), or about speed.
 
 #![expect(
     clippy::unwrap_used,
@@ -62,7 +62,7 @@ proptest! {
 
 #[test]
 fn what_is_generated_has_what_the_properties_are_about() {
-    // Without proptest, so that the count is the same every time.
+    // This does without proptest, so that the count is the same every time.
     let mut seen = [0_u32; 6];
     for seed in 0..2000_u64 {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

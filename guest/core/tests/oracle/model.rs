@@ -1,4 +1,4 @@
-//! What the filter should do to a request, said naively on prost's structs.
+//! The model of what the filter should do to a request, written naively on prost's structs.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -16,7 +16,7 @@ pub(crate) enum Change {
     Set(&'static str, Any),
     Insert(&'static str, Any),
     Remove(&'static str),
-    /// Sets the second to the value of the first, whatever its type.
+    /// Sets the second key to the value of the first, whatever its type.
     Copy(&'static str, &'static str),
     /// Replaces the texts of all attributes with that key.
     Map(&'static str),
@@ -90,7 +90,7 @@ fn for_view(value: &Any) -> Value<'static> {
     }
 }
 
-/// Makes the same changes to what prost decoded. True if there was anything to do, so that a Resource has to be there.
+/// Makes the same changes to a Resource that prost decoded. True if any was made, so that the Resource has to be there.
 pub(crate) fn change_model(resource: &mut ProstResource, changes: &[Change]) -> bool {
     let mut editor = Editor::new(resource);
     for change in changes {
@@ -109,7 +109,7 @@ pub(crate) fn change_model(resource: &mut ProstResource, changes: &[Change]) -> 
     editor.finish()
 }
 
-/// Changes a Resource that prost decoded, and notes what for.
+/// Changes a Resource that prost decoded, and notes whether anything changed or was removed.
 pub(crate) struct Editor<'a> {
     pub(crate) resource: &'a mut ProstResource,
     changed: bool,
@@ -169,7 +169,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Once something has gone, references to entities may name what is no longer there: those go too.
+    /// Ends the changes; true if there were any. Entity references that name a removed attribute are removed too.
     pub(crate) fn finish(self) -> bool {
         if self.removed {
             let ProstResource { attributes, entity_refs, .. } = self.resource;
@@ -186,7 +186,7 @@ fn attribute(key: &str, value: Option<Any>) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value }), ..KeyValue::default() }
 }
 
-/// The value as a reader sees it that knows nothing of profiles.
+/// An attribute's value as a reader without profiles sees it.
 pub(crate) fn known(attribute: &KeyValue) -> Option<Any> {
     let value = attribute.value.clone()?.value?;
     if matches!(value, Any::StringValueStrindex(_)) { None } else { Some(value) }
@@ -212,7 +212,7 @@ pub(crate) fn edited(
     request
 }
 
-/// Bytes to compare by: floats may be NaN, and no value is the same as a value of no kind.
+/// The request's bytes, to compare by, since floats may be NaN. A missing value equals a value without a kind.
 pub(crate) fn comparable(mut request: ExportTraceServiceRequest) -> Vec<u8> {
     for resource in request.resource_spans.iter_mut().filter_map(|spans| spans.resource.as_mut()) {
         for attribute in &mut resource.attributes {

@@ -1,5 +1,5 @@
-//! Properties of the walk's edits. Numbers are those of the list of properties that an edit of OTLP has to have: 1 model,
-//! 2 nothing to do, 3 idempotence, 4 the rest stays, 7 concatenation.
+//! Properties of the walk's edits. They have the numbers of the list of properties that an edit of OTLP must have: 1 model, 2
+//! nothing to do, 3 idempotence, 4 the rest stays, 6 time, 7 concatenation.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ proptest! {
         );
     }
 
-    /// Property 2. What is still done without being asked: a Resource in pieces becomes one.
+    /// Property 2. Only a Resource in pieces still becomes one.
     #[test]
     fn where_there_is_nothing_to_do_there_are_no_edits(bytes in entropy(700), clear_kinds: bool) {
         let body = generator::request(&bytes);
@@ -73,7 +73,7 @@ proptest! {
     fn a_rewritten_body_is_rewritten_to_itself(bytes in entropy(700), edits in entropy(40), clear_kinds: bool) {
         let body = generator::request(&bytes);
         let mut changes = changes(&edits);
-        // Of these, what comes first must not undo what comes later.
+        // A change must not undo one that comes after it.
         changes.retain(|change| matches!(change, Change::Set(..) | Change::Insert(..) | Change::Remove(_)));
         let mut seen = Vec::new();
         changes.retain(|change| {
@@ -87,7 +87,7 @@ proptest! {
         prop_assert_eq!(once, twice);
     }
 
-    /// Property 3, as it is seen on a body that has passed the filter before.
+    /// Property 3, for a body that has passed the filter before.
     #[test]
     fn a_stamped_body_needs_no_edits(bytes in entropy(700)) {
         fn stamp(resource: &mut Resource<'_>) {
@@ -111,7 +111,7 @@ proptest! {
         prop_assert_eq!(skeleton(&body, clear_kinds), skeleton(&out, clear_kinds));
     }
 
-    /// Property 4, within a Resource: what no change is about keeps its bytes and its order.
+    /// Property 4, within a Resource: fields that no change concerns keep their bytes and their order.
     #[test]
     fn fields_of_a_resource_that_no_change_is_about_stay(bytes in entropy(700), edits in entropy(40)) {
         let body = generator::request(&bytes);
@@ -181,7 +181,7 @@ fn lengths_that_grow_or_shrink_by_a_byte_are_right_all_the_way_up() {
     }
 }
 
-/// Property 6, in part: what takes a second here would take minutes if each ResourceSpans cost as much as all before it.
+/// Property 6, in part: this takes about a second, but would take minutes if each ResourceSpans cost as much as all before it.
 #[test]
 fn a_hundred_thousand_tiny_resource_spans_take_no_time() {
     let body = [0x0a, 0x00].repeat(100_000);

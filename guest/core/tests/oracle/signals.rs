@@ -1,4 +1,4 @@
-//! Metrics and logs: Resources as in traces, and everything below them as it came.
+//! Metrics and logs: Resources change as in traces, and everything below them stays as it came.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -26,7 +26,7 @@ fn generated(signal: Signal, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The Resources of a request, and all else that is in it.
+/// The Resources of a request, and the bytes of everything else in it.
 fn decode(signal: Signal, body: &[u8]) -> Result<(Vec<Option<Resource>>, Vec<u8>), DecodeError> {
     let mut resources = Vec::new();
     let rest = match signal {
@@ -50,17 +50,17 @@ fn comparable_resources(resources: Vec<Option<Resource>>) -> Vec<u8> {
 }
 
 fn checks(signal: Signal) -> Checks {
-    // What is for spans is not looked for here.
+    // The checks of spans must not have an effect here.
     Checks { signal, peer_family: true, long_names: true, ..Checks::KINDS }
 }
 
-/// Holds a body against all that is said about any body at all.
+/// Checks all properties that any body must have, broken or not.
 fn judge(signal: Signal, body: &[u8]) -> Result<(), TestCaseError> {
     let diagnosed = diagnose_as(signal, body);
     match (&diagnosed, decode(signal, body)) {
         (Ok(()), Ok(_)) | (Err(_), Err(_)) => (),
         (Err(fault), Ok(_)) => prop_assert_eq!(fault.kind, FaultKind::Tag, "prost accepts"),
-        // As of traces: two fields are for profiles only.
+        // As in traces, two fields are for profiles only.
         (Ok(()), Err(error)) => {
             let error = error.to_string();
             let profiles = error.contains("key_strindex")

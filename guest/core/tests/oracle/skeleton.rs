@@ -1,4 +1,4 @@
-//! A request taken apart just far enough to compare what the filter may not touch. Reads with prost's own primitives.
+//! A request taken apart, with prost's own primitives, just far enough to compare the fields that the filter must not touch.
 
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -9,7 +9,7 @@ pub(crate) struct RawField {
     pub(crate) number: u32,
     /// Tag, length and content.
     pub(crate) whole: Vec<u8>,
-    /// What follows tag and length; all of the value where there is no length.
+    /// The bytes behind tag and length, or behind the tag of a field without a length.
     pub(crate) content: Vec<u8>,
     /// Where the content begins in `whole`.
     pub(crate) header: usize,
@@ -36,7 +36,7 @@ pub(crate) fn fields(message: &[u8]) -> Vec<RawField> {
     fields
 }
 
-/// What of a request has to stay byte for byte, whatever is done to its Resources and, where they are wiped, to kinds.
+/// A part of a request that has to stay byte for byte, whatever happens to Resources and, where those are cleared, to kinds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Any field of the request besides ResourceSpans.

@@ -1,4 +1,4 @@
-//! Attribute values given more than once, and lengths that only look like one byte.
+//! Tests of attribute values that are given more than once, and of lengths that only look like one byte.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::testing::{Checks, diagnose, walk};
@@ -7,7 +7,7 @@ use prost::Message;
 use crate::decode;
 use crate::faults::field;
 
-/// Members of an AnyValue, among them such that merge.
+/// Members of an AnyValue, some of which merge.
 fn members() -> Vec<Vec<u8>> {
     let array = |text: &[u8]| field(5, &field(1, &field(1, text)));
     let map = |key: &[u8]| field(6, &field(1, &[field(1, key), field(2, &field(1, b"v"))].concat()));
@@ -26,7 +26,7 @@ fn members() -> Vec<Vec<u8>> {
         map(b"a"),
         map(b"b"),
         field(7, b"bytes"),
-        // Unknown, so what came before it stays.
+        // The field is unknown, so the value before it stays.
         field(100, b"?"),
     ];
     members.push(members.iter().flatten().copied().collect());

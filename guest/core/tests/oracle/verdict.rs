@@ -1,4 +1,4 @@
-//! Which bodies are accepted: the diagnosis against prost, the walk against the diagnosis.
+//! Tests of which bodies are accepted: the diagnosis against prost, the walk against the diagnosis.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp_core::fault::{BodyFault, FaultKind};
@@ -9,14 +9,14 @@ use prost::Message;
 use crate::broken::mutated;
 use crate::{config, entropy, generator};
 
-/// Holds a body against all that is said about any body at all.
+/// Checks all properties that any body must have, broken or not.
 fn judge(body: &[u8]) -> Result<(), TestCaseError> {
     let diagnosed = diagnose(body);
     match (&diagnosed, ExportTraceServiceRequest::decode(body)) {
         (Ok(()), Ok(_)) | (Err(_), Err(_)) => (),
-        // Stricter than prost, as protobuf now asks.
+        // The diagnosis is stricter than prost, as protobuf now asks.
         (Err(fault), Ok(_)) => prop_assert_eq!(fault.kind, FaultKind::Tag, "prost accepts"),
-        // prost knows two fields that stand there for profiles only. deepflow-agent does not, and neither does the core.
+        // prost knows two fields that are there for profiles only. deepflow-agent does not, and neither does the core.
         (Ok(()), Err(error)) => {
             let error = error.to_string();
             let profiles = error.contains("key_strindex")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a text is no listing of pods.
+/// Why a text cannot be read as a listing of pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingError {
     /// Line, from 1.

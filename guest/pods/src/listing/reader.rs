@@ -103,8 +103,8 @@ impl ListingReader {
             Stage::Header => Ok(Stage::Nodes(Header::parse(line).map_err(|reason| self.error(reason))?)),
             Stage::Nodes(header) => {
                 let mut builder = Builder::new(header.fields(), header.kept_keys.clone());
-                // Growing later would copy all of it in one step. Whatever number is claimed, there are no more lines than
-                // bytes for them. Uids and texts that pods share take no room of their own.
+                // Growing later would copy everything in one step. Whatever number the header claims, the bytes bound the number
+                // of lines. Uids and texts that pods share take no room of their own.
                 let texts = self.text.len();
                 builder.reserve(header.pods.min(texts / TYPICAL_LINE), texts / 2);
                 for address in line.split('\t').filter(|address| !address.is_empty()) {

@@ -19,7 +19,7 @@ pub(crate) fn variables() -> Vec<(String, String)> {
     split(&text)
 }
 
-/// Outside a proxy there are no variables: documents of tests have no references.
+/// Outside a proxy the list is empty, since documents of tests have no references to variables.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn variables() -> Vec<(String, String)> {
     split(b"")

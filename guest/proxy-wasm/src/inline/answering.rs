@@ -174,7 +174,7 @@ impl Exchange {
         self.changed(host::set_buffer(Buffer::ResponseBody, 0, size, &body));
     }
 
-    /// The core's answer to an outcome. There is no further attempt: those are the route's.
+    /// The core's answer to an outcome. Further attempts are not made here, but by the route.
     fn conclude(&self, outcome: &Outcome<'_>) -> Answer {
         let signal = self.head.signal;
         let attempt = Attempt {

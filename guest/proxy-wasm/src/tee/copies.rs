@@ -91,7 +91,7 @@ impl Copies {
                 let outcome = Outcome::Response { status, headers: &headers, body: &body };
                 self.ended(job, Attempted::with(status), &outcome);
             }
-            // A proxy tells no more than that there is no response.
+            // A proxy tells only that a response is missing.
             None => {
                 let kept = job.body.bytes().to_vec();
                 self.ended(job, Attempted::Closed, &Outcome::Closed(&kept));

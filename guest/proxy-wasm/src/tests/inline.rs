@@ -158,7 +158,7 @@ fn a_request_without_a_body_is_answered_or_goes_on() {
     // Without spans: the upstream says so.
     let (_stream, action) = Stream::begin(root, HTTP, true);
     assert_eq!((action, proxy(|proxy| proxy.answers.len())), (Action::Continue, 0));
-    // An empty text is no JSON.
+    // An empty text is not JSON.
     let (_stream, action) = Stream::begin(root, JSON, true);
     assert_eq!((action, proxy(|proxy| proxy.answers[0].status)), (Action::Pause, 400));
     let unknown = [HTTP, &[("content-encoding", "br")]].concat();
@@ -273,7 +273,7 @@ fn an_answer_of_the_proxys_own_is_put_into_otlps_words() {
 
 #[test]
 fn an_agent_that_closes_on_a_batch_tells_what_is_wrong_with_it() {
-    // A span's name that is no UTF-8: only a full check sees it.
+    // The span's name is not UTF-8, which only a full check sees.
     let deep = b"\x0a\x0a\x0a\x00\x12\x06\x12\x04\x2a\x02\xff\xfe";
     let (stream, _) = Stream::begin(inline(), HTTP, false);
     assert_eq!(stream.body(deep, true), Action::Continue);

@@ -172,7 +172,7 @@ enum Broken {
     Unreachable,
     /// It did, and then nothing came.
     Silent,
-    /// What came is no HTTP, or nothing came before the end.
+    /// The answer is not HTTP, or the connection ended without one.
     Http(hyper::Error),
     TooLong,
 }

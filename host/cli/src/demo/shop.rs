@@ -25,7 +25,7 @@ pub(super) struct Service {
 /// Whose connection brings spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// A load balancer's, which is no pod.
+    /// A load balancer's, which is not a pod.
     Balancer,
     /// A relay's, a Collector for instance, which is a pod itself.
     Relay,

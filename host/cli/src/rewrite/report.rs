@@ -53,7 +53,7 @@ pub(super) fn show(signal: Signal, report: &Report, body: &[u8]) {
     if signal != Signal::Traces {
         return;
     }
-    // What the guard lets pass need not be what this crate decodes: then there is no list.
+    // The guard may pass a body that this crate cannot decode; the list is empty then.
     let request = ExportTraceServiceRequest::decode(body).unwrap_or_default();
     for resource in &request.resource_spans {
         let spans: usize = resource.scope_spans.iter().map(|scope| scope.spans.len()).sum();

@@ -119,7 +119,7 @@ async fn http_1_0_is_accepted_and_closed_after_the_answer() {
 async fn fields_newer_than_the_agent_are_no_fault() {
     let agent = start().await;
     let mut body = three_spans();
-    // Field 1000, once `instrumentation_library_spans`, and an unknown field with bytes that are no UTF-8.
+    // Field 1000, once `instrumentation_library_spans`, and an unknown field with bytes that are not UTF-8.
     for (tag, bytes) in [(&[0xc2, 0x3e][..], &[0xff; 3][..]), (&[0x7a], &[0xfe; 4])] {
         body.extend_from_slice(tag);
         body.push(bytes.len() as u8);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The limit in bytes; `None` where there is none, or where it is unknown.
 pub(super) fn limit() -> Option<u64> {
-    // Elsewhere there is no such file.
+    // Only Linux has this file.
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     limit_of(Path::new("/sys/fs/cgroup"), &membership)
 }

@@ -47,8 +47,9 @@ impl Breaker {
         self.open.is_some()
     }
 
-    /// Why a request is not to be sent `now`; `None`: it is, as a try if the breaker is open. A try is not told from other
-    /// requests: if its client goes away, another one tries after the interval. `is_stuck`: there is no connection for it.
+    /// Why a request must not be sent `now`; `None` if it may, as a try if the breaker is open. A try is like other requests: if
+    /// its client goes away, another request tries after the interval. `is_stuck` says that no connection is available for the
+    /// request.
     pub(super) fn refuse(&mut self, now: Instant, is_stuck: bool) -> Option<Refused> {
         let open = self.open.as_mut()?;
         if now >= open.until && !is_stuck {

@@ -21,7 +21,7 @@ use crate::sandbox::Ended;
 pub(super) struct Driver {
     lane: Arc<Lane>,
     wire: Option<Wire>,
-    /// Estimated bytes of the upstream's memory that the request on its way takes; `None`: there is no request.
+    /// Estimated bytes of the upstream's memory that the request on its way takes; `None` while none is.
     on_its_way: Option<u64>,
     /// Whether that request has taken longer than clients wait.
     is_silent: bool,

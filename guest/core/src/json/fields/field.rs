@@ -1,4 +1,4 @@
-//! What a field is in JSON and on the wire.
+//! A field in JSON and on the wire.
 
 use super::enums::Enum;
 use crate::fault::Expected;
@@ -12,7 +12,7 @@ pub(in crate::json) struct Field {
     /// Number and wire type.
     pub(in crate::json) tag: u32,
     pub(in crate::json) kind: Kind,
-    /// Whether its default value is written as well: it is optional, or one of a oneof.
+    /// Whether the default value is written as well: the field is optional, or a member of a oneof.
     pub(in crate::json) is_optional: bool,
 }
 
@@ -36,16 +36,16 @@ pub(in crate::json) enum Kind {
     One(Message),
     Many(Message),
     Texts,
-    /// Repeated numbers, which leave end to end.
+    /// Repeated numbers, which are written packed.
     Numbers(Scalar),
     Scalar(Scalar),
 }
 
-/// The kinds of scalar, by what they are in JSON and on the wire.
+/// The kinds of scalar, by their forms in JSON and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::json) enum Scalar {
     Text,
-    /// So many bytes in hexadecimal, or none.
+    /// An id of that many bytes in hexadecimal, or an empty one.
     Id(u8),
     Bytes,
     Bool,
@@ -54,7 +54,7 @@ pub(in crate::json) enum Scalar {
     Fixed32,
     Int64,
     Uint64,
-    /// In zigzag.
+    /// A varint in zigzag.
     Sint32,
     Fixed64,
     Sfixed64,
@@ -80,7 +80,7 @@ impl Kind {
         }
     }
 
-    /// What a value of this kind has to be in JSON.
+    /// The type that a value of this kind must have in JSON.
     pub(in crate::json) const fn expected(self) -> Expected {
         match self {
             Self::One(_) => Expected::Object,

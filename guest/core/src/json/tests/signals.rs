@@ -219,7 +219,7 @@ fn a_list_of_numbers_that_comes_twice_is_joined() {
     let decode =
         |text: &str| ExportMetricsServiceRequest::decode(&transcoded(Signal::Metrics, text)[..]).unwrap();
     assert_eq!(decode(&twice), decode(&once));
-    // Long enough for a length of two bytes.
+    // The list is long enough for a length of two bytes.
     let many = vec!["\"7\""; 300].join(",");
     let many = decode(&text(&format!(r#"{{"bucketCounts": [{many}]}}"#)));
     let Some(Data::Histogram(histogram)) = &many.resource_metrics[0].scope_metrics[0].metrics[0].data else {

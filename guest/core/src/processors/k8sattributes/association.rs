@@ -1,9 +1,9 @@
 //! Which pod a resource comes from.
 //!
-//! An association is a list of entries, each a conjunction of sources. The first entry all of whose sources give a value
-//! and whose values lead to exactly one pod that agrees with what the resource claims decides. The Collector stops at the
-//! first entry that has all its values, found or not (contrib#41844); going on is a deliberate difference, since a host
-//! name that is no pod's must not hide a good address.
+//! An association is a list of entries, each a conjunction of sources. An entry decides if all of its sources give a value, and
+//! the values lead to exactly one pod that agrees with the resource's claims; the first such entry counts. The Collector stops at
+//! the first entry that has all its values, found or not (contrib#41844); going on is a deliberate difference, since a host name
+//! that does not belong to a pod must not hide a good address.
 
 mod terms;
 
@@ -16,7 +16,7 @@ use crate::directory::{self, Details, Fields, KeptKeys, MAX_TERMS, Pod, Term};
 use crate::resource::Resource;
 use terms::Terms;
 
-/// A pod, and the address by which it was found, where it was by one.
+/// A pod, and the address by which it was found, if it was by one.
 #[derive(Debug)]
 pub(crate) struct Found<'a> {
     pub(crate) pod: Associated<'a>,
@@ -35,7 +35,7 @@ pub(crate) struct AssociationRule {
     pub(crate) sources: Vec<Source>,
 }
 
-/// What an identifier's value comes from.
+/// The source of an identifier's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The connection's address.
@@ -49,7 +49,7 @@ pub(crate) enum Source {
     },
 }
 
-/// What a value says about a pod.
+/// The property of a pod that a value names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Identifier {
     Ip,
@@ -66,12 +66,12 @@ pub(crate) enum Identifier {
 }
 
 impl Association {
-    /// `None`: the Collector's built-in order.
+    /// An association of these entries; with `None`, the Collector's built-in order.
     pub(crate) fn new(entries: Option<Vec<AssociationRule>>) -> Self {
         Self { entries: entries.unwrap_or_else(built_in) }
     }
 
-    /// The pod that a resource comes from, among those that `accepts`, with the parts that are wanted.
+    /// The pod that a resource comes from, among those that are accepted, with the details that are wanted.
     pub(crate) fn find<'a>(
         &self,
         resource: &Resource<'a>,
@@ -86,7 +86,7 @@ impl Association {
         })
     }
 
-    /// The parts of pods that identifiers are compared with.
+    /// The fields of pods that identifiers are compared with.
     pub(crate) fn fields(&self) -> Fields {
         self.sources().filter_map(Source::field).collect()
     }
@@ -106,7 +106,7 @@ impl Association {
         KeptKeys { labels: labels.into_iter().collect(), annotations: annotations.into_iter().collect() }
     }
 
-    /// The connection's address, where it can be a pod's, and what counts as that.
+    /// The addresses that can be a pod's among the connection's and those that count as the connection's.
     pub(crate) fn connections(
         &self,
         resource: &Resource<'_>,
@@ -127,7 +127,7 @@ impl Association {
 }
 
 impl AssociationRule {
-    /// The conditions on the pod. None where a source gives no value.
+    /// The conditions on the pod; `None` where a source gives no value.
     fn terms<'r>(&'r self, resource: &'r Resource<'_>, context: &Context<'_>) -> Option<Terms<'r>> {
         let mut terms = Terms::default();
         for source in &self.sources {
@@ -168,7 +168,7 @@ impl Source {
         })
     }
 
-    /// The address that it gives, if that can be a pod's.
+    /// The address that the source gives, if that can be a pod's.
     fn address(&self, resource: &Resource<'_>, context: &Context<'_>) -> Option<IpAddr> {
         let address = match self {
             Self::Connection => context.connection(),
@@ -180,7 +180,7 @@ impl Source {
         address.filter(|address| address::is_candidate(*address))
     }
 
-    /// What of a pod its value is compared with, beyond what is known of every pod.
+    /// The field of a pod that the source's value is compared with; `None` for one that is known of every pod.
     fn field(&self) -> Option<directory::Field> {
         let Self::Attribute { identifies, .. } = self else {
             return None;
@@ -188,7 +188,7 @@ impl Source {
         Some(match identifies {
             Identifier::Ip => return None,
             Identifier::Uid => directory::Field::Uid,
-            // Its namespace is compared too, where a resource has it.
+            // With a name, the namespace is compared too, where the resource has one.
             Identifier::Name | Identifier::Namespace => directory::Field::Namespace,
             Identifier::Node => directory::Field::Node,
             Identifier::Hostname => directory::Field::Hostname,
@@ -208,7 +208,7 @@ fn filled<'r>(resource: &'r Resource<'_>, name: &str) -> Option<&'r str> {
     resource.text(name).filter(|text| !text.is_empty())
 }
 
-/// The Collector's order where none is configured, all of it counted as the connection's address
+/// The Collector's order where `pod_association` is missing; all of its sources count as the connection's address
 /// (k8sattributesprocessor/pod_association.go, extractPodIDNoAssociations).
 fn built_in() -> Vec<AssociationRule> {
     let attribute = |name: &str| Source::Attribute {
@@ -223,7 +223,7 @@ fn built_in() -> Vec<AssociationRule> {
 
 const NAMESPACE: &str = "k8s.namespace.name";
 
-/// Sources in an entry: the Collector's `PodIdentifierMaxLength`.
+/// The most sources of an entry: the Collector's `PodIdentifierMaxLength`.
 pub(crate) const MAX_SOURCES: usize = MAX_TERMS - 1;
 
 #[cfg(test)]

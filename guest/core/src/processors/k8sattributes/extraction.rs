@@ -1,4 +1,4 @@
-//! `extract`: what is written about a pod.
+//! `extract`: the attributes that are written about a pod.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use crate::context::lookups::Associated;
 use crate::directory::{self, Details, Fields, KeptKeys, Keys, Pod};
 use crate::resource::{Resource, Value};
 
-/// What to write.
+/// The attributes to write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extraction {
-    /// `k8s.pod.ip` is to be written.
+    /// Whether `k8s.pod.ip` is written.
     pub(crate) ip: bool,
     pub(crate) fields: Vec<Field>,
     pub(crate) labels: Vec<KeyRule>,
@@ -37,15 +37,15 @@ pub(crate) enum Field {
 /// Labels or annotations to write.
 #[derive(Clone, Debug)]
 pub(crate) enum KeyRule {
-    /// One, by its key.
+    /// One label or annotation, by its key.
     Key { key: String, attribute: String },
-    /// All whose key matches. The attribute's name may refer to the pattern's groups, as in `$1`; without one it is
-    /// `prefix` and the key.
+    /// All whose key matches. `attribute`, the attribute's name, may refer to the pattern's groups, as in `$1`; where it is
+    /// missing, the name is `prefix` and the key.
     Pattern { pattern: Regex, attribute: Option<String>, prefix: &'static str },
 }
 
 impl Field {
-    /// The attribute that it is written to.
+    /// The attribute that the text is written to.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {
             Self::Name => "k8s.pod.name",
@@ -58,7 +58,7 @@ impl Field {
         }
     }
 
-    /// What of a pod it is; none where that is known of every pod.
+    /// The directory's field with the text; `None` for one that is known of every pod.
     const fn of_pod(self) -> Option<directory::Field> {
         match self {
             Self::Name | Self::StartTime => None,
@@ -84,12 +84,12 @@ impl Field {
 }
 
 impl Extraction {
-    /// The parts of a pod that it needs.
+    /// The details of a pod that the extraction needs.
     pub(crate) fn details(&self) -> Details {
         Details { labels: !self.labels.is_empty(), annotations: !self.annotations.is_empty() }
     }
 
-    /// The parts of a pod that it writes, beyond what is known of every pod.
+    /// The fields of a pod that the extraction writes, beyond those known of every pod.
     pub(crate) fn fields(&self) -> Fields {
         let Details { labels, annotations } = self.details();
         let labels = labels.then_some(directory::Field::Labels);
@@ -97,13 +97,13 @@ impl Extraction {
         self.fields.iter().filter_map(|field| field.of_pod()).chain(labels).chain(annotations).collect()
     }
 
-    /// The labels and annotations that it writes.
+    /// The labels and annotations that the extraction writes.
     pub(crate) fn kept_keys(&self) -> KeptKeys {
         let keys = |rules: &[KeyRule]| rules.iter().map(KeyRule::keys).fold(Keys::None, Keys::union);
         KeptKeys { labels: keys(&self.labels), annotations: keys(&self.annotations) }
     }
 
-    /// Whether it writes that attribute under a configured name.
+    /// Whether the extraction writes that attribute: a field, or a label or annotation given by its key.
     pub(crate) fn writes(&self, attribute: &str) -> bool {
         let plain =
             |rule: &KeyRule| matches!(rule, KeyRule::Key { attribute: name, .. } if name == attribute);
@@ -119,7 +119,7 @@ impl Extraction {
         }
     }
 
-    /// Writes what is known of a pod.
+    /// Writes the attributes about a pod.
     pub(crate) fn write<'a>(
         &'a self,
         resource: &mut Resource<'a>,
@@ -127,7 +127,7 @@ impl Extraction {
         context: &'a Context<'a>,
     ) {
         let Found { pod, address } = found;
-        // Of several addresses the one that it speaks from, else the primary one.
+        // The address by which the pod was found goes ahead of its primary one.
         if self.ip
             && let Some(address) = address.or_else(|| own_address(pod, resource))
         {
@@ -146,7 +146,7 @@ impl Extraction {
 }
 
 impl KeyRule {
-    /// The keys that it may meet. Which ones a pattern meets is known of a pod alone.
+    /// The keys that the rule may select. For a pattern only a pod can tell, so they are all.
     fn keys(&self) -> Keys {
         match self {
             Self::Key { key, .. } => Keys::from_iter([key.clone()]),
@@ -198,7 +198,7 @@ pub(crate) fn write_address<'a>(resource: &mut Resource<'a>, address: IpAddr, co
     add(resource, Cow::Borrowed(POD_IP), || context.text_of(address));
 }
 
-/// Adds an attribute unless there is one with something in it, or there is nothing to say.
+/// Adds an attribute unless there is one already that is not blank, or the name or text is empty.
 fn add<'a>(resource: &mut Resource<'a>, name: Cow<'a, str>, text: impl FnOnce() -> Cow<'a, str>) {
     if !resource.get(&name).is_none_or(Value::is_blank) || name.is_empty() {
         return;

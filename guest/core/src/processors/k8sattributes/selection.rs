@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use crate::directory::{Field, Fields, Keys, Pod};
 
-/// Conditions on a pod. One that does not meet them counts as not found.
+/// Conditions on a pod. A pod that does not meet them counts as not found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     pub(crate) fields: Vec<(PodField, Test)>,
@@ -34,19 +34,20 @@ pub(crate) enum Test {
 /// A pattern that a pod's name must not match anywhere.
 #[derive(Clone, Debug)]
 pub(crate) enum Exclusion {
-    /// Without special characters: the default ones, which are tried for every pod.
+    /// A pattern without special characters, as the default ones are. These are tried for every pod, so they are compared as
+    /// texts.
     Literal(String),
     Pattern(Regex),
 }
 
 impl Selection {
-    /// The parts of a pod that it tests, beyond what is known of every pod.
+    /// The fields of a pod that the selection tests, beyond those known of every pod.
     pub(crate) fn fields(&self) -> Fields {
         let labels = (!self.labels.is_empty()).then_some(Field::Labels);
         self.fields.iter().filter_map(|(field, _)| field.of_pod()).chain(labels).collect()
     }
 
-    /// The labels that it tests.
+    /// The labels that the selection tests.
     pub(crate) fn label_keys(&self) -> Keys {
         self.labels.iter().map(|(key, _)| key.clone()).collect()
     }
@@ -67,7 +68,7 @@ impl Selection {
 }
 
 impl PodField {
-    /// What of a pod it is; none where that is known of every pod.
+    /// The directory's field; `None` for one that is known of every pod.
     const fn of_pod(self) -> Option<Field> {
         match self {
             Self::Name | Self::PrimaryIp => None,
@@ -89,7 +90,7 @@ impl PodField {
 }
 
 impl Test {
-    /// As Kubernetes' selectors: what is missing is not equal to anything.
+    /// Whether a value meets the condition. As with Kubernetes' selectors, a missing value does not equal anything.
     fn holds(&self, value: Option<&str>) -> bool {
         match self {
             Self::Equals(expected) => value == Some(expected),
@@ -101,7 +102,7 @@ impl Test {
 }
 
 impl Exclusion {
-    /// `pattern` must be what `regex` was made of.
+    /// An exclusion by `pattern`, of which `regex` was made.
     pub(crate) fn new(pattern: &str, regex: Regex) -> Self {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/');
         if pattern.bytes().all(plain) { Self::Literal(pattern.to_owned()) } else { Self::Pattern(regex) }

@@ -10,7 +10,7 @@ use crate::wire::{
     FIXED64, LENGTH, VARINT, fixed, length_delimited, put_field, put_varint, skip, tag, varint,
 };
 
-/// A configured value. None within it is `Empty`; the error says what cannot be a value.
+/// A configured value, where `null` is `Empty`. The error says what cannot be a value.
 pub(crate) fn from_json(json: &Json) -> Result<Value<'static>, &'static str> {
     from_nested(json, MAX_DEPTH)
 }
@@ -71,7 +71,7 @@ fn encode(value: &Value<'_>) -> Vec<u8> {
     out
 }
 
-/// The items of an ArrayValue. None where its bytes are malformed.
+/// The items of an ArrayValue; `None` where its bytes are malformed.
 pub(crate) fn items(bytes: &[u8]) -> Option<Vec<Value<'_>>> {
     let mut items = Vec::new();
     each_field(bytes, |field| {
@@ -83,7 +83,7 @@ pub(crate) fn items(bytes: &[u8]) -> Option<Vec<Value<'_>>> {
     Some(items)
 }
 
-/// Keys and values of a KeyValueList. None where its bytes are malformed.
+/// Keys and values of a KeyValueList; `None` where its bytes are malformed.
 pub(crate) fn entries(bytes: &[u8]) -> Option<Vec<(&str, Value<'_>)>> {
     let mut entries = Vec::new();
     each_field(bytes, |field| {

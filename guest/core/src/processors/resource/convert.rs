@@ -3,7 +3,7 @@
 use super::text::as_text;
 use crate::resource::Value;
 
-/// What to convert to.
+/// The type to convert to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Int,
@@ -12,11 +12,11 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// The converted value; none where there is nothing to convert or no way to, so that the value stays.
+    /// The converted value; `None` where the value stays, since it needs no conversion or allows none.
     pub(crate) fn convert<'a>(self, value: &Value<'a>) -> Option<Value<'a>> {
         match (self, value) {
             (Self::Int, Value::String(text)) => text.parse().ok().map(Value::Int),
-            // Cuts off what follows the point. Beyond 64 bits Go's result depends on the processor; here it is the nearest.
+            // The fraction is cut off. Beyond 64 bits Go's result depends on the processor; here it is the nearest integer.
             (Self::Int, Value::Double(number)) => Some(Value::Int(*number as i64)),
             (Self::Int, Value::Bool(flag)) => Some(Value::Int(i64::from(*flag))),
             (Self::Double, Value::String(text)) => parse_float(text).map(Value::Double),
@@ -29,7 +29,7 @@ impl Target {
     }
 }
 
-/// As Go's `ParseFloat`, but for its hexadecimal numbers, which stay texts.
+/// Reads a number as Go's `ParseFloat` does, except hexadecimal ones, which stay texts.
 fn parse_float(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
     // Rust reads 1e999 as infinite where Go calls it out of range.

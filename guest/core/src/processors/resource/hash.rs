@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::resource::Value;
 
-/// SHA-256 of a value in lower-case hex, over the bytes that the Collector takes: of numbers the 8 of their bits, little
-/// end first. An empty text, and a value of another kind, gives an empty text, as there.
+/// SHA-256 of a value in lower-case hex, over the bytes that the Collector takes: numbers are eight bytes, little-endian. An
+/// empty text and values of other kinds give an empty text, as in the Collector.
 pub(crate) fn sha256<'a>(value: &Value<'_>) -> Value<'a> {
     let digest = match value {
         Value::String(text) if !text.is_empty() => Sha256::digest(text.as_bytes()),

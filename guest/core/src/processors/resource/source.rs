@@ -1,11 +1,11 @@
-//! Where an action takes its value from.
+//! The sources of values that actions write.
 
 use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::resource::{Resource, Value};
 
-/// A source, and what counts where it gives nothing.
+/// A source, and the value that counts where it gives nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Source {
     pub(crate) origin: Origin,
@@ -15,14 +15,14 @@ pub(crate) struct Source {
 /// The source proper.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Origin {
-    /// None: only the default.
+    /// There is only the default.
     Nothing,
     Value(Value<'static>),
     /// Another attribute, copied with its type.
     Attribute(String),
     /// A header of the request, by its lower-case name.
     Metadata(String),
-    /// The address at the far end of the connection, as text; empty where it is not known.
+    /// The client's address, as text; empty where it is unknown.
     ClientAddress,
 }
 

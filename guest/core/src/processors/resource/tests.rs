@@ -1,4 +1,4 @@
-//! The actions, against what the Collector does.
+//! Tests of the actions against the Collector's results.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn actions(attributes: serde_json::Value) -> Pipeline {
     pipeline(&json!({"resource": {"attributes": attributes}}), &["resource"])
 }
 
-/// What becomes of `before` under one pipeline, for a client at 10.0.0.9 that sends `x-tenant` twice.
+/// The attributes that one pipeline makes of `before`, for a client at 10.0.0.9 that sends `x-tenant` twice.
 fn run<'a>(actions: &Pipeline, before: &[(&'a str, Value<'a>)]) -> Vec<(String, Value<'static>)> {
     run_from(actions, before, "10.0.0.9")
 }
@@ -50,7 +50,7 @@ fn each_action_does_what_the_collector_does() {
     type Attributes<'a> = &'a [(&'a str, Value<'a>)];
     let int = Value::Int;
     let cases: &[(serde_json::Value, Attributes<'_>, Attributes<'_>)] = &[
-        // insert: only where the key is missing, whatever its value.
+        // insert: only where the key is missing; one with an empty value is not.
         (json!({"key": "a", "value": "x", "action": "insert"}), &[], &[("a", text("x"))]),
         (json!({"key": "a", "value": "x", "action": "INSERT"}), &[("a", text(""))], &[("a", text(""))]),
         (json!({"key": "a", "value": "", "action": "insert"}), &[], &[("a", text(""))]),
@@ -128,7 +128,7 @@ fn each_action_does_what_the_collector_does() {
             &[("a", int(1)), ("bc", int(3))],
         ),
         (json!({"key": "a", "pattern": "^b", "action": "delete"}), &[("a", int(1)), ("bc", int(3))], &[]),
-        // extract: texts only; groups become attributes, ones that took no part empty ones.
+        // extract: texts only; groups become attributes, empty ones where a group did not match.
         (
             json!({"key": "a", "pattern": "^(?P<x>\\w+)-(?P<y>\\d+)?", "action": "extract"}),
             &[("a", text("shop-")), ("x", int(1))],
@@ -146,7 +146,7 @@ fn each_action_does_what_the_collector_does() {
         ),
         (json!({"key": "a", "pattern": "(?P<x>1)", "action": "extract"}), &[("a", int(1))], &[("a", int(1))]),
         (json!({"key": "a", "pattern": "(?P<x>1)", "action": "extract"}), &[], &[]),
-        // convert: what cannot be converted stays.
+        // convert: a value that cannot be converted stays.
         (
             json!({"key": "a", "converted_type": "int", "action": "convert"}),
             &[("a", text("12"))],
@@ -178,7 +178,7 @@ fn each_action_does_what_the_collector_does() {
 
 #[test]
 fn hashes_are_those_of_the_collector() {
-    // From sha256sum over the bytes that Go's hasher takes.
+    // The hashes are from sha256sum over the bytes that Go's hasher takes.
     let hash = |value: Value<'static>| {
         let hashed = run(&actions(json!([{"key": "a", "action": "hash"}])), &[("a", value)]);
         hashed[0].1.as_str().unwrap().to_owned()

@@ -8,7 +8,7 @@ use crate::base64;
 use crate::bounds::MAX_DEPTH;
 use crate::resource::Value;
 
-/// A value's text. None where the value's bytes are malformed.
+/// A value's text; `None` where the value's bytes are malformed.
 pub(crate) fn as_text(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::Empty => String::new(),
@@ -34,9 +34,9 @@ pub(crate) fn as_text(value: &Value<'_>) -> Option<String> {
 }
 
 enum Failed {
-    /// A number that JSON has no way to write.
+    /// A number that JSON cannot write.
     NotJson,
-    /// Bytes that are no such message, or one nested too deep.
+    /// Bytes that are not a message of that kind, or one nested too deep.
     Malformed,
 }
 
@@ -61,7 +61,7 @@ fn write_json(out: &mut String, value: &Value<'_>, depth: u32) -> Result<(), Fai
         }
         Value::Map(bytes) => {
             out.push('{');
-            // Go sorts the keys, and of a repeated one the last counts.
+            // Go sorts the keys; of a repeated one the last counts.
             let sorted: BTreeMap<_, _> = entries(bytes).ok_or(Failed::Malformed)?.into_iter().collect();
             for (index, (key, value)) in sorted.iter().enumerate() {
                 if index > 0 {
@@ -77,7 +77,7 @@ fn write_json(out: &mut String, value: &Value<'_>, depth: u32) -> Result<(), Fai
     Ok(())
 }
 
-/// A number as Go's JSON encoder writes it: like JavaScript. Else its name.
+/// A number as Go's JSON encoder and JavaScript write it. The error is the name of a number that JSON lacks.
 fn float(number: f64) -> Result<String, &'static str> {
     if number.is_nan() {
         return Err("NaN");

@@ -1,9 +1,9 @@
-//! Requests of metrics and logs: what is in their scopes, along a table of the messages.
+//! Requests of metrics and logs, whose scopes are made along a table of the messages.
 
 use super::{FIXED64, Generator, LENGTH, VARINT};
 use crate::choices::Choices;
 
-/// A field's number and what it is.
+/// A field's number and kind.
 type Field = (u32, Kind);
 
 #[derive(Clone, Copy)]
@@ -131,7 +131,7 @@ impl Generator<'_> {
         self.delimited(number, &content)
     }
 
-    /// End to end, or each by itself, which readers have to take as well.
+    /// Repeated numbers, packed or each in a field of its own, which readers have to take as well.
     fn numbers(&mut self, number: u32, kind: Kind) -> Vec<u8> {
         let wire = if matches!(kind, Varints) { VARINT } else { FIXED64 };
         let each = self.many(4, |generator| {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::address::UNKNOWN;
 use crate::directory::{MAX_TERMS, Term};
 
-/// At most [`MAX_TERMS`] conditions, without an allocation.
+/// At most [`MAX_TERMS`] conditions, kept without an allocation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'r> {
     terms: [Term<'r>; MAX_TERMS],
@@ -19,7 +19,7 @@ impl Default for Terms<'_> {
 }
 
 impl<'r> Terms<'r> {
-    /// Adds a condition. The configuration sees to it that there is room.
+    /// Adds a condition. There is room for it, since the configuration is checked for that.
     pub(crate) fn push(&mut self, term: Term<'r>) {
         if let Some(free) = self.terms.get_mut(self.count) {
             *free = term;

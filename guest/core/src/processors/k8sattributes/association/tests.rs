@@ -1,4 +1,4 @@
-//! Associations, by the attributes that they lead to.
+//! Tests of associations by the attributes that they lead to.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ fn table() -> Table {
     }
 }
 
-/// What was found, and what `k8s.pod.ip` is afterwards.
+/// The pod that was found, and `k8s.pod.ip` afterwards.
 fn find(pipeline: &Pipeline, table: &Table, peer: &str, attributes: &[(&str, &str)]) -> (String, String) {
     let (written, found) = run(pipeline, table, peer, attributes);
     let ip = written.iter().find_map(|attribute| attribute.strip_prefix("k8s.pod.ip="));
