@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::interface::Request;
 
-/// What DeepFlow's server reads as "no address known".
+/// The address that DeepFlow's server reads as "unknown".
 pub const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Reads an address and brings it to its canonical form: IPv4-mapped IPv6 becomes IPv4, a zone is dropped. A text with a port,

@@ -33,15 +33,15 @@ pub struct Rules {
     /// Give a span's own peer address another key unless it is of the family of the address stamped: a pair of two families ends
     /// the agent's process, and a peer in IPv6 takes an IPv4 pod off its row.
     pub peer_family: bool,
-    /// Milliseconds that a span may end ahead of the host's clock; one that ends later is moved back. 0 is no limit.
+    /// Milliseconds that a span may end ahead of the host's clock; one that ends later is moved back. 0 sets no limit.
     pub future_spans: u32,
     /// Count spans that end far from now, have no end or begin after it, and name their services.
     pub far_times: bool,
     /// Cut long names of spans with many attributes: the agent copies the name for each of them.
     pub long_names: bool,
-    /// Bytes that one request may take in the agent's memory; a larger one leaves in parts. 0 is no limit.
+    /// Bytes that one request may take in the agent's memory; a larger one leaves in parts. 0 sets no limit.
     pub agent_memory: u32,
-    /// Spans that one request may have; a larger one leaves in parts. 0 is no limit.
+    /// Spans that one request may have; a larger one leaves in parts. 0 sets no limit.
     pub spans_per_request: u32,
     /// Replace what is not UTF-8 in texts instead of refusing the batch.
     pub mend_text: bool,

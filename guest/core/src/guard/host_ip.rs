@@ -85,7 +85,7 @@ fn write(resource: &mut Resource<'_>, address: IpAddr) {
 
 type Count = fn(&mut Report) -> &mut u32;
 
-/// Judges which addresses can be that of the pod that a resource comes from.
+/// Judges which addresses can belong to the pod that a resource comes from.
 struct Judge<'r> {
     run: &'r Run<'r>,
     is_excluded: &'r dyn Fn(&Pod) -> bool,

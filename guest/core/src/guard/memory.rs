@@ -23,7 +23,7 @@ impl Limits {
     /// No limits: everything goes in one request.
     pub const NONE: Self = Self { memory: u64::MAX, spans: u64::MAX, bytes: u64::MAX };
 
-    /// Limits of `memory` bytes in the agent and of `spans`; 0 is no limit.
+    /// Limits of `memory` bytes in the agent and of `spans`; 0 sets no limit.
     pub(crate) fn new(memory: u32, spans: u32) -> Self {
         let limit = |limit| if limit == 0 { u64::MAX } else { u64::from(limit) };
         Self {

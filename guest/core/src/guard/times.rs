@@ -2,7 +2,7 @@
 //!
 //! The window in which deepflow-agent counts moves with the newest end that it has seen, and spans before the window are dropped:
 //! one span that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which
-//! its span ended, and ClickHouse takes no block with more than a hundred of them. A row in 1970 is seen by nobody.
+//! its span ended, and ClickHouse takes no block with more than a hundred of them. Nobody looks at a row in 1970.
 
 use crate::edit::draft::Draft;
 use crate::interface::{Level, Notice};

@@ -4,9 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
     Unsigned(u64),
-    /// Below 0.
+    /// An integer below 0.
     Signed(i64),
-    /// With a fraction or an exponent, or beyond 64 bits.
+    /// A number with a fraction or an exponent, or beyond 64 bits.
     Float(f64),
 }
 

@@ -47,11 +47,11 @@ pub(crate) enum Action {
 /// When a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Where the key is missing.
+    /// The value is written where the key is missing.
     Insert,
-    /// Where the key is there.
+    /// The value is written where the key is there.
     Update,
-    /// Always.
+    /// The value is always written.
     Upsert,
 }
 

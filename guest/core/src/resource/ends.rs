@@ -3,8 +3,8 @@
 use crate::bounds::MAX_DEPTH;
 use crate::wire::{self, FIXED64, LENGTH};
 
-/// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. `None` where there are no spans, or
-/// one has no end: the latest end is unknown then.
+/// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. `None` without spans, or if one has no
+/// end: the latest end is unknown then.
 #[cold]
 pub(crate) fn latest_end(resource_spans: &[u8]) -> Option<u64> {
     let mut latest = None;

@@ -27,7 +27,7 @@ impl Met<'_> {
         self.times.clear();
     }
 
-    /// Whether it is certain that no span is changed.
+    /// Whether it is certain that all spans stay as they are.
     pub(super) fn changes_nothing(&self) -> bool {
         self.kinds.is_empty()
             && self.peers.is_empty()
