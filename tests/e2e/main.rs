@@ -20,6 +20,7 @@ mod encoding;
 mod envoy;
 mod fake_agent;
 mod harms;
+mod kubernetes;
 mod lifecycle;
 mod limits;
 mod pods;

@@ -67,6 +67,7 @@ pub(crate) const PYTHON: Sdk = Sdk {
             ],
         ],
         environment: &[],
+        discarded: &[],
     },
     program: |project, folder| {
         let mut command = Command::new(folder.join("venv/bin/python"));
@@ -86,6 +87,7 @@ pub(crate) const NODE: Sdk = Sdk {
         ],
         commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
         environment: &[],
+        discarded: &[],
     },
     program: |project, folder| {
         let mut command = Command::new("node");
@@ -102,6 +104,7 @@ pub(crate) const GO: Sdk = Sdk {
         probes: &[Probe { command: &["go", "version"], at_least: Version(1, 25) }],
         commands: &[&["go", "build", "-trimpath", "-o", "shop", "."]],
         environment: &[("CGO_ENABLED", "0")],
+        discarded: &[],
     },
     program: |_, folder| Command::new(folder.join("shop")),
 };

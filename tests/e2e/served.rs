@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::blocking::http::get;
+pub(crate) use podstamp_test_support::wait_until;
 use tempfile::TempDir;
 
 /// `podstamp serve`, stopped when dropped.
@@ -234,15 +235,6 @@ pub(crate) fn run<const N: usize>(arguments: [&str; N], input: &[u8]) -> Output 
     let output = child.wait_with_output().unwrap();
     feeder.join().unwrap();
     output
-}
-
-/// Waits until something is so.
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < until, "it never comes to this: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// `exporters.otlphttp` towards an agent, that does not try again for long.

@@ -22,6 +22,7 @@ fn java() {
         ],
         commands: &[&["mvn", "--quiet", "--batch-mode", "package"]],
         environment: &[],
+        discarded: &[],
     };
     let Some(folder) = project.ready() else {
         return;

@@ -19,18 +19,27 @@ pub struct Certified {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::within(tempfile::tempdir().unwrap(), name)
+    }
+
+    /// With its files in a folder.
+    pub fn within(dir: tempfile::TempDir, name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
-        let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
         Self { dir, issuer: Issuer::new(params, key) }
     }
 
     /// The authority's own certificate.
     pub fn file(&self) -> PathBuf {
-        self.dir.path().join("ca.crt")
+        self.path("ca.crt")
+    }
+
+    /// A file beside the certificate.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// Certifies that somebody has a name or an address, in files that are called `file`. What is there is replaced.
@@ -38,7 +47,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let path = |ending: &str| self.dir.path().join(format!("{file}.{ending}"));
+        let path = |ending: &str| self.path(&format!("{file}.{ending}"));
         let certified = Certified { certificate: path("crt"), key: path("key") };
         std::fs::write(&certified.certificate, certificate.pem()).unwrap();
         std::fs::write(&certified.key, key.serialize_pem()).unwrap();

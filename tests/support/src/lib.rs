@@ -14,6 +14,8 @@
     reason = "test code: a panic is a failed test, and most names say it all"
 )]
 
+#[cfg(feature = "api-server")]
+pub mod api_server;
 #[cfg(feature = "authority")]
 pub mod authority;
 #[cfg(feature = "client")]
@@ -39,7 +41,16 @@ pub mod spans;
 #[cfg(feature = "client")]
 pub mod upstream;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long enough for a slow machine; nothing waits that long unless something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it never comes to this: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

