@@ -6,20 +6,22 @@ use std::net::IpAddr;
 
 use podstamp_core::address;
 use podstamp_core::directory::Fields;
-use podstamp_pods::{Builder, Coverage, KeptKeys, Pair, PodParts, Table};
+use podstamp_pods::{Coverage, KeptKeys, Pair, PodParts, Skipped, Table};
 
 use super::raw::{Item, Metadata, Spec, Status};
 
 /// A table in the making, and what the list has held so far.
 #[derive(Debug)]
 pub(super) struct Items {
-    builder: Builder,
+    table: Table,
+    skipped: Skipped,
     seen: usize,
 }
 
 impl Items {
-    pub(super) fn new(kept_keys: KeptKeys) -> Self {
-        Self { builder: Builder::new(Fields::ALL, kept_keys), seen: 0 }
+    pub(super) fn new(kept_keys: KeptKeys, coverage: Coverage) -> Self {
+        let table = Table::new(Fields::ALL, kept_keys, coverage);
+        Self { table, skipped: Skipped::default(), seen: 0 }
     }
 
     /// Adds a pod, or counts why it cannot be added.
@@ -28,7 +30,7 @@ impl Items {
         self.seen += 1;
         let item = item.unwrap_or_default();
         if item.kind.as_deref().is_some_and(|kind| kind != "Pod") {
-            self.builder.skip_other();
+            self.skipped.others += 1;
             return;
         }
         let metadata = item.metadata.unwrap_or_default();
@@ -36,22 +38,22 @@ impl Items {
             self.add_pod(&metadata, &item.spec.unwrap_or_default(), &item.status.unwrap_or_default())
         {
             let name = metadata.name.as_deref().unwrap_or_default();
-            self.builder.skip_pod(|| format!("items[{position}] ({name:?}): {reason}"));
+            self.skipped.skip_pod(|| format!("items[{position}] ({name:?}): {reason}"));
         }
     }
 
     /// Whether the list held things, and none of them was a pod.
     pub(super) fn are_no_pods(&self) -> bool {
-        let others = self.builder.skipped().others;
+        let others = self.skipped.others;
         others > 0 && self.seen == others as usize
     }
 
-    pub(super) fn finish(self, coverage: Coverage) -> Table {
-        self.builder.finish(coverage)
+    pub(super) fn finish(mut self) -> Table {
+        self.table.set_skipped(self.skipped);
+        self.table
     }
 
     fn add_pod(&mut self, metadata: &Metadata, spec: &Spec, status: &Status) -> Result<(), String> {
-        let nodes = parse_all("status.hostIPs", status.node_addresses())?;
         let ignore = metadata.annotations.as_ref().and_then(|annotations| annotations.get(IGNORE_ANNOTATION));
         let phase = text(status.phase.as_ref());
         let pod = PodParts {
@@ -60,6 +62,7 @@ impl Items {
             uid: text(metadata.uid.as_ref()),
             ips: parse_all("status.podIPs", status.addresses())?,
             node: text(spec.node_name.as_ref()),
+            node_ips: parse_all("status.hostIPs", status.node_addresses())?,
             hostname: text(spec.hostname.as_ref()),
             deployment: metadata.deployment().unwrap_or_default().into(),
             created: text(metadata.creation_timestamp.as_ref()),
@@ -73,8 +76,7 @@ impl Items {
             ignored: ignore.is_some_and(|value| value == "true"),
             phase,
         };
-        self.builder.add(&pod).map_err(|error| error.to_string())?;
-        nodes.into_iter().for_each(|node| self.builder.add_node(node));
+        self.table.upsert(&pod).map_err(|error| error.to_string())?;
         Ok(())
     }
 }
