@@ -12,6 +12,7 @@
 //! ```
 
 mod budget;
+mod source;
 
 use std::io;
 use std::path::PathBuf;
@@ -20,20 +21,21 @@ use std::sync::Arc;
 use podstamp_core::Directory;
 use podstamp_core::config::Rules;
 use podstamp_core::config::{self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
-use podstamp_core::directory::NoPods;
 use podstamp_core::interface::Notice;
 use podstamp_core::interface::Signal;
 use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;
 use crate::files;
-use crate::pods::{self, Coverage, PodsFile, PodsFileError};
+use crate::pods::PodsFileError;
 use crate::receiver::ListenerAccess;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
     CopyTarget, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers,
 };
+
+use source::Source;
 
 pub use budget::Budget;
 
@@ -54,7 +56,7 @@ pub struct App {
     large_calls: usize,
     notices: Vec<Notice>,
     sandbox: Arc<Sandbox>,
-    pods: Option<Arc<PodsFile>>,
+    source: Source,
 }
 
 /// Why an [`App`] could not be put together or served.
@@ -119,8 +121,8 @@ impl App {
         Self::assemble(document, overrides, None)
     }
 
-    /// The same with the caller's own directory in place of a pods file: neither `podstamp.pods.file` nor
-    /// [`Overrides::pods`] is read, and `GET /pods` of the admin listener has no pods.
+    /// The same with the caller's own directory: neither what `podstamp.pods` names nor
+    /// [`Overrides::pods`] is asked, and `GET /pods` of the admin listener has no pods.
     pub fn with_directory(
         document: Value,
         overrides: &Overrides,
@@ -145,18 +147,7 @@ impl App {
         }
         let budget = Budget::new(&config);
         config.limits = budget.limits;
-        let file = overrides.pods.clone().or_else(|| config.pods.file.clone().map(PathBuf::from));
-        let unread = file.is_some() && own.is_some();
-        let pods = file
-            .filter(|_| own.is_none())
-            .map(|path| PodsFile::open(path, pods_settings(&config)))
-            .transpose()?
-            .map(Arc::new);
-        let directory = match (&pods, own) {
-            (Some(pods), _) => Arc::<PodsFile>::clone(pods),
-            (None, Some(own)) => own,
-            (None, None) => Arc::new(NoPods),
-        };
+        let (source, directory, notice) = Source::open(&config, overrides.pods.clone(), own)?;
         let read;
         let guest = match &overrides.guest {
             None => Guest::embedded(),
@@ -175,10 +166,9 @@ impl App {
         })?;
         let mut notices = sandbox.notices().to_vec();
         notices.extend(budget.warning());
-        let has_own = || config::no_effect("podstamp.pods.file", "this program has a directory of its own");
-        notices.extend(unread.then(has_own));
+        notices.extend(notice);
         let large_calls = budget.large_calls;
-        Ok(Self { config, large_calls, notices, sandbox: Arc::new(sandbox), pods })
+        Ok(Self { config, large_calls, notices, sandbox: Arc::new(sandbox), source })
     }
 
     /// The compiled configuration.
@@ -202,34 +192,8 @@ impl App {
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
         let mut server = Server::bind(&settings, sandbox, instruments).await?;
-        if let Some(pods) = &self.pods {
-            watch(pods, instruments);
-            server.accompany(tokio::spawn(Arc::clone(pods).watch()));
-        }
-        instruments.readiness.pods_loaded();
+        self.source.accompany(&mut server, instruments);
         Ok(server)
-    }
-}
-
-fn watch(pods: &Arc<PodsFile>, instruments: &Instruments) {
-    let metrics = &instruments.metrics;
-    let file = Arc::clone(pods);
-    metrics.watch("pods", "Pods in the directory", move || file.table().len() as u64);
-    let file = Arc::clone(pods);
-    metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || file.reloads());
-    let file = Arc::clone(pods);
-    metrics.watch_total("pods_failed_reloads", "Changed pods files that were of no use", move || {
-        file.failed_reloads()
-    });
-    let file = Arc::clone(pods);
-    instruments.listings.show(move || file.table());
-}
-
-fn pods_settings(config: &Config) -> pods::Settings {
-    pods::Settings {
-        kept_keys: config.kept_keys(),
-        coverage: if config.pods.covers_cluster { Coverage::Cluster } else { Coverage::Part },
-        ..pods::Settings::default()
     }
 }
 
@@ -259,6 +223,7 @@ fn settings(config: &Config) -> Settings {
         copies: copies(config, &config.traces),
         metrics: route(config, Signal::Metrics),
         logs: route(config, Signal::Logs),
+        waits_for_pods: false,
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
@@ -372,6 +337,8 @@ const MAX_GUEST_BYTES: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
+    use podstamp_core::directory::NoPods;
+
     use super::*;
 
     #[test]
@@ -398,7 +365,7 @@ mod tests {
         assert!(matches!(App::new(document.clone(), &Overrides::default()), Err(Error::Pods(_))));
         let app = App::with_directory(document, &Overrides::default(), Arc::new(NoPods)).unwrap();
         let notices: Vec<_> = app.notices().iter().map(|notice| notice.message.as_str()).collect();
-        assert!(notices.iter().any(|message| message.starts_with("podstamp.pods.file")), "{notices:?}");
+        assert!(notices.iter().any(|message| message.starts_with("podstamp.pods")), "{notices:?}");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     health: Health,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
+    /// Tells whether the pods are there, where clients have to wait for them.
+    awaited: Option<Arc<Readiness>>,
 }
 
 impl Shared {
@@ -67,6 +69,7 @@ impl Shared {
         admission: Arc<Admission>,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
+        readiness: &Arc<Readiness>,
     ) -> Self {
         // A name that cannot be a header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
@@ -93,7 +96,13 @@ impl Shared {
             health,
             metrics,
             notices,
+            awaited: settings.waits_for_pods.then(|| Arc::clone(readiness)),
         }
+    }
+
+    /// Whether clients have to come again, since the pods are not there yet.
+    fn lacks_pods(&self) -> bool {
+        self.awaited.as_ref().is_some_and(|readiness| !readiness.has_pods())
     }
 
     /// Whether a signal is taken.

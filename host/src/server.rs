@@ -97,8 +97,14 @@ impl Server {
         watch(&metrics, &admission);
 
         let (relay, copying) = Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?;
-        let shared =
-            Arc::new(Shared::new(settings, Arc::new(relay), admission, Arc::clone(&metrics), notices));
+        let shared = Arc::new(Shared::new(
+            settings,
+            Arc::new(relay),
+            admission,
+            Arc::clone(&metrics),
+            notices,
+            &readiness,
+        ));
         let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
         let mut listening = Vec::new();

@@ -30,6 +30,8 @@ pub struct Settings {
     pub metrics: Option<Route>,
     /// The route of logs; `None`: they are refused.
     pub logs: Option<Route>,
+    /// Whether clients are told to come again until the pod directory has its first table.
+    pub waits_for_pods: bool,
     /// How long requests are still taken after the order to stop: endpoints and balancers lag behind.
     pub drain_delay: Duration,
     /// How long requests in flight may go on after the order to stop, the delay included.
@@ -136,6 +138,7 @@ impl Default for Settings {
             copies: Vec::new(),
             metrics: None,
             logs: None,
+            waits_for_pods: false,
             drain_delay: milliseconds(config::DEFAULT_DRAIN_DELAY),
             drain_timeout: milliseconds(config::Limits::default().drain_timeout),
         }

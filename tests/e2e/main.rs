@@ -20,8 +20,6 @@ mod encoding;
 mod envoy;
 mod fake_agent;
 mod harms;
-#[cfg(target_os = "linux")]
-mod image;
 mod kubernetes;
 mod lifecycle;
 mod limits;

@@ -31,28 +31,25 @@ impl Pipeline {
     /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one
     /// that has them all.
     pub fn fields(&self) -> Fields {
-        let steps = self.steps.iter().filter_map(|step| match step {
-            Step::Resource(_) => None,
-            Step::Kubernetes(kubernetes) => Some(kubernetes.fields()),
-        });
-        steps.fold(Fields::NONE, Fields::union)
+        self.kubernetes().map(Kubernetes::fields).fold(Fields::NONE, Fields::union)
     }
 
     /// Which labels and annotations of pods the steps find them by, filter them by or write. A directory need not keep the
     /// others.
     pub fn kept_keys(&self) -> KeptKeys {
-        let steps = self.steps.iter().filter_map(|step| match step {
-            Step::Resource(_) => None,
-            Step::Kubernetes(kubernetes) => Some(kubernetes.kept_keys()),
-        });
-        steps.fold(KeptKeys::default(), KeptKeys::union)
+        self.kubernetes().map(Kubernetes::kept_keys).fold(KeptKeys::default(), KeptKeys::union)
     }
 
     /// Whether any step excludes a pod, so that nothing is to be taken from it.
     pub(crate) fn excludes(&self, pod: &Pod) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Resource(_) => false,
-            Step::Kubernetes(kubernetes) => kubernetes.selection.excludes(pod),
+        self.kubernetes().any(|kubernetes| kubernetes.selection.excludes(pod))
+    }
+
+    /// The `k8sattributes` steps.
+    pub(crate) fn kubernetes(&self) -> impl Iterator<Item = &Kubernetes> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Resource(_) => None,
+            Step::Kubernetes(kubernetes) => Some(kubernetes),
         })
     }
 

@@ -63,8 +63,8 @@ fn notices(config: &Config) -> Vec<Notice> {
             let why = "which protocol comes in where is the proxy's to say, by its listeners";
             ("podstamp.strict_ports".to_owned(), why)
         }),
-        config.pods.file.is_some().then(|| {
-            ("podstamp.pods.file".to_owned(), "there are no files here: see podstamp.proxy_wasm.pods")
+        config.pods.from.is_some().then(|| {
+            ("podstamp.pods".to_owned(), "pods come from a podstamp's admin listener here: see podstamp.proxy_wasm.pods")
         }),
     ];
     let mut found: Vec<_> = found.into_iter().flatten().collect();

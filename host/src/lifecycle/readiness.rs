@@ -30,6 +30,11 @@ impl Readiness {
         self.reach(DRAINING);
     }
 
+    /// Whether the pod directory has its first table, or none is wanted.
+    pub fn has_pods(&self) -> bool {
+        *self.done.borrow() & PODS != 0
+    }
+
     fn reach(&self, state: u8) {
         self.done.send_modify(|done| *done |= state);
     }
@@ -77,8 +82,9 @@ mod tests {
         let readiness = Readiness::default();
         assert!(readiness.missing().is_some());
         readiness.listening();
-        assert!(readiness.missing().is_some());
+        assert!(readiness.missing().is_some() && !readiness.has_pods());
         readiness.pods_loaded();
+        assert!(readiness.has_pods());
         assert_eq!(readiness.missing(), None);
         readiness.draining();
         assert_eq!(readiness.missing(), Some("draining"));

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use podstamp_core::hosting::labels::{Found, Label as _, Repair};
+use podstamp_core::hosting::labels::{Found, Label, Repair};
 use podstamp_core::interface::Report;
 use podstamp_core::interface::Signal;
 use prometheus_client::encoding::text;
@@ -20,7 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use counters::Counters;
-use gauge::Watched;
+use gauge::{Watched, WatchedBy};
 pub(crate) use podstamp_core::hosting::labels::{
     Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,
 };
@@ -229,6 +229,18 @@ impl Metrics {
     ) {
         let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(Watched::counter(name, help, read)));
+    }
+
+    /// Adds counters that are kept elsewhere, one for each value of a label, and read at each scrape by the value's index.
+    /// `name` goes without the prefix and without `_total`.
+    pub(crate) fn watch_totals<L: Label>(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        read: impl Fn(usize) -> u64 + Send + Sync + 'static,
+    ) {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(WatchedBy::<L, _>::new(name, help, read)));
     }
 
     /// Counters for copies of a signal that go to `upstream`.

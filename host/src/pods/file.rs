@@ -10,6 +10,7 @@ use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 use super::{Coverage, KeptKeys, Pods, ReadError, Table, read_pods};
 use crate::files::{self, FileWatch, look_often};
+use crate::observe::Metrics;
 
 /// How a pods file is read.
 #[derive(Clone, Debug)]
@@ -97,6 +98,18 @@ impl PodsFile {
     pub async fn watch(self: Arc<Self>) {
         let path = self.path.display().to_string();
         look_often(self.settings.interval, path, "the pods file", move || self.poll()).await;
+    }
+
+    /// Shows how many pods there are, and how reading them goes, in metrics.
+    pub(crate) fn show(self: &Arc<Self>, metrics: &Metrics) {
+        let file = Arc::clone(self);
+        metrics.watch("pods", "Pods in the directory", move || file.table().len() as u64);
+        let file = Arc::clone(self);
+        metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || file.reloads());
+        let file = Arc::clone(self);
+        metrics.watch_total("pods_failed_reloads", "Changed pods files that were of no use", move || {
+            file.failed_reloads()
+        });
     }
 
     /// The current table.

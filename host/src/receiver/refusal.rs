@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     Full(Full),
     #[error("{0}")]
     Unauthenticated(Unauthenticated, HeaderValue),
+    #[error("the pods are not known yet: come again")]
+    NoPods,
     #[error("{}", .0.consequences().public)]
     Filter(Failure),
 }
@@ -82,7 +84,7 @@ impl Refusal {
             Self::Method | Self::Page => (405, Code::Unimplemented),
             Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
             Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
-            Self::Full(_) => (503, Code::Unavailable),
+            Self::Full(_) | Self::NoPods => (503, Code::Unavailable),
             Self::Filter(failure) if failure.consequences().passes => (503, Code::Unavailable),
             Self::Filter(_) => (500, Code::Internal),
         };
@@ -124,6 +126,7 @@ impl Refusal {
             | Self::Hosts
             | Self::Body(_)
             | Self::BrokenBody(_)
+            | Self::NoPods
             | Self::Filter(_) => None,
         }
     }
@@ -140,6 +143,7 @@ impl Refusal {
             Self::SlowBody(_) | Self::TrickledBody(_) => Reason::Slow,
             Self::BrokenBody(_) => Reason::Broken,
             Self::Full(_) => Reason::Busy,
+            Self::NoPods => Reason::Pods,
             Self::Unauthenticated(..) => Reason::Credentials,
             Self::Filter(_) => Reason::Filter,
         }
@@ -180,6 +184,10 @@ impl Refusal {
             Self::TrickledBody(_) => ("slow-body", "see podstamp.limits.body_rate"),
             Self::BrokenBody(_) => ("body-broken", "the client, or a proxy on the way, gave up"),
             Self::Unauthenticated(..) => ("unauthenticated", "see auth in receivers.otlp.protocols"),
+            Self::NoPods => (
+                "waiting-for-pods",
+                "see wait_for_metadata in processors.k8sattributes, and why they do not come",
+            ),
             Self::Filter(_) => return None,
         })
     }

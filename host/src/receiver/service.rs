@@ -110,6 +110,9 @@ async fn take(
         let shown = authenticator.check(&head.headers).await;
         shown.map_err(|error| Refusal::Unauthenticated(error, authenticator.challenge()))?;
     }
+    if shared.lacks_pods() {
+        return Err(Refusal::NoPods);
+    }
     let headers = headers(shared, head);
     let peer = client.speaking_for(shared, &headers);
     let mut slot = shared.admission.arrive(&peer).map_err(Refusal::Full)?;

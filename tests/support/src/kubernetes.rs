@@ -1,5 +1,7 @@
 //! A Kubernetes API that knows some pods: enough of list and watch for the Collector's informers.
 
+mod scripted;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use scripted::{Asked, ScriptedApi};
 
 /// A running API. Its threads end with the process; a connection ends when the client closes it.
 pub struct Kubernetes {

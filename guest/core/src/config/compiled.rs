@@ -4,10 +4,11 @@ use ipnet::IpNet;
 
 use crate::claims::Claims;
 use crate::config::carried::Carried;
+use crate::config::podstamp::ProxyProtocol;
 use crate::config::podstamp::limits::Limits;
+use crate::config::podstamp::pods::Pods;
 use crate::config::podstamp::proxy_wasm::ProxyWasm;
 use crate::config::podstamp::upstream::Upstream;
-use crate::config::podstamp::{Pods, ProxyProtocol};
 use crate::config::receivers::otlp::Receiver;
 use crate::directory::{Fields, KeptKeys};
 use crate::interface::Notice;
@@ -79,7 +80,8 @@ impl Config {
         self.pipelines().map(Pipeline::kept_keys).fold(KeptKeys::default(), KeptKeys::union)
     }
 
-    fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
+    /// The pipelines of all signals that are carried.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = &Pipeline> {
         Signal::ALL.into_iter().filter_map(|signal| Some(&self.carried(signal)?.pipeline))
     }
 }

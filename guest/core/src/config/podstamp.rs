@@ -2,6 +2,7 @@
 
 mod guard;
 pub(crate) mod limits;
+pub(crate) mod pods;
 pub(crate) mod proxy_wasm;
 pub(crate) mod upstream;
 
@@ -13,17 +14,9 @@ use crate::config::document::{Entry, listen};
 use crate::interface::Level;
 use guard::{Guard, read_guard};
 use limits::{Limits, read_limits};
+use pods::{Pods, read_pods};
 use proxy_wasm::{ProxyWasm, read_proxy_wasm};
 use upstream::{Upstream, read_upstream};
-
-/// Where pods come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pods {
-    /// A file with what `kubectl get pods -A -o json` prints.
-    pub file: Option<String>,
-    /// Whether the table has all pods of the cluster, so that an address that it lacks does not belong to a pod.
-    pub covers_cluster: bool,
-}
 
 /// `podstamp.proxy_protocol`: the listeners where connections of a load balancer begin with the address of its client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,16 +137,6 @@ fn read_admin(entry: &Entry<'_>) -> Option<String> {
         Some(text) => listen(&endpoint, &text),
         None => Some(DEFAULT_ADMIN.to_owned()),
     }
-}
-
-fn read_pods(entry: &Entry<'_>) -> Pods {
-    let mut section = entry.section();
-    let pods = Pods {
-        file: section.take("file").filled_text(),
-        covers_cluster: section.take("covers_cluster").flag().unwrap_or(true),
-    };
-    section.close();
-    pods
 }
 
 /// How long to take requests after the order to stop, milliseconds. Kubernetes gives that order and takes the pod's address

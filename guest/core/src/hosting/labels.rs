@@ -127,6 +127,7 @@ label!(
         Slow => "slow",
         Broken => "broken",
         Busy => "busy",
+        Pods => "pods",
         Filter => "filter",
         Upstream => "upstream",
     }

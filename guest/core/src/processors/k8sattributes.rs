@@ -1,5 +1,6 @@
 //! The `k8sattributes` processor.
 
+mod access;
 mod association;
 mod extraction;
 mod selection;
@@ -12,6 +13,8 @@ use crate::context::lookups::Associated;
 use crate::directory::{Details, Fields, KeptKeys, Keys, Lookup};
 use crate::resource::Resource;
 
+pub(crate) use access::Access;
+pub use access::AuthType;
 pub(crate) use association::{Association, AssociationRule, Identifier, MAX_SOURCES, Source};
 use extraction::write_address;
 pub(crate) use extraction::{Extraction, Field, KeyRule};
@@ -25,6 +28,8 @@ pub(crate) struct Kubernetes {
     pub(crate) extraction: Extraction,
     /// Whether the step only writes `k8s.pod.ip`, from the connection and without a lookup.
     pub(crate) passthrough: bool,
+    /// How a host asks the Kubernetes API for pods.
+    pub(crate) access: Access,
 }
 
 impl Kubernetes {

@@ -48,7 +48,11 @@ fn everything() -> Value {
                 "exporters": ["otlphttp"],
             }},
         },
-        "podstamp": {"proxy_wasm": {"pods": {"cluster": "podstamp"}}, "admin": {}},
+        "podstamp": {
+            "proxy_wasm": {"pods": {"cluster": "podstamp"}},
+            "admin": {},
+            "pods": {"from": "https://podstamp-pods:8888"},
+        },
     })
 }
 

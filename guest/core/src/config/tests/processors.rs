@@ -69,8 +69,11 @@ fn stamping_an_address_that_nobody_extracts_is_told() {
 #[test]
 fn settings_that_change_nothing_here_are_told() {
     for (settings, expected) in [
-        (json!({"wait_for_metadata": true}), "wait_for_metadata: has no effect here"),
-        (json!({"wait_for_metadata": false}), ""),
+        (
+            json!({"kube_api_qps": 5}),
+            "kube_api_qps: has no effect here: podstamp asks the Kubernetes API once",
+        ),
+        (json!({"wait_for_metadata": true, "pod_delete_grace_period": "1m", "watch_sync_period": "10s"}), ""),
         (json!({"auth_type": "kubeConfig", "kube_config_path": "/x", "context": "y"}), ""),
         (
             json!({"extract": {"metadata": ["k8s.statefulset.name"]}}),

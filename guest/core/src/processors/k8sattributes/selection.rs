@@ -78,6 +78,17 @@ impl PodField {
         }
     }
 
+    /// The field's name in a selector of the Kubernetes API.
+    pub(crate) const fn selector(self) -> &'static str {
+        match self {
+            Self::Name => "metadata.name",
+            Self::Namespace => "metadata.namespace",
+            Self::Node => "spec.nodeName",
+            Self::PrimaryIp => "status.podIP",
+            Self::Phase => "status.phase",
+        }
+    }
+
     fn meets(self, test: &Test, pod: &Pod) -> bool {
         match self {
             Self::Name => test.holds(Some(&pod.name)),

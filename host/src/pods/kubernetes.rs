@@ -1,0 +1,7 @@
+//! Pods from the Kubernetes API.
+
+pub mod client;
+mod surroundings;
+mod token;
+
+pub use surroundings::Surroundings;

@@ -1,0 +1,50 @@
+//! What a process is told of the cluster that it runs in.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// What a process is told of the cluster that it runs in, and where its user keeps a kubeconfig.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// `KUBERNETES_SERVICE_HOST`, which Kubernetes sets in every container.
+    pub host: Option<String>,
+    /// `KUBERNETES_SERVICE_PORT`.
+    pub port: Option<String>,
+    /// The folder with `token`, `ca.crt` and `namespace` of the pod's service account.
+    pub service_account: PathBuf,
+    /// `KUBECONFIG`: one or more files.
+    pub kubeconfig: Option<OsString>,
+    /// `HOME`, for `.kube/config` below it.
+    pub home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            host: text("KUBERNETES_SERVICE_HOST"),
+            port: text("KUBERNETES_SERVICE_PORT"),
+            service_account: PathBuf::from(SERVICE_ACCOUNT),
+            kubeconfig: std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()),
+            home: std::env::home_dir(),
+        }
+    }
+
+    /// Whether the process runs in a cluster.
+    pub fn are_in_cluster(&self) -> bool {
+        self.host.is_some()
+    }
+
+    /// The URL of the cluster's API, for those inside. `None`: the process runs in no cluster.
+    pub(super) fn server(&self) -> Option<String> {
+        let (host, port) = (self.host.as_deref()?, self.port.as_deref()?);
+        Some(match host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("https://[{address}]:{port}"),
+            _ => format!("https://{host}:{port}"),
+        })
+    }
+}
+
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
