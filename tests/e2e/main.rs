@@ -20,6 +20,8 @@ mod encoding;
 mod envoy;
 mod fake_agent;
 mod harms;
+#[cfg(target_os = "linux")]
+mod image;
 mod kubernetes;
 mod lifecycle;
 mod limits;

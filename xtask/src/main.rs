@@ -56,9 +56,9 @@ const COMMANDS: &[Task] = &[
     },
     Task {
         name: "package",
-        arguments: "",
-        about: "make the module for Envoy and its OCI image, in target/package",
-        run: |_| package(),
+        arguments: "[PART]",
+        about: "make the module for Envoy and the image of podstamp, in target/package; PART: module, podstamp",
+        run: package,
     },
     Task {
         name: "ci",
@@ -125,9 +125,9 @@ fn bench(arguments: &[OsString]) -> Result<(), Failure> {
         .args(arguments))
 }
 
-fn package() -> Result<(), Failure> {
+fn package(parts: &[OsString]) -> Result<(), Failure> {
     set_up()?;
-    run(cargo().args(["run", "--package", "podstamp-package"]))
+    run(cargo().args(["run", "--package", "podstamp-package", "--"]).args(parts))
 }
 
 /// The cheap checks come first. Lints, documentation and tests share one target directory and one profile. Guests that only

@@ -1,45 +1,43 @@
 //! Lookups: the most selective term gives candidates, all terms are checked on each.
 
-use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::ops::Range;
 
-use podstamp_core::directory::{self, Details, Directory, Lookup, Pod, Term};
+use podstamp_core::directory::{Details, Directory, Field, Lookup, Pod, Term};
 
-use crate::columns::{Record, TextField};
-use crate::containers::{Containers, Id};
-use crate::index::Entries;
-use crate::table::{Coverage, Table};
-use crate::{time, uid};
+use crate::containers::Id;
+use crate::entry::Entry;
+use crate::part::{Part, PartKey};
+use crate::record::Record;
+use crate::slot::Slot;
+use crate::table::{BY_CONTAINER, BY_IP, BY_NAME, BY_NODE_IP, BY_UID, Coverage, Table};
+use crate::time;
 
 impl Directory for Table {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
         let Some(key) = Key::of(terms) else { return Lookup::Unknown };
         let by_address = terms.iter().any(|term| matches!(term, Term::Ip(_)));
         let mut pick = Pick::default();
-        for pod in self.candidates(key) {
-            let Some(record) = self.columns.record(pod) else { continue };
-            if terms.iter().all(|term| self.columns.meets(pod, record, *term)) {
+        self.candidates(key, |slot| {
+            let Some(record) = self.record(slot) else { return true };
+            if terms.iter().all(|term| self.meets(&record, *term)) {
                 if by_address {
                     // A newer pod has taken the address over, even one that must not be found.
-                    pick.offer(pod, record, (self.columns.strings.text(record.started), record.is_live()));
-                } else if record.ignored {
+                    pick.offer(slot, record, claim(&record));
+                } else if record.is_ignored() {
                     pick.ignored = true;
                 } else {
-                    pick.offer(pod, record, ("", record.is_live()));
-                    if pick.is_ambiguous_whatever_comes() {
-                        break;
-                    }
+                    pick.offer(slot, record, (record.is_live(), &[]));
                 }
             }
-        }
+            by_address || !pick.is_ambiguous_whatever_comes()
+        });
         match pick.best {
             // Ahead of the rest, so that the order in which pods came decides nothing.
             Some(_) if pick.tied => Lookup::Ambiguous,
-            Some((_, record, _)) if record.ignored => Lookup::Ignored,
-            Some((pod, record, _)) => {
-                let released = self.released(pod, record);
-                Lookup::Found(Box::new(Pod { released, ..self.columns.pod(pod, record, want) }))
+            Some((_, record, _)) if record.is_ignored() => Lookup::Ignored,
+            Some((slot, record, _)) => {
+                let released = self.released(slot, &record);
+                Lookup::Found(Box::new(Pod { released, ..self.pod(&record, want) }))
             }
             None if pick.ignored => Lookup::Ignored,
             None => self.missing(terms),
@@ -48,89 +46,86 @@ impl Directory for Table {
 }
 
 impl Table {
-    fn candidates(&self, key: Key<'_>) -> Candidates<'_> {
-        let columns = &self.columns;
-        match key {
-            Key::Uid(text) => {
-                let packed = uid::pack(text);
-                let hash =
-                    self.hasher.hash_one(packed.as_ref().map_or(text.as_bytes(), <[u8; 16]>::as_slice));
-                let is =
-                    |pod| columns.record(pod).is_some_and(|record| record.uid.is(text, &columns.strings));
-                Candidates::Pods(self.by_uid.find(hash, is))
-            }
-            Key::Ip(address) => {
-                let hash = self.hasher.hash_one(address);
-                let is = |entry: u32| columns.addresses.get(entry as usize) == Some(&address);
-                Candidates::Addresses(self.by_ip.find(hash, is), &columns.owners)
-            }
+    /// Gives the pods that may meet the terms to `take`, until that has enough.
+    fn candidates(&self, key: Key<'_>, mut take: impl FnMut(Slot) -> bool) {
+        let (index, hashes, rest) = match key {
+            Key::Uid(text) => (self.indexes.get(BY_UID), one(self.uid_hash(text)), None),
+            Key::Ip(address) => (self.indexes.get(BY_IP), one(self.hash(address)), None),
             Key::FullName(name, namespace) => {
-                let hash = self.hasher.hash_one((name, namespace));
-                let is = |pod| {
-                    columns.name(pod) == name && columns.value(pod, TextField::Namespace) == Some(namespace)
-                };
-                Candidates::Pods(self.by_full_name.find(hash, is))
+                let hash = self.full_name_hash(name.as_bytes(), namespace.as_bytes());
+                (self.indexes.get(BY_NAME), one(hash), None)
             }
-            Key::Name(name) => {
-                let hash = self.hasher.hash_one(name);
-                Candidates::Pods(self.by_name.find(hash, |pod| columns.name(pod) == name))
+            Key::Name(name) => (self.indexes.get(BY_NAME), self.name_hashes(name.as_bytes()), None),
+            Key::Container(text) => (self.indexes.get(BY_CONTAINER), one(self.hash(Id::new(text))), None),
+            Key::All => (None, (0, 0), Some(0)),
+            Key::Part(part, value) => {
+                let (index, covered) = self.indexes.by(part);
+                (index, one(self.hash(value.as_bytes())), Some(covered))
             }
-            Key::Container(text) => {
-                let id = Id::new(text);
-                let is = |entry: u32| columns.containers.id(entry) == Some(id);
-                Candidates::Containers(
-                    self.by_container.find(self.hasher.hash_one(id), is),
-                    &columns.containers,
-                )
-            }
-            Key::All => Candidates::All(0..u32::try_from(self.len()).unwrap_or(u32::MAX)),
-            Key::Field(field, value) => match self.lazy.of(field, columns, &self.hasher) {
-                Some(index) => {
-                    let is = |pod| columns.value(pod, field) == Some(value);
-                    Candidates::Pods(index.find(self.hasher.hash_one(value), is))
-                }
-                None => Candidates::All(0..u32::try_from(self.len()).unwrap_or(u32::MAX)),
-            },
+        };
+        if let Some(index) = index
+            && !Entry::between(index, hashes).all(|number| take(Slot(number)))
+        {
+            return;
+        }
+        // What no index covers.
+        if let Some(first) = rest {
+            self.slots_from(first).all(take);
         }
     }
 
-    /// Since when other pods have addresses of one that has run to its end: the earliest start, 0 where one is not known.
-    fn released(&self, pod: u32, record: &Record) -> Option<u64> {
-        if !record.finished || record.host_network {
+    /// Since when other pods claim addresses of a pod with more right than it has: the earliest start, 0 where one is not known.
+    fn released(&self, slot: Slot, record: &Record<'_>) -> Option<u64> {
+        if record.is_on_host_network() {
             return None;
         }
-        let addresses = self.columns.addresses(record).iter();
-        let others = addresses.flat_map(|address| self.candidates(Key::Ip(*address)));
-        let owners = others.filter(|owner| *owner != pod).filter_map(|owner| self.columns.record(owner));
-        let starts = owners
-            .filter(|owner| owner.owns_addresses())
-            .map(|owner| time::nanoseconds(self.columns.strings.text(owner.started)).unwrap_or_default());
-        starts.min()
+        let mut released: Option<u64> = None;
+        for address in record.addresses() {
+            self.candidates(Key::Ip(address), |other| {
+                let other = self.record(other).filter(|_| other != slot);
+                if let Some(other) = other.filter(|other| self.meets(other, Term::Ip(address)))
+                    && (record.is_finished() || claim(&other) > claim(record))
+                {
+                    let started = std::str::from_utf8(other.started).unwrap_or_default();
+                    let started = time::nanoseconds(started).unwrap_or_default();
+                    released = Some(released.map_or(started, |released| released.min(started)));
+                }
+                true
+            });
+        }
+        released
     }
 
     /// The answer where no pod meets the terms.
     fn missing(&self, terms: &[Term<'_>]) -> Lookup {
         if let [Term::Ip(address)] = terms
-            && self.columns.nodes.binary_search(&address.to_canonical()).is_ok()
+            && self.is_node(address.to_canonical())
         {
             return Lookup::Node;
         }
         let lacks = |field| !self.fields.contains(field);
         let unkept = terms.iter().any(|term| match term {
             Term::Ip(_) | Term::Name(_) => false,
-            Term::Uid(_) => lacks(directory::Field::Uid),
-            Term::Namespace(_) => lacks(directory::Field::Namespace),
-            Term::Node(_) => lacks(directory::Field::Node),
-            Term::Hostname(_) => lacks(directory::Field::Hostname),
-            Term::Deployment(_) => lacks(directory::Field::Deployment),
+            Term::Uid(_) => lacks(Field::Uid),
+            Term::Namespace(_) => lacks(Field::Namespace),
+            Term::Node(_) => lacks(Field::Node),
+            Term::Hostname(_) => lacks(Field::Hostname),
+            Term::Deployment(_) => lacks(Field::Deployment),
             Term::Label(key, _) => !self.kept_keys.labels.contains(key),
             Term::Annotation(key, _) => !self.kept_keys.annotations.contains(key),
-            Term::Container(_) | Term::ContainerName(_) => lacks(directory::Field::Containers),
+            Term::Container(_) | Term::ContainerName(_) => lacks(Field::Containers),
         });
         match self.coverage {
             Coverage::Cluster if !unkept => Lookup::Absent,
             Coverage::Cluster | Coverage::Part => Lookup::Unknown,
         }
+    }
+
+    /// Whether an address is one of a node that a pod is on.
+    fn is_node(&self, address: IpAddr) -> bool {
+        self.with_hash(BY_NODE_IP, self.hash(address)).any(|slot| {
+            self.record(slot).is_some_and(|record| self.node_ips(&record).any(|known| known == address))
+        })
     }
 }
 
@@ -143,7 +138,7 @@ enum Key<'a> {
     Name(&'a str),
     Container(&'a str),
     All,
-    Field(TextField<'a>, &'a str),
+    Part(PartKey<'a>, &'a str),
 }
 
 impl<'a> Key<'a> {
@@ -158,12 +153,12 @@ impl<'a> Key<'a> {
             Term::Name(name) => {
                 (2, namespace.map_or(Self::Name(name), |namespace| Self::FullName(name, namespace)))
             }
-            Term::Hostname(value) => (3, Self::Field(TextField::Hostname, value)),
-            Term::Deployment(value) => (4, Self::Field(TextField::Deployment, value)),
-            Term::Label(key, value) => (5, Self::Field(TextField::Label(key), value)),
-            Term::Annotation(key, value) => (6, Self::Field(TextField::Annotation(key), value)),
-            Term::Node(value) => (7, Self::Field(TextField::Node, value)),
-            Term::Namespace(value) => (8, Self::Field(TextField::Namespace, value)),
+            Term::Hostname(value) => (3, Self::Part((Part::Hostname, ""), value)),
+            Term::Deployment(value) => (4, Self::Part((Part::Deployment, ""), value)),
+            Term::Label(key, value) => (5, Self::Part((Part::Label, key), value)),
+            Term::Annotation(key, value) => (6, Self::Part((Part::Annotation, key), value)),
+            Term::Node(value) => (7, Self::Part((Part::Node, ""), value)),
+            Term::Namespace(value) => (8, Self::Part((Part::Namespace, ""), value)),
             Term::Container(id) => (0, Self::Container(id)),
             Term::ContainerName(_) => (9, Self::All),
         });
@@ -171,47 +166,32 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Pods that may meet the terms.
-enum Candidates<'a> {
-    Pods(Entries<'a>),
-    /// By way of the owners of addresses.
-    Addresses(Entries<'a>, &'a [u32]),
-    /// By way of the pods of containers.
-    Containers(Entries<'a>, &'a Containers),
-    All(Range<u32>),
+/// From and to one hash.
+fn one(hash: u64) -> (u64, u64) {
+    (hash, hash)
 }
 
-impl Iterator for Candidates<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        match self {
-            Self::Pods(pods) => pods.next(),
-            Self::Addresses(entries, owners) => {
-                entries.next().and_then(|entry| owners.get(entry as usize).copied())
-            }
-            Self::Containers(entries, containers) => entries.next().map(|entry| containers.owner(entry)),
-            Self::All(pods) => pods.next(),
-        }
-    }
+/// With how much right a pod claims its addresses: whether it lives, then when it started. Kubernetes writes times in one form, in
+/// UTC, so that the later text is the later time.
+fn claim<'a>(record: &Record<'a>) -> Rank<'a> {
+    (record.is_live(), record.started)
 }
+
+/// Whether a pod lives, and when it started, as far as that matters.
+type Rank<'a> = (bool, &'a [u8]);
 
 /// The best of the pods that meet the terms.
 #[derive(Default)]
 struct Pick<'a> {
-    best: Option<(u32, &'a Record, Rank<'a>)>,
+    best: Option<(Slot, Record<'a>, Rank<'a>)>,
     /// Another pod is as good.
     tied: bool,
     /// There is one that must not be found.
     ignored: bool,
 }
 
-/// When it started, as far as that matters, then whether it lives. Kubernetes writes times in one form, in UTC, so that
-/// the later text is the later time.
-type Rank<'a> = (&'a str, bool);
-
 impl<'a> Pick<'a> {
-    fn offer(&mut self, pod: u32, record: &'a Record, rank: Rank<'a>) {
+    fn offer(&mut self, slot: Slot, record: Record<'a>, rank: Rank<'a>) {
         match &self.best {
             Some((_, _, best)) if rank < *best => {}
             // Files that overlap name a pod twice.
@@ -220,14 +200,14 @@ impl<'a> Pick<'a> {
             }
             Some((_, _, best)) => {
                 self.tied &= rank == *best;
-                self.best = Some((pod, record, rank));
+                self.best = Some((slot, record, rank));
             }
-            None => self.best = Some((pod, record, rank)),
+            None => self.best = Some((slot, record, rank)),
         }
     }
 
     /// Two live pods: lookups by a common label need not go through the others.
     fn is_ambiguous_whatever_comes(&self) -> bool {
-        self.tied && self.best.is_some_and(|(_, _, (_, live))| live)
+        self.tied && self.best.is_some_and(|(_, _, (live, _))| live)
     }
 }

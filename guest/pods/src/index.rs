@@ -1,177 +1,237 @@
-//! A hash index that is built once and then only read: four bytes a slot, no keys of its own.
+//! A set of numbers in order, of which a clone is a snapshot: what pods are found by.
 
-/// Finds the entries of one key. An entry is a number, such as that of a pod; its key is the caller's to look up.
-#[derive(Debug)]
+use std::sync::Arc;
+
+/// A set of numbers in order: a tree of three levels, each node behind an [`Arc`]. A change copies the nodes that a clone
+/// shares, some kilobytes, and takes the same time however many numbers begin alike.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    /// Open addressing: the first entry of each key. A power of two long and at most three quarters full.
-    slots: Box<[u32]>,
-    /// The next entry of the same key.
-    next: Box<[u32]>,
+    branches: Vec<Branch>,
 }
 
-impl Default for Index {
-    /// An index without entries.
-    fn default() -> Self {
-        Self { slots: [NONE].into(), next: [].into() }
-    }
+#[derive(Clone, Debug)]
+struct Branch {
+    /// No number of this branch is less, except in the first one.
+    first: u64,
+    leaves: Arc<Vec<Leaf>>,
+}
+
+#[derive(Clone, Debug)]
+struct Leaf {
+    /// No number of this leaf is less, except in the first one.
+    first: u64,
+    numbers: Arc<Vec<u64>>,
 }
 
 impl Index {
-    /// Indexes the entries `0..count`, leaving out those without a hash. `same` tells whether two have the same key.
-    pub(crate) fn build(
-        count: usize,
-        hash: impl Fn(u32) -> Option<u64>,
-        same: impl Fn(u32, u32) -> bool,
-    ) -> Self {
-        let mut building = IndexBuilder::new(count);
-        building.advance(usize::MAX, hash, same);
-        building.finish()
+    /// Adds a number.
+    pub(crate) fn insert(&mut self, number: u64) {
+        if self.branches.is_empty() {
+            self.branches.push(Branch { first: number, leaves: Arc::default() });
+        }
+        let branch_at = branch_of(&self.branches, number);
+        let Some(branch) = self.branches.get_mut(branch_at) else { return };
+        let leaves = Arc::make_mut(&mut branch.leaves);
+        if leaves.is_empty() {
+            leaves.push(Leaf { first: number, numbers: Arc::default() });
+        }
+        let leaf_at = leaf_of(leaves, number);
+        let Some(leaf) = leaves.get_mut(leaf_at) else { return };
+        let numbers = Arc::make_mut(&mut leaf.numbers);
+        let Err(at) = numbers.binary_search(&number) else { return };
+        if numbers.len() == numbers.capacity() {
+            numbers.reserve_exact(GROWTH);
+        }
+        numbers.insert(at, number);
+        if numbers.len() <= LEAF {
+            return;
+        }
+        let upper = numbers.split_off(LEAF / 2);
+        numbers.shrink_to_fit();
+        let first = upper.first().copied().unwrap_or(number);
+        leaves.insert(leaf_at + 1, Leaf { first, numbers: Arc::new(upper) });
+        if leaves.len() > BRANCH {
+            let upper = leaves.split_off(BRANCH / 2);
+            leaves.shrink_to_fit();
+            let first = upper.first().map_or(first, |leaf| leaf.first);
+            self.branches.insert(branch_at + 1, Branch { first, leaves: Arc::new(upper) });
+        }
     }
 
-    /// The entries of one key, in their order. `is` tells whether an entry has that key.
-    pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Entries<'_> {
-        let first = self.slot(hash, is).and_then(|slot| self.slots.get(slot));
-        Entries { next: &self.next, entry: first.copied().unwrap_or(NONE) }
+    /// Takes a number out. Nodes that have become nearly empty are joined to their neighbours.
+    pub(crate) fn remove(&mut self, number: u64) {
+        let branch_at = branch_of(&self.branches, number);
+        let Some(branch) = self.branches.get_mut(branch_at) else { return };
+        let leaf_at = leaf_of(&branch.leaves, number);
+        let found = branch.leaves.get(leaf_at).and_then(|leaf| leaf.numbers.binary_search(&number).ok());
+        let Some(at) = found else { return };
+        let leaves = Arc::make_mut(&mut branch.leaves);
+        let Some(leaf) = leaves.get_mut(leaf_at) else { return };
+        let numbers = Arc::make_mut(&mut leaf.numbers);
+        numbers.remove(at);
+        if numbers.len() >= LEAF / 4 {
+            return;
+        }
+        let lower = if leaf_at + 1 < leaves.len() { leaf_at } else { leaf_at.saturating_sub(1) };
+        if let [one, other, ..] = leaves.get_mut(lower..).unwrap_or_default()
+            && one.numbers.len() + other.numbers.len() <= LEAF / 2
+        {
+            Arc::make_mut(&mut one.numbers).extend_from_slice(&other.numbers);
+            leaves.remove(lower + 1);
+        } else if leaves.iter().all(|leaf| leaf.numbers.is_empty()) {
+            leaves.clear();
+        }
+        if leaves.len() >= BRANCH / 4 {
+            return;
+        }
+        if leaves.is_empty() {
+            self.branches.remove(branch_at);
+            return;
+        }
+        let lower = if branch_at + 1 < self.branches.len() { branch_at } else { branch_at.saturating_sub(1) };
+        if let [one, other, ..] = self.branches.get_mut(lower..).unwrap_or_default()
+            && one.leaves.len() + other.leaves.len() <= BRANCH / 2
+        {
+            Arc::make_mut(&mut one.leaves).extend(other.leaves.iter().cloned());
+            self.branches.remove(lower + 1);
+        }
+    }
+
+    /// The numbers from `first` to `last`, both of which count, in order.
+    pub(crate) fn range(&self, first: u64, last: u64) -> Range<'_> {
+        let branch = branch_of(&self.branches, first);
+        let leaves = self.branches.get(branch).map_or(&[][..], |branch| &branch.leaves);
+        let leaf = leaf_of(leaves, first);
+        let numbers = leaves.get(leaf).map_or(&[][..], |leaf| &leaf.numbers);
+        let at = numbers.partition_point(|number| *number < first);
+        Range { index: self, branch, leaf, rest: numbers.get(at..).unwrap_or_default(), last }
     }
 
     /// Bytes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        size_of_val(&*self.slots) + size_of_val(&*self.next)
-    }
-
-    /// Puts an entry ahead of the others of its key.
-    fn insert_first(&mut self, entry: u32, hash: u64, same: impl Fn(u32, u32) -> bool) {
-        let slot = self.slot(hash, |first| same(first, entry));
-        let first = slot.and_then(|slot| self.slots.get_mut(slot));
-        if let (Some(first), Some(next)) = (first, self.next.get_mut(entry as usize)) {
-            *next = std::mem::replace(first, entry);
-        }
-    }
-
-    /// The slot that a key has or would have.
-    fn slot(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let start = hash as usize & mask;
-        (0..=mask)
-            .map(|step| (start + step) & mask)
-            .find(|slot| self.slots.get(*slot).is_none_or(|entry| *entry == NONE || is(*entry)))
+        let numbers = |leaf: &Leaf| leaf.numbers.capacity() * size_of::<u64>() + SHARED;
+        let leaves = |branch: &Branch| {
+            let each: usize = branch.leaves.iter().map(numbers).sum();
+            each + branch.leaves.capacity() * size_of::<Leaf>() + SHARED
+        };
+        self.branches.iter().map(leaves).sum::<usize>() + self.branches.capacity() * size_of::<Branch>()
     }
 }
 
-/// An index that is being built, a few entries at a time.
-#[derive(Debug, Default)]
-pub(crate) struct IndexBuilder {
-    count: u32,
-    /// Hashes of the first entries, until all are known; then of the entries that are not in the index yet.
-    hashes: Vec<Option<u64>>,
-    index: Index,
-    is_hashed: bool,
-}
-
-impl IndexBuilder {
-    pub(crate) fn new(count: usize) -> Self {
-        Self { count: u32::try_from(count).unwrap_or(NONE), ..Self::default() }
-    }
-
-    /// Works on at most so many entries, each of which comes up twice; returns how many of `steps` are left. As long as
-    /// none are, call again, with the same functions.
-    pub(crate) fn advance(
-        &mut self,
-        mut steps: usize,
-        hash: impl Fn(u32) -> Option<u64>,
-        same: impl Fn(u32, u32) -> bool,
-    ) -> usize {
-        if !self.is_hashed {
-            let start = self.hashes.len() as u32;
-            let end = self.count.min(start.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX)));
-            self.hashes.reserve_exact((self.count - start) as usize);
-            self.hashes.extend((start..end).map(hash));
-            steps -= (end - start) as usize;
-            if end < self.count {
-                return 0;
-            }
-            self.is_hashed = true;
-            let filled = self.hashes.iter().flatten().count();
-            let slots = (filled + filled / 3 + 1).next_power_of_two();
-            self.index =
-                Index { slots: vec![NONE; slots].into(), next: vec![NONE; self.hashes.len()].into() };
-        }
-        // From the last, so that each chain runs in the order of the entries.
-        while steps > 0
-            && let Some(hash) = self.hashes.pop()
-        {
-            steps -= 1;
-            let entry = self.hashes.len() as u32;
-            if let Some(hash) = hash {
-                self.index.insert_first(entry, hash, &same);
-            }
-        }
-        steps
-    }
-
-    pub(crate) fn finish(self) -> Index {
-        self.index
-    }
-}
-
-/// Entries of one key.
+/// Numbers of an [`Index`] in order.
 #[derive(Clone, Debug)]
-pub(crate) struct Entries<'a> {
-    next: &'a [u32],
-    entry: u32,
+pub(crate) struct Range<'a> {
+    index: &'a Index,
+    branch: usize,
+    leaf: usize,
+    /// What is left of the leaf.
+    rest: &'a [u64],
+    last: u64,
 }
 
-impl Iterator for Entries<'_> {
-    type Item = u32;
+impl Iterator for Range<'_> {
+    type Item = u64;
 
-    fn next(&mut self) -> Option<u32> {
-        let entry = self.entry;
-        self.entry = *self.next.get(entry as usize)?;
-        Some(entry)
+    fn next(&mut self) -> Option<u64> {
+        loop {
+            if let Some((number, rest)) = self.rest.split_first() {
+                self.rest = rest;
+                return (*number <= self.last).then_some(*number);
+            }
+            self.leaf += 1;
+            let branch = self.index.branches.get(self.branch)?;
+            if self.leaf >= branch.leaves.len() {
+                self.branch += 1;
+                self.leaf = 0;
+            }
+            let leaf = self.index.branches.get(self.branch)?.leaves.get(self.leaf)?;
+            if leaf.first > self.last {
+                return None;
+            }
+            self.rest = &leaf.numbers;
+        }
     }
 }
 
-/// No entry. `next` is never that long, so that following it ends.
-const NONE: u32 = u32::MAX;
+/// The branch that has a number or would have it.
+fn branch_of(branches: &[Branch], number: u64) -> usize {
+    branches.partition_point(|branch| branch.first <= number).saturating_sub(1)
+}
+
+/// The leaf that has a number or would have it.
+fn leaf_of(leaves: &[Leaf], number: u64) -> usize {
+    leaves.partition_point(|leaf| leaf.first <= number).saturating_sub(1)
+}
+
+/// The most numbers of a leaf: a kilobyte, which is what a change copies.
+const LEAF: usize = 128;
+
+/// The most leaves of a branch.
+const BRANCH: usize = 32;
+
+/// Places that a full leaf gets at a time.
+const GROWTH: usize = 8;
+
+/// Bytes that a vector behind an [`Arc`] takes besides its items.
+pub(crate) const SHARED: usize = size_of::<usize>() * 5;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn all(index: &Index) -> Vec<u64> {
+        index.range(0, u64::MAX).collect()
+    }
+
     #[test]
-    fn every_entry_is_found_under_its_key_even_if_all_hashes_collide() {
-        for hash in [|_: u32| 7, |key: u32| u64::from(key).wrapping_mul(0x9E37_79B9_7F4A_7C15)] {
-            let keys: Vec<u32> = (0..500).map(|entry| entry % 90).collect();
-            let key = |entry: u32| keys[entry as usize];
-            let index = Index::build(
-                500,
-                |entry| (key(entry) != 3).then(|| hash(key(entry))),
-                |a, b| key(a) == key(b),
-            );
-            for wanted in 0..100 {
-                let found: Vec<_> = index.find(hash(wanted), |entry| key(entry) == wanted).collect();
-                let expected: Vec<_> =
-                    (0..500).filter(|entry| key(*entry) == wanted && wanted != 3).collect();
-                assert_eq!(found, expected);
+    fn many_numbers_come_back_in_order_and_leave_nothing_behind() {
+        let mix = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        for spread in [mix, |number| number, |number| u64::MAX - number] {
+            let mut index = Index::default();
+            (0..50_000).for_each(|number| index.insert(spread(number)));
+            let mut expected: Vec<_> = (0..50_000).map(spread).collect();
+            expected.sort_unstable();
+            assert_eq!(all(&index), expected);
+            assert!(index.memory() < 50_000 * 18, "{}", index.memory());
+            (500..50_000).for_each(|number| index.remove(spread(number)));
+            assert_eq!(all(&index).len(), 500);
+            assert!(index.memory() < 500 * 100, "{}", index.memory());
+            (0..500).for_each(|number| index.remove(spread(number)));
+            assert_eq!((all(&index).len(), index.branches.len()), (0, 0));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_and_its_snapshots_have_what_a_plain_set_has(
+            steps in vec((any::<bool>(), 0..2_000_u64), 0..3_000),
+            first in 0..2_000_u64,
+            length in 0..500_u64,
+        ) {
+            let (mut index, mut model) = (Index::default(), BTreeSet::new());
+            let mut snapshot = (index.clone(), model.clone());
+            for (at, (is_removal, number)) in steps.into_iter().enumerate() {
+                if is_removal && at % 3 > 0 {
+                    index.remove(number);
+                    model.remove(&number);
+                } else {
+                    index.insert(number);
+                    model.insert(number);
+                }
+                if at == 700 {
+                    snapshot = (index.clone(), model.clone());
+                }
+            }
+            for (index, model) in [(index, model), snapshot] {
+                prop_assert_eq!(all(&index), model.iter().copied().collect::<Vec<_>>());
+                let range = first..=first + length;
+                prop_assert!(index.range(first, first + length).eq(model.range(range).copied()));
             }
         }
-    }
-
-    #[test]
-    fn what_is_built_in_steps_is_the_same() {
-        let hash = |entry: u32| (!entry.is_multiple_of(7)).then_some(u64::from(entry % 5));
-        let same = |a, b| a % 5 == b % 5;
-        let whole = Index::build(100, hash, same);
-        for steps in [1, 3, 99, 100, 200, 201] {
-            let mut building = IndexBuilder::new(100);
-            while building.advance(steps, hash, same) == 0 {}
-            let index = building.finish();
-            assert_eq!((index.slots, index.next), (whole.slots.clone(), whole.next.clone()), "{steps}");
-        }
-    }
-
-    #[test]
-    fn an_empty_index_finds_nothing() {
-        assert_eq!(Index::build(0, |_| None, |_, _| false).find(1, |_| true).count(), 0);
     }
 }

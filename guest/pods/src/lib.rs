@@ -3,9 +3,9 @@
 //! Every host of podstamp's filter answers the filter's lookups from a [`Table`], so that all hosts answer alike: the binary,
 //! and the module in Envoy, which gets its pods from the binary's `GET /pods`.
 //!
-//! - [`Builder`] takes one pod at a time, and gives the table, or an [`Indexing`] where building the indexes must not block;
-//! - [`Table`] is a [`Directory`](podstamp_core::Directory); it never changes, so that lookups need no lock;
-//! - [`listing::write`] makes text of a table, and [`ListingReader`] a table of that text, a bit at a time.
+//! - [`Table`] is a [`Directory`](podstamp_core::Directory). It changes in place, one pod at a time, and a clone of it is a snapshot,
+//!   which no change touches and which lookups need no lock for;
+//! - [`listing`] makes text of a table or of what has changed in it, and [`ListingReader`] a table of that text, a bit at a time.
 //!
 //! The crate has no notion of files, sockets or a clock: it asks its surroundings for nothing but a seed for hash tables.
 //! Reading Kubernetes' JSON is its caller's part. To run the filter as a server, use `podstamp`; to answer lookups from a
@@ -13,48 +13,53 @@
 //!
 //! ```
 //! use podstamp_core::directory::{Details, Directory, Fields, Lookup, Term};
-//! use podstamp_pods::{Builder, Coverage, ListingReader, KeptKeys, PodParts, Progress, listing};
+//! use podstamp_pods::{Coverage, KeptKeys, ListingReader, PodParts, Progress, Table, listing};
 //!
-//! let mut builder = Builder::new(Fields::ALL, KeptKeys::default());
+//! let mut table = Table::new(Fields::ALL, KeptKeys::default(), Coverage::Cluster);
 //! let address = "10.244.1.17".parse()?;
-//! builder.add(&PodParts { name: "cart-0".into(), ips: vec![address], ..PodParts::default() })?;
-//! let text = listing::write(&builder.finish(Coverage::Cluster), Fields::NONE);
+//! let slot = table.upsert(&PodParts { name: "cart-0".into(), ips: vec![address], ..PodParts::default() })?;
+//! let snapshot = table.clone();
+//! table.remove(slot);
+//! let text = listing::write_full(&snapshot, Fields::NONE);
 //!
 //! let mut reader = ListingReader::new(text.into_bytes());
 //! while reader.advance(64 * 1024)? == Progress::More {}
-//! let table = reader.finish()?;
-//! let Lookup::Found(pod) = table.find(&[Term::Ip(address)], Details::default()) else { unreachable!() };
+//! let again = reader.finish()?;
+//! let Lookup::Found(pod) = again.find(&[Term::Ip(address)], Details::default()) else { unreachable!() };
 //! assert_eq!(pod.name, "cart-0");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Limits
-//! All texts of a table together are at most 4 GiB; a pod has at most 255 addresses. A lookup by label, annotation, node,
-//! deployment or namespace builds an index when it is first made, some 10 ms at 100,000 pods.
+//! A table has room for 67 million pods, and as many texts that pods share; a pod has at most 255 addresses. A lookup by label,
+//! annotation, host name, node, deployment or namespace goes through all pods, some milliseconds at 100,000, until
+//! [`Table::index`] has built an index for it, which later changes keep up.
 
-mod builder;
-mod columns;
 mod containers;
+mod entry;
 mod find;
 mod index;
-mod indexing;
-mod lazy;
 pub mod listing;
+mod pages;
+mod part;
 mod parts;
+mod record;
 mod skipped;
-mod strings;
+mod slot;
 mod table;
+mod texts;
 mod time;
 mod uid;
+mod version;
 
-pub use builder::Builder;
-pub use indexing::Indexing;
 pub use listing::{ListingError, ListingReader, Progress};
 pub use podstamp_core::directory::{KeptKeys, Keys};
 
 pub use parts::{AddError, Pair, PodParts};
 pub use skipped::Skipped;
+pub use slot::Slot;
 pub use table::{Coverage, Table};
+pub use version::{InvalidVersion, Version};
 
 #[cfg(test)]
 mod tests;

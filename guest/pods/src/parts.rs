@@ -20,6 +20,8 @@ pub struct PodParts<'a> {
     pub ips: Vec<IpAddr>,
     /// `spec.nodeName`.
     pub node: Cow<'a, str>,
+    /// `status.hostIPs`: addresses of its node, which are known as such for as long as a pod names them.
+    pub node_ips: Vec<IpAddr>,
     /// `spec.hostname`; empty: the name.
     pub hostname: Cow<'a, str>,
     /// The Deployment that owns it.

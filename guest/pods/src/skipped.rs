@@ -10,3 +10,11 @@ pub struct Skipped {
     /// Items of the list that are not pods.
     pub others: u32,
 }
+
+impl Skipped {
+    /// Counts a pod, and keeps why if it is the first.
+    pub fn skip_pod(&mut self, reason: impl FnOnce() -> String) {
+        self.pods += 1;
+        self.first.get_or_insert_with(reason);
+    }
+}

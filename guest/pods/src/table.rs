@@ -1,13 +1,25 @@
-//! The pod table: immutable, so that lookups need no lock.
+//! The pod table.
 
-use std::hash::RandomState;
+mod change;
+mod indexes;
+mod keys;
 
-use podstamp_core::directory::{Fields, KeptKeys};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
-use crate::columns::Columns;
-use crate::index::Index;
-use crate::lazy::LazyIndexes;
+use podstamp_core::directory::{Details, Field, Fields, KeptKeys, Keys, Pod, Term};
+
+use crate::containers::Id;
+use crate::pages::Pages;
+use crate::part::{Part, PartKey};
+use crate::parts::{Pair, PodParts};
+use crate::record::{Pairs, Record};
 use crate::skipped::Skipped;
+use crate::slot::Slot;
+use crate::texts::{Symbol, Texts};
+use crate::version::Version;
+
+pub(crate) use indexes::{BY_CONTAINER, BY_IP, BY_NAME, BY_NODE_IP, BY_UID, Indexes};
 
 /// Which pods a table knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,56 +31,58 @@ pub enum Coverage {
     Part,
 }
 
-/// Pods, and indexes to find them by.
-#[derive(Debug)]
+/// Pods, and indexes to find them by. It changes in place, one pod at a time. A clone is a snapshot, which costs microseconds: both
+/// share what neither changes, and a change copies some pages of a few kilobytes.
+#[derive(Clone, Debug)]
 pub struct Table {
-    pub(crate) columns: Columns,
-    pub(crate) by_ip: Index,
-    pub(crate) by_uid: Index,
-    pub(crate) by_name: Index,
-    pub(crate) by_full_name: Index,
-    pub(crate) by_container: Index,
-    pub(crate) lazy: LazyIndexes,
+    pods: Pages,
+    len: usize,
+    pub(crate) texts: Texts,
+    pub(crate) indexes: Indexes,
     pub(crate) hasher: RandomState,
     pub(crate) coverage: Coverage,
     pub(crate) fields: Fields,
-    pub(crate) kept_keys: KeptKeys,
+    pub(crate) kept_keys: Arc<KeptKeys>,
     skipped: Skipped,
+    version: Version,
+    /// Where the changes since [`Table::take_changes`] were, once somebody wants to know.
+    changes: Option<Vec<Slot>>,
 }
 
 impl Table {
-    /// A table whose indexes are empty.
-    pub(crate) fn unindexed(
-        columns: Columns,
-        coverage: Coverage,
-        fields: Fields,
-        kept_keys: KeptKeys,
-        skipped: Skipped,
-    ) -> Self {
+    /// A table without pods, which is to keep these parts of them. Lookups by other parts are answered with
+    /// [`Lookup::Unknown`](podstamp_core::directory::Lookup::Unknown).
+    pub fn new(fields: Fields, kept_keys: KeptKeys, coverage: Coverage) -> Self {
+        let keys = |field, keys| if fields.contains(field) { keys } else { Keys::None };
+        let kept_keys = KeptKeys {
+            labels: keys(Field::Labels, kept_keys.labels),
+            annotations: keys(Field::Annotations, kept_keys.annotations),
+        };
+        let hasher = RandomState::new();
+        let epoch = hasher.hash_one("epoch");
         Self {
-            columns,
-            by_ip: Index::default(),
-            by_uid: Index::default(),
-            by_name: Index::default(),
-            by_full_name: Index::default(),
-            by_container: Index::default(),
-            lazy: LazyIndexes::default(),
-            hasher: RandomState::new(),
+            pods: Pages::default(),
+            len: 0,
+            texts: Texts::default(),
+            indexes: Indexes::default(),
+            hasher,
             coverage,
             fields,
-            kept_keys,
-            skipped,
+            kept_keys: Arc::new(kept_keys),
+            skipped: Skipped::default(),
+            version: Version { epoch, number: 0 },
+            changes: None,
         }
     }
 
     /// The number of pods.
     pub fn len(&self) -> usize {
-        self.columns.records.len()
+        self.len
     }
 
     /// Whether there are no pods.
     pub fn is_empty(&self) -> bool {
-        self.columns.records.is_empty()
+        self.len == 0
     }
 
     /// Which pods the table knows.
@@ -91,14 +105,132 @@ impl Table {
         &self.skipped
     }
 
-    /// Bytes on the heap.
-    pub fn memory(&self) -> usize {
-        let indexes = [&self.by_ip, &self.by_uid, &self.by_name, &self.by_full_name, &self.by_container];
-        self.columns.memory() + indexes.map(Index::memory).iter().sum::<usize>() + self.lazy.memory()
+    /// Which state this is. A table of an epoch of its own counts each pod that changes. A table that was read from a text has the
+    /// version that the text names.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
-    /// Builds the indexes that lookups in `other` have needed, so that none has to wait for them in this one.
-    pub fn prepare_like(&self, other: &Self) {
-        self.lazy.prepare(&other.lazy, &self.columns, &self.hasher);
+    /// Bytes on the heap, shared with snapshots or not.
+    pub fn memory(&self) -> usize {
+        self.pods.memory() + self.texts.memory() + self.indexes.memory()
+    }
+
+    /// The places that have a pod, in order.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.slots_from(0)
+    }
+
+    /// What is known of a pod, also of one that is not to be found; `None` where the place has none. Ids of containers are what
+    /// the table keeps of them.
+    pub fn describe(&self, slot: Slot) -> Option<PodParts<'_>> {
+        let record = self.record(slot)?;
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        let shared = |symbol| self.texts.text(symbol).into();
+        let pairs =
+            |pairs: Pairs<'_>| pairs.iter().map(|(key, value)| (shared(key), shared(value))).collect();
+        let containers = record.containers().map(|(name, id): (Symbol, Id)| (shared(name), id.text().into()));
+        Some(PodParts {
+            name: text(record.name),
+            namespace: shared(record.namespace),
+            uid: record.uid.text().into(),
+            ips: record.addresses().collect(),
+            node: shared(record.node),
+            node_ips: self.node_ips(&record).collect(),
+            hostname: text(record.hostname),
+            deployment: shared(record.deployment),
+            phase: shared(record.phase),
+            created: text(record.created),
+            started: text(record.started),
+            labels: pairs(record.labels),
+            annotations: pairs(record.annotations),
+            containers: containers.collect::<Vec<Pair<'_>>>(),
+            host_network: record.is_on_host_network(),
+            finished: record.is_finished(),
+            deleting: record.is_deleting(),
+            ignored: record.is_ignored(),
+        })
+    }
+
+    /// The places from one on that have a pod.
+    pub(crate) fn slots_from(&self, first: u32) -> impl Iterator<Item = Slot> {
+        (first..self.pods.end()).filter(|number| !self.pods.bytes(*number).is_empty()).map(Slot)
+    }
+
+    pub(crate) fn record(&self, slot: Slot) -> Option<Record<'_>> {
+        Record::decode(self.pods.bytes(slot.0))
+    }
+
+    pub(crate) fn node_ips(&self, record: &Record<'_>) -> impl Iterator<Item = std::net::IpAddr> {
+        self.texts.text(record.node_ips).split(',').filter_map(|address| address.parse().ok())
+    }
+
+    /// The text of a pod by which it is looked up; `None` where it is empty.
+    pub(crate) fn value<'a>(&'a self, record: &Record<'a>, (part, key): PartKey<'_>) -> Option<&'a [u8]> {
+        let symbol = match part {
+            Part::Namespace => record.namespace,
+            Part::Node => record.node,
+            Part::Deployment => record.deployment,
+            Part::Hostname => return Some(record.hostname).filter(|text| !text.is_empty()),
+            Part::Label => self.pair(record.labels, key)?,
+            Part::Annotation => self.pair(record.annotations, key)?,
+        };
+        Some(self.texts.bytes(symbol)).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a pod meets a condition.
+    pub(crate) fn meets(&self, record: &Record<'_>, term: Term<'_>) -> bool {
+        let is = |part, key, value: &str| self.value(record, (part, key)) == Some(value.as_bytes());
+        match term {
+            Term::Ip(address) => {
+                let address = address.to_canonical();
+                record.owns_addresses() && record.addresses().any(|known| known == address)
+            }
+            Term::Uid(uid) => record.uid.is(uid),
+            Term::Name(name) => record.name == name.as_bytes(),
+            Term::Namespace(value) => is(Part::Namespace, "", value),
+            Term::Node(value) => is(Part::Node, "", value),
+            Term::Hostname(value) => is(Part::Hostname, "", value),
+            Term::Deployment(value) => is(Part::Deployment, "", value),
+            Term::Label(key, value) => is(Part::Label, key, value),
+            Term::Annotation(key, value) => is(Part::Annotation, key, value),
+            Term::Container(id) => {
+                let id = Id::new(id);
+                !id.is_none() && record.containers().any(|(_, known)| known == id)
+            }
+            Term::ContainerName(name) => {
+                record.containers().any(|(known, _)| self.texts.bytes(known) == name.as_bytes())
+            }
+        }
+    }
+
+    /// A pod in full.
+    pub(crate) fn pod(&self, record: &Record<'_>, want: Details) -> Pod {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let shared = |symbol| self.texts.text(symbol).to_owned();
+        let pairs = |is_wanted, pairs: Pairs<'_>| {
+            let pairs = pairs.iter().filter(|_| is_wanted);
+            pairs.map(|(key, value)| (shared(key), shared(value))).collect()
+        };
+        Pod {
+            name: text(record.name),
+            namespace: shared(record.namespace),
+            uid: record.uid.text(),
+            ips: record.addresses().collect(),
+            host_network: record.is_on_host_network(),
+            released: None,
+            node: shared(record.node),
+            hostname: text(record.hostname),
+            start_time: text(record.created),
+            deployment: shared(record.deployment),
+            phase: shared(record.phase),
+            labels: pairs(want.labels, record.labels),
+            annotations: pairs(want.annotations, record.annotations),
+        }
+    }
+
+    fn pair(&self, pairs: Pairs<'_>, key: &str) -> Option<Symbol> {
+        let mut pairs = pairs.iter();
+        pairs.find(|(name, _)| self.texts.bytes(*name) == key.as_bytes()).map(|(_, value)| value)
     }
 }

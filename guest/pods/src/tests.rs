@@ -5,7 +5,7 @@ mod listing;
 use podstamp_core::directory::{Details, Directory, Field, Fields, Lookup, Term};
 
 use crate::listing::write;
-use crate::{Builder, Coverage, KeptKeys, Keys, ListingReader, PodParts, Table};
+use crate::{Coverage, KeptKeys, Keys, ListingReader, PodParts, Table};
 
 /// What `tests/fixtures/pods.json` comes to: the host's tests hold one against the other.
 const PODS: &str = include_str!("../../../tests/fixtures/pods.listing");
@@ -23,9 +23,11 @@ fn ip(text: &str) -> Term<'_> {
 }
 
 fn table(pods: &[PodParts<'_>]) -> Table {
-    let mut builder = Builder::new(Fields::ALL, KeptKeys::ALL);
-    pods.iter().for_each(|pod| builder.add(pod).unwrap());
-    builder.finish(Coverage::Cluster)
+    let mut table = Table::new(Fields::ALL, KeptKeys::ALL, Coverage::Cluster);
+    for pod in pods {
+        table.upsert(pod).unwrap();
+    }
+    table
 }
 
 /// The shop, with all that is known of it.

@@ -1,48 +1,41 @@
 //! Uids: nearly always a UUID in lower case, which fits 16 bytes.
 
-use crate::strings::{Interner, Strings, Symbol};
-
 /// A pod's uid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Uid {
+pub(crate) enum Uid<'a> {
     /// A UUID in canonical text.
-    Uuid([u8; 16]),
+    Uuid(&'a [u8; 16]),
     /// Anything else, or nothing.
-    Text(Symbol),
+    Text(&'a [u8]),
 }
 
-impl Uid {
-    /// A uid from its text; none where the interner is full.
-    pub(crate) fn new(text: &str, interner: &mut Interner) -> Option<Self> {
-        pack(text).map(Self::Uuid).or_else(|| interner.intern(text).map(Self::Text))
-    }
-
+impl<'a> Uid<'a> {
     /// Whether the pod has no uid.
     pub(crate) fn is_empty(self) -> bool {
-        self == Self::Text(Symbol::EMPTY)
+        self.key().is_empty()
     }
 
     /// The text that it was made from.
-    pub(crate) fn text(self, strings: &Strings) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
-            Self::Uuid(bytes) => unpack(bytes),
-            Self::Text(symbol) => strings.text(symbol).to_owned(),
+            Self::Uuid(bytes) => unpack(*bytes),
+            Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
         }
     }
 
     /// The bytes to hash: equal uids have equal ones.
-    pub(crate) fn key<'a>(&'a self, strings: &'a Strings) -> &'a [u8] {
+    pub(crate) fn key(self) -> &'a [u8] {
         match self {
             Self::Uuid(bytes) => bytes,
-            Self::Text(symbol) => strings.text(*symbol).as_bytes(),
+            Self::Text(text) => text,
         }
     }
 
     /// Whether the uid was made from that text.
-    pub(crate) fn is(self, text: &str, strings: &Strings) -> bool {
+    pub(crate) fn is(self, text: &str) -> bool {
         match self {
-            Self::Uuid(bytes) => pack(text) == Some(bytes),
-            Self::Text(symbol) => strings.text(symbol) == text,
+            Self::Uuid(bytes) => pack(text).as_ref() == Some(bytes),
+            Self::Text(known) => known == text.as_bytes(),
         }
     }
 }
@@ -89,7 +82,6 @@ mod tests {
 
     #[test]
     fn every_uid_comes_back_as_it_was() {
-        let mut interner = Interner::default();
         let texts = [
             "0d3adb2e-70f1-4c7e-9a5f-1234567890ab",
             "0D3ADB2E-70F1-4C7E-9A5F-1234567890AB",
@@ -98,13 +90,14 @@ mod tests {
             "static",
             "",
         ];
-        let uids = texts.map(|text| Uid::new(text, &mut interner).unwrap());
-        assert!(matches!(uids[0], Uid::Uuid(_)));
-        assert!(uids[1..].iter().all(|uid| matches!(uid, Uid::Text(_))));
-        let strings = interner.finish();
-        for (uid, text) in uids.into_iter().zip(texts) {
-            assert_eq!(uid.text(&strings), text);
-            assert!(texts.iter().all(|other| uid.is(other, &strings) == (*other == text)));
+        assert!(
+            texts.into_iter().map(|text| pack(text).is_some()).eq([true, false, false, false, false, false])
+        );
+        for text in texts {
+            let packed = pack(text);
+            let uid = packed.as_ref().map_or(Uid::Text(text.as_bytes()), Uid::Uuid);
+            assert_eq!(uid.text(), text);
+            assert!(texts.iter().all(|other| uid.is(other) == (*other == text)));
         }
     }
 }

@@ -105,14 +105,14 @@ const MAX_LISTINGS: usize = 4;
 #[cfg(test)]
 mod tests {
     use podstamp_core::directory::Field;
-    use podstamp_pods::{Builder, Coverage, KeptKeys, PodParts};
+    use podstamp_pods::{Coverage, KeptKeys, PodParts};
 
     use super::*;
 
     fn table(name: &'static str) -> Arc<Table> {
-        let mut builder = Builder::new(Fields::ALL, KeptKeys::ALL);
-        builder.add(&PodParts { name: name.into(), uid: "u".into(), ..PodParts::default() }).unwrap();
-        Arc::new(builder.finish(Coverage::Cluster))
+        let mut table = Table::new(Fields::ALL, KeptKeys::ALL, Coverage::Cluster);
+        table.upsert(&PodParts { name: name.into(), uid: "u".into(), ..PodParts::default() }).unwrap();
+        Arc::new(table)
     }
 
     #[tokio::test]

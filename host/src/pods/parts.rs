@@ -24,6 +24,7 @@ impl Item {
             uid: text(metadata.and_then(|metadata| metadata.uid.as_ref())),
             ips: parse_all("status.podIPs", status.into_iter().flat_map(Status::addresses))?,
             node: text(spec.and_then(|spec| spec.node_name.as_ref())),
+            node_ips: parse_all("status.hostIPs", status.into_iter().flat_map(Status::node_addresses))?,
             hostname: text(spec.and_then(|spec| spec.hostname.as_ref())),
             deployment: metadata.and_then(|metadata| metadata.deployment()).unwrap_or_default().into(),
             created: text(metadata.and_then(|metadata| metadata.creation_timestamp.as_ref())),
@@ -37,11 +38,6 @@ impl Item {
             ignored: ignore.is_some_and(|value| value == "true"),
             phase,
         })
-    }
-
-    /// The addresses of the pod's node.
-    pub(super) fn node_ips(&self) -> Result<Vec<IpAddr>, String> {
-        parse_all("status.hostIPs", self.status.iter().flat_map(Status::node_addresses))
     }
 }
 

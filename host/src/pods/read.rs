@@ -45,7 +45,7 @@ pub enum ReadError {
 /// Reads what `kubectl get pods -A -o json` prints, or the same as YAML: lists of pods, single pods, several documents of
 /// these. JSON is never held as a whole.
 pub fn read_pods(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> Result<Table, ReadError> {
-    let mut items = Items::new(kept_keys);
+    let mut items = Items::new(kept_keys, coverage);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, input);
     match skip_to_content(&mut input)? {
         None => return Err(ReadError::Empty),
@@ -56,7 +56,7 @@ pub fn read_pods(input: impl Read, kept_keys: KeptKeys, coverage: Coverage) -> R
     if items.are_no_pods() {
         return Err(ReadError::NotPods("a list of other things".to_owned()));
     }
-    Ok(items.finish(coverage))
+    Ok(items.finish())
 }
 
 /// The first byte that is not white space, left unread.

@@ -43,6 +43,6 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 /// SHA-256, in lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,27 +1,21 @@
-//! Packs podstamp's proxy-wasm module for proxies that fetch it, into `target/package`: the module, its checksum, and an OCI
-//! image. It needs nothing but Rust.
-//!
-//! The output depends on the module alone, so that the same sources and the same compiler give the same bytes, and
-//! the image the same digest.
+//! `cargo xtask package`: the module, its checksum and its image, and the image of `podstamp` and the root folder that it is
+//! made of, in `target/package`. With `module` or `podstamp` as argument, that one alone.
 
-mod archive;
-mod blob;
-mod image;
+mod build;
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow};
-use podstamp_guest_build::artifact::{Form, Guest, compile};
-use podstamp_guest_build::toolchain::Toolchain;
+use anyhow::{Context as _, Result, bail};
 use podstamp_guest_build::workspace_root;
-
-use crate::image::Image;
+use podstamp_package::program::{Compression, Root};
+use podstamp_package::{module, sha256};
 
 fn main() -> ExitCode {
-    match module().and_then(|module| package(&module, &workspace_root().join("target/package"))) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
         Ok(told) => {
             // Whoever closes the pipe has read enough.
             io::stdout().write_all(told.as_bytes()).ok();
@@ -34,64 +28,134 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes module and image into this folder, and returns the text that tells of them.
-fn package(module: &[u8], folder: &Path) -> Result<String> {
-    let image = Image::new(module)?;
-    let checksum = format!("{}  {MODULE}\n", blob::hex(module));
-    let archive = format!("{NAME}.oci.tar");
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (name, bytes) in
-        [(MODULE, module), (&format!("{MODULE}.sha256"), checksum.as_bytes()), (&archive, &image.archive()?)]
-    {
-        let path = folder.join(name);
-        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+/// Packs what the arguments name, and returns the text that tells of it.
+fn run(arguments: &[String]) -> Result<String> {
+    if let Some(unknown) = arguments.iter().find(|argument| !PARTS.contains(&argument.as_str())) {
+        bail!("there is no {unknown} to package: {} are there, and both by default", PARTS.join(" and "));
     }
-    let digest = image.digest();
-    let folder = folder.display();
-    Ok(format!("{folder}/{MODULE}\n{folder}/{archive} with the image {digest}\n"))
+    let has = |name| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
+    let folder = workspace_root().join("target/package");
+    let mut told = String::new();
+    if has(MODULE) {
+        told += &package_module(&build::module()?, &folder)?;
+    }
+    if has(PROGRAM) {
+        told += &package_program(&build::program()?, &folder)?;
+    }
+    Ok(told)
 }
 
-/// Builds the module, as the build scripts do.
-fn module() -> Result<Vec<u8>> {
-    let guest = Guest { package: "podstamp-proxy-wasm", features: &[], form: Form::Module };
-    let built = Toolchain::find()
-        .and_then(|toolchain| compile(&toolchain, guest, &workspace_root().join("target/guests")))
-        .map_err(|error| anyhow!("{error}"))?;
-    fs::read(&built.path).with_context(|| format!("cannot read {}", built.path.display()))
+/// Writes module and image into this folder.
+fn package_module(module: &[u8], folder: &Path) -> Result<String> {
+    let image = module::image(module)?;
+    let checksum = format!("{}  {MODULE_FILE}\n", sha256(module));
+    let archive = "podstamp.proxy-wasm.oci.tar";
+    write(folder, MODULE_FILE, module)?;
+    write(folder, &format!("{MODULE_FILE}.sha256"), checksum.as_bytes())?;
+    write(folder, archive, &image.archive()?)?;
+    let (digest, folder) = (image.digest(), folder.display());
+    Ok(format!("{folder}/{MODULE_FILE}\n{folder}/{archive} with the image {digest}\n"))
 }
 
-const NAME: &str = "podstamp.proxy-wasm";
+/// Writes the image of this program into the folder, and beside it the files of the image, for the Dockerfile.
+fn package_program(program: &Path, folder: &Path) -> Result<String> {
+    let root = Root::new(program)?;
+    root.check_size()?;
+    let image = root.image(Compression::best())?;
+    let archive = "podstamp.oci.tar";
+    write(folder, archive, &image.archive()?)?;
+    let files = folder.join("podstamp.rootfs");
+    if files.exists() {
+        fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
+    }
+    root.write(&files)?;
+    let (digest, folder) = (image.digest(), folder.display());
+    let reference = image.reference().unwrap_or_default();
+    let (whole, layer) = (megabytes(root.size()), megabytes(image.layer().len()));
+    Ok(format!(
+        "{folder}/{archive} with the image {reference} {digest}, {whole} MB, {layer} MB to fetch\n{} with its files\n",
+        files.display()
+    ))
+}
 
-const MODULE: &str = "podstamp.proxy-wasm.wasm";
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(name);
+    fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+const MODULE: &str = "module";
+
+const PROGRAM: &str = "podstamp";
+
+const PARTS: [&str; 2] = [MODULE, PROGRAM];
+
+const MODULE_FILE: &str = "podstamp.proxy-wasm.wasm";
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn written(module: &[u8]) -> (BTreeMap<String, Vec<u8>>, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let told = package(module, &folder.path().join("package")).unwrap();
-        let files = fs::read_dir(folder.path().join("package")).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
-        });
-        (files.collect(), told)
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+        files
+            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+            .collect()
     }
 
     #[test]
     fn the_module_its_checksum_and_its_image_are_written_the_same_each_time() {
+        let folder = tempfile::tempdir().unwrap();
         let module = b"\0asm\x01\0\0\0";
-        let (files, told) = written(module);
+        let written = |name: &str| {
+            let folder = folder.path().join(name);
+            let told = package_module(module, &folder).unwrap();
+            (files(&folder), told)
+        };
+        let (files, told) = written("one");
         let names: Vec<_> = files.keys().map(String::as_str).collect();
-        assert_eq!(names, ["podstamp.proxy-wasm.oci.tar", MODULE, "podstamp.proxy-wasm.wasm.sha256"]);
-        assert_eq!(files[MODULE], module);
+        assert_eq!(names, ["podstamp.proxy-wasm.oci.tar", MODULE_FILE, "podstamp.proxy-wasm.wasm.sha256"]);
+        assert_eq!(files[MODULE_FILE], module);
         // As `sha256sum` prints it, of the smallest module that there is.
         let checksum = "93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476";
         let line = format!("{checksum}  podstamp.proxy-wasm.wasm\n");
         assert_eq!(String::from_utf8(files["podstamp.proxy-wasm.wasm.sha256"].clone()).unwrap(), line);
-        assert!(told.contains(&Image::new(module).unwrap().digest()), "{told}");
-        assert_eq!(written(module).0, files);
+        assert!(told.contains(&module::image(module).unwrap().digest()), "{told}");
+        assert_eq!(written("two").0, files);
+    }
+
+    /// This test's own program stands for `podstamp`.
+    fn some_program() -> PathBuf {
+        std::env::current_exe().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_programs_image_and_its_files_are_written_and_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = package_program(&some_program(), folder.path()).unwrap();
+        let first = files(folder.path());
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["podstamp.oci.tar"]);
+        assert!(told.contains("podstamp:") && told.contains("sha256:") && told.contains(" MB"), "{told}");
+        let root = folder.path().join("podstamp.rootfs");
+        assert_eq!(fs::read(root.join("podstamp")).unwrap(), fs::read(some_program()).unwrap());
+        fs::write(root.join("left-over"), "of another time").unwrap();
+        package_program(&some_program(), folder.path()).unwrap();
+        assert!(!root.join("left-over").exists());
+        assert_eq!(files(folder.path()), first, "the same program gives the same bytes");
+    }
+
+    #[test]
+    fn what_cannot_be_packed_is_told() {
+        let error = run(&["pod".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("no pod") && error.contains("module and podstamp"), "{error}");
     }
 }

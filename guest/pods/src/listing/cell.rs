@@ -5,8 +5,11 @@ use podstamp_core::directory::{Field, Fields};
 /// A cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cell {
+    /// The place of the pod, where the text belongs to a version.
+    Slot,
     Name,
     Ips,
+    NodeIps,
     Created,
     Started,
     Flags,
@@ -16,13 +19,15 @@ pub(super) enum Cell {
 
 impl Cell {
     /// All cells. What is often empty comes last.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
+        Self::Slot,
         Self::Name,
         Self::Ips,
         Self::Created,
         Self::Optional(Field::Uid),
         Self::Optional(Field::Namespace),
         Self::Optional(Field::Node),
+        Self::NodeIps,
         Self::Optional(Field::Phase),
         Self::Optional(Field::Deployment),
         Self::Optional(Field::Containers),
@@ -34,12 +39,14 @@ impl Cell {
     ];
 
     /// The cells that each line must have.
-    pub(super) const REQUIRED: [Self; 5] = [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags];
+    pub(super) const REQUIRED: [Self; 6] =
+        [Self::Name, Self::Ips, Self::Created, Self::Started, Self::Flags, Self::NodeIps];
 
-    /// The cells of a line with these fields.
-    pub(super) fn of(fields: Fields) -> impl Iterator<Item = Self> {
+    /// The cells of a line with these fields, and with the pod's place or without.
+    pub(super) fn of(fields: Fields, has_slot: bool) -> impl Iterator<Item = Self> {
         let is_there = move |cell: &Self| match cell {
-            Self::Name | Self::Ips | Self::Created | Self::Started | Self::Flags => true,
+            Self::Slot => has_slot,
+            Self::Name | Self::Ips | Self::NodeIps | Self::Created | Self::Started | Self::Flags => true,
             Self::Optional(field) => fields.contains(*field),
         };
         Self::ALL.into_iter().filter(is_there)
@@ -52,8 +59,10 @@ impl Cell {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::Slot => "slot",
             Self::Name => "name",
             Self::Ips => "ips",
+            Self::NodeIps => "node_ips",
             Self::Created => "created",
             Self::Started => "started",
             Self::Flags => "flags",

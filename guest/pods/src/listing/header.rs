@@ -7,15 +7,29 @@ use podstamp_core::directory::{Field, Fields, KeptKeys, Keys};
 use super::cell::Cell;
 use super::escape;
 use crate::table::Coverage;
+use crate::version::Version;
 
 /// What the first line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) kind: Kind,
+    /// Of the table, once the text is read.
+    pub(super) version: Option<Version>,
     pub(super) coverage: Coverage,
+    /// Those of the table, once the text is read.
     pub(super) pods: usize,
     /// The cells of each line; `None` for a cell that is to be skipped.
     pub(super) cells: Vec<Option<Cell>>,
     pub(super) kept_keys: KeptKeys,
+}
+
+/// What the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// All pods.
+    Full,
+    /// What has changed since a version of the same epoch, in so many lines.
+    Delta { since: u64, lines: usize },
 }
 
 impl Header {
@@ -32,6 +46,11 @@ impl Header {
             }
             _ => return Err(format!("it does not begin with {FORMAT:?}")),
         }
+        let kind = read_kind(words.next().unwrap_or_default())?;
+        let version = match words.next().unwrap_or_default() {
+            "" => None,
+            version => Some(version.parse().map_err(|error| format!("{version:?}: {error}"))?),
+        };
         let coverage = match words.next() {
             Some("cluster") => Coverage::Cluster,
             Some("part") => Coverage::Part,
@@ -39,7 +58,8 @@ impl Header {
         };
         let pods = words.next().unwrap_or_default();
         let pods = pods.parse().map_err(|_| format!("{pods:?} is no number of pods"))?;
-        let mut header = Self { coverage, pods, cells: Vec::new(), kept_keys: KeptKeys::default() };
+        let (cells, kept_keys) = (Vec::new(), KeptKeys::default());
+        let mut header = Self { kind, version, coverage, pods, cells, kept_keys };
         for word in words {
             let (name, keys) = match word.split_once('=') {
                 Some((name, keys)) => (name, Some(keys)),
@@ -56,7 +76,9 @@ impl Header {
                 _ => {}
             }
         }
-        match Cell::REQUIRED.into_iter().find(|cell| !header.cells.contains(&Some(*cell))) {
+        let slot = Some(Cell::Slot).filter(|_| version.is_some() || kind != Kind::Full);
+        let mut required = Cell::REQUIRED.into_iter().chain(slot);
+        match required.find(|cell| !header.cells.contains(&Some(*cell))) {
             Some(missing) => Err(format!("it does not name {:?}", missing.name())),
             None => Ok(header),
         }
@@ -68,7 +90,12 @@ impl Header {
             Coverage::Cluster => "cluster",
             Coverage::Part => "part",
         };
-        out.push_str(&format!("{FORMAT} {VERSION}\t{coverage}\t{}", self.pods));
+        let kind = match self.kind {
+            Kind::Full => "full".to_owned(),
+            Kind::Delta { since, lines } => format!("delta {since} {lines}"),
+        };
+        let version = self.version.map_or(String::new(), |version| version.to_string());
+        out.push_str(&format!("{FORMAT} {VERSION}\t{kind}\t{version}\t{coverage}\t{}", self.pods));
         for cell in self.cells.iter().flatten() {
             out.push('\t');
             out.push_str(cell.name());
@@ -85,6 +112,17 @@ impl Header {
         let field = |cell: &Cell| if let Cell::Optional(field) = cell { Some(*field) } else { None };
         self.cells.iter().flatten().filter_map(field).collect()
     }
+}
+
+fn read_kind(text: &str) -> Result<Kind, String> {
+    if text == "full" {
+        return Ok(Kind::Full);
+    }
+    let delta = text.strip_prefix("delta ").and_then(|rest| rest.split_once(' '));
+    let numbers = delta.and_then(|(since, lines)| Some((since.parse().ok()?, lines.parse().ok()?)));
+    let (since, lines) =
+        numbers.ok_or_else(|| format!("{text:?} is neither full nor delta with two numbers"))?;
+    Ok(Kind::Delta { since, lines })
 }
 
 /// No list: all keys.
@@ -109,4 +147,4 @@ fn write_keys(out: &mut String, keys: &Keys) {
 const FORMAT: &str = "podstamp-pods";
 
 /// The version of the format. It changes with whatever an older reader would get wrong.
-const VERSION: &str = "1";
+const VERSION: &str = "2";

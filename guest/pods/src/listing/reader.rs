@@ -1,17 +1,17 @@
 //! Reads a listing, so much at a time.
 
 use super::error::ListingError;
-use super::header::Header;
+use super::header::{Header, Kind};
 use super::row;
-use crate::builder::Builder;
-use crate::indexing::Indexing;
 use crate::parts::AddError;
+use crate::slot::Slot;
 use crate::table::Table;
+use crate::version::Version;
 
 /// A listing that is being made into a table.
 ///
 /// Where reading it all would keep others waiting, call [`ListingReader::advance`] now and then until nothing is left. Peak memory
-/// is the text, the table, and some 50 bytes a pod.
+/// is the text and the table and, for a text of all pods that is to take the place of a table, that table too.
 #[derive(Debug)]
 pub struct ListingReader {
     text: Vec<u8>,
@@ -19,6 +19,8 @@ pub struct ListingReader {
     read: usize,
     /// Lines that were read.
     lines: usize,
+    /// What a text of changes is about.
+    base: Option<Table>,
     stage: Stage,
 }
 
@@ -35,33 +37,38 @@ pub enum Progress {
 enum Stage {
     #[default]
     Header,
-    Nodes(Header),
-    Pods(Header, Box<Builder>),
-    Indexing(Box<Indexing>),
-    Indexed(Box<Indexing>),
+    Pods(Box<(Header, Table)>),
+    Indexing(Box<Table>),
+    Indexed(Box<Table>),
     Failed(ListingError),
 }
 
 impl ListingReader {
-    /// Takes a text, and reads nothing of it yet.
+    /// Takes a text of all pods, and reads nothing of it yet.
     pub fn new(text: Vec<u8>) -> Self {
-        Self { text, read: 0, lines: 0, stage: Stage::Header }
+        Self { text, read: 0, lines: 0, base: None, stage: Stage::Header }
+    }
+
+    /// Takes a text of all pods, or of what has changed since the version of this table. The table stays as it is: what comes out is
+    /// another one. After an error ask for all pods.
+    pub fn onto(text: Vec<u8>, table: &Table) -> Self {
+        Self { base: Some(table.clone()), ..Self::new(text) }
     }
 
     /// Reads on for about so many bytes, to the end of a line, or builds indexes for as long as that would take. After an
     /// error every call gives the same error.
     pub fn advance(&mut self, bytes: usize) -> Result<Progress, ListingError> {
         let target = self.read.saturating_add(bytes.max(1));
-        let steps = (bytes / BYTES_PER_STEP).max(1);
+        let places = u32::try_from(bytes / BYTES_PER_PLACE).unwrap_or(u32::MAX).max(1);
         loop {
             self.stage = match std::mem::take(&mut self.stage) {
-                Stage::Indexing(mut indexing) => {
-                    let is_done = indexing.advance(steps);
-                    self.stage = if is_done { Stage::Indexed(indexing) } else { Stage::Indexing(indexing) };
+                Stage::Indexing(mut table) => {
+                    let is_done = table.index(places);
+                    self.stage = if is_done { Stage::Indexed(table) } else { Stage::Indexing(table) };
                     return Ok(if is_done { Progress::Done } else { Progress::More });
                 }
-                Stage::Indexed(indexing) => {
-                    self.stage = Stage::Indexed(indexing);
+                Stage::Indexed(table) => {
+                    self.stage = Stage::Indexed(table);
                     return Ok(Progress::Done);
                 }
                 Stage::Failed(error) => {
@@ -80,9 +87,9 @@ impl ListingReader {
     pub fn finish(mut self) -> Result<Table, ListingError> {
         while self.advance(usize::MAX)? == Progress::More {}
         match self.stage {
-            Stage::Indexing(indexing) | Stage::Indexed(indexing) => Ok(indexing.finish()),
+            Stage::Indexing(table) | Stage::Indexed(table) => Ok(*table),
             Stage::Failed(error) => Err(error),
-            Stage::Header | Stage::Nodes(_) | Stage::Pods(..) => Err(self.error("it was not read")),
+            Stage::Header | Stage::Pods(_) => Err(self.error("it was not read")),
         }
     }
 
@@ -100,44 +107,63 @@ impl ListingReader {
         let line = rest.get(..length).unwrap_or_default();
         let line = std::str::from_utf8(line).map_err(|_| self.error("it is not UTF-8"))?;
         match stage {
-            Stage::Header => Ok(Stage::Nodes(Header::parse(line).map_err(|reason| self.error(reason))?)),
-            Stage::Nodes(header) => {
-                let mut builder = Builder::new(header.fields(), header.kept_keys.clone());
-                // Growing later would copy everything in one step. Whatever number the header claims, the bytes bound the number
-                // of lines. Uids and texts that pods share take no room of their own.
-                let texts = self.text.len();
-                builder.reserve(header.pods.min(texts / TYPICAL_LINE), texts / 2);
-                for address in line.split('\t').filter(|address| !address.is_empty()) {
-                    builder.add_node(row::read_address(address).map_err(|reason| self.error(reason))?);
-                }
-                Ok(Stage::Pods(header, Box::new(builder)))
+            Stage::Header => {
+                let header = Header::parse(line).map_err(|reason| self.error(reason))?;
+                let table = start(&header, self.base.take()).map_err(|reason| self.error(reason))?;
+                Ok(Stage::Pods(Box::new((header, table))))
             }
-            Stage::Pods(header, mut builder) => {
-                let pod = row::read_row(line, &header.cells).map_err(|reason| self.error(reason))?;
-                builder.add(&pod).map_err(|reason| {
-                    self.error(match reason {
-                        AddError::Unnamed => "name: it is missing".to_owned(),
-                        AddError::TooManyAddresses | AddError::Full => reason.to_string(),
-                    })
-                })?;
-                Ok(Stage::Pods(header, builder))
+            Stage::Pods(mut pods) => {
+                let (header, table) = &mut *pods;
+                self.pod(line, header, table).map_err(|reason| self.error(reason))?;
+                Ok(Stage::Pods(pods))
             }
             done => Ok(done),
         }
+    }
+
+    /// Puts the pod of a line into the table, or takes one out.
+    fn pod(&self, line: &str, header: &Header, table: &mut Table) -> Result<(), String> {
+        let row = row::read_row(line, &header.cells)?;
+        // Without places, pods take them in their order.
+        let slot = match row.slot {
+            None if header.version.is_some() => return Err("slot: it is missing".to_owned()),
+            None => Slot(u32::try_from(table.len()).unwrap_or(u32::MAX)),
+            Some(slot) => slot,
+        };
+        if row.pod.name.is_empty() && header.kind != Kind::Full {
+            table.remove(slot);
+            return Ok(());
+        }
+        table.put(slot, &row.pod).map_err(|reason| match reason {
+            AddError::Unnamed => "name: it is missing".to_owned(),
+            AddError::TooManyAddresses | AddError::Full => reason.to_string(),
+        })
     }
 
     /// Ends reading, with an error where the text ends early.
     fn end(&mut self, stage: Stage) -> Result<Stage, ListingError> {
         match stage {
             Stage::Header => Err(self.error("there is nothing")),
-            Stage::Nodes(_) => Err(self.error("it is missing: the addresses of nodes are expected")),
-            Stage::Pods(header, builder) if builder.len() != header.pods => {
-                let message = format!("the text ends after {} of {} pods", builder.len(), header.pods);
-                Err(self.error(message))
-            }
-            Stage::Pods(header, builder) => {
+            Stage::Pods(pods) => {
+                let (header, mut table) = *pods;
+                // Those before this one are the first line and one a pod.
+                let lines = self.lines - 2;
+                let expected = match header.kind {
+                    Kind::Full => header.pods,
+                    Kind::Delta { lines, .. } => lines,
+                };
+                if lines != expected {
+                    return Err(self.error(format!("the text ends after {lines} of {expected} pods")));
+                }
+                if table.len() != header.pods {
+                    let message =
+                        format!("there are {} pods now, and should be {}", table.len(), header.pods);
+                    return Err(self.error(message));
+                }
+                table.set_coverage(header.coverage);
+                table.set_version(header.version.unwrap_or_default());
                 self.text = Vec::new();
-                Ok(Stage::Indexing(Box::new(builder.index(header.coverage))))
+                Ok(Stage::Indexing(Box::new(table)))
             }
             done => Ok(done),
         }
@@ -149,8 +175,23 @@ impl ListingReader {
     }
 }
 
-/// A step of indexing takes as long as reading so many bytes.
-const BYTES_PER_STEP: usize = 4;
+/// The table that the lines go into.
+fn start(header: &Header, base: Option<Table>) -> Result<Table, String> {
+    let Kind::Delta { since, .. } = header.kind else {
+        let mut table = Table::new(header.fields(), header.kept_keys.clone(), header.coverage);
+        if let Some(base) = base {
+            table.index_like(&base);
+        }
+        return Ok(table);
+    };
+    let since = header.version.map(|version| Version { number: since, ..version });
+    let fits = |table: &Table| {
+        Some(table.version()) == since
+            && table.fields() == header.fields()
+            && *table.kept_keys() == header.kept_keys
+    };
+    base.filter(fits).ok_or_else(|| "it changes another table than the one that is here".to_owned())
+}
 
-/// Bytes of a pod's line, rather fewer than usual.
-const TYPICAL_LINE: usize = 64;
+/// Building an index over one place takes as long as reading so many bytes.
+const BYTES_PER_PLACE: usize = 16;

@@ -8,10 +8,18 @@ use podstamp_core::directory::Field;
 use super::cell::{Cell, DELETING, FINISHED, HOST_NETWORK, IGNORED};
 use super::escape::unescape;
 use crate::parts::{Pair, PodParts};
+use crate::slot::Slot;
+
+/// A line: a pod and its place, as far as it says so. A pod without a name is none: the place is vacant.
+#[derive(Debug, Default)]
+pub(super) struct Row<'a> {
+    pub(super) slot: Option<Slot>,
+    pub(super) pod: PodParts<'a>,
+}
 
 /// Reads a line; an error says what is wrong with which cell.
-pub(super) fn read_row<'a>(line: &'a str, cells: &[Option<Cell>]) -> Result<PodParts<'a>, String> {
-    let mut pod = PodParts::default();
+pub(super) fn read_row<'a>(line: &'a str, cells: &[Option<Cell>]) -> Result<Row<'a>, String> {
+    let mut row = Row::default();
     let mut known = cells.iter();
     for text in line.split('\t') {
         let Some(cell) = known.next() else {
@@ -20,16 +28,21 @@ pub(super) fn read_row<'a>(line: &'a str, cells: &[Option<Cell>]) -> Result<PodP
         if let Some(cell) = cell
             && !text.is_empty()
         {
-            read_cell(&mut pod, *cell, text).map_err(|reason| format!("{}: {reason}", cell.name()))?;
+            read_cell(&mut row, *cell, text).map_err(|reason| format!("{}: {reason}", cell.name()))?;
         }
     }
-    Ok(pod)
+    Ok(row)
 }
 
-fn read_cell<'a>(pod: &mut PodParts<'a>, cell: Cell, text: &'a str) -> Result<(), String> {
+fn read_cell<'a>(row: &mut Row<'a>, cell: Cell, text: &'a str) -> Result<(), String> {
+    let pod = &mut row.pod;
     match cell {
+        Cell::Slot => {
+            row.slot = Some(Slot(text.parse().map_err(|_| format!("{text:?} is no number of a place"))?));
+        }
         Cell::Name => pod.name = unescape(text)?,
-        Cell::Ips => pod.ips = text.split(',').map(read_address).collect::<Result<_, _>>()?,
+        Cell::Ips => pod.ips = read_addresses(text)?,
+        Cell::NodeIps => pod.node_ips = read_addresses(text)?,
         Cell::Created => pod.created = unescape(text)?,
         Cell::Started => pod.started = unescape(text)?,
         Cell::Flags => read_flags(pod, text)?,
@@ -46,9 +59,9 @@ fn read_cell<'a>(pod: &mut PodParts<'a>, cell: Cell, text: &'a str) -> Result<()
     Ok(())
 }
 
-/// An address of a pod or node.
-pub(super) fn read_address(text: &str) -> Result<IpAddr, String> {
-    address::parse(text).ok_or_else(|| format!("{text:?} is no IP address"))
+fn read_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let read = |text| address::parse(text).ok_or_else(|| format!("{text:?} is no IP address"));
+    text.split(',').map(read).collect()
 }
 
 fn read_flags(pod: &mut PodParts<'_>, text: &str) -> Result<(), String> {

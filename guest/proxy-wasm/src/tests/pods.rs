@@ -23,8 +23,8 @@ fn with_pods() -> u32 {
 
 /// A listing with one pod.
 fn listing(address: &str) -> String {
-    let cells = "name\tips\tcreated\tnamespace\tuid\tstarted\tflags";
-    format!("podstamp-pods 1\tcluster\t1\t{cells}\n\ncart-0\t{address}\t2026-11-20T08:00:00Z\n")
+    let cells = "name\tips\tcreated\tnamespace\tuid\tnode_ips\tstarted\tflags";
+    format!("podstamp-pods 2\tfull\t\tcluster\t1\t{cells}\ncart-0\t{address}\t2026-11-20T08:00:00Z\n")
 }
 
 /// Sends a span of pod `cart-0`, and tells whether it was stamped with that address.

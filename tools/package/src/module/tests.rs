@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read as _};
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::*;
-use crate::blob::hex;
+use super::image;
+use crate::blob::{digest, hex};
 
 /// Larger than a block of a tar archive, and nothing that gzip makes small.
 fn module() -> Vec<u8> {
@@ -67,7 +67,7 @@ fn only(list: &Value) -> &Value {
 
 #[test]
 fn the_module_is_found_from_the_index_on() {
-    let image = Image::new(&module()).unwrap();
+    let image = image(&module()).unwrap();
     let mut reader = Reader { files: files(&image.archive().unwrap()), met: 0 };
     let json = |reader: &Reader, name: &str| serde_json::from_slice::<Value>(&reader.files[name]).unwrap();
     assert_eq!(json(&reader, "oci-layout")["imageLayoutVersion"], "1.0.0");
@@ -92,15 +92,15 @@ fn the_module_is_found_from_the_index_on() {
 
 #[test]
 fn the_same_module_gives_the_same_bytes_and_another_one_others() {
-    let archive = |module: &[u8]| Image::new(module).unwrap().archive().unwrap();
+    let archive = |module: &[u8]| image(module).unwrap().archive().unwrap();
     assert_eq!(archive(&module()), archive(&module()));
-    let digest = |module: &[u8]| Image::new(module).unwrap().digest();
+    let digest = |module: &[u8]| image(module).unwrap().digest();
     assert_ne!(digest(&module()), digest(&[module(), vec![0]].concat()));
 }
 
 #[test]
 fn the_layer_says_nothing_of_when_and_where_it_was_packed() {
-    let image = Image::new(&module()).unwrap();
+    let image = image(&module()).unwrap();
     // RFC 1952: no flags and so no name, no time, best compression, no system.
-    assert_eq!(image.layer.bytes()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
+    assert_eq!(image.layer()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
 }

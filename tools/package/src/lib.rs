@@ -1,0 +1,17 @@
+//! Packs podstamp for where it runs: its proxy-wasm module for proxies that fetch it, and `podstamp` as an image for
+//! containers. It needs nothing but Rust.
+//!
+//! What comes out depends on what is packed alone, so that the same sources and the same compiler give the same bytes, and
+//! the image the same digest.
+
+mod archive;
+mod blob;
+mod image;
+pub mod module;
+pub mod program;
+
+pub use archive::File;
+pub use image::Image;
+
+/// SHA-256, in lower-case hexadecimal digits.
+pub use blob::hex as sha256;
