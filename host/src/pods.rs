@@ -76,7 +76,7 @@ impl Pods {
         let mut next = self.shared.lock();
         if next.replace_pods(&table).is_err() {
             // No room, which a table that is new has.
-            table.index_like(&next);
+            table.follow(&next);
             *next = table;
         }
         next.index(u32::MAX);

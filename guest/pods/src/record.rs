@@ -105,12 +105,23 @@ impl<'a> Record<'a> {
         std::iter::from_fn(move || Some((input.symbol()?, Id(u64::from_le_bytes(*input.chunk()?)))))
     }
 
-    /// The texts that the pod shares with others, each as often as it uses it.
-    pub(crate) fn symbols(&self) -> impl Iterator<Item = Symbol> + use<'a> {
-        let plain = [self.namespace, self.node, self.deployment, self.phase, self.node_ips];
-        let pairs = self.labels.iter().chain(self.annotations.iter()).flat_map(<[Symbol; 2]>::from);
-        let containers = self.containers().map(|(name, _)| name);
-        plain.into_iter().chain(pairs).chain(containers).filter(|symbol| *symbol != Symbol::EMPTY)
+    /// Tells the texts that the pod shares with others, each as often as it uses it.
+    pub(crate) fn symbols(&self, mut tell: impl FnMut(Symbol)) {
+        let mut tell = |symbol| {
+            if symbol != Symbol::EMPTY {
+                tell(symbol)
+            }
+        };
+        [self.namespace, self.node, self.deployment, self.phase, self.node_ips]
+            .into_iter()
+            .for_each(&mut tell);
+        for pairs in [self.labels, self.annotations] {
+            for (key, value) in pairs.iter() {
+                tell(key);
+                tell(value);
+            }
+        }
+        self.containers().for_each(|(name, _)| tell(name));
     }
 }
 

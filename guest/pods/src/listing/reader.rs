@@ -180,7 +180,7 @@ fn start(header: &Header, base: Option<Table>) -> Result<Table, String> {
     let Kind::Delta { since, .. } = header.kind else {
         let mut table = Table::new(header.fields(), header.kept_keys.clone(), header.coverage);
         if let Some(base) = base {
-            table.index_like(&base);
+            table.follow(&base);
         }
         return Ok(table);
     };

@@ -1,6 +1,5 @@
 //! Writes a pod as a record.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Field, Fields, KeptKeys, Keys};
@@ -133,15 +132,20 @@ impl Output<'_> {
     }
 
     fn containers(&mut self, containers: &[Pair<'_>]) -> Result<(), AddError> {
-        let mut known = BTreeSet::new();
+        let (mut known, mut names) = (Vec::new(), Vec::new());
         for (name, id) in containers {
             let id = Id::new(id);
             // An id is that of one container, whatever that is called.
-            let key = (if id.is_none() { &**name } else { "" }, id.0);
-            if known.insert(key) {
-                self.shared(name)?;
-                self.bytes.extend(id.0.to_le_bytes());
+            if if id.is_none() { names.contains(&name) } else { known.contains(&id.0) } {
+                continue;
             }
+            if id.is_none() {
+                names.push(name)
+            } else {
+                known.push(id.0)
+            }
+            self.shared(name)?;
+            self.bytes.extend(id.0.to_le_bytes());
         }
         Ok(())
     }

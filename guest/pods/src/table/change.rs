@@ -1,5 +1,8 @@
 //! Changes of a table.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use podstamp_core::directory::Field;
 
 use super::{Coverage, Table};
@@ -146,9 +149,11 @@ impl Table {
         let (was_there, is_there) = (old.is_some(), new.is_some());
         let keys = |record: Option<Record<'_>>| record.map_or(Vec::new(), |record| self.keys(slot, &record));
         let symbols = |record: Option<Record<'_>>| {
-            let mut symbols: Vec<Symbol> = record.iter().flat_map(Record::symbols).collect();
-            symbols.sort_unstable();
-            symbols
+            let mut symbols = Vec::new();
+            if let Some(record) = record {
+                record.symbols(|symbol| symbols.push((0, u64::from(symbol.0))));
+            }
+            sorted(symbols)
         };
         let (old_keys, new_keys) = (keys(old), keys(new));
         let (old_symbols, new_symbols) = (symbols(old), symbols(new));
@@ -163,7 +168,8 @@ impl Table {
             if is_new { index.insert(entry) } else { index.remove(entry) }
         });
         // Texts that both use stay as they are.
-        compare(&old_symbols, &new_symbols, |symbol, is_new| {
+        compare(&old_symbols, &new_symbols, |(_, symbol), is_new| {
+            let symbol = Symbol(symbol as u32);
             if is_new { self.texts.retain(symbol) } else { self.texts.release(symbol) }
         });
         Ok(true)
@@ -175,25 +181,36 @@ impl Table {
     }
 }
 
-/// Tells what is only in one of two sorted lists, and whether that is the new one.
-fn compare<T: Copy + Ord>(old: &[T], new: &[T], mut tell: impl FnMut(T, bool)) {
-    let (mut old, mut new) = (old.iter().copied().peekable(), new.iter().copied().peekable());
+/// Keys in order. Module size counts: this is a tenth of what the slice's own sorting takes.
+pub(super) fn sorted(keys: Vec<(usize, u64)>) -> Vec<(usize, u64)> {
+    BinaryHeap::from(keys).into_sorted_vec()
+}
+
+/// Tells what is only in one of two lists in order, and whether that is the new one.
+fn compare(old: &[(usize, u64)], new: &[(usize, u64)], mut tell: impl FnMut((usize, u64), bool)) {
+    let (mut old, mut new) = (old, new);
     loop {
-        match (old.peek(), new.peek()) {
+        let order = match (old.first(), new.first()) {
             (None, None) => return,
-            (Some(was), Some(is)) if was == is => {
-                old.next();
-                new.next();
-            }
-            (Some(was), is) if is.is_none_or(|is| was < is) => {
+            (Some(was), Some(is)) => was.cmp(is),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+        };
+        if order.is_le()
+            && let Some((was, rest)) = old.split_first()
+        {
+            old = rest;
+            if order.is_lt() {
                 tell(*was, false);
-                old.next();
             }
-            (_, Some(is)) => {
+        }
+        if order.is_ge()
+            && let Some((is, rest)) = new.split_first()
+        {
+            new = rest;
+            if order.is_gt() {
                 tell(*is, true);
-                new.next();
             }
-            (Some(_), None) => return,
         }
     }
 }

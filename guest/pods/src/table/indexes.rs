@@ -93,14 +93,17 @@ impl Table {
         true
     }
 
-    /// Builds the indexes that lookups in `other` have asked for.
-    pub fn index_like(&mut self, other: &Self) {
+    /// Takes over what lookups in `other` have asked for, and whether changes are to be recorded. The indexes are still to be built,
+    /// by [`Table::index`].
+    pub fn follow(&mut self, other: &Self) {
+        if other.changes.is_some() {
+            self.record_changes();
+        }
         if !Arc::ptr_eq(&self.indexes.demand, &other.indexes.demand) {
             self.indexes.demand = Arc::clone(&other.indexes.demand);
             self.indexes.all.truncate(FIXED);
             self.indexes.built.clear();
         }
-        self.index(u32::MAX);
     }
 }
 

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hash};
 use podstamp_core::directory::Field;
 
 use super::Table;
+use super::change::sorted;
 use super::indexes::{BY_CONTAINER, BY_IP, BY_NAME, BY_NODE_IP, BY_UID};
 use crate::entry::Entry;
 use crate::record::Record;
@@ -55,7 +56,7 @@ impl Table {
                 add(index, self.hash(value));
             }
         }
-        keys.sort_unstable();
+        let mut keys = sorted(keys);
         keys.dedup();
         keys
     }

@@ -112,8 +112,8 @@ fn what_is_no_listing_is_refused_with_its_line() {
         (&format!("{HEAD}a\t10.0.0.1,x\n"), "line 2: ips: \"x\" is no IP address"),
         (&format!("{HEAD}a%\n"), "line 2: name: \"a%\" ends within %"),
         (&format!("{HEAD}a\t\t\tapp\n"), "line 2: labels: \"app\" has no ="),
-        (&format!("{HEAD}a\t\t\t\t\thx\n"), "line 2: flags: 'x' is no flag"),
-        (&format!("{HEAD}a\t\t\t\t\t\t\n"), "line 2: it has more than the 6 cells that line 1 names"),
+        (&format!("{HEAD}a\t\t\t\t\t\thx\n"), "line 2: flags: 'x' is no flag"),
+        (&format!("{HEAD}a\t\t\t\t\t\t\t\n"), "line 2: it has more than the 7 cells that line 1 names"),
     ] {
         assert_eq!(error(text), expected, "{text:?}");
     }
@@ -166,7 +166,7 @@ fn addresses() -> impl Strategy<Value = Vec<IpAddr>> {
 }
 
 prop_compose! {
-    fn pod()(
+    pub(super) fn pod()(
         name in prop_oneof![text(), text().prop_map(|text| format!("x{text}"))],
         texts in vec(text(), 5),
         has_uid in any::<bool>(),
@@ -206,7 +206,7 @@ prop_compose! {
     }
 }
 
-fn keys() -> impl Strategy<Value = Keys> {
+pub(super) fn keys() -> impl Strategy<Value = Keys> {
     let some = ["a", "k=,"].map(str::to_owned).into();
     prop_oneof![Just(Keys::None), Just(Keys::Only(some)), Just(Keys::All)]
 }
@@ -228,7 +228,7 @@ prop_compose! {
 }
 
 /// Everything that a pod can be looked up by, and what that needs to be known.
-fn terms<'a>(pod: &'a PodParts<'_>) -> Vec<(Term<'a>, Option<Field>)> {
+pub(super) fn terms<'a>(pod: &'a PodParts<'_>) -> Vec<(Term<'a>, Option<Field>)> {
     let mut terms = vec![
         (Term::Name(&pod.name), None),
         (Term::Uid(&pod.uid), Some(Field::Uid)),
