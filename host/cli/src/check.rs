@@ -1,15 +1,14 @@
 //! `podstamp check`.
 
-mod probe;
+pub(crate) mod probe;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::app;
 use podstamp::app::Budget;
-use podstamp::config::{LoadError, Loaded};
-use podstamp_core::config::{self as core_config, Fault, Reading, Unset};
+use podstamp::config::LoadError;
+use podstamp_core::config::{Fault, Reading, Unset};
 use podstamp_core::interface::{Level, Notice};
 use tokio::runtime::Runtime;
 
@@ -36,7 +35,10 @@ impl Check {
             Err(LoadError::Faults(faults)) => return print(&faults),
             loaded => loaded?,
         };
-        let Reading { config, faults, .. } = self.read_document(loaded);
+        // The agent's URL has to be known where that agent is to be asked.
+        let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
+        let Reading { config, faults, .. } = document::read_whole(loaded, unset);
+        config.notices.iter().for_each(tell);
         if !faults.is_empty() {
             return print(&faults);
         }
@@ -53,16 +55,6 @@ impl Check {
             Some(url) => probe(url.as_deref().unwrap_or(&config.traces.exporter.url)),
         }
     }
-
-    /// All that the document says, and all that is wrong with it.
-    fn read_document(&self, loaded: Loaded) -> Reading {
-        // The agent's URL has to be known where that agent is to be asked.
-        let unset = if matches!(self.agent, Some(None)) { Unset::Refused } else { Unset::Warned };
-        let mut reading = core_config::read_all(&loaded.document, loaded.unresolved, unset);
-        reading.add(app::check_files(&reading.config));
-        loaded.notices.iter().chain(&reading.config.notices).for_each(tell);
-        reading
-    }
 }
 
 fn print(faults: &[Fault]) -> Result<Exit, Failed> {
@@ -75,7 +67,7 @@ fn print(faults: &[Fault]) -> Result<Exit, Failed> {
 
 fn probe(url: &str) -> Result<Exit, Failed> {
     let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
-    let findings = runtime.block_on(probe::probe(url));
+    let findings = runtime.block_on(probe::probe(url)).findings;
     let mut out = output::stdout();
     let mut exit = Exit::Success;
     for finding in findings {

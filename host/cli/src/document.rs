@@ -5,6 +5,7 @@ use std::path::Path;
 
 use podstamp::app;
 use podstamp::config::{self, LoadError, Loaded, Unresolved};
+use podstamp_core::config::{self as core_config, Reading, Unset};
 
 use super::exit::Failed;
 
@@ -32,4 +33,20 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
             unresolved: Unresolved::default(),
         }),
     }
+}
+
+/// All that a document says, and all that is wrong with it, in the files that it names too. The notices are in the
+/// configuration.
+pub(crate) fn read_whole(loaded: Loaded, unset: Unset) -> Reading {
+    let mut reading = read_text(loaded, unset);
+    reading.add(app::check_files(&reading.config));
+    reading
+}
+
+/// The same, without looking at the files that it names: they may be elsewhere.
+pub(crate) fn read_text(loaded: Loaded, unset: Unset) -> Reading {
+    let Loaded { document, notices, unresolved } = loaded;
+    let mut reading = core_config::read_all(&document, unresolved, unset);
+    reading.config.notices.splice(..0, notices);
+    reading
 }

@@ -3,8 +3,11 @@
 //! A library beside the binary, so that tests run the same program in a package of their own.
 
 mod check;
+mod dated;
 mod demo;
+mod doctor;
 mod document;
+mod exchange;
 mod exit;
 mod fake_agent;
 mod memory;
@@ -55,6 +58,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check a configuration, and the agent if asked to.
     Check(check::Check),
+    /// Find out why spans are not where they should be.
+    Doctor(doctor::Doctor),
     /// Stamp one export request, stdin to stdout.
     Rewrite(rewrite::Rewrite),
     /// Stand in for deepflow-agent.
@@ -87,11 +92,14 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
     let quiet = match cli.command {
         Command::Serve(_) | Command::FakeAgent(_) => "info",
         Command::Check(_) | Command::Rewrite(_) | Command::Demo(_) => "warn",
+        // What fails is in the report.
+        Command::Doctor(_) => "error",
     };
     log(cli.logging, quiet)?;
     match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Rewrite(rewrite) => rewrite.run(),
         Command::FakeAgent(agent) => agent.run(),
         Command::Demo(demo) => demo.run(),

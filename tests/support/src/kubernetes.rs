@@ -1,5 +1,6 @@
 //! A Kubernetes API that knows some pods: enough of list and watch for the Collector's informers.
 
+mod cluster;
 mod scripted;
 
 use std::io::{BufRead, BufReader, Write};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use cluster::ScriptedCluster;
 pub use scripted::{Asked, ScriptedApi};
 
 /// A running API. Its threads end with the process; a connection ends when the client closes it.

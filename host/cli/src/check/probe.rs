@@ -2,21 +2,19 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request, Response, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use podstamp_core::config::{AGENT_PATH, BRACKETS, bracketed};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use http::header::CONTENT_TYPE;
+use http::{Method, Response};
+use podstamp_core::config::AGENT_PATH;
+
+use crate::dated::Dated;
+use crate::exchange::{Broken, NoTarget, PATIENCE, Target, exchange};
 
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// As it should be.
     Fine(String),
     /// What is wrong, and what to do.
@@ -25,33 +23,38 @@ pub(super) enum Finding {
     Advice(&'static str),
 }
 
-/// Where to look.
-struct Target {
-    host: String,
-    port: u16,
-    path: String,
+/// What asking an agent came to.
+#[derive(Debug, Default)]
+pub(crate) struct Probed {
+    pub(crate) findings: Vec<Finding>,
+    /// Its clock. `None`: it did not answer, or not with a date.
+    pub(crate) dated: Option<Dated>,
+    /// Whether nobody was there at all: no address, or no connection.
+    pub(crate) is_unreached: bool,
 }
 
-impl Target {
-    fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-
-    fn address(&self) -> (&str, u16) {
-        (self.host.trim_start_matches('[').trim_end_matches(']'), self.port)
+impl Probed {
+    fn wrong(message: String) -> Self {
+        Self { findings: vec![Finding::Wrong(message)], ..Self::default() }
     }
 }
 
 /// Looks. `http://host:port` stands for the agent's own path there.
-pub(super) async fn probe(url: &str) -> Vec<Finding> {
-    let target = match target(url) {
+pub(crate) async fn probe(url: &str) -> Probed {
+    let target = match read_target(url) {
         Ok(target) => target,
-        Err(wrong) => return vec![Finding::Wrong(wrong)],
+        Err(wrong) => return Probed::wrong(wrong),
     };
-    let alive = match exchange(&target, Method::GET, "/", Bytes::new()).await {
-        Ok(response) => alive(&target, &response),
-        Err(broken) => return vec![Finding::Wrong(diagnose(&target, &broken))],
+    let sent = SystemTime::now();
+    let response = match exchange(&target, Method::GET, "/", Bytes::new()).await {
+        Ok(response) => response,
+        Err(broken) => {
+            let is_unreached = broken.is_unreached();
+            return Probed { is_unreached, ..Probed::wrong(diagnose(&target, &broken)) };
+        }
     };
+    let dated = Dated::read(response.headers(), sent, SystemTime::now());
+    let alive = alive(&target, &response);
     // An empty body is an empty export request: it changes nothing.
     let takes = match exchange(&target, Method::POST, &target.path, Bytes::new()).await {
         Ok(response) => match takes(&target, &response) {
@@ -64,31 +67,21 @@ pub(super) async fn probe(url: &str) -> Vec<Finding> {
     if findings.iter().all(|finding| matches!(finding, Finding::Fine(_))) {
         findings.push(Finding::Advice(ONE_AT_A_TIME));
     }
-    findings
+    Probed { findings, dated, is_unreached: false }
 }
 
-fn target(url: &str) -> Result<Target, String> {
-    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let uri: Uri = full.parse().map_err(|error| match in_brackets(&full) {
-        Some(written) => format!("{url} is no URL: {BRACKETS}, write {written}"),
-        None => format!("{url} is no URL: {error}"),
+/// Where an agent takes traces that is named by a URL, with or without its path.
+pub(crate) fn read_target(url: &str) -> Result<Target, String> {
+    let mut target = Target::parse(url).map_err(|wrong| match wrong {
+        NoTarget::Url(message) => message,
+        NoTarget::Scheme(host) => {
+            format!("{url}: deepflow-agent speaks plain HTTP only; write http://{host}")
+        }
     })?;
-    let host = uri.host().unwrap_or_default().to_owned();
-    if uri.scheme_str() != Some("http") {
-        return Err(format!("{url}: deepflow-agent speaks plain HTTP only; write http://{host}"));
+    if target.path.is_empty() {
+        AGENT_PATH.clone_into(&mut target.path);
     }
-    let path = match uri.path() {
-        "" | "/" => AGENT_PATH,
-        path => path,
-    };
-    Ok(Target { host, port: uri.port_u16().unwrap_or(80), path: path.to_owned() })
-}
-
-/// A URL whose host is an IPv6 address without brackets, with them.
-fn in_brackets(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    bracketed(authority, None).map(|authority| format!("{scheme}://{authority}{path}"))
+    Ok(target)
 }
 
 /// How deepflow-agent answers `GET /`: with a document that is built into it.
@@ -163,21 +156,7 @@ fn imports(target: &Target, answered: Result<Response<Bytes>, Broken>) -> Findin
     }
 }
 
-/// Why there was no response.
-#[derive(Debug)]
-enum Broken {
-    Resolve(std::io::Error),
-    Connect(std::io::Error),
-    /// The connection did not come about in time.
-    Unreachable,
-    /// It did, and then nothing came.
-    Silent,
-    /// The answer is not HTTP, or the connection ended without one.
-    Http(hyper::Error),
-    TooLong,
-}
-
-fn diagnose(target: &Target, broken: &Broken) -> String {
+pub(crate) fn diagnose(target: &Target, broken: &Broken) -> String {
     let authority = target.authority();
     let port = match target.port {
         38086 => "In the cluster the Service deepflow-agent has port 80, not 38086",
@@ -218,52 +197,6 @@ fn diagnose(target: &Target, broken: &Broken) -> String {
     }
 }
 
-async fn exchange(
-    target: &Target,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<Response<Bytes>, Broken> {
-    let mut addresses = tokio::net::lookup_host(target.address()).await.map_err(Broken::Resolve)?.peekable();
-    let mut connected = Err(Broken::Unreachable);
-    while addresses.peek().is_some() && connected.is_err() {
-        let Some(address) = addresses.next() else { break };
-        connected = match timeout(PATIENCE, TcpStream::connect(address)).await {
-            Ok(stream) => stream.map_err(Broken::Connect),
-            Err(_) => Err(Broken::Unreachable),
-        };
-    }
-    let stream = connected?;
-    timeout(PATIENCE, ask(stream, target, method, path, body)).await.unwrap_or(Err(Broken::Silent))
-}
-
-async fn ask(
-    stream: TcpStream,
-    target: &Target,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<Response<Bytes>, Broken> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::Http)?;
-    let connection = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(HOST, target.authority())
-        .header(CONTENT_TYPE, "application/x-protobuf")
-        .body(Full::<Bytes>::new(body));
-    // A path that was part of a URL is always fit for a request.
-    let response = sender.send_request(request.unwrap_or_default()).await.map_err(Broken::Http)?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await;
-    connection.abort();
-    let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
-        Ok(error) => Broken::Http(*error),
-        Err(_) => Broken::TooLong,
-    })?;
-    Ok(Response::from_parts(head, body.to_bytes()))
-}
-
 /// JSON: no protobuf, and nothing that anybody would store.
 const NO_EXPORT: Bytes = Bytes::from_static(b"{}");
 
@@ -272,12 +205,6 @@ const ONE_AT_A_TIME: &str = "to know: deepflow-agent of v7 crashes when requests
      of several connections under wrong pods. `podstamp serve` sends it one request after the other. What else sends to this agent \
      (the module in Envoy, whose workers each have a connection, a Collector, SDKs) goes through a podstamp, or the agent gets \
      `async-worker-thread-number: 1` in its deepflow-agent.yaml, which keeps it alive";
-
-/// For each step. A person is waiting.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The document that the agent answers with has some hundred kilobytes.
-const LONGEST: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -301,7 +228,7 @@ mod tests {
     }
 
     async fn wrong(url: &str, words: &[&str]) {
-        let findings = probe(url).await;
+        let findings = probe(url).await.findings;
         let text = format!("{findings:?}");
         assert!(findings.iter().any(|finding| matches!(finding, Finding::Wrong(_))), "{text}");
         for word in words {
@@ -317,7 +244,7 @@ mod tests {
     async fn an_agent_is_fine_by_its_address_and_by_its_full_url() {
         let agent = agent().await;
         for url in [agent.address().to_string(), format!("http://{}", agent.address()), agent.url()] {
-            let findings = probe(&url).await;
+            let findings = probe(&url).await.findings;
             let [Finding::Fine(_), Finding::Fine(takes), Finding::Advice(advice)] = &findings[..] else {
                 panic!("{findings:?}")
             };
@@ -341,7 +268,7 @@ mod tests {
         let unreachable = podstamp_fake_agent::Answer::new(503).unwrap();
         agent.play(1, podstamp_fake_agent::Script::Import);
         agent.play(1, podstamp_fake_agent::Script::Answer(unreachable));
-        let findings = probe(&agent.url()).await;
+        let findings = probe(&agent.url()).await.findings;
         let [_, Finding::Fine(takes), _] = &findings[..] else { panic!("{findings:?}") };
         assert!(takes.ends_with("/api/v1/otel/trace, behind a proxy or mesh"), "{takes}");
         agent.play(1, podstamp_fake_agent::Script::Import);
