@@ -18,6 +18,7 @@
 //! environment is known, not `${file:...}` and others.
 
 mod document;
+mod merge;
 pub(crate) mod yaml;
 
 use std::io::{self, Read};
@@ -28,6 +29,7 @@ use podstamp_core::interface::Notice;
 use serde_json::Value;
 
 use crate::files;
+use document::Found;
 use yaml::Document;
 
 pub use podstamp_core::config::{Environment, Unresolved};
@@ -78,31 +80,49 @@ pub enum LoadError {
 
 /// Reads a regular file. Blocks meanwhile.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
-    let file =
-        files::open_regular(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    load_from(file, path, environment)
+    let text = read(path)?;
+    parse(&text, environment).map_err(LoadError::Faults)
 }
 
-/// Reads `input` to its end; errors name it `path`. Blocks meanwhile.
-pub fn load_from(input: impl Read, path: &Path, environment: Environment<'_>) -> Result<Loaded, LoadError> {
+/// The text of a regular file. Blocks meanwhile.
+pub fn read(path: &Path) -> Result<String, LoadError> {
+    let file =
+        files::open_regular(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    read_from(file, path)
+}
+
+/// The text of `input`, which is read to its end; errors name it `path`. Blocks meanwhile.
+pub fn read_from(input: impl Read, path: &Path) -> Result<String, LoadError> {
     let bytes = files::read_up_to(input, MAX_FILE_BYTES)
         .map_err(|source| LoadError::Read { path: path.to_owned(), source })?
         .ok_or_else(|| LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES })?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| LoadError::Faults(vec![fault("is not UTF-8 text: save it with that encoding")]))?;
-    parse(&text, environment).map_err(LoadError::Faults)
+    String::from_utf8(bytes)
+        .map_err(|_| LoadError::Faults(vec![fault("is not UTF-8 text: save it with that encoding")]))
 }
 
 /// Reads a text. The error says why it does not contain a document; faults within a document are in [`Loaded`].
 pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let document::Found { mut document, mut notices, faults } = document::find(text)?;
+    Ok(loaded(document::find(text)?, environment))
+}
+
+/// Reads several texts, each with its name, as one document, as the Collector does: maps are merged, and of everything else the
+/// last text counts. Unlike there a null changes nothing that an earlier text says: `grpc:` stands for "with its defaults".
+pub fn parse_all(texts: &[(String, String)], environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    match texts {
+        [(_, text)] => parse(text, environment),
+        texts => Ok(loaded(merge::find_all(texts)?, environment)),
+    }
+}
+
+fn loaded(found: Found, environment: Environment<'_>) -> Loaded {
+    let Found { mut document, mut notices, faults } = found;
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     let mut unresolved = config::resolve(&mut document, environment, read_scalar);
     unresolved.faults.splice(..0, faults);
     // One document may serve both, so the key is not a fault, though it does nothing in the host.
     let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
-    Ok(Loaded { document, notices, unresolved })
+    Loaded { document, notices, unresolved }
 }
 
 /// A variable of this process.

@@ -20,9 +20,10 @@ use probe::Finding;
 /// Check a configuration: every fault on a line of its own, on stdout. Exit code 64 if there is any.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input. Of several, each is
+    /// laid over those before: maps are merged.
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Vec<PathBuf>,
     /// Also see whether a deepflow-agent is there and takes traces, and if not, why. Without a value: at the URL that
     /// the configuration sends to. Exit code 69 if not.
     #[arg(long, value_name = "URL", num_args = 0..=1)]
@@ -31,7 +32,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
-        let loaded = match document::read_file(&self.config) {
+        let loaded = match document::read_files(&self.config) {
             Err(LoadError::Faults(faults)) => return print(&faults),
             loaded => loaded?,
         };
@@ -42,7 +43,8 @@ impl Check {
         if !faults.is_empty() {
             return print(&faults);
         }
-        say(&format!("{}: no faults", self.config.display()));
+        let files: Vec<_> = self.config.iter().map(|file| file.display().to_string()).collect();
+        say(&format!("{}: no faults", files.join(", ")));
         let budget = Budget::new(&config);
         budget.warning().iter().for_each(tell);
         say(&format!("memory: {budget}"));

@@ -1,7 +1,7 @@
 //! The configuration document that a command works with.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use podstamp::app;
 use podstamp::config::{self, LoadError, Loaded, Unresolved};
@@ -9,30 +9,34 @@ use podstamp_core::config::{self as core_config, Reading, Unset};
 
 use super::exit::Failed;
 
-/// What the file says, whatever is wrong with it; `-` is standard input.
-pub(crate) fn read_file(file: &Path) -> Result<Loaded, LoadError> {
+/// What the files say together, whatever is wrong with it; `-` is standard input.
+pub(crate) fn read_files(files: &[PathBuf]) -> Result<Loaded, LoadError> {
+    let texts: Result<Vec<_>, _> =
+        files.iter().map(|file| Ok((file.display().to_string(), text_of(file)?))).collect();
+    config::parse_all(&texts?, &config::process_environment).map_err(LoadError::Faults)
+}
+
+fn text_of(file: &Path) -> Result<String, LoadError> {
     if file == Path::new("-") {
-        config::load_from(io::stdin().lock(), Path::new("on standard input"), &config::process_environment)
+        config::read_from(io::stdin().lock(), Path::new("on standard input"))
     } else {
-        config::load(file, &config::process_environment)
+        config::read(file)
     }
 }
 
-/// The file's, or the one that runs without a file.
-pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, Failed> {
-    match file {
-        Some(file) => {
-            let mut loaded = read_file(file)?;
-            let unresolved = std::mem::take(&mut loaded.unresolved);
-            unresolved.refuse(&loaded.document).map_err(LoadError::Faults)?;
-            Ok(loaded)
-        }
-        None => Ok(Loaded {
+/// The files', or the one that runs without a file.
+pub(crate) fn load(files: &[PathBuf]) -> Result<Loaded, Failed> {
+    if files.is_empty() {
+        return Ok(Loaded {
             document: app::default_document()?,
             notices: Vec::new(),
             unresolved: Unresolved::default(),
-        }),
+        });
     }
+    let mut loaded = read_files(files)?;
+    let unresolved = std::mem::take(&mut loaded.unresolved);
+    unresolved.refuse(&loaded.document).map_err(LoadError::Faults)?;
+    Ok(loaded)
 }
 
 /// All that a document says, and all that is wrong with it, in the files that it names too. The notices are in the

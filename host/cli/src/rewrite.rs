@@ -24,7 +24,7 @@ use super::output;
 pub(crate) struct Rewrite {
     /// Configuration, as for `serve`.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// What `kubectl get pods -A -o json` prints.
     #[arg(long, value_name = "FILE")]
     pods: Option<PathBuf>,
@@ -44,11 +44,11 @@ pub(crate) struct Rewrite {
 
 impl Rewrite {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
-        if self.config.as_deref() == Some(Path::new("-")) {
+        if self.config.iter().any(|file| file == Path::new("-")) {
             let why = "--config -: standard input has the request: give the configuration as a file";
             return Err(Failed::message(Exit::Usage, why));
         }
-        let loaded = document::load(self.config.as_deref())?;
+        let loaded = document::load(&self.config)?;
         let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
         let app = App::new(loaded.document, &overrides)?;
         for notice in loaded.notices.iter().chain(app.notices()) {

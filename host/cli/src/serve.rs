@@ -18,9 +18,10 @@ use super::exit::{Exit, Failed};
 /// (OTLP/HTTP) and 127.0.0.1:4317 (OTLP/gRPC) to an agent on this host.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input.
+    /// Configuration: the OpenTelemetry Collector's YAML, or a ConfigMap with it; `-` for standard input. Of several, each is
+    /// laid over those before: maps are merged.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// What `kubectl get pods -A -o json` prints. Read again when it changes.
     #[arg(long, value_name = "FILE")]
     pods: Option<PathBuf>,
@@ -58,7 +59,7 @@ impl Serve {
     }
 
     fn assemble(self) -> Result<App, Failed> {
-        let loaded = document::load(self.config.as_deref())?;
+        let loaded = document::load(&self.config)?;
         loaded.notices.iter().for_each(Notices::tell);
         let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
         Ok(App::new(loaded.document, &overrides)?)

@@ -155,6 +155,27 @@ fn a_configuration_comes_on_standard_input_as_well() {
     assert!(text(&output.stderr).contains("standard input has the request"), "{}", text(&output.stderr));
 }
 
+/// As an otel-agent's own configuration is, with what stands before it in its place.
+#[test]
+fn of_several_configurations_each_is_laid_over_those_before() {
+    let files = Files::new();
+    let first = "exporters: {otlphttp: {traces_endpoint: 'http://first:1/api/v1/otel/trace'}}\n\
+                 service: {pipelines: {traces: {exporters: [otlphttp]}}}\n";
+    let first = files.write("first.yaml", first);
+    let second =
+        files.write("second.yaml", "exporters: {otlphttp: {traces_endpoint: 'http://second:1/v1/traces'}}");
+    let broken = files.write("broken.yaml", "a: [");
+    let [first, second, broken] = [&first, &second, &broken].map(|file| file.to_str().unwrap());
+    let output = run(&["check", "--config", first, "--config", second], b"");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(&format!("{first}, {second}: no faults")), "{said}");
+    assert!(said.contains("traces go to http://second:1/v1/traces"), "{said}");
+    let output = run(&["check", "--config", first, "--config", broken], b"");
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stdout).starts_with(&format!("{broken}: line 1, ")), "{}", text(&output.stdout));
+}
+
 #[test]
 fn an_unset_variable_is_a_warning_where_it_is_checked_and_a_fault_where_it_is_served() {
     let files = Files::new();

@@ -23,11 +23,13 @@ pub(super) struct Read {
     pub(super) config: Option<Config>,
 }
 
-/// Reads the file that was named.
-pub(super) fn read_file(path: &PathBuf, standpoint: Standpoint) -> Read {
-    match document::read_file(path) {
-        Ok(loaded) => judge(&path.display().to_string(), loaded, standpoint),
-        Err(error) => unreadable(&path.display().to_string(), &error),
+/// Reads the files that were named.
+pub(super) fn read_files(files: &[PathBuf], standpoint: Standpoint) -> Read {
+    let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    let names = names.join(", ");
+    match document::read_files(files) {
+        Ok(loaded) => judge(&names, loaded, standpoint),
+        Err(error) => unreadable(&names, &error),
     }
 }
 

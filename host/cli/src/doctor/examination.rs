@@ -1,8 +1,6 @@
 //! All checks, in their order. What one finds out goes on to the next; where one failed that others build on, those are
 //! skipped and say so.
 
-use std::path::PathBuf;
-
 use podstamp::pods::kubernetes::client;
 use podstamp_core::config::{Config, Kubernetes, Selector};
 
@@ -56,13 +54,14 @@ struct Examination<'e> {
 impl<'e> Examination<'e> {
     /// Reads the configuration and meets the API server, in the order in which one leads to the other.
     async fn begin(options: &'e Doctor, process: &'e Process) -> Self {
-        let named = options.config.first().map(|path: &PathBuf| {
+        let files = (!options.config.is_empty()).then_some(&*options.config);
+        let named = files.map(|files| {
             // Where it runs is not known before the kubeconfig that it may name.
-            let preliminary = configuration::read_file(path, Standpoint::Outside);
+            let preliminary = configuration::read_files(files, Standpoint::Outside);
             Standpoint::new(options, process, preliminary.config.as_ref())
         });
         let standpoint = named.unwrap_or_else(|| Standpoint::new(options, process, None));
-        let read = options.config.first().map(|path| configuration::read_file(path, standpoint));
+        let read = files.map(|files| configuration::read_files(files, standpoint));
         let mut examination = Examination {
             options,
             process,
