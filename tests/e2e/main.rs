@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod chart;
 mod checklist;
 mod collector;
 mod commands;
