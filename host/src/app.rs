@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 use crate::exporter::Exporter;
 use crate::files;
 use crate::pods::PodsFileError;
+use crate::pods::kubernetes::Surroundings;
 use crate::receiver::ListenerAccess;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
@@ -38,6 +39,7 @@ use crate::settings::{
 use source::Source;
 
 pub use budget::Budget;
+pub use source::{PodsChoice, choose_pods};
 
 /// Settings that override the document's, mostly from the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,7 @@ pub fn check_files(config: &Config) -> Vec<Fault> {
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
     faults.extend(Budget::new(config).fault());
     faults.extend(settings.listeners.into_iter().flat_map(|listener| ListenerAccess::check_files(&listener)));
+    faults.extend(choose_pods(config, None, &Surroundings::of_process()).err());
     faults
 }
 
@@ -147,7 +150,8 @@ impl App {
         }
         let budget = Budget::new(&config);
         config.limits = budget.limits;
-        let (source, directory, notice) = Source::open(&config, overrides.pods.clone(), own)?;
+        let (source, directory, notice) =
+            Source::open(&config, overrides.pods.clone(), own, Surroundings::of_process())?;
         let read;
         let guest = match &overrides.guest {
             None => Guest::embedded(),
@@ -186,11 +190,18 @@ impl App {
         &self.sandbox
     }
 
+    /// Waits until the pods are there, for programs that do not serve. False if they have not come within
+    /// `wait_for_metadata_timeout`; the log says why.
+    pub async fn load_pods(&self) -> bool {
+        self.source.load().await
+    }
+
     /// Serves, until the server is told to stop.
     pub async fn serve(&self, instruments: &Instruments) -> Result<Server, Error> {
         let sandbox = Arc::<Sandbox>::clone(&self.sandbox);
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
+        settings.waits_for_pods = self.source.makes_clients_wait();
         let mut server = Server::bind(&settings, sandbox, instruments).await?;
         self.source.accompany(&mut server, instruments);
         Ok(server)

@@ -83,6 +83,15 @@ impl Pods {
         self.shared.publish(&next);
     }
 
+    /// Puts another table in place of this one, which had no pods yet, or none that count.
+    pub(crate) fn restart(&self, mut table: Table) {
+        let mut next = self.shared.lock();
+        table.follow(&next);
+        *next = table;
+        next.index(u32::MAX);
+        self.shared.publish(&next);
+    }
+
     /// Builds what lookups have asked for, beside them.
     fn index(&self) {
         if self.shared.is_indexing.swap(true, Ordering::Relaxed) {

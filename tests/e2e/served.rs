@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -55,6 +55,12 @@ impl Setup {
         }
     }
 
+    /// Asks the Kubernetes API for pods as a kubeconfig says.
+    pub(crate) fn kube_config(self, path: &Path) -> Self {
+        let to = format!("auth_type: kubeConfig\n    kube_config_path: {}", path.display());
+        self.changed("auth_type: \"serviceAccount\"", &to)
+    }
+
     /// Asks the upstream once.
     pub(crate) fn unretried(self) -> Self {
         self.changed("enabled: true", "enabled: false")
@@ -102,6 +108,7 @@ impl Setup {
                 command
                     .arg(env!("CARGO_BIN_EXE_podstamp-under-test"))
                     .env_remove("PODSTAMP_LOG")
+                    .env_remove("KUBERNETES_SERVICE_HOST")
                     .env("NO_COLOR", "1");
                 command
             }
@@ -220,6 +227,8 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 pub(crate) fn podstamp<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_podstamp-under-test"));
     command.args(arguments).env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
+    // The tests themselves may run in a cluster.
+    command.env_remove("KUBERNETES_SERVICE_HOST");
     command
 }
 

@@ -13,6 +13,7 @@ use podstamp::app::{App, Overrides};
 use podstamp::sandbox::{FilterRunner, ReceivedRequest, clock};
 use podstamp_core::hosting::labels::Label as _;
 use podstamp_core::interface::{Answer, Content, Header, Outbound, Signal, Verdict};
+use tokio::runtime::Runtime;
 
 use super::document;
 use super::exit::{Exit, Failed};
@@ -51,6 +52,10 @@ impl Rewrite {
         let loaded = document::load(&self.config)?;
         let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
         let app = App::new(loaded.document, &overrides)?;
+        let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
+        if !runtime.block_on(app.load_pods()) {
+            report::lacks_pods();
+        }
         for notice in loaded.notices.iter().chain(app.notices()) {
             report::notice(notice);
         }

@@ -67,7 +67,8 @@ fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
 }
 
-const NO_PODS: &str = "there are no pods here: set podstamp.pods.file, or start with --pods\n";
+const NO_PODS: &str =
+    "there are no pods here: set podstamp.pods.from or podstamp.pods.file, or start with --pods\n";
 
 #[cfg(test)]
 mod tests {

@@ -2,28 +2,36 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use podstamp_core::Directory;
-use podstamp_core::config::{self, Config, Fault, PodsFrom};
+use podstamp_core::config::{self, AuthType, Config, Fault, Kubernetes, PodsFrom};
 use podstamp_core::directory::NoPods;
-use podstamp_core::interface::Notice;
+use podstamp_core::interface::{Level, Notice};
 
 use super::Error;
+use crate::pods::kubernetes::{self, KubernetesPods, Surroundings};
 use crate::pods::{self, Coverage, PodsFile};
 use crate::server::{Instruments, Server};
+use crate::settings::milliseconds;
 
 /// The pods of an app.
 pub(super) enum Source {
     /// None, or a directory that the program brings.
     Other,
     File(Arc<PodsFile>),
+    Kubernetes(Arc<KubernetesPods>),
 }
 
-/// What is to be asked for pods.
-#[derive(Debug, PartialEq)]
-enum Choice {
+/// What is asked for pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodsChoice {
+    /// Nobody: no pods are known.
     Nobody,
+    /// A file.
     File(PathBuf),
+    /// The Kubernetes API.
+    Kubernetes(Box<Kubernetes>),
 }
 
 impl Source {
@@ -34,6 +42,7 @@ impl Source {
         config: &Config,
         file: Option<PathBuf>,
         own: Option<Arc<dyn Directory + Send + Sync>>,
+        surroundings: Surroundings,
     ) -> Result<(Self, Arc<dyn Directory + Send + Sync>, Option<Notice>), Error> {
         if let Some(own) = own {
             let is_named = file.is_some() || config.pods.from.is_some();
@@ -41,20 +50,53 @@ impl Source {
                 .then(|| config::no_effect("podstamp.pods", "this program has a directory of its own"));
             return Ok((Self::Other, own, notice));
         }
-        let choice = choose(config, file).map_err(|fault| Error::Faults(vec![fault]))?;
+        let (choice, notice) =
+            choose_pods(config, file, &surroundings).map_err(|fault| Error::Faults(vec![fault]))?;
         let (source, directory): (_, Arc<dyn Directory + Send + Sync>) = match choice {
-            Choice::Nobody => (Self::Other, Arc::new(NoPods)),
-            Choice::File(path) => {
+            PodsChoice::Nobody => (Self::Other, Arc::new(NoPods)),
+            PodsChoice::File(path) => {
                 let file = Arc::new(PodsFile::open(path, file_settings(config))?);
                 (Self::File(Arc::clone(&file)), file)
             }
+            PodsChoice::Kubernetes(kubernetes) => {
+                let coverage = coverage(config, kubernetes.selector.is_all());
+                let settings =
+                    kubernetes::Settings::new(*kubernetes, surroundings, config.kept_keys(), coverage);
+                let pods = Arc::new(KubernetesPods::new(settings));
+                (Self::Kubernetes(Arc::clone(&pods)), pods)
+            }
         };
-        Ok((source, directory, None))
+        Ok((source, directory, notice))
+    }
+
+    /// Whether clients have to wait until all pods are known.
+    pub(super) fn makes_clients_wait(&self) -> bool {
+        match self {
+            Self::Other | Self::File(_) => false,
+            Self::Kubernetes(pods) => pods.kubernetes().wait_for_metadata,
+        }
+    }
+
+    /// Waits until the pods are there. False if they have not come in time.
+    pub(super) async fn load(&self) -> bool {
+        match self {
+            Self::Other | Self::File(_) => true,
+            Self::Kubernetes(pods) => {
+                let patience = milliseconds(pods.kubernetes().wait_for_metadata_timeout);
+                let loaded = async {
+                    tokio::select! {
+                        () = Arc::clone(pods).watch(Arc::default()) => (),
+                        () = pods.status().wait_loaded() => (),
+                    }
+                };
+                tokio::time::timeout(patience, loaded).await.is_ok()
+            }
+        }
     }
 
     /// Follows the source for as long as the server runs, and tells when its pods are there.
     pub(super) fn accompany(&self, server: &mut Server, instruments: &Instruments) {
-        let Instruments { metrics, readiness, listings, .. } = instruments;
+        let Instruments { metrics, notices, readiness, listings } = instruments;
         match self {
             Self::Other => readiness.pods_loaded(),
             Self::File(file) => {
@@ -64,21 +106,82 @@ impl Source {
                 server.accompany(tokio::spawn(Arc::clone(file).watch()));
                 readiness.pods_loaded();
             }
+            Self::Kubernetes(pods) => {
+                let shown = Arc::clone(pods);
+                metrics.watch("pods", "Pods in the directory", move || shown.pods().table().len() as u64);
+                pods.show(metrics);
+                let shown = Arc::clone(pods);
+                listings.show(move || shown.pods().table());
+                server.accompany(tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices))));
+                let patience = milliseconds(pods.kubernetes().wait_for_metadata_timeout);
+                let waits = pods.kubernetes().wait_for_metadata;
+                let readiness = Arc::clone(readiness);
+                let (status, notices) = (Arc::clone(pods.status()), Arc::clone(notices));
+                server.accompany(tokio::spawn(async move {
+                    if tokio::time::timeout(patience, status.wait_loaded()).await.is_err() {
+                        notices.warn("pods-not-loaded", || late(patience, waits));
+                        if waits {
+                            status.wait_loaded().await;
+                        }
+                    }
+                    readiness.pods_loaded();
+                }));
+            }
         }
     }
 }
 
-/// Whom to ask for pods.
-fn choose(config: &Config, file: Option<PathBuf>) -> Result<Choice, Fault> {
-    Ok(match (file, &config.pods.from) {
-        (Some(path), _) => Choice::File(path),
-        (None, Some(PodsFrom::File(path))) => Choice::File(PathBuf::from(path)),
-        (None, Some(PodsFrom::Kubernetes | PodsFrom::Podstamp { .. })) => {
-            let message = "podstamp cannot do that yet: use podstamp.pods.file".to_owned();
+fn late(patience: Duration, waits: bool) -> String {
+    let seconds = patience.as_secs_f32();
+    if waits {
+        format!(
+            "the pods have not come within {seconds} s: clients are told to come again until they are here \
+             (`wait_for_metadata`)"
+        )
+    } else {
+        format!(
+            "the pods have not come within {seconds} s: clients are served without them until they are here, so that \
+             addresses may stay unknown"
+        )
+    }
+}
+
+/// Whom a configuration has asked for pods, and what the operator should know about that. `file`: one that goes ahead of the
+/// configuration. An error where its processors do not agree on how to ask.
+pub fn choose_pods(
+    config: &Config,
+    file: Option<PathBuf>,
+    surroundings: &Surroundings,
+) -> Result<(PodsChoice, Option<Notice>), Fault> {
+    let kubernetes = || config.kubernetes().map(|kubernetes| PodsChoice::Kubernetes(Box::new(kubernetes)));
+    let choice = match (file, &config.pods.from) {
+        (Some(path), _) => PodsChoice::File(path),
+        (None, Some(PodsFrom::File(path))) => PodsChoice::File(PathBuf::from(path)),
+        (None, Some(PodsFrom::Kubernetes)) => kubernetes()?,
+        (None, Some(PodsFrom::Podstamp { .. })) => {
+            let message = "podstamp cannot ask another podstamp yet".to_owned();
             return Err(Fault { path: "podstamp.pods.from".to_owned(), message });
         }
-        (None, None) => Choice::Nobody,
-    })
+        (None, None) if !config.looks_up_pods() => PodsChoice::Nobody,
+        (None, None) => {
+            let asked = config.kubernetes()?;
+            if asked.auth_type != Some(AuthType::KubeConfig) && !surroundings.are_in_cluster() {
+                return Ok((PodsChoice::Nobody, Some(no_pods())));
+            }
+            PodsChoice::Kubernetes(Box::new(asked))
+        }
+    };
+    Ok((choice, None))
+}
+
+fn no_pods() -> Notice {
+    Notice {
+        level: Level::Info,
+        key: "no-pods".into(),
+        message: "no pods are known: this process runs in no cluster. Set `auth_type: kubeConfig` in \
+                  processors.k8sattributes, or podstamp.pods.file"
+            .to_owned(),
+    }
 }
 
 fn file_settings(config: &Config) -> pods::Settings {
@@ -107,12 +210,44 @@ mod tests {
         config::parse(&document).unwrap()
     }
 
+    fn chosen(processor: Value, pods: Value, in_cluster: bool) -> String {
+        let surroundings = Surroundings {
+            host: in_cluster.then(|| "10.0.0.1".to_owned()),
+            port: in_cluster.then(|| "443".to_owned()),
+            ..Surroundings::default()
+        };
+        match choose_pods(&config(processor, pods), None, &surroundings) {
+            Ok((PodsChoice::Nobody, None)) => "nobody".to_owned(),
+            Ok((PodsChoice::Nobody, Some(notice))) => format!("nobody, {}", notice.key),
+            Ok((PodsChoice::File(path), _)) => format!("file {}", path.display()),
+            Ok((PodsChoice::Kubernetes(kubernetes), _)) => format!("kubernetes {:?}", kubernetes.auth_type),
+            Err(fault) => fault.to_string(),
+        }
+    }
+
     #[test]
-    fn pods_come_from_where_the_document_says_unless_the_command_line_names_a_file() {
-        let named = config(json!({}), json!({"file": "/pods.json"}));
-        assert_eq!(choose(&named, None).unwrap(), Choice::File("/pods.json".into()));
-        assert_eq!(choose(&named, Some("/other.json".into())).unwrap(), Choice::File("/other.json".into()));
-        assert_eq!(choose(&config(json!({}), json!({})), None).unwrap(), Choice::Nobody);
+    fn pods_come_from_where_the_document_says() {
+        for in_cluster in [false, true] {
+            let from = |pods| chosen(json!({}), pods, in_cluster);
+            assert_eq!(from(json!({"file": "/pods.json"})), "file /pods.json");
+            assert_eq!(from(json!({"from": "kubernetes"})), "kubernetes Some(ServiceAccount)");
+        }
+    }
+
+    #[test]
+    fn without_a_word_pods_come_from_the_api_where_it_can_be_reached() {
+        let unsaid = |processor, in_cluster| chosen(processor, json!({}), in_cluster);
+        assert_eq!(unsaid(json!({}), true), "kubernetes Some(ServiceAccount)");
+        assert_eq!(unsaid(json!({}), false), "nobody, no-pods");
+        assert_eq!(unsaid(json!({"auth_type": "kubeConfig"}), false), "kubernetes Some(KubeConfig)");
+        assert_eq!(unsaid(json!({"passthrough": true}), true), "nobody");
+    }
+
+    #[test]
+    fn a_file_of_the_command_line_goes_ahead() {
+        let config = config(json!({"auth_type": "kubeConfig"}), json!({"from": "kubernetes"}));
+        let (choice, _) = choose_pods(&config, Some("/other.json".into()), &Surroundings::default()).unwrap();
+        assert_eq!(choice, PodsChoice::File("/other.json".into()));
     }
 
     #[test]

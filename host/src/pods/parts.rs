@@ -10,6 +10,11 @@ use podstamp_pods::{Pair, PodParts};
 use super::raw::{Item, Spec, Status};
 
 impl Item {
+    /// `metadata.resourceVersion`.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.metadata.as_ref()?.resource_version.as_deref()
+    }
+
     /// The pod. An error says which part is none of a pod's.
     pub(super) fn parts(&self) -> Result<PodParts<'_>, String> {
         let metadata = self.metadata.as_ref();

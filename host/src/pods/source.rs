@@ -104,6 +104,8 @@ impl SourceStatus {
             status.age().as_secs()
         });
         let status = Arc::clone(self);
+        metrics.watch("pods_loaded", "Whether all pods have come", move || u64::from(status.is_loaded()));
+        let status = Arc::clone(self);
         metrics.watch("pods_connected", "Whether changes of pods come as they happen", move || {
             u64::from(status.is_connected())
         });

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use podstamp_test_support::blocking::http::{export, get};
+use podstamp_test_support::kubernetes::ScriptedApi;
 use podstamp_test_support::spans;
 
 use super::PODS;
 use crate::fake_agent::FakeAgent;
-use crate::served::{Setup, wait_until};
+use crate::served::{Served, Setup, wait_until};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 
@@ -27,8 +28,18 @@ struct Metric {
     labels: Labels,
 }
 
-/// What a server shows that has all that makes a metric: pods, a copy, and a request.
+/// What servers show that have all that makes a metric: pods of a file and of the Kubernetes API, a copy, and a request.
 fn shown() -> BTreeMap<String, Metric> {
+    let mut shown = metrics_with_file();
+    let (agent, api) = (FakeAgent::start(), ScriptedApi::serve(&[]));
+    let served = Setup::load_balancer(&agent.url()).kube_config(&api.config()).serve();
+    for (name, metric) in metrics(&served) {
+        shown.entry(name).or_insert(metric);
+    }
+    shown
+}
+
+fn metrics_with_file() -> BTreeMap<String, Metric> {
     let (agent, canary) = (FakeAgent::start(), FakeAgent::start());
     let mut setup = Setup::load_balancer(&agent.url()).pods(spans::pods(&PODS));
     let exporters = "    traces:\n      exporters: [otlphttp, otlphttp/canary]\n";
@@ -37,6 +48,10 @@ fn shown() -> BTreeMap<String, Metric> {
     let served = setup.serve();
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     wait_until("the request counts", || served.metric("podstamp_signal_requests_total", &[]) == 1.0);
+    metrics(&served)
+}
+
+fn metrics(served: &Served) -> BTreeMap<String, Metric> {
     let (status, text) = get(served.admin, "/metrics");
     assert_eq!(status, 200);
     let mut metrics: BTreeMap<String, Metric> = BTreeMap::new();

@@ -18,6 +18,13 @@ pub(super) fn notice(notice: &Notice) {
     say(&format!("{level}: {}", notice.message));
 }
 
+/// Tells that the pods did not come from where they are.
+pub(super) fn lacks_pods() {
+    say(
+        "warning: the pods did not come within `wait_for_metadata_timeout`: none are known; --pods names a file",
+    );
+}
+
 /// Tells what was met, and of traces where each resource of `body` is now.
 pub(super) fn show(signal: Signal, report: &Report, body: &[u8]) {
     match signal {

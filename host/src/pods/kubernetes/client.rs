@@ -211,8 +211,8 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// Long for a network inside of a cluster.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An API server sends a bookmark once a minute where nothing else happens.
-const READ_TIMEOUT: Duration = Duration::from_secs(150);
+/// An API server sends a bookmark once a minute where nothing else happens; whoever follows one gives up earlier.
+const READ_TIMEOUT: Duration = Duration::from_secs(180);
 
 #[cfg(test)]
 mod tests;
