@@ -1,4 +1,7 @@
-//! The pod table as a filter elsewhere gets it: bytes on the wire, bytes in memory, and how long reading it holds others up.
+//! The pod table: itself, then as a filter elsewhere gets it: bytes on the wire, bytes in memory, and how long reading it holds
+//! others up.
+
+mod table;
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -6,7 +9,7 @@ use std::time::Instant;
 
 use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp_core::config::{self, DEFAULT_DOCUMENT};
-use podstamp_core::directory::Fields;
+use podstamp_core::directory::{Field, Fields};
 use podstamp_pods::{ListingReader, Progress, listing};
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
@@ -14,6 +17,16 @@ use serde_json::{Value, json};
 use crate::sample::{Task, median, medians};
 
 pub(crate) fn run(quick: bool) -> Value {
+    let documented = config::parse(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
+    table::print_heading();
+    let counts: &[usize] = if quick { &[10_000] } else { &[1_000, 10_000, 100_000] };
+    let identity = [Field::Uid, Field::Namespace].into_iter().collect();
+    let sets = [documented.fields().union(identity), Fields::ALL];
+    let rows = counts.iter().flat_map(|count| sets.map(|fields| table::row(*count, fields, quick)));
+    json!({ "table": rows.collect::<Vec<_>>(), "listing": listings(documented.fields(), quick) })
+}
+
+fn listings(documented: Fields, quick: bool) -> Value {
     println!(
         "\nGET /pods, and the table made of it. `longest step` is of those that read {} KiB each.\n",
         STEP >> 10
@@ -22,7 +35,6 @@ pub(crate) fn run(quick: bool) -> Value {
         "{:>9} {:>38} {:>9} {:>9} {:>10} {:>9} {:>9} {:>16}",
         "pods", "fields", "wire B/pod", "gzip", "table B/pod", "write ms", "read ms", "longest step ms"
     );
-    let documented = config::parse(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
     let counts: &[usize] = if quick { &[10_000] } else { &[10_000, 100_000] };
     let rows: Vec<_> = counts
         .iter()
@@ -30,7 +42,7 @@ pub(crate) fn run(quick: bool) -> Value {
             let pods = bodies::pods(*count).to_string();
             let table = pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap();
             assert_eq!(table.len(), *count);
-            [documented.fields(), Fields::ALL].map(|fields| row(&table, fields, quick))
+            [documented, Fields::ALL].map(|fields| row(&table, fields, quick))
         })
         .collect();
     json!(rows)

@@ -83,8 +83,9 @@ pub struct Pod {
     pub ips: Vec<IpAddr>,
     /// `spec.hostNetwork`: the addresses are the node's.
     pub host_network: bool,
-    /// Set where the pod has run to its end and another pod has one of its addresses by now: the earliest time at which the
-    /// other can have got it, in nanoseconds since 1970; 0 where that is not known.
+    /// Set where another pod claims one of its addresses with more right: any that runs, where this one has run to its end, else one
+    /// that lives, where this one is about to be deleted, or that started later. It is the earliest time at which the other can have
+    /// got it, in nanoseconds since 1970; 0 where that is not known.
     pub released: Option<u64>,
     /// `spec.nodeName`.
     pub node: String,

@@ -22,11 +22,11 @@ impl Directory for Table {
             if terms.iter().all(|term| self.meets(&record, *term)) {
                 if by_address {
                     // A newer pod has taken the address over, even one that must not be found.
-                    pick.offer(slot, record, claim(&record));
+                    pick.offer(slot, &record, claim(&record));
                 } else if record.is_ignored() {
                     pick.ignored = true;
                 } else {
-                    pick.offer(slot, record, (record.is_live(), &[]));
+                    pick.offer(slot, &record, (record.is_live(), &[]));
                 }
             }
             by_address || !pick.is_ambiguous_whatever_comes()
@@ -81,6 +81,9 @@ impl Table {
         }
         let mut released: Option<u64> = None;
         for address in record.addresses() {
+            if !record.is_finished() && !self.indexes.is_contested(self.hash(address)) {
+                continue;
+            }
             self.candidates(Key::Ip(address), |other| {
                 let other = self.record(other).filter(|_| other != slot);
                 if let Some(other) = other.filter(|other| self.meets(other, Term::Ip(address)))
@@ -191,7 +194,7 @@ struct Pick<'a> {
 }
 
 impl<'a> Pick<'a> {
-    fn offer(&mut self, slot: Slot, record: Record<'a>, rank: Rank<'a>) {
+    fn offer(&mut self, slot: Slot, record: &Record<'a>, rank: Rank<'a>) {
         match &self.best {
             Some((_, _, best)) if rank < *best => {}
             // Files that overlap name a pod twice.
@@ -200,9 +203,9 @@ impl<'a> Pick<'a> {
             }
             Some((_, _, best)) => {
                 self.tied &= rank == *best;
-                self.best = Some((slot, record, rank));
+                self.best = Some((slot, *record, rank));
             }
-            None => self.best = Some((slot, record, rank)),
+            None => self.best = Some((slot, *record, rank)),
         }
     }
 

@@ -13,106 +13,118 @@ pub(crate) struct Index {
 struct Branch {
     /// No number of this branch is less, except in the first one.
     first: u64,
-    leaves: Arc<Vec<Leaf>>,
+    leaves: Arc<[Leaf]>,
 }
 
 #[derive(Clone, Debug)]
 struct Leaf {
     /// No number of this leaf is less, except in the first one.
     first: u64,
-    numbers: Arc<Vec<u64>>,
+    numbers: Arc<[u64]>,
 }
 
 impl Index {
     /// Adds a number.
     pub(crate) fn insert(&mut self, number: u64) {
         if self.branches.is_empty() {
-            self.branches.push(Branch { first: number, leaves: Arc::default() });
+            let leaf = Leaf { first: number, numbers: Arc::default() };
+            self.branches.push(Branch { first: number, leaves: Arc::new([leaf]) });
         }
-        let branch_at = branch_of(&self.branches, number);
+        let (branch_at, leaf_at, at) = self.position(number);
         let Some(branch) = self.branches.get_mut(branch_at) else { return };
-        let leaves = Arc::make_mut(&mut branch.leaves);
-        if leaves.is_empty() {
-            leaves.push(Leaf { first: number, numbers: Arc::default() });
-        }
-        let leaf_at = leaf_of(leaves, number);
-        let Some(leaf) = leaves.get_mut(leaf_at) else { return };
-        let numbers = Arc::make_mut(&mut leaf.numbers);
-        let Err(at) = numbers.binary_search(&number) else { return };
-        if numbers.len() == numbers.capacity() {
-            numbers.reserve_exact(GROWTH);
-        }
-        numbers.insert(at, number);
-        if numbers.len() <= LEAF {
+        let Some(leaf) = branch.leaves.get(leaf_at) else { return };
+        if leaf.numbers.get(at) == Some(&number) {
             return;
         }
-        let upper = numbers.split_off(LEAF / 2);
-        numbers.shrink_to_fit();
-        let first = upper.first().copied().unwrap_or(number);
-        leaves.insert(leaf_at + 1, Leaf { first, numbers: Arc::new(upper) });
-        if leaves.len() > BRANCH {
-            let upper = leaves.split_off(BRANCH / 2);
-            leaves.shrink_to_fit();
-            let first = upper.first().map_or(first, |leaf| leaf.first);
-            self.branches.insert(branch_at + 1, Branch { first, leaves: Arc::new(upper) });
+        let (before, after) = leaf.numbers.split_at(at);
+        let numbers = [before, &[number], after].concat();
+        if numbers.len() <= LEAF {
+            if let Some(leaf) = Arc::make_mut(&mut branch.leaves).get_mut(leaf_at) {
+                leaf.numbers = numbers.into();
+            }
+            return;
         }
+        let (lower, upper) = numbers.split_at(LEAF / 2);
+        let halves = [(leaf.first, lower), (upper.first().copied().unwrap_or(number), upper)]
+            .map(|(first, numbers)| Leaf { first, numbers: numbers.into() });
+        let leaves = replaced(&branch.leaves, leaf_at, 1, &halves);
+        if leaves.len() <= BRANCH {
+            branch.leaves = leaves.into();
+            return;
+        }
+        let (lower, upper) = leaves.split_at(BRANCH / 2);
+        branch.leaves = lower.into();
+        let first = upper.first().map_or(number, |leaf| leaf.first);
+        self.branches.insert(branch_at + 1, Branch { first, leaves: upper.into() });
     }
 
     /// Takes a number out. Nodes that have become nearly empty are joined to their neighbours.
     pub(crate) fn remove(&mut self, number: u64) {
-        let branch_at = branch_of(&self.branches, number);
+        let (branch_at, leaf_at, at) = self.position(number);
         let Some(branch) = self.branches.get_mut(branch_at) else { return };
-        let leaf_at = leaf_of(&branch.leaves, number);
-        let found = branch.leaves.get(leaf_at).and_then(|leaf| leaf.numbers.binary_search(&number).ok());
-        let Some(at) = found else { return };
-        let leaves = Arc::make_mut(&mut branch.leaves);
-        let Some(leaf) = leaves.get_mut(leaf_at) else { return };
-        let numbers = Arc::make_mut(&mut leaf.numbers);
-        numbers.remove(at);
-        if numbers.len() >= LEAF / 4 {
+        let Some(leaf) = branch.leaves.get(leaf_at) else { return };
+        if leaf.numbers.get(at) != Some(&number) {
             return;
         }
-        let lower = if leaf_at + 1 < leaves.len() { leaf_at } else { leaf_at.saturating_sub(1) };
-        if let [one, other, ..] = leaves.get_mut(lower..).unwrap_or_default()
+        let numbers = replaced(&leaf.numbers, at, 1, &[]);
+        let is_small = numbers.len() < LEAF / 4;
+        if let Some(leaf) = Arc::make_mut(&mut branch.leaves).get_mut(leaf_at) {
+            leaf.numbers = numbers.into();
+        }
+        if !is_small {
+            return;
+        }
+        let lower = pair_at(leaf_at, branch.leaves.len());
+        if let [one, other, ..] = branch.leaves.get(lower..).unwrap_or_default()
             && one.numbers.len() + other.numbers.len() <= LEAF / 2
         {
-            Arc::make_mut(&mut one.numbers).extend_from_slice(&other.numbers);
-            leaves.remove(lower + 1);
-        } else if leaves.iter().all(|leaf| leaf.numbers.is_empty()) {
-            leaves.clear();
+            let numbers = [&*one.numbers, &other.numbers].concat();
+            let joined = [Leaf { first: one.first, numbers: numbers.into() }];
+            branch.leaves = replaced(&branch.leaves, lower, 2, &joined).into();
+        } else if branch.leaves.iter().all(|leaf| leaf.numbers.is_empty()) {
+            branch.leaves = Arc::default();
         }
-        if leaves.len() >= BRANCH / 4 {
+        if branch.leaves.len() >= BRANCH / 4 {
             return;
         }
-        if leaves.is_empty() {
+        if branch.leaves.is_empty() {
             self.branches.remove(branch_at);
             return;
         }
-        let lower = if branch_at + 1 < self.branches.len() { branch_at } else { branch_at.saturating_sub(1) };
+        let lower = pair_at(branch_at, self.branches.len());
         if let [one, other, ..] = self.branches.get_mut(lower..).unwrap_or_default()
             && one.leaves.len() + other.leaves.len() <= BRANCH / 2
         {
-            Arc::make_mut(&mut one.leaves).extend(other.leaves.iter().cloned());
+            one.leaves = [&*one.leaves, &other.leaves].concat().into();
             self.branches.remove(lower + 1);
         }
     }
 
     /// The numbers from `first` to `last`, both of which count, in order.
     pub(crate) fn range(&self, first: u64, last: u64) -> Range<'_> {
-        let branch = branch_of(&self.branches, first);
-        let leaves = self.branches.get(branch).map_or(&[][..], |branch| &branch.leaves);
-        let leaf = leaf_of(leaves, first);
-        let numbers = leaves.get(leaf).map_or(&[][..], |leaf| &leaf.numbers);
-        let at = numbers.partition_point(|number| *number < first);
-        Range { index: self, branch, leaf, rest: numbers.get(at..).unwrap_or_default(), last }
+        let (branch, leaf, at) = self.position(first);
+        let numbers = self.branches.get(branch).and_then(|branch| branch.leaves.get(leaf));
+        let rest = numbers.and_then(|leaf| leaf.numbers.get(at..));
+        Range { index: self, branch, leaf, rest: rest.unwrap_or_default(), last }
+    }
+
+    /// Where a number is or would be: branch, leaf, place in the leaf.
+    fn position(&self, number: u64) -> (usize, usize, usize) {
+        let branch_at = self.branches.partition_point(|branch| branch.first <= number).saturating_sub(1);
+        let Some(branch) = self.branches.get(branch_at) else { return (branch_at, 0, 0) };
+        let leaf_at = branch.leaves.partition_point(|leaf| leaf.first <= number).saturating_sub(1);
+        let Some(leaf) = branch.leaves.get(leaf_at) else { return (branch_at, leaf_at, 0) };
+        let next_leaf = branch.leaves.get(leaf_at + 1).map(|leaf| leaf.first);
+        let next = next_leaf.or_else(|| self.branches.get(branch_at + 1).map(|branch| branch.first));
+        (branch_at, leaf_at, place(&leaf.numbers, number, leaf.first, next.unwrap_or(u64::MAX)))
     }
 
     /// Bytes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let numbers = |leaf: &Leaf| leaf.numbers.capacity() * size_of::<u64>() + SHARED;
+        let numbers = |leaf: &Leaf| size_of_val(&*leaf.numbers) + SHARED;
         let leaves = |branch: &Branch| {
             let each: usize = branch.leaves.iter().map(numbers).sum();
-            each + branch.leaves.capacity() * size_of::<Leaf>() + SHARED
+            each + size_of_val(&*branch.leaves) + SHARED
         };
         self.branches.iter().map(leaves).sum::<usize>() + self.branches.capacity() * size_of::<Branch>()
     }
@@ -153,14 +165,31 @@ impl Iterator for Range<'_> {
     }
 }
 
-/// The branch that has a number or would have it.
-fn branch_of(branches: &[Branch], number: u64) -> usize {
-    branches.partition_point(|branch| branch.first <= number).saturating_sub(1)
+/// The items with others in place of some.
+fn replaced<T: Clone>(items: &[T], at: usize, count: usize, by: &[T]) -> Vec<T> {
+    let before = items.get(..at).unwrap_or_default();
+    let after = items.get(at + count..).unwrap_or_default();
+    [before, by, after].concat()
 }
 
-/// The leaf that has a number or would have it.
-fn leaf_of(leaves: &[Leaf], number: u64) -> usize {
-    leaves.partition_point(|leaf| leaf.first <= number).saturating_sub(1)
+/// The first of two neighbours of which one is at this place.
+fn pair_at(at: usize, count: usize) -> usize {
+    if at + 1 < count { at } else { at.saturating_sub(1) }
+}
+
+/// How many of a leaf's numbers are less than one. They are hashes, spread evenly from the leaf's first to the next leaf's, so that
+/// a guess is nearly right, where halving would go to another place in memory each time.
+fn place(numbers: &[u64], number: u64, first: u64, next: u64) -> usize {
+    let share = |number: u64| number.saturating_sub(first) >> 32;
+    let guess = share(number) * numbers.len() as u64 / (share(next) + 1);
+    let mut at = numbers.len().min(guess as usize);
+    while at.checked_sub(1).and_then(|before| numbers.get(before)).is_some_and(|before| *before >= number) {
+        at -= 1;
+    }
+    while numbers.get(at).is_some_and(|known| *known < number) {
+        at += 1;
+    }
+    at
 }
 
 /// The most numbers of a leaf: a kilobyte, which is what a change copies.
@@ -169,11 +198,8 @@ const LEAF: usize = 128;
 /// The most leaves of a branch.
 const BRANCH: usize = 32;
 
-/// Places that a full leaf gets at a time.
-const GROWTH: usize = 8;
-
-/// Bytes that a vector behind an [`Arc`] takes besides its items.
-pub(crate) const SHARED: usize = size_of::<usize>() * 5;
+/// Bytes that a slice behind an [`Arc`] takes besides its items.
+pub(crate) const SHARED: usize = size_of::<usize>() * 2;
 
 #[cfg(test)]
 mod tests {

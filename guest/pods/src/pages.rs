@@ -9,49 +9,45 @@ use crate::index::{Index, SHARED};
 /// first, so that pages stay full. A change copies one page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pages {
-    /// All groups but the last have [`GROUP`] pages.
-    groups: Vec<Arc<Vec<Arc<Page>>>>,
+    groups: Vec<Arc<[Page; GROUP]>>,
+    /// How many pages there are: all others of the last group are empty.
+    count: usize,
     /// Pages with a vacant number.
     vacant: Index,
 }
 
-/// Strings of a page, end to end.
+/// Strings of a page, end to end, behind the place where each ends. It is one allocation, since what a lookup takes is how often
+/// it goes to another place in memory. A page without strings is empty.
 #[derive(Clone, Debug, Default)]
-struct Page {
-    /// Where each string ends. Vacant numbers at the end have none.
-    ends: Box<[u32]>,
-    bytes: Box<[u8]>,
-}
+struct Page(Arc<[u8]>);
 
 impl Pages {
     /// The string of that number; nothing where the number is vacant.
     pub(crate) fn bytes(&self, number: u32) -> &[u8] {
         let (page, place) = split(number);
-        self.page(page).map_or(&[], |page| page.bytes.get(page.range(place)).unwrap_or_default())
+        self.page(page).map_or(&[], |page| page.0.get(page.range(place)).unwrap_or_default())
     }
 
     /// The first bytes of a string, to be changed.
     pub(crate) fn bytes_mut<const N: usize>(&mut self, number: u32) -> Option<&mut [u8; N]> {
         let (page, place) = split(number);
         let group = Arc::make_mut(self.groups.get_mut(page / GROUP)?);
-        let page = Arc::make_mut(group.get_mut(page % GROUP)?);
+        let page = group.get_mut(page % GROUP)?;
         let range = page.range(place);
-        page.bytes.get_mut(range)?.first_chunk_mut()
+        Arc::make_mut(&mut page.0).get_mut(range)?.first_chunk_mut()
     }
 
-    /// One past the last number that is in use.
+    /// One past the last number that is in use, or somewhat more.
     pub(crate) fn end(&self) -> u32 {
-        let pages = self.count();
-        let last = pages.checked_sub(1).and_then(|last| self.page(last));
-        last.map_or(0, |last| ((pages - 1) * PAGE + last.ends.len()) as u32)
+        let last = self.count.checked_sub(1).and_then(|last| self.page(last));
+        last.map_or(0, |last| ((self.count - 1) * PAGE + last.count()) as u32)
     }
 
     /// The lowest vacant number; `None` where there are as many strings as there can be.
     pub(crate) fn vacant(&self) -> Option<u32> {
-        let page = self.vacant.range(0, u64::MAX).next().map_or(self.count(), |page| page as usize);
-        let place = self
-            .page(page)
-            .map_or(0, |page| page.places().find(|place| page.range(*place).is_empty()).unwrap_or_default());
+        let page = self.vacant.range(0, u64::MAX).next().map_or(self.count, |page| page as usize);
+        let vacant = |page: &Page| (0..PAGE).find(|place| page.range(*place).is_empty());
+        let place = self.page(page).and_then(vacant).unwrap_or_default();
         u32::try_from(page * PAGE + place).ok().filter(|number| *number <= MAX_NUMBER)
     }
 
@@ -61,17 +57,12 @@ impl Pages {
             return false;
         }
         let (page, _) = split(number);
-        // A number far behind the end: the pages between are one empty page.
-        let empty = Arc::default();
-        while self.count() <= page {
-            let count = self.count();
-            if count.is_multiple_of(GROUP) {
+        while self.count <= page {
+            if self.count.is_multiple_of(GROUP) {
                 self.groups.push(Arc::default());
             }
-            if let Some(group) = self.groups.last_mut() {
-                Arc::make_mut(group).push(Arc::clone(&empty));
-            }
-            self.vacant.insert(count as u64);
+            self.vacant.insert(self.count as u64);
+            self.count += 1;
         }
         self.replace(number, bytes)
     }
@@ -81,37 +72,25 @@ impl Pages {
         self.replace(number, &[]);
         // Two at most, so that no removal takes long; the next one goes on.
         for _ in 0..2 {
-            let Some(last) = self.count().checked_sub(1) else { return };
-            if self.page(last).is_some_and(|page| !page.ends.is_empty()) {
+            let Some(last) = self.count.checked_sub(1) else { return };
+            if self.page(last).is_some_and(|page| page.count() > 0) {
                 return;
             }
             self.vacant.remove(last as u64);
-            if let Some(group) = self.groups.last_mut() {
-                let group = Arc::make_mut(group);
-                group.pop();
-                if group.is_empty() {
-                    self.groups.pop();
-                }
-            }
+            self.count = last;
+            self.groups.truncate(last.div_ceil(GROUP));
         }
     }
 
     /// Bytes on the heap.
     pub(crate) fn memory(&self) -> usize {
-        let page = |page: &Arc<Page>| {
-            page.bytes.len() + size_of_val(&*page.ends) + SHARED + size_of::<Arc<Page>>() * 2
-        };
-        let pages: usize = self.groups.iter().flat_map(|group| group.iter()).map(page).sum();
-        pages + self.groups.len() * SHARED + self.vacant.memory()
-    }
-
-    fn count(&self) -> usize {
-        let whole = self.groups.len().saturating_sub(1) * GROUP;
-        self.groups.last().map_or(0, |last| whole + last.len())
+        let pages: usize = self.groups.iter().flat_map(|group| group.iter()).map(Page::memory).sum();
+        let group = size_of::<[Page; GROUP]>() + SHARED;
+        pages + self.groups.len() * group + self.vacant.memory()
     }
 
     fn page(&self, page: usize) -> Option<&Page> {
-        self.groups.get(page / GROUP)?.get(page % GROUP).map(Arc::as_ref)
+        self.groups.get(page / GROUP)?.get(page % GROUP)
     }
 
     fn replace(&mut self, number: u32, bytes: &[u8]) -> bool {
@@ -122,7 +101,7 @@ impl Pages {
         if let Some(group) = self.groups.get_mut(page / GROUP)
             && let Some(slot) = Arc::make_mut(group).get_mut(page % GROUP)
         {
-            *slot = Arc::new(new);
+            *slot = new;
         }
         match (was_full, is_full) {
             (false, true) => self.vacant.remove(page as u64),
@@ -134,42 +113,58 @@ impl Pages {
 }
 
 impl Page {
-    fn places(&self) -> Range<usize> {
-        0..PAGE
+    /// How many places have an end. Those after them are vacant.
+    fn count(&self) -> usize {
+        self.0.first().map_or(0, |count| usize::from(*count))
     }
 
-    fn is_full(&self) -> bool {
-        self.ends.len() == PAGE && self.places().all(|place| !self.range(place).is_empty())
+    /// Where the string at a place ends, counted from the first one's beginning.
+    fn end(&self, place: usize) -> usize {
+        let at = 1 + place.min(self.count().wrapping_sub(1)) * END;
+        let end = self.0.get(at..).and_then(|ends| ends.first_chunk());
+        end.map_or(0, |end| u32::from_le_bytes(*end) as usize)
     }
 
     fn range(&self, place: usize) -> Range<usize> {
-        let end = |place: usize| self.ends.get(place).or(self.ends.last()).map_or(0, |end| *end as usize);
-        place.checked_sub(1).map_or(0, end)..end(place)
+        if self.0.is_empty() {
+            return 0..0;
+        }
+        let first = 1 + self.count() * END;
+        first + place.checked_sub(1).map_or(0, |before| self.end(before))..first + self.end(place)
+    }
+
+    fn is_full(&self) -> bool {
+        self.count() == PAGE && (0..PAGE).all(|place| !self.range(place).is_empty())
+    }
+
+    fn memory(&self) -> usize {
+        if self.0.is_empty() { 0 } else { self.0.len() + SHARED }
     }
 
     /// The page with another string at one place. `None` where that would take it past 4 GiB.
-    fn with(&self, place: usize, bytes: &[u8]) -> Option<Self> {
-        let range = self.range(place);
-        let before = self.bytes.get(..range.start).unwrap_or_default();
-        let after = self.bytes.get(range.end..).unwrap_or_default();
-        let end = |index: usize| {
-            let end = self.range(index).end;
-            u32::try_from(if index < place { end } else { end - range.len() + bytes.len() }).ok()
+    fn with(&self, place: usize, string: &[u8]) -> Option<Self> {
+        let old = self.range(place);
+        let first = self.range(0).start;
+        let end = |index| {
+            let end = if self.0.is_empty() { 0 } else { self.end(index) };
+            if index < place { end } else { end + string.len() - old.len() }
         };
-        let count = self.ends.len().max(place + 1);
-        let mut ends = (0..count).map(end).collect::<Option<Vec<_>>>()?;
-        while let [.., before, last] = ends[..]
-            && before == last
-        {
-            ends.pop();
+        let mut count = self.count().max(place + 1);
+        while count > 0 && end(count - 1) == count.checked_sub(2).map_or(0, end) {
+            count -= 1;
         }
-        if ends == [0] {
-            ends.clear();
+        if count == 0 {
+            return Some(Self::default());
         }
-        Some(Self {
-            ends: ends.into_boxed_slice(),
-            bytes: [before, bytes, after].concat().into_boxed_slice(),
-        })
+        let size = 1 + count * END + end(count - 1);
+        u32::try_from(size).ok()?;
+        let mut bytes = Vec::with_capacity(size);
+        bytes.push(count as u8);
+        (0..count).for_each(|index| bytes.extend((end(index) as u32).to_le_bytes()));
+        bytes.extend_from_slice(self.0.get(first..old.start).unwrap_or_default());
+        bytes.extend_from_slice(string);
+        bytes.extend_from_slice(self.0.get(old.end..).unwrap_or_default());
+        Some(Self(bytes.into()))
     }
 }
 
@@ -189,6 +184,9 @@ const PAGE: usize = 64;
 
 /// Pages of a group.
 const GROUP: usize = 32;
+
+/// Bytes of an end.
+const END: usize = size_of::<u32>();
 
 #[cfg(test)]
 mod tests {

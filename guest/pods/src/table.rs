@@ -125,7 +125,7 @@ impl Table {
     /// the table keeps of them.
     pub fn describe(&self, slot: Slot) -> Option<PodParts<'_>> {
         let record = self.record(slot)?;
-        let text = |bytes| String::from_utf8_lossy(bytes);
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default().into();
         let shared = |symbol| self.texts.text(symbol).into();
         let pairs =
             |pairs: Pairs<'_>| pairs.iter().map(|(key, value)| (shared(key), shared(value))).collect();
@@ -206,8 +206,8 @@ impl Table {
 
     /// A pod in full.
     pub(crate) fn pod(&self, record: &Record<'_>, want: Details) -> Pod {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let shared = |symbol| self.texts.text(symbol).to_owned();
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default().to_owned();
+        let shared = |symbol| text(self.texts.bytes(symbol));
         let pairs = |is_wanted, pairs: Pairs<'_>| {
             let pairs = pairs.iter().filter(|_| is_wanted);
             pairs.map(|(key, value)| (shared(key), shared(value))).collect()

@@ -1,5 +1,6 @@
 //! Lookups, and tables that come as text.
 
+mod change;
 mod listing;
 
 use podstamp_core::directory::{Details, Directory, Field, Fields, Lookup, Term};

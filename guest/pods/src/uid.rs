@@ -61,16 +61,14 @@ pub(crate) fn pack(text: &str) -> Option<[u8; 16]> {
 }
 
 fn unpack(bytes: [u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
+    let mut text = Vec::with_capacity(36);
     for (index, byte) in bytes.into_iter().enumerate() {
         if DASHES.contains(&index) {
-            text.push('-');
+            text.push(b'-');
         }
-        text.extend(
-            [byte >> 4, byte & 15].map(|digit| char::from(if digit < 10 { b'0' } else { b'a' - 10 } + digit)),
-        );
+        text.extend([byte >> 4, byte & 15].map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 }));
     }
-    text
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Bytes ahead of which a dash stands.

@@ -12,7 +12,7 @@ use crate::parts::{AddError, PodParts};
 use crate::record::{self, Record};
 use crate::skipped::Skipped;
 use crate::slot::Slot;
-use crate::table::indexes::{BY_NAME, BY_UID};
+use crate::table::indexes::{BY_IP, BY_NAME, BY_UID};
 use crate::texts::Symbol;
 use crate::version::Version;
 
@@ -163,9 +163,16 @@ impl Table {
             return Err(AddError::Full);
         }
         self.len = self.len + usize::from(is_there) - usize::from(was_there);
-        compare(&old_keys, &new_keys, |(index, entry), is_new| {
-            let Some(index) = self.indexes.get_mut(index) else { return };
-            if is_new { index.insert(entry) } else { index.remove(entry) }
+        compare(&old_keys, &new_keys, |(position, entry), is_new| {
+            let Some(index) = self.indexes.get_mut(position) else { return };
+            if is_new {
+                index.insert(entry)
+            } else {
+                index.remove(entry)
+            }
+            if position == BY_IP {
+                self.indexes.contest(entry);
+            }
         });
         // Texts that both use stay as they are.
         compare(&old_symbols, &new_symbols, |(_, symbol), is_new| {

@@ -28,6 +28,20 @@ impl Indexes {
         self.all.get(position)
     }
 
+    /// Whether several pods claim an address with this hash.
+    pub(crate) fn is_contested(&self, hash: u64) -> bool {
+        self.get(CONTESTED).is_some_and(|index| Entry::range(index, hash).next().is_some())
+    }
+
+    /// Follows a change of the pods that claim an address, by one of its entries.
+    pub(super) fn contest(&mut self, entry: u64) {
+        let claims = self.get(BY_IP).map_or(0, |index| Entry::range(index, entry).take(2).count());
+        if let Some(contested) = self.get_mut(CONTESTED) {
+            let entry = Entry::new(entry, 0);
+            if claims > 1 { contested.insert(entry) } else { contested.remove(entry) }
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, position: usize) -> Option<&mut Index> {
         self.all.get_mut(position)
     }
@@ -117,8 +131,10 @@ pub(crate) const BY_NAME: usize = 2;
 pub(crate) const BY_CONTAINER: usize = 3;
 /// Pods by the addresses of their nodes. See [`BY_IP`].
 pub(crate) const BY_NODE_IP: usize = 4;
+/// Hashes of addresses that several pods claim, which are few. See [`BY_IP`].
+pub(crate) const CONTESTED: usize = 5;
 /// How many indexes every table has.
-const FIXED: usize = 5;
+const FIXED: usize = 6;
 
 /// What an index has built that covers all places, also those to come.
 const WHOLE: u32 = u32::MAX;
