@@ -2,4 +2,9 @@
 //!
 //! These tests do not prove what a kubelet or a controller does: they write by hand what those would.
 
+mod access;
 mod fixture;
+mod network;
+mod outages;
+mod pods;
+pub(crate) mod watching;

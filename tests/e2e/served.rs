@@ -38,12 +38,18 @@ pub(crate) struct Setup {
     pub(crate) grpc: String,
     /// A port for both protocols; none: one each, whichever is free.
     pub(crate) port: Option<u16>,
+    /// The host part of both endpoints, where that is not 127.0.0.1.
+    pub(crate) host: Option<&'static str>,
     /// Log level, where that is not the usual.
     pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
     pub(crate) guest: Option<PathBuf>,
     /// The limit of open files, where that is not the usual.
     pub(crate) descriptors: Option<u32>,
+    /// Variables of its environment.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// A shell's script that runs its arguments, the server's command, as root in a mount namespace of its own.
+    pub(crate) mounting: Option<&'static str>,
 }
 
 impl Setup {
@@ -95,7 +101,8 @@ impl Setup {
         let Self { config: sections, own, http, grpc, port, .. } = &self;
         // Nobody waits for the others to learn that it ends, unless a test says so.
         let delay = if own.contains("drain_delay") { "" } else { "  drain_delay: 0s\n" };
-        let endpoint = format!("        endpoint: 127.0.0.1:{}", port.unwrap_or_default());
+        let endpoint =
+            format!("        endpoint: {}:{}", self.host.unwrap_or("127.0.0.1"), port.unwrap_or_default());
         let text = format!(
             "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n{delay}  admin:\n    endpoint: 127.0.0.1:0\n{own}"
         );
@@ -113,7 +120,13 @@ impl Setup {
                 command
             }
         };
+        if let Some(script) = self.mounting {
+            command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_podstamp-under-test")]);
+            command.env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
+        }
         command.args(["serve", "--config"]).arg(&config).stderr(Stdio::piped());
+        command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         if let Some(level) = self.log {
             command.env("PODSTAMP_LOG", level);
         }

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,7 +32,7 @@ use crate::runtime::{self, Server};
 use crate::wait_until;
 
 pub use self::access::{ADMIN_TOKEN, ServiceAccount, write_token};
-pub use self::pods::{Namespace, NewPod, Pod, container_statuses};
+pub use self::pods::{Namespace, NewPod, Pod, container_id, container_statuses};
 pub use self::relay::Relay;
 
 /// A running API server, killed with everything that it stored when this is dropped.
@@ -133,6 +134,8 @@ impl ApiServer {
         wait_until("the API server is ready", || {
             let ended = process.ended();
             assert!(ended.is_none(), "the API server ended, {ended:?}:\n{}", self.last_of_log());
+            // Whoever asks all the time makes it slower.
+            std::thread::sleep(PAUSE);
             self.is_ready()
         });
         *self.running.lock().unwrap() = Some(process);
@@ -278,6 +281,8 @@ fn start_etcd(program: &Path, address: SocketAddr, folder: &Path) -> Process {
     ];
     Process::start(program, &arguments, &folder.join("etcd.log"), Some(folder))
 }
+
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Nobody else is there who would answer, and no controller makes the default ServiceAccount that admission waits for.
 const ALWAYS: &[&str] = &[

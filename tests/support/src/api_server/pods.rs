@@ -183,6 +183,11 @@ impl Pod<'_> {
     }
 }
 
+/// An id as a runtime makes them: 64 digits, of which the first few tell one from the other.
+pub fn container_id(number: u64) -> String {
+    format!("{:016x}", (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(4)
+}
+
 /// As `status.containerStatuses` has them; init and ephemeral containers have the same shape.
 pub fn container_statuses(containers: &[(&str, &str)]) -> Value {
     let status = |(name, id): &(&str, &str)| {
