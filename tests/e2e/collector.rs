@@ -1,6 +1,7 @@
 //! A real OpenTelemetry Collector: as podstamp's client, and side by side with it.
 
 mod client;
+mod same_cluster;
 mod side_by_side;
 mod traffic;
 

@@ -149,7 +149,7 @@ fn seen(agent: &FakeAgent) -> BTreeMap<String, Seen> {
     seen
 }
 
-fn attributes(resource: &ResourceSpans) -> BTreeMap<String, String> {
+pub(super) fn attributes(resource: &ResourceSpans) -> BTreeMap<String, String> {
     let mut attributes: BTreeMap<String, String> = BTreeMap::new();
     for attribute in resource.resource.iter().flat_map(|resource| &resource.attributes) {
         let value = match attribute.value.as_ref().and_then(|value| value.value.as_ref()) {
@@ -179,7 +179,7 @@ fn with_upstream(document: &str, url: &str) -> String {
 }
 
 /// With what a test lacks or the page leaves out: a pipeline's receivers, and the API of a cluster that is not around it.
-fn as_a_collector_needs_it(config: &str) -> String {
+pub(super) fn as_a_collector_needs_it(config: &str) -> String {
     let changed = config.replace("    traces:\n", "    traces:\n      receivers: [otlp]\n");
     assert_ne!(changed, config);
     let config = changed.replace("    auth_type: \"serviceAccount\"\n", "");
