@@ -8,7 +8,7 @@ use crate::pages::{MAX_NUMBER, NUMBER_BITS};
 pub(crate) struct Entry;
 
 impl Entry {
-    pub(crate) fn new(hash: u64, number: u32) -> u64 {
+    pub(crate) fn of(hash: u64, number: u32) -> u64 {
         hash & HASH | u64::from(number & MAX_NUMBER)
     }
 

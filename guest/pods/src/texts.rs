@@ -55,7 +55,7 @@ impl Texts {
         if !self.pages.put(number, &bytes) {
             return None;
         }
-        self.index.insert(Entry::new(hash, number));
+        self.index.insert(Entry::of(hash, number));
         Some(Symbol(number + 1))
     }
 
@@ -70,7 +70,7 @@ impl Texts {
             && let Some(number) = symbol.0.checked_sub(1)
         {
             let hash = self.hasher.hash_one(self.text(symbol));
-            self.index.remove(Entry::new(hash, number));
+            self.index.remove(Entry::of(hash, number));
             self.pages.remove(number);
         }
     }

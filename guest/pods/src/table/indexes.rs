@@ -37,7 +37,7 @@ impl Indexes {
     pub(super) fn contest(&mut self, entry: u64) {
         let claims = self.get(BY_IP).map_or(0, |index| Entry::range(index, entry).take(2).count());
         if let Some(contested) = self.get_mut(CONTESTED) {
-            let entry = Entry::new(entry, 0);
+            let entry = Entry::of(entry, 0);
             if claims > 1 { contested.insert(entry) } else { contested.remove(entry) }
         }
     }
@@ -94,7 +94,7 @@ impl Table {
                 for slot in first..end {
                     let record = self.record(Slot(slot));
                     let value = record.and_then(|record| self.value(&record, part));
-                    entries.extend(value.map(|value| Entry::new(self.hash(value), slot)));
+                    entries.extend(value.map(|value| Entry::of(self.hash(value), slot)));
                 }
             }
             if let Some(index) = self.indexes.all.get_mut(FIXED + position) {

@@ -38,7 +38,7 @@ impl Table {
     /// The entries of a pod in each index, in order.
     pub(super) fn keys(&self, slot: Slot, record: &Record<'_>) -> Vec<(usize, u64)> {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
-        let mut add = |index, hash| keys.push((index, Entry::new(hash, slot.0)));
+        let mut add = |index, hash| keys.push((index, Entry::of(hash, slot.0)));
         if record.owns_addresses() {
             record.addresses().for_each(|address| add(BY_IP, self.hash(address)));
         }
