@@ -47,43 +47,64 @@ pub(super) fn default(standpoint: Standpoint) -> Read {
     }
 }
 
-/// Reads the ConfigMap of the podstamp that runs in the cluster.
-pub(super) async fn read_config_map(api: &Api, installation: &Installation) -> Read {
-    let none = |why: String| Read {
-        finding: Finding::skipped(why).advise("name the file with --config to have it checked"),
-        config: None,
-    };
-    let Some(ConfigMapEntry { namespace, name, entry }) = installation.config_map() else {
-        return none(
+/// Reads the ConfigMaps of the podstamp that runs in the cluster.
+pub(super) async fn read_config_maps(api: &Api, installation: &Installation) -> Read {
+    let entries = installation.config_maps();
+    if entries.is_empty() {
+        return unnamed(
             "no --config is given, and no podstamp with a ConfigMap was found in the cluster".to_owned(),
         );
-    };
+    }
+    let mut texts = Vec::new();
+    for entry in entries {
+        match read_entry(api, entry).await {
+            Ok(text) => texts.push(text),
+            Err(read) => return read,
+        }
+    }
+    let places: Vec<_> = texts.iter().map(|(place, _)| place.as_str()).collect();
+    let place = places.join(" with ");
+    let environment = |name: &str| installation.variable(name);
+    match config::parse_all(&texts, &environment) {
+        Ok(loaded) => judge(&place, loaded, Standpoint::Outside),
+        Err(faults) => unreadable(&place, &LoadError::Faults(faults)),
+    }
+}
+
+/// For where it cannot be told what the configuration is.
+fn unnamed(why: String) -> Read {
+    Read {
+        finding: Finding::skipped(why).advise("name the file with --config to have it checked"),
+        config: None,
+    }
+}
+
+/// The text of an entry, and the name of its ConfigMap; else what is wrong with it.
+async fn read_entry(api: &Api, entry: ConfigMapEntry) -> Result<(String, String), Read> {
+    let ConfigMapEntry { namespace, name, entry } = entry;
     let place = format!("ConfigMap {namespace}/{name}");
     let map = match api.get::<ConfigMap>(&format!("/api/v1/namespaces/{namespace}/configmaps/{name}")).await {
         Ok(map) => map,
         Err(Failure { status: Some(StatusCode::NOT_FOUND), .. }) => {
             let advice = "podstamp's pods name it as a volume, and cannot start again without it";
-            return Read { finding: Finding::failed(format!("{place} is not there"), advice), config: None };
+            let finding = Finding::failed(format!("{place} is not there"), advice);
+            return Err(Read { finding, config: None });
         }
-        Err(failure) => return none(format!("{place} cannot be read from here: {}", failure.message)),
+        Err(failure) => {
+            return Err(unnamed(format!("{place} cannot be read from here: {}", failure.message)));
+        }
     };
-    let data = map.data.unwrap_or_default();
-    let text = match (&entry, data.len()) {
-        (Some(entry), _) => data.get(entry),
-        (None, 1) => data.values().next(),
-        (None, _) => None,
-    };
-    let Some(text) = text else {
-        let keys: Vec<_> = data.keys().map(String::as_str).collect();
-        let wanted = entry.unwrap_or_else(|| "a single one".to_owned());
-        let summary = format!("{place} has the entries {}; wanted is {wanted}", keys.join(", "));
-        let advice = "correct --config in the arguments of podstamp's container";
-        return Read { finding: Finding::failed(summary, advice).exits(Exit::Usage), config: None };
-    };
-    let environment = |name: &str| installation.variable(name);
-    match config::parse(text, &environment) {
-        Ok(loaded) => judge(&place, loaded, Standpoint::Outside),
-        Err(faults) => unreadable(&place, &LoadError::Faults(faults)),
+    let mut data = map.data.unwrap_or_default();
+    let keys = data.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let key = entry.clone().or_else(|| data.keys().next().filter(|_| data.len() == 1).cloned());
+    match key.and_then(|key| data.remove(&key)) {
+        Some(text) => Ok((place, text)),
+        None => {
+            let wanted = entry.unwrap_or_else(|| "a single one".to_owned());
+            let summary = format!("{place} has the entries {keys}; wanted is {wanted}");
+            let advice = "correct --config in the arguments of podstamp's container";
+            Err(Read { finding: Finding::failed(summary, advice).exits(Exit::Usage), config: None })
+        }
     }
 }
 

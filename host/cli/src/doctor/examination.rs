@@ -85,7 +85,7 @@ impl<'e> Examination<'e> {
         examination.configuration = match (read, &examination.api, standpoint) {
             (Some(read), ..) => read,
             (None, _, Standpoint::Alone) => configuration::default(standpoint),
-            (None, Some(api), _) => configuration::read_config_map(api, &examination.installation).await,
+            (None, Some(api), _) => configuration::read_config_maps(api, &examination.installation).await,
             (None, None, _) => Read {
                 finding: Finding::skipped(
                     "no --config is given, and that of the podstamp in the cluster cannot be read",

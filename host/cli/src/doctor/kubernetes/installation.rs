@@ -67,7 +67,7 @@ impl Installation {
     /// A command that runs this in its pod.
     pub(in crate::doctor) fn exec(&self) -> Option<String> {
         let pod = self.first()?;
-        let config = config_path(pod).map(|path| format!(" --config {path}")).unwrap_or_default();
+        let config: String = config_paths(pod).iter().map(|path| format!(" --config {path}")).collect();
         let Pod { metadata, .. } = pod;
         Some(format!("kubectl -n {} exec {} -- podstamp doctor{config}", metadata.namespace, metadata.name))
     }
@@ -78,34 +78,20 @@ impl Installation {
         Some(format!("kubectl -n {} port-forward pod/{} {port}:{port}", metadata.namespace, metadata.name))
     }
 
-    /// The ConfigMap that its configuration is in: namespace, name, and the entry, if the arguments name one.
-    pub(in crate::doctor) fn config_map(&self) -> Option<ConfigMapEntry> {
-        let pod = self.first()?;
-        let volumes = || pod.spec.volumes.iter().flatten();
-        let of_volume = |name: &str| {
-            let volume = volumes().find(|volume| volume.name == name)?;
-            volume.config_map.as_ref().map(|map| map.name.clone())
-        };
-        let entry = |name: String, entry: Option<String>| ConfigMapEntry {
-            namespace: pod.metadata.namespace.clone(),
-            name,
-            entry,
-        };
-        let path = config_path(pod);
-        if let Some(path) = &path {
-            let mounts =
-                pod.spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
-            let below = mounts.filter_map(|mount| {
-                let rest = path.strip_prefix(mount.mount_path.trim_end_matches('/'))?.strip_prefix('/')?;
-                Some((mount.name.clone(), rest.to_owned()))
-            });
-            let found = below.filter_map(|(volume, file)| Some(entry(of_volume(&volume)?, Some(file))));
-            if let Some(found) = found.max_by_key(|entry| entry.name.len()) {
-                return Some(found);
-            }
+    /// The entries of ConfigMaps that its configuration is in, in the order of its arguments; without such arguments the only
+    /// ConfigMap that it has. Empty where there is none.
+    pub(in crate::doctor) fn config_maps(&self) -> Vec<ConfigMapEntry> {
+        let Some(pod) = self.first() else { return Vec::new() };
+        let of_arguments: Vec<_> = config_paths(pod).iter().filter_map(|path| entry_of(pod, path)).collect();
+        if !of_arguments.is_empty() {
+            return of_arguments;
         }
-        let only = volumes().find_map(|volume| Some(volume.config_map.as_ref()?.name.clone()))?;
-        Some(entry(only, None))
+        let first = pod.spec.volumes.iter().flatten().find_map(|volume| volume.config_map.as_ref());
+        let namespace = pod.metadata.namespace.clone();
+        first
+            .map(|map| ConfigMapEntry { namespace, name: map.name.clone(), entry: None })
+            .into_iter()
+            .collect()
     }
 
     /// The variables that its pod sets to plain values.
@@ -125,14 +111,37 @@ pub(in crate::doctor) struct ConfigMapEntry {
 }
 
 /// What the arguments of `podstamp serve` in a pod give for `--config`.
-fn config_path(pod: &Pod) -> Option<String> {
+fn config_paths(pod: &Pod) -> Vec<String> {
     let of_container = |Container { args, .. }: &Container| {
-        let args = args.as_ref()?;
-        let joined = args.iter().find_map(|argument| argument.strip_prefix("--config="));
-        let after = args.iter().skip_while(|argument| *argument != "--config").nth(1).map(String::as_str);
-        joined.or(after).map(str::to_owned)
+        let mut arguments = args.iter().flatten();
+        let mut paths = Vec::new();
+        while let Some(argument) = arguments.next() {
+            if argument == "--config" {
+                paths.extend(arguments.next().cloned());
+            } else {
+                paths.extend(argument.strip_prefix("--config=").map(str::to_owned));
+            }
+        }
+        paths
     };
-    pod.spec.containers.iter().find_map(of_container)
+    let paths = pod.spec.containers.iter().map(of_container);
+    paths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default()
+}
+
+/// The entry of a ConfigMap that a file in a pod is, by the mount that is nearest to it.
+fn entry_of(pod: &Pod, path: &str) -> Option<ConfigMapEntry> {
+    let mounts = pod.spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+    let below = mounts.filter_map(|mount| {
+        let folder = mount.mount_path.trim_end_matches('/');
+        let file = path.strip_prefix(folder)?.strip_prefix('/')?;
+        let volume = pod.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
+        Some((folder.len(), file, volume.config_map.as_ref()?))
+    });
+    let (_, file, map) = below.max_by_key(|(length, ..)| *length)?;
+    let item = map.items.iter().flatten().find(|item| item.path == file);
+    let entry = item.map_or(file, |item| &item.key).to_owned();
+    let namespace = pod.metadata.namespace.clone();
+    Some(ConfigMapEntry { namespace, name: map.name.clone(), entry: Some(entry) })
 }
 
 /// What the chart and the manifests label podstamp's pods with.

@@ -79,7 +79,22 @@ pub(in crate::doctor) struct Mount {
 #[serde(default, rename_all = "camelCase")]
 pub(in crate::doctor) struct Volume {
     pub(in crate::doctor) name: String,
-    pub(in crate::doctor) config_map: Option<Named>,
+    pub(in crate::doctor) config_map: Option<ConfigMapVolume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub(in crate::doctor) struct ConfigMapVolume {
+    pub(in crate::doctor) name: String,
+    /// Which entry is which file; without it each is the file of its name.
+    pub(in crate::doctor) items: Option<Vec<Item>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub(in crate::doctor) struct Item {
+    pub(in crate::doctor) key: String,
+    pub(in crate::doctor) path: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]

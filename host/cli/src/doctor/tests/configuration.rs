@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::{CONFIG, Shop, config_map, examined};
+use super::shop::{CONFIG, Shop, config_map, examined, podstamp};
 use crate::doctor::Doctor;
 use crate::doctor::check;
 use crate::doctor::finding::State::{Failed, Fine, Skipped, Warning};
@@ -33,6 +33,39 @@ async fn the_config_map_of_the_podstamp_in_the_cluster_is_read_from_a_laptop() {
     shop.examine().await.expect(check::CONFIGURATION, Failed, &["ConfigMap podstamp/podstamp is not there"]);
     shop.cluster.refuse("/api/v1/namespaces/podstamp/configmaps", 403, "forbidden");
     shop.examine().await.expect(check::CONFIGURATION, Skipped, &["cannot be read from here", "--config"]);
+}
+
+/// As in the place of an otel-agent: what it says itself, and that agent's ConfigMap, whose entry has another name as a file.
+#[tokio::test]
+async fn several_config_maps_are_read_as_the_one_configuration_that_they_make() {
+    let shop = Shop::open().await;
+    let items = json!([{"key": "agent-config", "path": "agent.yaml"}]);
+    for (node, number) in [("n1", 1), ("n2", 2)] {
+        let mut pod = podstamp(node, number);
+        let container = &mut pod["spec"]["containers"][0];
+        container["args"] =
+            json!(["serve", "--config=/etc/podstamp/podstamp.yaml", "--config=/conf/agent.yaml"]);
+        container["volumeMounts"] = json!([
+            {"name": "theirs", "mountPath": "/conf"},
+            {"name": "config", "mountPath": "/etc/podstamp"},
+        ]);
+        pod["spec"]["volumes"] = json!([
+            {"name": "config", "configMap": {"name": "podstamp"}},
+            {"name": "theirs", "configMap": {"name": "agent-conf", "items": items}},
+        ]);
+        shop.cluster.apply(pod);
+    }
+    let own = json!({"podstamp.yaml": "podstamp: {admin: {endpoint: '0.0.0.0:8888'}}"});
+    shop.cluster.apply(config_map("podstamp", "podstamp", own));
+    let theirs = |text: &str| config_map("podstamp", "agent-conf", json!({"agent-config": text}));
+    shop.cluster.apply(theirs(CONFIG));
+    let found = shop.examine().await;
+    let place = "ConfigMap podstamp/podstamp with ConfigMap podstamp/agent-conf";
+    found.expect(check::CONFIGURATION, Fine, &[place, "has no faults"]);
+    found.expect(check::PIPELINE, Fine, &["traces go to http://deepflow-agent.deepflow/api/v1/otel/trace"]);
+    shop.cluster.apply(theirs("a: ["));
+    let found = shop.examine().await;
+    found.expect(check::CONFIGURATION, Failed, &["ConfigMap podstamp/agent-conf: line 1, "]);
 }
 
 #[tokio::test]
