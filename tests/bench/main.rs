@@ -3,7 +3,8 @@
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
 //! `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
-//! `collector` and `envoy` run only where they are asked for: they fetch an OpenTelemetry Collector and an Envoy.
+//! `collector`, `envoy` and `kubernetes` run only where they are asked for: they fetch an OpenTelemetry Collector, an Envoy and
+//! a Kubernetes API server.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod collector;
 mod envoy;
 mod grpc;
 mod host;
+mod kubernetes;
 mod load;
 mod oracle;
 mod pods;
@@ -36,13 +38,18 @@ fn main() -> ExitCode {
         host::child(&arguments);
         return ExitCode::SUCCESS;
     }
+    if arguments.first().is_some_and(|argument| argument == "--cluster") {
+        kubernetes::cluster::child(&arguments);
+        return ExitCode::SUCCESS;
+    }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let named =
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all =
-        !["codec", "coding", "collector", "envoy", "host", "lane", "pods", "shapes"].into_iter().any(has);
+    let all = !["codec", "coding", "collector", "envoy", "host", "kubernetes", "lane", "pods", "shapes"]
+        .into_iter()
+        .any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -68,6 +75,9 @@ fn main() -> ExitCode {
     }
     if has("collector") {
         results["collector"] = collector::run(quick);
+    }
+    if has("kubernetes") {
+        results["kubernetes"] = kubernetes::run(quick);
     }
     std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
     println!("\nresults also in {file}");
