@@ -1,5 +1,8 @@
 //! The admin listener: metrics and health, for scrapers and probes, and the pods, for filters elsewhere.
 
+mod coded;
+mod feed;
+mod inquiry;
 mod listings;
 mod pods;
 mod reserve;
@@ -23,7 +26,8 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use crate::lifecycle::{Draining, Phase, Readiness};
-use crate::observe::Metrics;
+use crate::observe::{LostPeers, Metrics};
+use inquiry::Inquiry;
 use reserve::Reserve;
 
 pub use listings::Listings;
@@ -33,11 +37,18 @@ pub(crate) struct Admin {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     listings: Arc<Listings>,
+    inquiry: Inquiry,
 }
 
 impl Admin {
-    pub(crate) fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>, listings: Arc<Listings>) -> Self {
-        Self { metrics, readiness, listings }
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+        listings: Arc<Listings>,
+        lost_peers: Arc<LostPeers>,
+    ) -> Self {
+        let inquiry = Inquiry::new(Arc::clone(&listings), lost_peers);
+        Self { metrics, readiness, listings, inquiry }
     }
 
     /// Answers on a thread of its own, however busy the workers are, until requests in flight are done: probes ought to see
@@ -90,9 +101,10 @@ impl Admin {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
+        let stopping = draining.clone();
         let service = service_fn(|request| {
-            let admin = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+            let (admin, stopping) = (Arc::clone(&self), stopping.clone());
+            async move { Ok::<_, Infallible>(admin.answer(&request, &stopping).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
@@ -114,7 +126,7 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>, draining: &Draining) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is possible here\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -127,8 +139,15 @@ impl Admin {
                 None => text(StatusCode::OK, "ready\n"),
                 Some(missing) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
             },
-            "/pods" => pods::answer(request.uri().query(), request.headers(), &self.listings).await,
-            _ => text(StatusCode::NOT_FOUND, "here are /metrics, /healthz, /readyz and /pods\n"),
+            "/pods" => {
+                let query = request.uri().query();
+                pods::answer(query, request.headers(), &self.listings, draining.stopping()).await
+            }
+            "/peers" => self.inquiry.peers().await,
+            path => match path.strip_prefix("/pods/") {
+                Some(what) => self.inquiry.explain(what, request.headers()).await,
+                None => text(StatusCode::NOT_FOUND, HERE),
+            },
         }
     }
 
@@ -152,6 +171,8 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const HERE: &str = "here are /metrics, /healthz, /readyz, /pods, /pods/WHAT and /peers\n";
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 

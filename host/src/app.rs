@@ -203,7 +203,7 @@ impl App {
         settings.limits.large_calls = self.large_calls;
         settings.waits_for_pods = self.source.makes_clients_wait();
         let mut server = Server::bind(&settings, sandbox, instruments).await?;
-        self.source.accompany(&mut server, instruments);
+        self.source.accompany(&self.config, &mut server, instruments);
         Ok(server)
     }
 }

@@ -1,9 +1,11 @@
 //! What the operator sees: metrics, and notices in the log.
 
+mod lost_peers;
 mod metrics;
 mod notices;
 mod observed;
 
+pub use lost_peers::{LostPeer, LostPeers};
 pub use metrics::Metrics;
 pub(crate) use metrics::{
     Attempted, Copied, CopyCounters, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,

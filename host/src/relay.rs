@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};
 use crate::lifecycle::Drain;
-use crate::observe::{Fate, Metrics, Notices, Reason};
+use crate::observe::{Fate, LostPeers, Metrics, Notices, Reason};
 use crate::offload::{Offload, Threads};
 use crate::sandbox::{Calls, Failure, FilterRunner, ReceivedRequest};
 use crate::settings::Settings;
@@ -26,6 +26,7 @@ pub(crate) struct Relay {
     decoding: Threads,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
+    lost_peers: Arc<LostPeers>,
     /// How long a client waits for its answer.
     patience: Duration,
     /// Bytes of the largest body that is sent on.
@@ -55,6 +56,7 @@ impl Relay {
         settings: &Settings,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
+        lost_peers: Arc<LostPeers>,
     ) -> Result<(Self, Drain), Fault> {
         let patience = settings.upstream.patience;
         let offload = Arc::new(Offload::new(settings.limits.large_calls));
@@ -78,7 +80,10 @@ impl Relay {
             }
         }
         let body_limit = settings.limits.body as u64;
-        Ok((Self { calls, routes, filter, decoding, metrics, notices, patience, body_limit }, copying))
+        Ok((
+            Self { calls, routes, filter, decoding, metrics, notices, lost_peers, patience, body_limit },
+            copying,
+        ))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -103,6 +108,7 @@ impl Relay {
         let until = until.map_or(patience, |until| until.min(patience));
         let (incoming, prepared) = self.calls.prepare(peer, incoming).await?;
         self.metrics.met(&prepared.report);
+        self.lost_peers.note(peer, prepared.report.address_unknown + prepared.report.address_contradicted);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
         let signal = incoming.signal;
         let delivered = AtomicU32::new(0);

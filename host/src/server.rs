@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
 use crate::lifecycle::{Drain, Readiness};
-use crate::observe::{Metrics, Notices};
+use crate::observe::{LostPeers, Metrics, Notices};
 use crate::receiver::admission::Admission;
 use crate::receiver::{ListenerAccess, Receiver, Shared};
 use crate::relay::Relay;
@@ -56,6 +56,8 @@ pub struct Instruments {
     pub readiness: Arc<Readiness>,
     /// The pods, for filters elsewhere. Whoever loads the pods sets their source.
     pub listings: Arc<Listings>,
+    /// Peers whose resources led to no pod.
+    pub lost_peers: Arc<LostPeers>,
 }
 
 /// Why a server cannot start.
@@ -92,11 +94,17 @@ impl Server {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let Instruments { metrics, notices, readiness, listings } = instruments.clone();
+        let Instruments { metrics, notices, readiness, listings, lost_peers } = instruments.clone();
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let (relay, copying) = Relay::new(filter, settings, Arc::clone(&metrics), Arc::clone(&notices))?;
+        let (relay, copying) = Relay::new(
+            filter,
+            settings,
+            Arc::clone(&metrics),
+            Arc::clone(&notices),
+            Arc::clone(&lost_peers),
+        )?;
         let shared = Arc::new(Shared::new(
             settings,
             Arc::new(relay),
@@ -122,7 +130,7 @@ impl Server {
         let (administrating, draining) = Drain::new();
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         if let Some((listener, address)) = admin {
-            let admin = Admin::new(metrics, Arc::clone(&readiness), listings);
+            let admin = Admin::new(metrics, Arc::clone(&readiness), listings, lost_peers);
             admin
                 .start(listener, draining)
                 .map_err(|source| BindError::Listen { address: address.to_string(), source })?;

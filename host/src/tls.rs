@@ -9,7 +9,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, NoTls};
 pub(crate) use connector::{BoxError, Connector, Stream};
 pub(crate) use reason::{NoHandshake, of_client, refusal};
 pub(crate) use server::Acceptor;

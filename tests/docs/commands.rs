@@ -14,16 +14,27 @@ pub(crate) fn podstamp() -> Command {
     command
 }
 
-/// The help of each subcommand, by its name.
+/// The help of each subcommand, by its name, with that of its own subcommands.
 fn helps() -> BTreeMap<String, String> {
-    let help = |arguments: &[&str]| {
-        let output = podstamp().args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let all = help(&["--help"]);
-    let (_, commands) = all.split_once("Commands:\n").unwrap();
+    let all = help(&[]);
+    subcommands(&all).map(|name| (name.to_owned(), whole_help(name))).collect()
+}
+
+fn whole_help(command: &str) -> String {
+    let own = help(&[command]);
+    let further: String = subcommands(&own).map(|name| help(&[command, name])).collect();
+    own + &further
+}
+
+fn help(command: &[&str]) -> String {
+    let output = podstamp().args(command).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn subcommands(help: &str) -> impl Iterator<Item = &str> {
+    let commands = help.split_once("Commands:\n").map_or("", |(_, commands)| commands);
     let names = commands.lines().map_while(|line| line.strip_prefix("  ")?.split_whitespace().next());
-    names.filter(|name| *name != "help").map(|name| (name.to_owned(), help(&[name, "--help"]))).collect()
+    names.filter(|name| *name != "help")
 }
 
 /// Lines of a shell: spans of text, and code that is in no other language.

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod central;
 mod chart;
 mod checklist;
 mod collector;
@@ -19,6 +20,7 @@ mod documented;
 mod doors;
 mod encoding;
 mod envoy;
+mod explain;
 mod fake_agent;
 mod harms;
 #[cfg(target_os = "linux")]

@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) port: Option<u16>,
     /// The host part of both endpoints, where that is not 127.0.0.1.
     pub(crate) host: Option<&'static str>,
+    /// The port of the admin listener; none: whichever is free.
+    pub(crate) admin: Option<u16>,
     /// Log level, where that is not the usual.
     pub(crate) log: Option<String>,
     pub(crate) pods: Option<String>,
@@ -103,8 +105,9 @@ impl Setup {
         let delay = if own.contains("drain_delay") { "" } else { "  drain_delay: 0s\n" };
         let endpoint =
             format!("        endpoint: {}:{}", self.host.unwrap_or("127.0.0.1"), port.unwrap_or_default());
+        let admin = self.admin.unwrap_or_default();
         let text = format!(
-            "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n{delay}  admin:\n    endpoint: 127.0.0.1:0\n{own}"
+            "{sections}\nreceivers:\n  otlp:\n    protocols:\n      http:\n{endpoint}\n{http}\n      grpc:\n{endpoint}\n{grpc}\npodstamp:\n{delay}  admin:\n    endpoint: 127.0.0.1:{admin}\n{own}"
         );
         fs::write(&config, text).unwrap();
         let mut command = match self.descriptors {

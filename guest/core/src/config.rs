@@ -22,7 +22,7 @@ mod signals;
 mod tls;
 
 pub use crate::guard::Rules;
-pub use crate::pipeline::Pipeline;
+pub use crate::pipeline::{Pipeline, TurnedAway};
 pub use agent::{AGENT_PATH, AGENT_PATHS, DEFAULT_URL};
 pub use carried::Carried;
 pub use compiled::Config;

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::context::lookups::Associated;
 use crate::directory::{Fields, KeptKeys, Pod};
 use crate::processors::k8sattributes::Kubernetes;
+pub use crate::processors::k8sattributes::TurnedAway;
 use crate::processors::resource::Action;
 use crate::resource::Resource;
 
@@ -50,6 +51,14 @@ impl Pipeline {
         self.steps.iter().filter_map(|step| match step {
             Step::Resource(_) => None,
             Step::Kubernetes(kubernetes) => Some(kubernetes),
+        })
+    }
+
+    /// Why a pod that was found counts as not found. `None`: every step accepts it.
+    pub fn turns_away(&self, pod: &Pod) -> Option<TurnedAway> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Kubernetes(kubernetes) if !kubernetes.passthrough => kubernetes.selection.turns_away(pod),
+            Step::Resource(_) | Step::Kubernetes(_) => None,
         })
     }
 

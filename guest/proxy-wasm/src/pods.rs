@@ -1,6 +1,7 @@
-//! The pod table, asked for at a podstamp that knows the cluster's pods: `GET /pods` on its admin listener.
+//! The pod table, asked for at a podstamp that knows the cluster's pods: `GET /pods` on its admin listener, first for all of
+//! them and then for what has changed.
 //!
-//! A worker has no other thread for it, so that a table is read a bit at a time between requests, and the old one serves
+//! A worker has no other thread for it, so that what comes is read a bit at a time between requests, and the old table serves
 //! until the new one is whole.
 
 use std::cell::{Cell, RefCell};
@@ -20,8 +21,8 @@ pub(crate) struct Pods {
     source: PodsSource,
     path: String,
     table: RefCell<Option<Rc<Table>>>,
-    /// The ETag of the text that was taken last.
-    etag: RefCell<Option<Vec<u8>>>,
+    /// Whether all pods have to come again: what came of the last change cannot be told.
+    is_astray: Cell<bool>,
     listing: RefCell<Option<ListingReader>>,
     /// The call that is out.
     call: Cell<Option<u32>>,
@@ -33,10 +34,10 @@ impl Pods {
     /// A table of no pods yet, which is asked for at once. `fields` are those that lookups need.
     pub(crate) fn new(source: PodsSource, fields: Fields) -> Self {
         Self {
-            path: format!("/pods?fields={fields}"),
+            path: format!("/pods?fields={fields}&since="),
             source,
             table: RefCell::default(),
-            etag: RefCell::default(),
+            is_astray: Cell::default(),
             listing: RefCell::default(),
             call: Cell::default(),
             due: Cell::default(),
@@ -81,12 +82,12 @@ impl Pods {
         let headers = if has_headers { host::headers(Headers::CallResponse) } else { Vec::new() };
         let header = |name: &str| headers.iter().find(|header| header.name == name);
         match header(":status").map(|status| status.value.as_slice()) {
-            Some(b"304") => {}
             Some(b"200") => {
                 let text = host::buffer(Buffer::CallResponseBody, 0, body_size).unwrap_or_default();
-                let etag = header("etag").map(|etag| etag.value.clone());
-                self.etag.replace(etag);
-                self.listing.replace(Some(ListingReader::new(text)));
+                self.listing.replace(Some(match self.table() {
+                    Some(table) => ListingReader::onto(text, &table),
+                    None => ListingReader::new(text),
+                }));
             }
             Some(status) => {
                 let status = String::from_utf8_lossy(status);
@@ -98,14 +99,14 @@ impl Pods {
 
     fn ask(&self, instruments: &Instruments, now: u64) {
         self.due.set(now.saturating_add(u64::from(self.source.interval) * 1_000_000));
-        let mut headers = vec![
+        let known = self.table().filter(|_| !self.is_astray.get());
+        let path =
+            known.map_or_else(|| self.path.clone(), |table| format!("{}{}", self.path, table.version()));
+        let headers = [
             Header::new(":method", "GET"),
-            Header::new(":path", &self.path),
+            Header::new(":path", &path),
             Header::new(":authority", &self.source.authority),
         ];
-        if let Some(etag) = self.etag.borrow().as_ref() {
-            headers.push(Header { name: "if-none-match".to_owned(), value: etag.clone() });
-        }
         match host::http_call(&self.source.cluster, &headers, &[], TIMEOUT) {
             Ok(token) => self.call.set(Some(token)),
             Err(refused) => {
@@ -132,10 +133,11 @@ impl Pods {
                     let message = format!("{} pods from cluster {:?}", table.len(), self.source.cluster);
                     Notices::tell(&Notice { level: Level::Info, key: "pods-read".into(), message });
                 }
+                self.is_astray.set(false);
                 self.table.replace(Some(Rc::new(table)));
             }
             Err(error) => {
-                self.etag.replace(None);
+                self.is_astray.set(true);
                 self.failed(instruments, &format!("what it sends is no list of pods: {error}"));
             }
         }

@@ -12,6 +12,7 @@ mod exit;
 mod fake_agent;
 mod memory;
 mod output;
+mod pods;
 mod rewrite;
 mod serve;
 mod telemetry;
@@ -62,6 +63,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Stamp one export request, stdin to stdout.
     Rewrite(rewrite::Rewrite),
+    /// Ask a running podstamp about its pods.
+    Pods(pods::Pods),
     /// Stand in for deepflow-agent.
     FakeAgent(fake_agent::FakeAgent),
     /// Show it all on this machine.
@@ -91,7 +94,7 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
     };
     let quiet = match cli.command {
         Command::Serve(_) | Command::FakeAgent(_) => "info",
-        Command::Check(_) | Command::Rewrite(_) | Command::Demo(_) => "warn",
+        Command::Check(_) | Command::Rewrite(_) | Command::Pods(_) | Command::Demo(_) => "warn",
         // What fails is in the report.
         Command::Doctor(_) => "error",
     };
@@ -101,6 +104,7 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
         Command::Check(check) => check.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Rewrite(rewrite) => rewrite.run(),
+        Command::Pods(pods) => pods.run(),
         Command::FakeAgent(agent) => agent.run(),
         Command::Demo(demo) => demo.run(),
     }

@@ -5,25 +5,33 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
-use podstamp_core::directory::Fields;
+use podstamp_core::config::TurnedAway;
+use podstamp_core::directory::{Fields, Pod};
 use podstamp_pods::listing;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::pods::Table;
+use super::coded::Text;
+use super::feed::{Feed, NoNews, Question};
+use crate::pods::explain::{Departed, Subject};
+use crate::pods::{Pods, Table};
 
-/// The texts of the current pod table.
+/// The pods as the admin listener shows them.
 #[derive(Default)]
 pub struct Listings {
     source: OnceLock<Source>,
     kept: Mutex<Kept>,
+    feed: Feed,
 }
 
-type Source = Box<dyn Fn() -> Arc<Table> + Send + Sync>;
+/// The pods, and what the configuration makes of them.
+struct Source {
+    pods: Pods,
+    turns_away: Box<dyn Fn(&Pod) -> Option<TurnedAway> + Send + Sync>,
+}
 
 /// The texts of one version of the table.
 #[derive(Default)]
@@ -35,9 +43,9 @@ struct Kept {
 /// A text and its entity tag.
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
-    pub(super) text: Bytes,
-    /// A hash of the text, quotes included.
-    pub(super) tag: HeaderValue,
+    pub(super) text: Text,
+    /// A hash of the text, without quotes.
+    pub(super) hash: String,
 }
 
 /// Why there is no listing.
@@ -46,23 +54,65 @@ pub(super) enum NoListing {
     /// Nothing gives a table.
     #[error("there is no pod table")]
     NoTable,
+    /// Nobody can wait for changes now.
+    #[error("too many wait for changes already")]
+    Crowded,
     /// Writing it panicked.
     #[error(transparent)]
     Failed(#[from] JoinError),
 }
 
+impl From<NoNews> for NoListing {
+    fn from(error: NoNews) -> Self {
+        match error {
+            NoNews::Crowded => Self::Crowded,
+            NoNews::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
 impl Listings {
-    /// Sets the source of the table, which is asked each time. Only the first source counts.
-    pub fn show(&self, source: impl Fn() -> Arc<Table> + Send + Sync + 'static) {
-        self.source.get_or_init(|| Box::new(source));
+    /// Sets the pods, and the rule by which the configuration turns some away. Only the first pods count.
+    pub fn show(&self, pods: Pods, turns_away: impl Fn(&Pod) -> Option<TurnedAway> + Send + Sync + 'static) {
+        self.source.get_or_init(|| Source { pods, turns_away: Box::new(turns_away) });
+    }
+
+    /// The current table; `None` where nothing gives one.
+    pub(super) fn table(&self) -> Option<Arc<Table>> {
+        self.source.get().map(|source| source.pods.table())
+    }
+
+    /// Why the configuration turns a pod away; `None` where it does not.
+    pub(super) fn turns_away(&self, pod: &Pod) -> Option<TurnedAway> {
+        self.source.get().and_then(|source| (source.turns_away)(pod))
+    }
+
+    /// How long a pod has been being deleted.
+    pub(super) fn leaving(&self, pod: &Pod) -> Option<Duration> {
+        self.source.get().and_then(|source| source.pods.leaving(pod))
+    }
+
+    /// The pod that had something and was deleted lately.
+    pub(super) fn gone(&self, subject: &Subject<'_>) -> Option<Departed> {
+        self.source.get().and_then(|source| source.pods.gone(subject))
     }
 
     /// The current table with these fields.
     pub(super) async fn listing(&self, fields: Fields) -> Result<Listing, NoListing> {
-        let table = self.source.get().ok_or(NoListing::NoTable)?();
+        let table = self.table().ok_or(NoListing::NoTable)?;
         let slot = self.slot(&table, fields);
         let write = || spawn_blocking(move || Listing::new(&table, fields));
         Ok(slot.get_or_try_init(write).await?.clone())
+    }
+
+    /// What has changed, once something has, the client's time is over, or `stopping` is.
+    pub(super) async fn changes(
+        &self,
+        question: Question,
+        stopping: impl Future<Output = ()>,
+    ) -> Result<Text, NoListing> {
+        let source = self.source.get().ok_or(NoListing::NoTable)?;
+        Ok(self.feed.answer(&source.pods, question, stopping).await?)
     }
 
     /// The place of a text, whether it is written yet or not.
@@ -92,10 +142,10 @@ impl fmt::Debug for Listings {
 
 impl Listing {
     fn new(table: &Table, fields: Fields) -> Self {
-        let text = Bytes::from(listing::write(table, fields));
-        let hash: String = Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let tag = HeaderValue::try_from(format!("\"{hash}\""));
-        Self { text, tag: tag.unwrap_or_else(|_| HeaderValue::from_static("\"\"")) }
+        let text = Text::new(listing::write(table, fields));
+        let digest = Sha256::digest(&text.plain);
+        let hash = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self { text, hash }
     }
 }
 
@@ -109,40 +159,37 @@ mod tests {
 
     use super::*;
 
-    fn table(name: &'static str) -> Arc<Table> {
+    fn table(name: &'static str) -> Table {
         let mut table = Table::new(Fields::ALL, KeptKeys::ALL, Coverage::Cluster);
         table.upsert(&PodParts { name: name.into(), uid: "u".into(), ..PodParts::default() }).unwrap();
-        Arc::new(table)
+        table
     }
 
     #[tokio::test]
     async fn a_version_of_the_table_is_written_once_for_each_set_of_fields() {
         let listings = Listings::default();
         assert!(matches!(listings.listing(Fields::ALL).await, Err(NoListing::NoTable)));
-        let current = Arc::new(Mutex::new(table("a")));
-        let source = Arc::clone(&current);
-        listings.show(move || Arc::clone(&source.lock().unwrap()));
+        let pods = Pods::new(table("a"));
+        listings.show(pods.clone(), |_| None);
         let listing = async |fields| listings.listing(fields).await.unwrap();
 
         let (all, again) = tokio::join!(listing(Fields::ALL), listing(Fields::ALL));
-        assert_eq!(all.text.as_ptr(), again.text.as_ptr());
+        assert_eq!(all.text.plain.as_ptr(), again.text.plain.as_ptr());
         let few = listing(Fields::NONE).await;
-        assert_ne!(few.tag, all.tag);
+        assert_ne!(few.hash, all.hash);
 
-        *current.lock().unwrap() = table("a");
-        let same = listing(Fields::ALL).await;
-        assert_eq!((same.text.as_ptr() == all.text.as_ptr(), &same.tag), (false, &all.tag));
-        *current.lock().unwrap() = table("b");
+        pods.replace(table("a"));
+        assert_eq!(listing(Fields::ALL).await.hash, all.hash);
+        pods.replace(table("b"));
         let other = listing(Fields::ALL).await;
-        assert_ne!(other.tag, all.tag);
-        assert!(other.text.ends_with(b"\nb\t\t\tu\n"), "{:?}", other.text);
+        assert_ne!(other.hash, all.hash);
+        assert!(other.text.plain.ends_with(b"\nb\t\t\tu\n"), "{:?}", other.text);
     }
 
     #[tokio::test]
     async fn only_a_few_texts_are_kept() {
         let listings = Listings::default();
-        let pods = table("a");
-        listings.show(move || Arc::clone(&pods));
+        listings.show(Pods::new(table("a")), |_| None);
         for field in Field::ALL {
             listings.listing(Fields::NONE.with(field)).await.unwrap();
         }

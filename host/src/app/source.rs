@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use podstamp_core::Directory;
-use podstamp_core::config::{self, AuthType, Config, Fault, Kubernetes, PodsFrom};
-use podstamp_core::directory::NoPods;
+use podstamp_core::config::{self, AuthType, ClientTls, Config, Fault, Kubernetes, PodsFrom};
+use podstamp_core::directory::{Field, Fields, NoPods, Pod};
 use podstamp_core::interface::{Level, Notice};
+use tokio::task::JoinHandle;
 
 use super::Error;
+use crate::observe::Notices;
 use crate::pods::kubernetes::{self, KubernetesPods, Surroundings};
+use crate::pods::remote::{self, RemotePods};
+use crate::pods::source::SourceStatus;
 use crate::pods::{self, Coverage, PodsFile};
 use crate::server::{Instruments, Server};
 use crate::settings::milliseconds;
@@ -21,6 +25,15 @@ pub(super) enum Source {
     Other,
     File(Arc<PodsFile>),
     Kubernetes(Arc<KubernetesPods>),
+    Podstamp(Arc<RemotePods>, Waiting),
+}
+
+/// How long to wait for the first pods.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// Whether clients have to wait until they are there, however long that takes.
+    makes_clients_wait: bool,
+    patience: Duration,
 }
 
 /// What is asked for pods.
@@ -32,6 +45,13 @@ pub enum PodsChoice {
     File(PathBuf),
     /// The Kubernetes API.
     Kubernetes(Box<Kubernetes>),
+    /// Another podstamp.
+    Podstamp {
+        /// Its admin listener.
+        url: String,
+        /// TLS for an https URL.
+        tls: Option<ClientTls>,
+    },
 }
 
 impl Source {
@@ -65,6 +85,12 @@ impl Source {
                 let pods = Arc::new(KubernetesPods::new(settings));
                 (Self::Kubernetes(Arc::clone(&pods)), pods)
             }
+            PodsChoice::Podstamp { url, tls } => {
+                let faulty = |fault| Error::Faults(vec![fault]);
+                let waiting = Waiting::of(&config.kubernetes().map_err(faulty)?);
+                let pods = Arc::new(RemotePods::new(remote_settings(config, url, tls)).map_err(faulty)?);
+                (Self::Podstamp(Arc::clone(&pods), waiting), pods)
+            }
         };
         Ok((source, directory, notice))
     }
@@ -74,6 +100,7 @@ impl Source {
         match self {
             Self::Other | Self::File(_) => false,
             Self::Kubernetes(pods) => pods.kubernetes().wait_for_metadata,
+            Self::Podstamp(_, waiting) => waiting.makes_clients_wait,
         }
     }
 
@@ -91,18 +118,28 @@ impl Source {
                 };
                 tokio::time::timeout(patience, loaded).await.is_ok()
             }
+            Self::Podstamp(pods, waiting) => {
+                let loaded = async {
+                    tokio::select! {
+                        () = Arc::clone(pods).follow(Arc::default(), Arc::default()) => (),
+                        () = pods.status().wait_loaded() => (),
+                    }
+                };
+                tokio::time::timeout(waiting.patience, loaded).await.is_ok()
+            }
         }
     }
 
     /// Follows the source for as long as the server runs, and tells when its pods are there.
-    pub(super) fn accompany(&self, server: &mut Server, instruments: &Instruments) {
-        let Instruments { metrics, notices, readiness, listings } = instruments;
+    pub(super) fn accompany(&self, config: &Config, server: &mut Server, instruments: &Instruments) {
+        let Instruments { metrics, notices, readiness, listings, .. } = instruments;
+        let pipeline = config.traces.pipeline.clone();
+        let turns_away = move |pod: &Pod| pipeline.turns_away(pod);
         match self {
             Self::Other => readiness.pods_loaded(),
             Self::File(file) => {
                 file.show(metrics);
-                let shown = Arc::clone(file);
-                listings.show(move || shown.table());
+                listings.show(file.pods().clone(), turns_away);
                 server.accompany(tokio::spawn(Arc::clone(file).watch()));
                 readiness.pods_loaded();
             }
@@ -110,24 +147,45 @@ impl Source {
                 let shown = Arc::clone(pods);
                 metrics.watch("pods", "Pods in the directory", move || shown.pods().table().len() as u64);
                 pods.show(metrics);
-                let shown = Arc::clone(pods);
-                listings.show(move || shown.pods().table());
+                listings.show(pods.pods().clone(), turns_away);
                 server.accompany(tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices))));
-                let patience = milliseconds(pods.kubernetes().wait_for_metadata_timeout);
-                let waits = pods.kubernetes().wait_for_metadata;
-                let readiness = Arc::clone(readiness);
-                let (status, notices) = (Arc::clone(pods.status()), Arc::clone(notices));
-                server.accompany(tokio::spawn(async move {
-                    if tokio::time::timeout(patience, status.wait_loaded()).await.is_err() {
-                        notices.warn("pods-not-loaded", || late(patience, waits));
-                        if waits {
-                            status.wait_loaded().await;
-                        }
-                    }
-                    readiness.pods_loaded();
-                }));
+                let waiting = Waiting::of(pods.kubernetes());
+                server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
+            }
+            Self::Podstamp(pods, waiting) => {
+                let shown = pods.pods().clone();
+                metrics.watch("pods", "Pods in the directory", move || shown.table().len() as u64);
+                pods.status().show(metrics);
+                listings.show(pods.pods().clone(), turns_away);
+                let following = Arc::clone(pods).follow(Arc::clone(metrics), Arc::clone(notices));
+                server.accompany(tokio::spawn(following));
+                server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
             }
         }
+    }
+}
+
+impl Waiting {
+    fn of(kubernetes: &Kubernetes) -> Self {
+        Self {
+            makes_clients_wait: kubernetes.wait_for_metadata,
+            patience: milliseconds(kubernetes.wait_for_metadata_timeout),
+        }
+    }
+
+    /// Tells when the pods have come or, unless clients have to wait for them, when that has taken too long.
+    fn tell_when_loaded(self, status: &Arc<SourceStatus>, instruments: &Instruments) -> JoinHandle<()> {
+        let (status, readiness) = (Arc::clone(status), Arc::clone(&instruments.readiness));
+        let notices = Arc::<Notices>::clone(&instruments.notices);
+        tokio::spawn(async move {
+            if tokio::time::timeout(self.patience, status.wait_loaded()).await.is_err() {
+                notices.warn("pods-not-loaded", || late(self.patience, self.makes_clients_wait));
+                if self.makes_clients_wait {
+                    status.wait_loaded().await;
+                }
+            }
+            readiness.pods_loaded();
+        })
     }
 }
 
@@ -158,9 +216,8 @@ pub fn choose_pods(
         (Some(path), _) => PodsChoice::File(path),
         (None, Some(PodsFrom::File(path))) => PodsChoice::File(PathBuf::from(path)),
         (None, Some(PodsFrom::Kubernetes)) => kubernetes()?,
-        (None, Some(PodsFrom::Podstamp { .. })) => {
-            let message = "podstamp cannot ask another podstamp yet".to_owned();
-            return Err(Fault { path: "podstamp.pods.from".to_owned(), message });
+        (None, Some(PodsFrom::Podstamp { url, tls })) => {
+            PodsChoice::Podstamp { url: url.clone(), tls: tls.clone() }
         }
         (None, None) if !config.looks_up_pods() => PodsChoice::Nobody,
         (None, None) => {
@@ -189,6 +246,19 @@ fn file_settings(config: &Config) -> pods::Settings {
         kept_keys: config.kept_keys(),
         coverage: coverage(config, true),
         ..pods::Settings::default()
+    }
+}
+
+fn remote_settings(config: &Config, url: String, tls: Option<ClientTls>) -> remote::Settings {
+    let of_flag = |covers: bool| if covers { Coverage::Cluster } else { Coverage::Part };
+    // People ask for more than rules do, and what pods share costs next to nothing; labels and annotations are another matter.
+    let cheap = Fields::ALL.without(Field::Labels).without(Field::Annotations);
+    remote::Settings {
+        url,
+        tls,
+        fields: config.fields().union(cheap),
+        kept_keys: config.kept_keys(),
+        coverage: config.pods.covers_cluster.map(of_flag),
     }
 }
 
@@ -221,6 +291,7 @@ mod tests {
             Ok((PodsChoice::Nobody, Some(notice))) => format!("nobody, {}", notice.key),
             Ok((PodsChoice::File(path), _)) => format!("file {}", path.display()),
             Ok((PodsChoice::Kubernetes(kubernetes), _)) => format!("kubernetes {:?}", kubernetes.auth_type),
+            Ok((PodsChoice::Podstamp { url, .. }, _)) => format!("podstamp {url}"),
             Err(fault) => fault.to_string(),
         }
     }
@@ -231,6 +302,10 @@ mod tests {
             let from = |pods| chosen(json!({}), pods, in_cluster);
             assert_eq!(from(json!({"file": "/pods.json"})), "file /pods.json");
             assert_eq!(from(json!({"from": "kubernetes"})), "kubernetes Some(ServiceAccount)");
+            assert_eq!(
+                from(json!({"from": "http://podstamp-pods:8888"})),
+                "podstamp http://podstamp-pods:8888"
+            );
         }
     }
 

@@ -112,6 +112,11 @@ impl PodsFile {
         });
     }
 
+    /// The pods.
+    pub fn pods(&self) -> &Pods {
+        &self.pods
+    }
+
     /// The current table.
     pub fn table(&self) -> Arc<Table> {
         self.pods.table()

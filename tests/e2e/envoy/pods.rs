@@ -41,11 +41,48 @@ fn resources_get_the_address_of_the_pod_that_they_name_and_changes_are_followed(
     assert_eq!(envoy.metric("podstamp_pods", &[]), 3.0);
     assert_eq!(envoy.metric("podstamp_pods_failures_total", &[]), 0.0);
 
+    // A pod that is gone takes its place in the list with it.
+    std::fs::write(
+        podstamp.folder.path().join("pods.json"),
+        spans::pods(&[("web-1", "10.1.1.9"), ("web-3", "10.1.1.3")]),
+    )
+    .unwrap();
+    wait_until("the change arrives", || address_of("web-2", &envoy, &agent) == "0.0.0.0");
+    assert_eq!(address_of("web-1", &envoy, &agent), "10.1.1.9");
+    assert_eq!(envoy.metric("podstamp_pods", &[]), 2.0);
+    assert_eq!(envoy.metric("podstamp_pods_failures_total", &[]), 0.0);
+
     drop(podstamp);
     wait_until("its end is noticed", || envoy.metric("podstamp_pods_failures_total", &[]) > 1.0);
     envoy.wait_for_log(&["wasm", "pods-missing", "\"podstamp\"", "podstamp.proxy_wasm.pods.cluster"]);
     assert_eq!(address_of("web-1", &envoy, &agent), "10.1.1.9", "the last table stays");
-    assert_eq!(envoy.metric("podstamp_pods", &[]), 3.0);
+    assert_eq!(envoy.metric("podstamp_pods", &[]), 2.0);
+}
+
+/// What the module says that it has, and what comes of that.
+#[test]
+fn the_module_asks_for_changes_and_for_all_pods_where_it_follows_another_podstamp() {
+    let agent = FakeAgent::start();
+    let (first, second) = (knowing(&[("web-1", "10.1.1.1")]), knowing(&[("web-1", "10.1.1.2")]));
+    let (list, other) = (get(first.admin, "/pods?since=").1, get(second.admin, "/pods?since=").1);
+    let version = |list: &str| list.split('\t').nth(2).unwrap().to_owned();
+    let (known, next) = (version(&list), version(&other));
+    assert_ne!(known, next);
+    let answers = AtomicUsize::new(0);
+    let source = Raw::answering(move |stream| {
+        // Whatever is asked for: the list of one podstamp, then that of another.
+        let text = if answers.fetch_add(1, Ordering::AcqRel) == 0 { &list } else { &other };
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
+    });
+    let Some(envoy) = Setup::to(&agent).asking(source.address).start() else { return };
+    wait_until("the second list is there", || address_of("web-1", &envoy, &agent) == "10.1.1.2");
+    assert_eq!(envoy.metric("podstamp_pods_failures_total", &[]), 0.0);
+    for has in ["", &known, &next] {
+        wait_until("it says what it has", || {
+            let asked = source.received();
+            asked.iter().any(|request| request.line.contains(&format!("&since={has} ")))
+        });
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub use access::AuthType;
 pub(crate) use association::{Association, AssociationRule, Identifier, MAX_SOURCES, Source};
 use extraction::write_address;
 pub(crate) use extraction::{Extraction, Field, KeyRule};
+pub use selection::TurnedAway;
 pub(crate) use selection::{Exclusion, PodField, Selection, Test};
 
 /// One `k8sattributes` step, ready to run.

@@ -131,6 +131,12 @@ impl Table {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// Gives the table another epoch, which follows from the one that it has: it says something else than the table that it was
+    /// made of.
+    pub fn fork(&mut self) {
+        self.version.epoch ^= 1 << 63;
+    }
+
     pub(crate) fn set_version(&mut self, version: Version) {
         self.version = version;
     }

@@ -12,6 +12,15 @@ pub(crate) struct Selection {
     pub(crate) excluded: Vec<Exclusion>,
 }
 
+/// Why a pod that was found counts as not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// `exclude.pods` of `k8sattributes` names it.
+    Excluded,
+    /// It does not meet `filter` of `k8sattributes`.
+    Filtered,
+}
+
 /// A field of a pod by which the Collector filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PodField {
@@ -53,12 +62,24 @@ impl Selection {
     }
 
     pub(crate) fn accepts(&self, pod: &Pod) -> bool {
+        self.admits(pod) && !self.excludes(pod)
+    }
+
+    /// Whether a pod meets `filter`.
+    fn admits(&self, pod: &Pod) -> bool {
         self.fields.iter().all(|(field, test)| field.meets(test, pod))
             && self.labels.iter().all(|(key, test)| {
                 let found = pod.labels.iter().find(|(label, _)| label == key);
                 test.holds(found.map(|(_, value)| value.as_str()))
             })
-            && !self.excludes(pod)
+    }
+
+    /// Why a pod is not accepted; `None` where it is.
+    pub(crate) fn turns_away(&self, pod: &Pod) -> Option<TurnedAway> {
+        if self.excludes(pod) {
+            return Some(TurnedAway::Excluded);
+        }
+        (!self.admits(pod)).then_some(TurnedAway::Filtered)
     }
 
     /// Whether `exclude` names a pod.
@@ -164,6 +185,7 @@ mod tests {
             (excluded("jaeger-agent"), true),
         ] {
             assert_eq!(selection.accepts(&pod), expected, "{selection:?}");
+            assert_eq!(selection.turns_away(&pod).is_none(), expected, "{selection:?}");
         }
     }
 }
