@@ -4,12 +4,12 @@
 //! This crate does the I/O: listeners, TLS, threads, clocks, files, and the WebAssembly sandbox that the filter runs in. The rules
 //! are in [`core`], which has no notion of a socket, a clock or a thread. Use this crate to serve from inside a program of your
 //! own, for example one that knows its pods itself; use [`core`] alone to bring the filter to another kind of host; and use the
-//! binary `podstamp`, of the package `podstamp-cli`, where a configuration file and a pods file are all that is needed.
+//! binary `podstamp`, of the package `podstamp-cli`, where a configuration file is all that is needed.
 //!
 //! - [`config`] reads the document: a Collector's configuration, or the manifest that it stands in.
 //! - [`app`] puts a document, a directory of pods and the filter together.
 //! - [`server`] is what then runs, until it is shut down; [`observe`] is what it reports to.
-//! - [`pods`] is the directory that a pods file fills. Any other is a [`core::Directory`], for [`app::App::with_directory`].
+//! - [`pods`] is the directory that the Kubernetes API or a pods file fills. Any other is a [`core::Directory`], for [`app::App::with_directory`].
 //! - [`sandbox`] runs the filter without a server.
 //!
 //! # Example

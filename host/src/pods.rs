@@ -1,8 +1,8 @@
 //! The pod directory: which pod has which address, name or uid.
 //!
 //! [`Pods`] is what the filter asks: lookups take the current [`Table`] without waiting for anything, and whoever follows the
-//! cluster changes the next one, pod by pod. [`PodsFile`] fills it from a file and follows that file's changes; [`read_pods`] makes
-//! a table of what `kubectl` prints.
+//! cluster changes the next one, pod by pod. [`kubernetes::KubernetesPods`] fills it from the Kubernetes API and follows that; [`PodsFile`] fills it from a
+//! file and follows that file's changes; [`read_pods`] makes a table of what `kubectl` prints.
 //!
 //! # Limits
 //! The first lookup by label, annotation, host name, node, deployment or namespace goes through all pods, some milliseconds at
