@@ -7,6 +7,7 @@ use podstamp::sandbox::{Failure, ReceivedRequest};
 use podstamp_core::interface::{Header, Verdict};
 use podstamp_test_support::client::post;
 use podstamp_test_support::codings::{gzip, raw_deflate, snappy_frames, zlib};
+use podstamp_test_support::upstream::Upstream;
 
 use crate::support::{Fake, Setup, answer};
 
@@ -243,4 +244,20 @@ async fn each_failure_of_the_filter_has_its_status_and_is_counted_apart() {
         setup.shows(&format!("podstamp_filter_failures_total{{kind=\"{kind}\"}} 1")).await;
     }
     assert_eq!(client.ask(post("/v1/traces", "", b"fine")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_come_again_until_the_pods_are_known_where_they_have_to_wait_for_them() {
+    let upstream = Upstream::accepting().await;
+    let setup =
+        Setup::with(Fake::forwarding(upstream.url()), |settings| settings.waits_for_pods = true).await;
+    let mut client = setup.client().await;
+    let refused = client.ask(post("/v1/traces", "", b"early")).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    setup.shows("podstamp_refused_requests_total{reason=\"pods\"} 1").await;
+    assert!(setup.instruments.readiness.missing().is_some());
+
+    setup.instruments.readiness.pods_loaded();
+    assert_eq!(client.ask(post("/v1/traces", "", b"again")).await.status, 200);
+    assert_eq!(upstream.requests().len(), 1, "the first one went nowhere");
 }

@@ -57,7 +57,6 @@ pub enum PodsChoice {
 impl Source {
     /// The source that a configuration comes to, with the directory to ask and what the operator should know about it.
     /// `file`: one that goes ahead of the configuration; `own`: a directory that goes ahead of all. A file is read.
-    #[expect(clippy::type_complexity, reason = "it is taken apart where it is called")]
     pub(super) fn open(
         config: &Config,
         file: Option<PathBuf>,

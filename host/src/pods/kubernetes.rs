@@ -108,7 +108,7 @@ impl KubernetesPods {
     /// Asks for the pods and follows them, for as long as the future is polled. Whatever goes wrong is told to `notices` and
     /// tried again.
     pub async fn watch(self: Arc<Self>, notices: Arc<Notices>) {
-        let _ = self.notices.set(notices);
+        self.notices.get_or_init(|| notices);
         tokio::join!(self.follow(), self.expire());
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<B
     }
     let mut text = Vec::new();
     // Without its message the status is told all the same.
-    let _ = collect(&mut body, &mut text, MAX_MESSAGE_BYTES).await;
+    drop(collect(&mut body, &mut text, MAX_MESSAGE_BYTES).await);
     let message = match serde_json::from_slice::<Status>(&text) {
         Ok(status) => status.message.unwrap_or_default(),
         Err(_) => String::from_utf8_lossy(&text).into_owned(),
