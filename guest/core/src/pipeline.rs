@@ -17,6 +17,7 @@ pub struct Pipeline {
 
 /// One processor.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a pipeline has few")]
 pub(crate) enum Step {
     /// `resource`.
     Resource(Vec<Action>),

@@ -15,6 +15,7 @@ pub struct Pods {
 
 /// A source of pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a configuration has one")]
 pub enum PodsFrom {
     /// A file with what `kubectl get pods -A -o json` prints.
     File(String),
