@@ -55,6 +55,12 @@ impl Target {
     fn address(&self) -> (&str, u16) {
         (self.host.trim_start_matches('[').trim_end_matches(']'), self.port)
     }
+
+    /// Whether it is on this host.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let (host, _) = self.address();
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
 }
 
 /// A URL whose host is an IPv6 address without brackets, with them.

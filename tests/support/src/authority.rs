@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// A certificate authority. Its files go when it does.
 pub struct Authority {
@@ -44,8 +44,18 @@ impl Authority {
 
     /// Certifies that somebody has a name or an address, in files that are called `file`. What is there is replaced.
     pub fn certify(&self, file: &str, name: &str) -> Certified {
+        self.sign(file, &CertificateParams::new([name.to_owned()]).unwrap())
+    }
+
+    /// The same by a certificate that expired long ago.
+    pub fn certify_in_the_past(&self, file: &str, name: &str) -> Certified {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self.sign(file, &params)
+    }
+
+    fn sign(&self, file: &str, params: &CertificateParams) -> Certified {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let path = |ending: &str| self.path(&format!("{file}.{ending}"));
         let certified = Certified { certificate: path("crt"), key: path("key") };

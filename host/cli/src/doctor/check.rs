@@ -73,6 +73,7 @@ pub(super) const AGENT_NODES: Check = check("agent-nodes", Group::Agent, "nodes"
 pub(super) const AGENT: Check = check("agent", Group::Agent, "answers", OF_AGENT);
 pub(super) const CLOCK_API: Check = check("clock-api", Group::Clocks, "the API server's clock", OF_CLOCKS);
 pub(super) const CLOCK_AGENT: Check = check("clock-agent", Group::Clocks, "the agent's clock", OF_CLOCKS);
+pub(super) const INSTALLED: Check = check("installed", Group::Running, "pods of podstamp", OF_RUNNING);
 pub(super) const READY: Check = check("ready", Group::Running, "readiness", OF_RUNNING);
 pub(super) const POD_TABLE: Check = check("pod-table", Group::Running, "pod table", OF_RUNNING);
 pub(super) const PEERS: Check = check("peers", Group::Running, "peers", OF_PEERS);
@@ -80,7 +81,7 @@ pub(super) const SPAN: Check = check("span", Group::Span, "test span", OF_SPAN);
 
 /// All of them, in the order in which they are told.
 #[cfg(test)]
-pub(super) const ALL: [Check; 20] = [
+pub(super) const ALL: [Check; 21] = [
     CONFIGURATION,
     PIPELINE,
     PODS_SOURCE,
@@ -97,6 +98,7 @@ pub(super) const ALL: [Check; 20] = [
     AGENT,
     CLOCK_API,
     CLOCK_AGENT,
+    INSTALLED,
     READY,
     POD_TABLE,
     PEERS,

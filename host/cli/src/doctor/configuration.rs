@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use http::StatusCode;
-use podstamp::app;
+use podstamp::app::{self, PodsChoice};
 use podstamp::config::{self, LoadError, Loaded, Unresolved};
-use podstamp::pods::kubernetes::Failure;
-use podstamp_core::config::{AuthType, Config, PodsFrom, Reading, Unset};
+use podstamp::pods::kubernetes::{Failure, Surroundings};
+use podstamp_core::config::{Config, Fault, PodsFrom, Reading, Unset};
 use podstamp_core::interface::{Level, Signal};
 
 use super::finding::Finding;
@@ -23,13 +23,32 @@ pub(super) struct Read {
     pub(super) config: Option<Config>,
 }
 
-/// Reads the files that were named.
-pub(super) fn read_files(files: &[PathBuf], standpoint: Standpoint) -> Read {
-    let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    let names = names.join(", ");
-    match document::read_files(files) {
-        Ok(loaded) => judge(&names, loaded, standpoint),
-        Err(error) => unreadable(&names, &error),
+impl Read {
+    /// A configuration that cannot be seen from here.
+    fn unseen(why: String) -> Self {
+        let finding = Finding::skipped(why).advise("name the file with --config to have it checked");
+        Self { finding, config: None }
+    }
+}
+
+/// The files that were named. They are read once: one of them may be standard input.
+pub(super) struct Files {
+    names: String,
+    loaded: Result<Loaded, LoadError>,
+}
+
+impl Files {
+    pub(super) fn read(files: &[PathBuf]) -> Self {
+        let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        Self { names: names.join(", "), loaded: document::read_files(files) }
+    }
+
+    /// What they say, seen from somewhere.
+    pub(super) fn judge(&self, standpoint: Standpoint) -> Read {
+        match &self.loaded {
+            Ok(loaded) => judge(&self.names, loaded.clone(), standpoint),
+            Err(error) => unreadable(&self.names, error),
+        }
     }
 }
 
@@ -49,63 +68,48 @@ pub(super) fn default(standpoint: Standpoint) -> Read {
 
 /// Reads the ConfigMaps of the podstamp that runs in the cluster.
 pub(super) async fn read_config_maps(api: &Api, installation: &Installation) -> Read {
-    let entries = installation.config_maps();
-    if entries.is_empty() {
-        return unnamed(
-            "no --config is given, and no podstamp with a ConfigMap was found in the cluster".to_owned(),
-        );
-    }
+    let entries = match installation.config_maps() {
+        Ok(entries) => entries,
+        Err(why) => return Read::unseen(why),
+    };
     let mut texts = Vec::new();
     for entry in entries {
-        match read_entry(api, entry).await {
-            Ok(text) => texts.push(text),
-            Err(read) => return read,
+        match text(api, &entry).await {
+            Ok(text) => texts.push((entry.place(), text)),
+            Err(read) => return *read,
         }
     }
     let places: Vec<_> = texts.iter().map(|(place, _)| place.as_str()).collect();
-    let place = places.join(" with ");
-    let environment = |name: &str| installation.variable(name);
+    let places = places.join(" with ");
+    let environment = |name: &str| installation.first()?.variable(name);
     match config::parse_all(&texts, &environment) {
-        Ok(loaded) => judge(&place, loaded, Standpoint::Outside),
-        Err(faults) => unreadable(&place, &LoadError::Faults(faults)),
+        Ok(loaded) => judge(&places, loaded, Standpoint::Outside),
+        Err(faults) => unreadable(&places, &LoadError::Faults(faults)),
     }
 }
 
-/// For where it cannot be told what the configuration is.
-fn unnamed(why: String) -> Read {
-    Read {
-        finding: Finding::skipped(why).advise("name the file with --config to have it checked"),
-        config: None,
-    }
-}
-
-/// The text of an entry, and the name of its ConfigMap; else what is wrong with it.
-async fn read_entry(api: &Api, entry: ConfigMapEntry) -> Result<(String, String), Read> {
-    let ConfigMapEntry { namespace, name, entry } = entry;
-    let place = format!("ConfigMap {namespace}/{name}");
-    let map = match api.get::<ConfigMap>(&format!("/api/v1/namespaces/{namespace}/configmaps/{name}")).await {
-        Ok(map) => map,
+async fn text(api: &Api, entry: &ConfigMapEntry) -> Result<String, Box<Read>> {
+    let place = entry.place();
+    let failed = |summary: String, advice: &str, exit: Exit| {
+        Box::new(Read { finding: Finding::failed(summary, advice).exits(exit), config: None })
+    };
+    let path = format!("/api/v1/namespaces/{}/configmaps/{}", entry.namespace, entry.name);
+    let mut data = match api.get::<ConfigMap>(&path).await {
+        Ok(map) => map.data.unwrap_or_default(),
         Err(Failure { status: Some(StatusCode::NOT_FOUND), .. }) => {
             let advice = "podstamp's pods name it as a volume, and cannot start again without it";
-            let finding = Finding::failed(format!("{place} is not there"), advice);
-            return Err(Read { finding, config: None });
+            return Err(failed(format!("{place} is not there"), advice, Exit::Unavailable));
         }
         Err(failure) => {
-            return Err(unnamed(format!("{place} cannot be read from here: {}", failure.message)));
+            let why = format!("{place} cannot be read from here: {}", failure.message);
+            return Err(Box::new(Read::unseen(why)));
         }
     };
-    let mut data = map.data.unwrap_or_default();
-    let keys = data.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let key = entry.clone().or_else(|| data.keys().next().filter(|_| data.len() == 1).cloned());
-    match key.and_then(|key| data.remove(&key)) {
-        Some(text) => Ok((place, text)),
-        None => {
-            let wanted = entry.unwrap_or_else(|| "a single one".to_owned());
-            let summary = format!("{place} has the entries {keys}; wanted is {wanted}");
-            let advice = "correct --config in the arguments of podstamp's container";
-            Err(Read { finding: Finding::failed(summary, advice).exits(Exit::Usage), config: None })
-        }
-    }
+    data.remove(&entry.entry).ok_or_else(|| {
+        let keys: Vec<_> = data.keys().map(String::as_str).collect();
+        let summary = format!("{place} has the entries {}; wanted is {}", keys.join(", "), entry.entry);
+        failed(summary, "correct --config in the arguments of podstamp's container", Exit::Usage)
+    })
 }
 
 fn unreadable(place: &str, error: &LoadError) -> Read {
@@ -178,44 +182,35 @@ pub(super) enum Source {
     Nowhere,
 }
 
-/// Where pods come from, as `serve` decides it where it runs: in a cluster, or outside of it.
-pub(super) fn source(config: &Config, is_in_cluster: bool) -> Source {
-    match &config.pods.from {
-        Some(PodsFrom::File(path)) => Source::File(path.clone()),
-        Some(PodsFrom::Podstamp { url, .. }) => Source::Podstamp(url.clone()),
-        Some(PodsFrom::Kubernetes) => Source::Kubernetes,
-        None if watches(config, is_in_cluster) => Source::Kubernetes,
-        None => Source::Nowhere,
+/// Where pods come from, as `serve` decides it in these surroundings. The error is a fault of the configuration.
+pub(super) fn source(config: &Config, surroundings: &Surroundings) -> Result<Source, Fault> {
+    if let Some(PodsFrom::Podstamp { url, .. }) = &config.pods.from {
+        return Ok(Source::Podstamp(url.clone()));
     }
-}
-
-/// Whether pods come from the Kubernetes API where the document does not say.
-fn watches(config: &Config, is_in_cluster: bool) -> bool {
-    let is_kubeconfig =
-        config.kubernetes().is_ok_and(|kubernetes| kubernetes.auth_type == Some(AuthType::KubeConfig));
-    config.looks_up_pods() && (is_in_cluster || is_kubeconfig)
+    let (choice, _) = app::choose_pods(config, None, surroundings)?;
+    if let PodsChoice::File(path) = &choice {
+        return Ok(Source::File(path.display().to_string()));
+    }
+    Ok(if matches!(choice, PodsChoice::Kubernetes(_)) { Source::Kubernetes } else { Source::Nowhere })
 }
 
 /// What there is to say about it.
-pub(super) fn check_source(config: &Config, source: &Source) -> Finding {
+pub(super) fn check_source(config: &Config, source: &Result<Source, Fault>) -> Finding {
     match source {
-        Source::Kubernetes => match config.kubernetes() {
-            Ok(kubernetes) => {
-                let selector = &kubernetes.selector;
-                let node = selector.node().map(|node| format!(", those of node {node}"));
-                let namespace =
-                    selector.namespace.as_ref().map(|name| format!(", those of namespace {name}"));
-                let which = node.or(namespace).unwrap_or_default();
-                Finding::fine(format!("the Kubernetes API{which}"))
-            }
-            Err(fault) => Finding::failed(fault.to_string(), "correct that place").exits(Exit::Usage),
-        },
-        Source::File(path) => Finding::fine(format!("the file {path}")),
-        Source::Podstamp(url) => Finding::fine(format!("the podstamp at {url}")),
-        Source::Nowhere => Finding::warning(
+        Ok(Source::Kubernetes) => {
+            let selector = config.kubernetes().map(|kubernetes| kubernetes.selector).unwrap_or_default();
+            let node = selector.node().map(|node| format!(", those of node {node}"));
+            let namespace = selector.namespace.as_ref().map(|name| format!(", those of namespace {name}"));
+            let which = node.or(namespace).unwrap_or_default();
+            Finding::fine(format!("the Kubernetes API{which}"))
+        }
+        Ok(Source::File(path)) => Finding::fine(format!("the file {path}")),
+        Ok(Source::Podstamp(url)) => Finding::fine(format!("the podstamp at {url}")),
+        Ok(Source::Nowhere) => Finding::warning(
             "none: spans are stamped with what they say of themselves, and with addresses of connections",
             "set podstamp.pods.from to `kubernetes` in a cluster, or podstamp.pods.file to what `kubectl get pods -A -o json` \
              prints",
         ),
+        Err(fault) => Finding::failed(fault.to_string(), "correct that place").exits(Exit::Usage),
     }
 }

@@ -1,18 +1,21 @@
 //! Checks of a running podstamp, by its admin listener: readiness, its pods, and peers that led to none.
 
+mod listener;
 mod metrics;
 mod peers;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use podstamp_core::config::Config;
 
 use super::check;
 use super::finding::Finding;
+use super::kubernetes::Api;
 use super::kubernetes::installation::Installation;
 use super::report::Report;
 use super::standpoint::Standpoint;
-use crate::exchange::{Broken, NoTarget, Target, exchange};
+use crate::exchange::{Broken, NoTarget, Target};
+use listener::{Listener, NoAnswer};
 use metrics::Metrics;
 
 /// Where the admin listener is, as far as it can be reached from here.
@@ -42,8 +45,9 @@ pub(super) fn admin(named: Option<&str>, config: Option<&Config>, standpoint: St
     let configured = config.and_then(|config| config.admin.as_deref());
     let target = configured.and_then(|address| Target::parse(&on_this_host(address)).ok());
     match (standpoint, target) {
-        (Standpoint::Outside, target) => Admin::Within(target.map(|target| target.port)),
-        (_, Some(target)) => Admin::At { target, is_named: false },
+        (Standpoint::Outside, Some(target)) => Admin::Within(Some(target.port)),
+        (Standpoint::Outside, None) if config.is_none() => Admin::Within(None),
+        (Standpoint::Inside | Standpoint::Alone, Some(target)) => Admin::At { target, is_named: false },
         (_, None) => Admin::Off,
     }
 }
@@ -60,60 +64,60 @@ pub(super) fn on_this_host(endpoint: &str) -> String {
 /// Asks it all. Gives whether a podstamp runs and is ready.
 pub(super) async fn check(
     admin: &Admin,
+    api: Option<&Api>,
     installation: &Installation,
     standpoint: Standpoint,
     report: &mut Report<'_>,
 ) -> Running {
-    let target = match admin {
-        Admin::At { target, .. } => target,
-        nowhere => {
-            report.add(check::READY, unreachable(nowhere, installation));
-            report.skip_all(&[check::POD_TABLE, check::PEERS], check::READY);
-            return Running::Unseen;
-        }
+    let through =
+        |port: &Option<u16>| Listener::through(api?, installation.first()?, port.unwrap_or(DEFAULT_PORT));
+    let listener = match admin {
+        Admin::At { target, .. } => Some(Listener::At(target)),
+        Admin::Within(port) => through(port),
+        Admin::Off | Admin::Wrong(_) => None,
     };
-    match exchange(target, Method::GET, "/readyz", Bytes::new()).await {
-        Ok(response) => {
-            let body = String::from_utf8_lossy(response.body()).trim().to_owned();
-            let authority = target.authority();
-            let (finding, running) = match response.status() {
-                StatusCode::OK if body == "ready" => {
-                    (Finding::fine(format!("podstamp at {authority} is ready")), Running::Ready)
-                }
-                StatusCode::SERVICE_UNAVAILABLE => (
-                    Finding::failed(
-                        format!("podstamp at {authority} is not ready: {body}"),
-                        "its log says what it waits for; the checks above say why it does not come",
-                    ),
-                    Running::Waiting,
-                ),
-                status => (
-                    Finding::failed(
-                        format!(
-                            "{authority} is no admin listener of podstamp: GET /readyz gave {}",
-                            status.as_u16()
-                        ),
-                        "it is what `podstamp.admin.endpoint` says, 127.0.0.1:8888 by default",
-                    ),
-                    Running::Unseen,
-                ),
-            };
+    let Some(listener) = listener else {
+        return unseen(unreachable(admin, installation, None), report);
+    };
+    let name = listener.name();
+    match listener.get("/readyz").await {
+        Ok((StatusCode::OK, body)) if body.trim_ascii() == b"ready" => {
+            report.add(check::READY, Finding::fine(format!("podstamp at {name} is ready")));
+            rest(&listener, report).await;
+            Running::Ready
+        }
+        Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => {
+            let missing = String::from_utf8_lossy(&body).trim().to_owned();
+            let advice = "its log says what it waits for; the checks above say why it does not come";
+            let finding = Finding::failed(format!("podstamp at {name} is not ready: {missing}"), advice);
             report.add(check::READY, finding);
-            if running == Running::Unseen {
-                report.skip_all(&[check::POD_TABLE, check::PEERS], check::READY);
-                return running;
-            }
-            report.add(check::POD_TABLE, pod_table(target).await);
-            report.add(check::PEERS, peers(target).await);
-            running
+            rest(&listener, report).await;
+            Running::Waiting
         }
-        Err(broken) => {
+        Ok((status, _)) => unseen(
+            Finding::failed(
+                format!("{name} is no admin listener of podstamp: GET /readyz gave {}", status.as_u16()),
+                "it is what `podstamp.admin.endpoint` says, 127.0.0.1:8888 by default",
+            ),
+            report,
+        ),
+        Err(NoAnswer::Broken(target, broken)) => {
             let is_named = matches!(admin, Admin::At { is_named: true, .. });
-            report.add(check::READY, unheard(target, &broken, is_named, standpoint));
-            report.skip_all(&[check::POD_TABLE, check::PEERS], check::READY);
-            Running::Unseen
+            unseen(unheard(&target, &broken, is_named, standpoint), report)
         }
+        Err(NoAnswer::NotThrough(why)) => unseen(unreachable(admin, installation, Some(why)), report),
     }
+}
+
+fn unseen(finding: Finding, report: &mut Report<'_>) -> Running {
+    report.add(check::READY, finding);
+    report.skip_all(&[check::POD_TABLE, check::PEERS], check::READY);
+    Running::Unseen
+}
+
+async fn rest(listener: &Listener<'_>, report: &mut Report<'_>) {
+    report.add(check::POD_TABLE, pod_table(listener).await);
+    report.add(check::PEERS, peers(listener).await);
 }
 
 /// What is known of a running podstamp.
@@ -124,18 +128,24 @@ pub(super) enum Running {
     Unseen,
 }
 
-fn unreachable(admin: &Admin, installation: &Installation) -> Finding {
+/// `why`: the API server does not pass requests on.
+fn unreachable(admin: &Admin, installation: &Installation, why: Option<String>) -> Finding {
     match admin {
         Admin::Wrong(why) => Finding::failed(why.clone(), "correct --admin").exits(crate::exit::Exit::Usage),
         Admin::Within(port) => {
             let port = port.unwrap_or(DEFAULT_PORT);
-            let finding = Finding::skipped("podstamp's admin listener is in its pod, and this host is not")
-                .advise(format!(
-                    "run this again with --admin http://127.0.0.1:{port} while the first of these runs, or run it in \
-                     podstamp's pod:"
-                ));
-            let commands = installation.forward(port).into_iter().chain(installation.exec());
-            commands.fold(finding, Finding::command)
+            let through = why.map(|why| format!("; through the API server it is not reached: {why}"));
+            let place = "podstamp's admin listener is in its pod, and this host is not";
+            let finding = Finding::skipped(format!("{place}{}", through.unwrap_or_default()));
+            let commands: Vec<_> =
+                installation.forward(port).into_iter().chain(installation.exec()).collect();
+            if commands.is_empty() {
+                return finding.advise("bring it here with `kubectl port-forward`, and name it with --admin");
+            }
+            let finding = finding.advise(format!(
+                "run this again with --admin http://127.0.0.1:{port} while the first of these runs, or run it in podstamp's pod:"
+            ));
+            commands.into_iter().fold(finding, Finding::command)
         }
         Admin::Off | Admin::At { .. } => Finding::skipped("the configuration has no admin listener")
             .advise("with `podstamp: {admin: {}}` a running podstamp can be asked at 127.0.0.1:8888"),
@@ -159,29 +169,26 @@ fn unheard(target: &Target, broken: &Broken, is_named: bool, standpoint: Standpo
     Finding::failed(why, "does podstamp run there, and is `podstamp.admin` in its configuration?")
 }
 
-async fn pod_table(target: &Target) -> Finding {
-    match exchange(target, Method::GET, "/metrics", Bytes::new()).await {
-        Ok(response) if response.status() == StatusCode::OK => {
-            Metrics::read(&String::from_utf8_lossy(response.body())).judge()
-        }
+async fn pod_table(listener: &Listener<'_>) -> Finding {
+    match listener.get("/metrics").await {
+        Ok((StatusCode::OK, body)) => Metrics::read(&String::from_utf8_lossy(&body)).judge(),
         answered => unanswered("/metrics", answered),
     }
 }
 
-async fn peers(target: &Target) -> Finding {
-    match exchange(target, Method::GET, "/peers", Bytes::new()).await {
-        Ok(response) if response.status() == StatusCode::OK => peers::judge(response.body()),
-        Ok(response) if response.status() == StatusCode::NOT_FOUND => {
-            Finding::skipped("that podstamp is older and does not tell them")
-        }
+async fn peers(listener: &Listener<'_>) -> Finding {
+    match listener.get("/peers").await {
+        Ok((StatusCode::OK, body)) => peers::judge(&body),
+        Ok((StatusCode::NOT_FOUND, _)) => Finding::skipped("that podstamp is older and does not tell them"),
         answered => unanswered("/peers", answered),
     }
 }
 
-fn unanswered(path: &str, answered: Result<http::Response<Bytes>, Broken>) -> Finding {
+fn unanswered(path: &str, answered: Result<(StatusCode, Bytes), NoAnswer>) -> Finding {
     let why = match answered {
-        Ok(response) => format!("GET {path} gave {}", response.status().as_u16()),
-        Err(broken) => format!("GET {path} got no answer: {broken:?}"),
+        Ok((status, _)) => format!("GET {path} gave {}", status.as_u16()),
+        Err(NoAnswer::Broken(_, broken)) => format!("GET {path} got no answer: {broken:?}"),
+        Err(NoAnswer::NotThrough(why)) => format!("GET {path} got no answer: {why}"),
     };
     Finding::failed(why, "see podstamp's log")
 }

@@ -46,11 +46,16 @@ struct Shared {
 impl ApiServer {
     /// Starts a relay in front of it.
     pub fn relay(&self) -> Relay<'_> {
+        self.relay_with(&self.authority().certify("relay", "127.0.0.1"))
+    }
+
+    /// Starts a relay in front of it that has another certificate.
+    pub fn relay_with(&self, certified: &Certified) -> Relay<'_> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let acceptor = acceptor(&self.authority().certify("relay", "127.0.0.1"));
+        let acceptor = acceptor(certified);
         let shared = Arc::<Shared>::default();
         let (client, upstream) = (Arc::clone(&self.client), self.address());
         let accepting = Arc::clone(&shared);

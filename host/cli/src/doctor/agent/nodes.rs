@@ -17,10 +17,10 @@ pub(in crate::doctor) fn check(agents: &[Pod], podstamps: &BTreeSet<String>, is_
     }
     let missing: Vec<_> = podstamps.iter().map(String::as_str).filter(|node| !ready.contains(node)).collect();
     if missing.is_empty() {
-        return Finding::fine(format!(
-            "an agent is ready on each of the {} that podstamp runs on",
-            count(podstamps.len(), "node")
-        ));
+        return Finding::fine(match podstamps.len() {
+            1 => "an agent is ready on the node that podstamp runs on".to_owned(),
+            nodes => format!("an agent is ready on each of the {nodes} nodes that podstamp runs on"),
+        });
     }
     let summary = format!(
         "podstamp runs on {}, and no agent is ready on {} of them",

@@ -6,6 +6,7 @@ use podstamp::pods::kubernetes::Failure;
 
 use super::Api;
 use super::objects::{Container, List, Pod, escaped};
+use crate::doctor::finding::Finding;
 
 /// The podstamp that runs in the cluster.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +49,41 @@ impl Installation {
         Ok(Self { pods })
     }
 
-    /// The pod that commands name: one that is ready, if any is.
+    /// Whether its pods are there and ready. `namespace`: where they were looked for.
+    pub(in crate::doctor) fn check(&self, namespace: Option<&str>) -> Finding {
+        let (ready, waiting): (Vec<_>, Vec<_>) = self.pods.iter().partition(|pod| pod.is_ready());
+        match (ready.len(), waiting.len()) {
+            (0, 0) => {
+                let place =
+                    namespace.map_or_else(|| "any namespace".to_owned(), |name| format!("namespace {name}"));
+                Finding::skipped(format!("none labelled {LABEL} is in {place}"))
+                    .advise("name podstamp's namespace with --namespace, if it runs in this cluster")
+            }
+            (ready, 0) => Finding::fine(format!("{ready}, all ready")),
+            (ready, waiting_count) => {
+                let summary = format!("{ready} are ready, {waiting_count} are not");
+                let advice = "see why they do not start: their events and logs";
+                let finding = match ready {
+                    0 => Finding::failed(summary, advice),
+                    _ => Finding::warning(summary, advice),
+                };
+                let named = waiting.iter().take(MOST).map(|pod| {
+                    format!("{}/{}: {}", pod.metadata.namespace, pod.metadata.name, pod.waits_for())
+                });
+                let finding = finding.details(named);
+                let Some(pod) = waiting.first() else { return finding };
+                let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
+                finding
+                    .command(format!("kubectl -n {namespace} describe pod {name}"))
+                    .command(format!("kubectl -n {namespace} logs {name} --previous"))
+            }
+        }
+    }
+
+    /// The pod that commands name: one that takes spans and is ready, if any is.
     pub(in crate::doctor) fn first(&self) -> Option<&Pod> {
-        self.pods.iter().find(|pod| pod.is_ready()).or_else(|| self.pods.first())
+        let rank = |pod: &&Pod| (!takes_spans(pod), !pod.is_ready());
+        self.pods.iter().min_by_key(rank)
     }
 
     pub(in crate::doctor) fn service_account(&self) -> Option<ServiceAccount> {
@@ -59,9 +92,10 @@ impl Installation {
         Some(ServiceAccount { namespace: pod.metadata.namespace.clone(), name })
     }
 
-    /// The nodes that it runs on.
+    /// The nodes that it takes spans on.
     pub(in crate::doctor) fn nodes(&self) -> BTreeSet<String> {
-        self.pods.iter().filter_map(|pod| pod.node().map(str::to_owned)).collect()
+        let taking = self.pods.iter().filter(|pod| takes_spans(pod));
+        taking.filter_map(|pod| pod.node().map(str::to_owned)).collect()
     }
 
     /// A command that runs this in its pod.
@@ -78,27 +112,21 @@ impl Installation {
         Some(format!("kubectl -n {} port-forward pod/{} {port}:{port}", metadata.namespace, metadata.name))
     }
 
-    /// The entries of ConfigMaps that its configuration is in, in the order of its arguments; without such arguments the only
-    /// ConfigMap that it has. Empty where there is none.
-    pub(in crate::doctor) fn config_maps(&self) -> Vec<ConfigMapEntry> {
-        let Some(pod) = self.first() else { return Vec::new() };
-        let of_arguments: Vec<_> = config_paths(pod).iter().filter_map(|path| entry_of(pod, path)).collect();
-        if !of_arguments.is_empty() {
-            return of_arguments;
+    /// The ConfigMaps that its configuration is in, in the order of its arguments. The error says why that is not known.
+    pub(in crate::doctor) fn config_maps(&self) -> Result<Vec<ConfigMapEntry>, String> {
+        let Some(pod) = self.first() else {
+            return Err("no --config is given, and no podstamp was found in the cluster".to_owned());
+        };
+        let metadata = &pod.metadata;
+        let own = format!("no --config is given, and pod {}/{}", metadata.namespace, metadata.name);
+        let entry = |path: &String| match pod.config_map_at(path) {
+            Some((name, entry)) => Ok(ConfigMapEntry { namespace: metadata.namespace.clone(), name, entry }),
+            None => Err(format!("{own} has its {path} from elsewhere than a ConfigMap")),
+        };
+        match config_paths(pod).as_slice() {
+            [] => Err(format!("{own} has none in its arguments either")),
+            paths => paths.iter().map(entry).collect(),
         }
-        let first = pod.spec.volumes.iter().flatten().find_map(|volume| volume.config_map.as_ref());
-        let namespace = pod.metadata.namespace.clone();
-        first
-            .map(|map| ConfigMapEntry { namespace, name: map.name.clone(), entry: None })
-            .into_iter()
-            .collect()
-    }
-
-    /// The variables that its pod sets to plain values.
-    pub(in crate::doctor) fn variable(&self, name: &str) -> Option<String> {
-        let variables =
-            self.first()?.spec.containers.iter().flat_map(|container| container.env.iter().flatten());
-        variables.filter(|variable| variable.name == name).find_map(|variable| variable.value.clone())
     }
 }
 
@@ -107,42 +135,40 @@ impl Installation {
 pub(in crate::doctor) struct ConfigMapEntry {
     pub(in crate::doctor) namespace: String,
     pub(in crate::doctor) name: String,
-    pub(in crate::doctor) entry: Option<String>,
+    pub(in crate::doctor) entry: String,
 }
 
-/// What the arguments of `podstamp serve` in a pod give for `--config`.
+impl ConfigMapEntry {
+    /// Where it is, for people.
+    pub(in crate::doctor) fn place(&self) -> String {
+        format!("ConfigMap {}/{}", self.namespace, self.name)
+    }
+}
+
+/// Whether a pod sends to agents: one that is there for its table alone does not.
+fn takes_spans(pod: &Pod) -> bool {
+    let component = pod.metadata.labels.as_ref().and_then(|labels| labels.get("app.kubernetes.io/component"));
+    component.is_none_or(|component| component != "pods")
+}
+
+/// What the arguments of `podstamp serve` in a pod give for `--config`, in their order.
 fn config_paths(pod: &Pod) -> Vec<String> {
     let of_container = |Container { args, .. }: &Container| {
-        let mut arguments = args.iter().flatten();
-        let mut paths = Vec::new();
-        while let Some(argument) = arguments.next() {
-            if argument == "--config" {
-                paths.extend(arguments.next().cloned());
-            } else {
-                paths.extend(argument.strip_prefix("--config=").map(str::to_owned));
-            }
-        }
-        paths
+        let args = args.as_deref().unwrap_or_default();
+        let after = |at: usize| args.get(at + 1).cloned();
+        let named =
+            args.iter().enumerate().filter_map(|(at, argument)| match argument.strip_prefix("--config") {
+                Some("") => after(at),
+                Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+                None => None,
+            });
+        named.collect::<Vec<_>>()
     };
-    let paths = pod.spec.containers.iter().map(of_container);
-    paths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default()
+    pod.spec.containers.iter().map(of_container).find(|paths| !paths.is_empty()).unwrap_or_default()
 }
 
-/// The entry of a ConfigMap that a file in a pod is, by the mount that is nearest to it.
-fn entry_of(pod: &Pod, path: &str) -> Option<ConfigMapEntry> {
-    let mounts = pod.spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
-    let below = mounts.filter_map(|mount| {
-        let folder = mount.mount_path.trim_end_matches('/');
-        let file = path.strip_prefix(folder)?.strip_prefix('/')?;
-        let volume = pod.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
-        Some((folder.len(), file, volume.config_map.as_ref()?))
-    });
-    let (_, file, map) = below.max_by_key(|(length, ..)| *length)?;
-    let item = map.items.iter().flatten().find(|item| item.path == file);
-    let entry = item.map_or(file, |item| &item.key).to_owned();
-    let namespace = pod.metadata.namespace.clone();
-    Some(ConfigMapEntry { namespace, name: map.name.clone(), entry: Some(entry) })
-}
+/// More are not named one by one.
+const MOST: usize = 10;
 
 /// What the chart and the manifests label podstamp's pods with.
 const LABEL: &str = "app.kubernetes.io/name=podstamp";

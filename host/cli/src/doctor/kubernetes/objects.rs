@@ -66,6 +66,21 @@ pub(in crate::doctor) struct Container {
 pub(in crate::doctor) struct Variable {
     pub(in crate::doctor) name: String,
     pub(in crate::doctor) value: Option<String>,
+    #[serde(rename = "valueFrom")]
+    pub(in crate::doctor) source: Option<VariableSource>,
+}
+
+/// Where a variable's value comes from, if that is the pod itself.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::doctor) struct VariableSource {
+    pub(in crate::doctor) field_ref: Option<FieldReference>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "camelCase")]
+pub(in crate::doctor) struct FieldReference {
+    pub(in crate::doctor) field_path: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -73,6 +88,8 @@ pub(in crate::doctor) struct Variable {
 pub(in crate::doctor) struct Mount {
     pub(in crate::doctor) name: String,
     pub(in crate::doctor) mount_path: String,
+    /// The one file of the volume that is mounted.
+    pub(in crate::doctor) sub_path: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -86,15 +103,25 @@ pub(in crate::doctor) struct Volume {
 #[serde(default)]
 pub(in crate::doctor) struct ConfigMapVolume {
     pub(in crate::doctor) name: String,
-    /// Which entry is which file; without it each is the file of its name.
-    pub(in crate::doctor) items: Option<Vec<Item>>,
+    /// The entries that are there, under other names. `None`: all, under their own.
+    pub(in crate::doctor) items: Option<Vec<RenamedEntry>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub(in crate::doctor) struct Item {
+pub(in crate::doctor) struct RenamedEntry {
     pub(in crate::doctor) key: String,
     pub(in crate::doctor) path: String,
+}
+
+impl ConfigMapVolume {
+    /// The entry that a file of the volume has.
+    fn entry(&self, file: &str) -> Option<String> {
+        match &self.items {
+            None => Some(file.to_owned()),
+            Some(items) => items.iter().find(|item| item.path == file).map(|item| item.key.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -109,7 +136,29 @@ pub(in crate::doctor) struct PodStatus {
     pub(in crate::doctor) phase: Option<String>,
     #[serde(rename = "podIP")]
     pub(in crate::doctor) pod_ip: Option<String>,
+    #[serde(rename = "hostIP")]
+    pub(in crate::doctor) host_ip: Option<String>,
     pub(in crate::doctor) conditions: Option<Vec<Condition>>,
+    pub(in crate::doctor) container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub(in crate::doctor) struct ContainerStatus {
+    pub(in crate::doctor) state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub(in crate::doctor) struct ContainerState {
+    pub(in crate::doctor) waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub(in crate::doctor) struct Waiting {
+    /// For example `CrashLoopBackOff`.
+    pub(in crate::doctor) reason: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -129,6 +178,59 @@ impl Pod {
     pub(in crate::doctor) fn is_ready(&self) -> bool {
         let mut conditions = self.status.conditions.iter().flatten();
         conditions.any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// Why it is not ready, as far as it says: the reason of a container that waits, else its phase.
+    pub(in crate::doctor) fn waits_for(&self) -> &str {
+        let states = self.status.container_statuses.iter().flatten();
+        let mut reasons = states.filter_map(|status| Some(status.state.waiting.as_ref()?.reason.as_str()));
+        let phase = self.status.phase.as_deref();
+        reasons.find(|reason| !reason.is_empty()).or(phase).unwrap_or("unknown")
+    }
+
+    /// The value of a field that a variable may refer to.
+    fn field(&self, path: &str) -> Option<&str> {
+        match path {
+            "metadata.name" => Some(&self.metadata.name),
+            "metadata.namespace" => Some(&self.metadata.namespace),
+            "spec.nodeName" => self.node(),
+            "spec.serviceAccountName" => self.spec.service_account_name.as_deref(),
+            "status.podIP" => self.status.pod_ip.as_deref(),
+            "status.hostIP" => self.status.host_ip.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The value that a variable has in its containers, as far as the object tells. Those out of Secrets and ConfigMaps stay
+    /// unknown.
+    pub(in crate::doctor) fn variable(&self, name: &str) -> Option<String> {
+        let variables = self.spec.containers.iter().flat_map(|container| container.env.iter().flatten());
+        let mut named = variables.filter(|variable| variable.name == name);
+        named.find_map(|Variable { value, source, .. }| {
+            let field = source.as_ref().and_then(|source| source.field_ref.as_ref());
+            let referred = field.and_then(|field| self.field(&field.field_path));
+            value.clone().or_else(|| referred.map(str::to_owned))
+        })
+    }
+
+    /// The ConfigMap and its entry that a path in its containers leads to. `None`: the file comes from elsewhere.
+    pub(in crate::doctor) fn config_map_at(&self, path: &str) -> Option<(String, String)> {
+        let mounts =
+            self.spec.containers.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+        let file = |mount: &Mount| {
+            let below = path.strip_prefix(mount.mount_path.trim_end_matches('/'))?;
+            match &mount.sub_path {
+                Some(file) if below.is_empty() => Some(file.clone()),
+                Some(_) => None,
+                None => below.strip_prefix('/').map(str::to_owned),
+            }
+        };
+        // The innermost mount is what one sees.
+        let found = mounts.filter_map(|mount| Some((mount, file(mount)?)));
+        let (mount, file) = found.max_by_key(|(mount, _)| mount.mount_path.len())?;
+        let volume = self.spec.volumes.iter().flatten().find(|volume| volume.name == mount.name)?;
+        let config_map = volume.config_map.as_ref()?;
+        Some((config_map.name.clone(), config_map.entry(&file)?))
     }
 
     pub(in crate::doctor) fn has_address(&self) -> bool {

@@ -3,7 +3,7 @@
 use podstamp_fake_agent::Script;
 use serde_json::{Value, json};
 
-use super::shop::{CONFIG, Shop, config_map, examined, service, slice};
+use super::shop::{CONFIG, Shop, config_map, examined, podstamp, service, slice};
 use crate::doctor::Doctor;
 use crate::doctor::check;
 use crate::doctor::finding::State::{Failed, Fine, Skipped, Warning};
@@ -161,6 +161,11 @@ async fn every_node_of_podstamp_needs_an_agent() {
     );
     shop.cluster.apply(service("Cluster", json!("receive")));
     shop.examine().await.expect(check::AGENT_NODES, Warning, &["no agent is ready on 1 of them"]);
+    // One that is there for its table alone sends to no agent.
+    let mut central = podstamp("n1", 2);
+    central["metadata"]["labels"]["app.kubernetes.io/component"] = "pods".into();
+    shop.cluster.apply(central);
+    shop.examine().await.expect(check::AGENT_NODES, Fine, &["on the node that podstamp runs on"]);
     shop.cluster.delete("Pod", "podstamp", "podstamp-1");
     shop.cluster.delete("Pod", "podstamp", "podstamp-2");
     shop.examine().await.expect(check::AGENT_NODES, Skipped, &["no pod of podstamp was found"]);

@@ -35,6 +35,69 @@ async fn the_config_map_of_the_podstamp_in_the_cluster_is_read_from_a_laptop() {
     shop.examine().await.expect(check::CONFIGURATION, Skipped, &["cannot be read from here", "--config"]);
 }
 
+#[tokio::test]
+async fn variables_of_the_config_map_are_those_of_podstamps_pod() {
+    let shop = Shop::open().await;
+    let text = CONFIG.replace("k8sattributes: {}", "k8sattributes: {filter: {node_from_env_var: NODE_NAME}}");
+    shop.cluster.apply(config_map("podstamp", "podstamp", json!({"podstamp.yaml": text})));
+    shop.examine().await.expect(check::CONFIGURATION, Warning, &["NODE_NAME"]);
+    for (node, number) in [("n1", 1), ("n2", 2)] {
+        let mut pod = podstamp(node, number);
+        let source = json!({"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}});
+        pod["spec"]["containers"][0]["env"] = json!([{"name": "NODE_NAME", "valueFrom": source}]);
+        shop.cluster.apply(pod);
+    }
+    let found = shop.examine().await;
+    found.expect(check::CONFIGURATION, Fine, &["has no faults"]);
+    found.expect(check::PODS_SOURCE, Fine, &["those of node n1"]);
+    found.expect(check::PODS, Fine, &["3 on node n1"]);
+}
+
+/// As in the place of an otel-agent: its ConfigMap stays as it is, and another one says where to listen.
+#[tokio::test]
+async fn several_config_maps_and_renamed_entries_are_read_as_the_pod_mounts_them() {
+    let shop = Shop::open().await;
+    for (node, number) in [("n1", 1), ("n2", 2)] {
+        let mut pod = podstamp(node, number);
+        pod["spec"]["containers"][0]["args"] =
+            json!(["serve", "--config=/etc/podstamp/podstamp.yaml", "--config", "/conf/agent.yaml"]);
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([
+            {"name": "config", "mountPath": "/etc/podstamp/"},
+            {"name": "own", "mountPath": "/conf"},
+        ]);
+        pod["spec"]["volumes"] = json!([
+            {"name": "config", "configMap": {"name": "podstamp"}},
+            {"name": "own", "configMap": {
+                "name": "otel-agent-conf", "items": [{"key": "otel-agent-config", "path": "agent.yaml"}],
+            }},
+        ]);
+        shop.cluster.apply(pod);
+    }
+    let url = "http://deepflow-agent.deepflow:81/api/v1/otel/trace";
+    let text = format!("exporters: {{otlphttp: {{traces_endpoint: '{url}'}}}}");
+    shop.cluster.apply(config_map(
+        "podstamp",
+        "otel-agent-conf",
+        json!({"otel-agent-config": text, "other": "a"}),
+    ));
+    let found = shop.examine().await;
+    let both = "ConfigMap podstamp/podstamp with ConfigMap podstamp/otel-agent-conf has no faults";
+    found.expect(check::CONFIGURATION, Fine, &[both]);
+    found.expect(check::PIPELINE, Fine, &[url]);
+    let options = Doctor { admin: None, ..shop.options() };
+    let found = examined(&options, &Process::default()).await;
+    let exec = "podstamp doctor --config /etc/podstamp/podstamp.yaml --config /conf/agent.yaml";
+    found.expect(check::READY, Skipped, &[exec]);
+    // A file of the image is nobody's ConfigMap.
+    for (node, number) in [("n1", 1), ("n2", 2)] {
+        let mut pod = podstamp(node, number);
+        pod["spec"]["containers"][0]["args"] = json!(["serve", "--config=/etc/other.yaml"]);
+        shop.cluster.apply(pod);
+    }
+    let told = ["/etc/other.yaml from elsewhere than a ConfigMap"];
+    shop.examine().await.expect(check::CONFIGURATION, Skipped, &told);
+}
+
 /// As in the place of an otel-agent: what it says itself, and that agent's ConfigMap, whose entry has another name as a file.
 #[tokio::test]
 async fn several_config_maps_are_read_as_the_one_configuration_that_they_make() {

@@ -148,6 +148,14 @@ async fn the_rights_of_podstamps_own_service_account_are_asked_for_from_elsewher
     let groups = ["system:serviceaccounts", "system:serviceaccounts:podstamp", "system:authenticated"];
     assert_eq!(review.1["spec"]["groups"], json!(groups));
 
+    // Whoever is that account needs nobody's leave to ask about itself.
+    shop.cluster.call(account);
+    shop.examine().await.expect(
+        check::PERMISSIONS,
+        Failed,
+        &["podstamp may not get pods", "--serviceaccount=podstamp:podstamp"],
+    );
+    shop.cluster.call("kubernetes-admin");
     shop.cluster.refuse("/apis/authorization.k8s.io/v1/subjectaccessreviews", 403, "forbidden");
     let found = shop.examine().await;
     found.expect(

@@ -69,6 +69,15 @@ async fn each_check_stands_once_and_in_its_order() {
 }
 
 #[test]
+fn troubleshooting_has_each_check_by_its_id() {
+    let document = include_str!("../../../../../docs/troubleshooting.md");
+    let (_, found) = document.split_once("## What doctor finds").unwrap();
+    for check in ALL {
+        assert!(found.contains(&format!("`{}`", check.id)), "{}", check.id);
+    }
+}
+
+#[test]
 fn what_a_check_sends_one_to_read_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let sources = ["check.rs", "agent/answers.rs", "agent/settings.rs", "running/peers.rs", "span.rs"];

@@ -2,7 +2,9 @@
 
 use podstamp_fake_agent::Script;
 
-use super::shop::{CONFIG, Shop, examined};
+use serde_json::json;
+
+use super::shop::{CONFIG, Shop, examined, podstamp};
 use crate::doctor::Doctor;
 use crate::doctor::check;
 use crate::doctor::finding::State::{Failed, Fine, Skipped, Warning};
@@ -48,7 +50,56 @@ async fn whoever_is_no_admin_listener_is_told() {
     let options = Doctor { admin: None, ..shop.options() };
     let found = examined(&options, &Process::default()).await;
     let forward = "kubectl -n podstamp port-forward pod/podstamp-1 8888:8888";
-    found.expect(check::READY, Skipped, &["is in its pod, and this host is not", forward]);
+    found.expect(check::READY, Skipped, &["is in its pod, and this host is not", "404", forward]);
+}
+
+#[tokio::test]
+async fn pods_of_podstamp_that_do_not_start_are_told() {
+    let shop = Shop::open().await;
+    shop.examine().await.expect(check::INSTALLED, Fine, &["2, all ready"]);
+    let broken = |node, number| {
+        let mut pod = podstamp(node, number);
+        pod["status"] = json!({
+            "phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"name": "podstamp", "state": {"waiting": {"reason": "ImagePullBackOff"}}}],
+        });
+        pod
+    };
+    shop.cluster.apply(broken("n2", 2));
+    let told = ["1 are ready, 1 are not", "podstamp/podstamp-2: ImagePullBackOff", "describe pod podstamp-2"];
+    shop.examine().await.expect(check::INSTALLED, Warning, &told);
+    shop.cluster.apply(broken("n1", 1));
+    shop.examine().await.expect(check::INSTALLED, Failed, &["0 are ready, 2 are not"]);
+    let options = Doctor { namespace: Some("elsewhere".to_owned()), ..shop.options() };
+    let found = examined(&options, &Process::default()).await;
+    found.expect(check::INSTALLED, Skipped, &["is in namespace elsewhere", "--namespace"]);
+    found.expect(check::PERMISSIONS, Fine, &["kubernetes-admin may get"]);
+}
+
+#[tokio::test]
+async fn from_a_laptop_the_admin_listener_is_asked_through_the_api_server() {
+    let shop = Shop::open().await;
+    let options = Doctor { admin: None, ..shop.options() };
+    let proxy = "/api/v1/namespaces/podstamp/pods/podstamp-1:8888/proxy";
+    shop.cluster.say(&format!("{proxy}/readyz"), 200, "ready\n");
+    shop.cluster.say(&format!("{proxy}/metrics"), 200, "podstamp_pods 6\n");
+    shop.cluster.say(&format!("{proxy}/peers"), 200, r#"{"peers": []}"#);
+    let found = examined(&options, &Process::default()).await;
+    found.expect(check::READY, Fine, &["podstamp at pod podstamp/podstamp-1 is ready"]);
+    found.expect(check::POD_TABLE, Fine, &["6 pods"]);
+    found.expect(check::PEERS, Fine, &[]);
+    // Its receiver is not passed on.
+    found.expect(check::SPAN, Fine, &["taken straight to"]);
+    shop.cluster.say(&format!("{proxy}/readyz"), 503, "pods\n");
+    let found = examined(&options, &Process::default()).await;
+    found.expect(check::READY, Failed, &["is not ready: pods"]);
+    shop.cluster.refuse(&format!("{proxy}/readyz"), 503, "error trying to reach service: connection refused");
+    let found = examined(&options, &Process::default()).await;
+    found.expect(
+        check::READY,
+        Skipped,
+        &["through the API server it is not reached: 503: error trying", "port-forward"],
+    );
 }
 
 #[tokio::test]
