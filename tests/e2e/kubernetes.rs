@@ -3,6 +3,7 @@
 //! These tests do not prove what a kubelet or a controller does: they write by hand what those would.
 
 mod access;
+mod doctor;
 mod fixture;
 mod network;
 mod outages;
