@@ -7,6 +7,7 @@ mod drop_in;
 mod install;
 mod plain;
 mod rendered;
+mod served;
 mod values;
 
 use std::fs;

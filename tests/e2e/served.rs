@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) guest: Option<PathBuf>,
     /// The limit of open files, where that is not the usual.
     pub(crate) descriptors: Option<u32>,
+    /// A document that what the set-up writes is laid over.
+    pub(crate) before: Option<String>,
     /// Variables of its environment.
     pub(crate) variables: Vec<(&'static str, String)>,
     /// A shell's script that runs its arguments, the server's command, as root in a mount namespace of its own.
@@ -128,7 +130,13 @@ impl Setup {
             command.args(["--mount", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_podstamp-under-test")]);
             command.env_remove("PODSTAMP_LOG").env("NO_COLOR", "1");
         }
-        command.args(["serve", "--config"]).arg(&config).stderr(Stdio::piped());
+        command.arg("serve").stderr(Stdio::piped());
+        if let Some(before) = self.before {
+            let file = folder.path().join("before.yaml");
+            fs::write(&file, before).unwrap();
+            command.arg("--config").arg(file);
+        }
+        command.arg("--config").arg(&config);
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         if let Some(level) = self.log {
             command.env("PODSTAMP_LOG", level);
