@@ -10,9 +10,14 @@ use crate::abi::Buffer;
 
 /// A root that gets its pods from a podstamp, and finds them by their name.
 fn with_pods() -> u32 {
+    with_pods_by("k8s.pod.name")
+}
+
+/// The same, with pods that are found by another attribute.
+fn with_pods_by(attribute: &str) -> u32 {
     let document = json!({
         "processors": {"k8sattributes": {
-            "pod_association": [{"sources": [{"from": "resource_attribute", "name": "k8s.pod.name"}]}],
+            "pod_association": [{"sources": [{"from": "resource_attribute", "name": attribute}]}],
             "extract": {"metadata": ["k8s.pod.ip"]},
         }},
         "exporters": {"otlphttp": {"traces_endpoint": "http://agent/api/v1/otel/trace"}},
@@ -105,6 +110,30 @@ fn pods_come_from_a_podstamp_and_follow_its_changes() {
     tick(root, 10);
     assert!(!finds(root, "10.7.7.7"));
     assert_eq!((metric("podstamp_pods"), metric("podstamp_pods_failures_total")), (1, 0));
+}
+
+#[test]
+fn what_lookups_would_go_faster_with_is_built_between_requests() {
+    let root = with_pods_by("k8s.node.name");
+    tick(root, 10);
+    let fields = Fields::NONE.with(Field::Namespace).with(Field::Uid).with(Field::Node);
+    let mut theirs = Table::new(fields, KeptKeys::default(), Coverage::Cluster);
+    let address = [10, 1, 2, 3].into();
+    let pod =
+        PodParts { name: "cart-0".into(), ips: vec![address], node: "n1".into(), ..PodParts::default() };
+    theirs.upsert(&pod).unwrap();
+    answer_call(root, 1, &[(":status", "200")], listing::write_full(&theirs, Fields::ALL).as_bytes());
+    tick(root, 10);
+    let bytes = metric("podstamp_pods_bytes");
+    tick(root, 10);
+    assert_eq!(metric("podstamp_pods_bytes"), bytes, "nobody has asked for a node yet");
+
+    let on_node = b"\x0a\x19\x0a\x17\x0a\x15\x0a\x0dk8s.node.name\x12\x04\x0a\x02n1";
+    let (stream, _) = Stream::begin(root, HTTP, false);
+    stream.body(on_node, true);
+    assert_eq!(stamped(&buffer(Buffer::RequestBody), "10.1.2.3"), 2, "k8s.pod.ip and app.host.ip");
+    tick(root, 10);
+    assert!(metric("podstamp_pods_bytes") > bytes);
 }
 
 #[test]
