@@ -103,23 +103,25 @@ fn what_is_no_api_server_of_this_cluster_is_named_and_clients_are_served_without
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         })
     };
-    for (number, (url, authority, said)) in [
+    let wrong = [
         (format!("https://{}", server.address()), json!(elsewhere.file()), "another authority"),
         (format!("https://{none}"), json!(server.authority_file()), "speaks no TLS"),
         (format!("http://{none}"), Value::Null, "does not answer as a Kubernetes API does"),
         (format!("https://{}", closed_port()), json!(server.authority_file()), "cannot be reached"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let config = server.folder().join(format!("wrong-{number}"));
-        std::fs::write(&config, cluster(url.clone(), authority).to_string()).unwrap();
-        let watching = Watching::begin(&config, "    wait_for_metadata_timeout: 1ms\n");
-        let line = watching.served.wait_for_log(said);
-        assert!(line.contains(&url), "{url}: {line}");
-        watching.wait_until_ready();
-        assert_eq!(watching.stamped(&[("host.name", "web-1")]), UNKNOWN);
-    }
+    ];
+    std::thread::scope(|scope| {
+        for (number, (url, authority, said)) in wrong.into_iter().enumerate() {
+            let config = server.folder().join(format!("wrong-{number}"));
+            std::fs::write(&config, cluster(url.clone(), authority).to_string()).unwrap();
+            scope.spawn(move || {
+                let watching = Watching::begin(&config, "    wait_for_metadata_timeout: 1ms\n");
+                let line = watching.served.wait_for_log(said);
+                assert!(line.contains(&url), "{url}: {line}");
+                watching.wait_until_ready();
+                assert_eq!(watching.stamped(&[("host.name", "web-1")]), UNKNOWN);
+            });
+        }
+    });
 }
 
 #[test]
@@ -130,20 +132,26 @@ fn a_kubeconfig_that_cannot_be_used_is_named_and_read_again() {
     let shop = server.namespace();
     let pod = shop.running("web-1", &shop.address(1));
     let good = std::fs::read(shop.reader("podstamp").kube_config()).unwrap();
-    for (name, text) in [("absent", None), ("text", Some("not: [a kubeconfig")), ("empty", Some(""))] {
-        let config = server.folder().join(format!("kubeconfig-{name}-{}", shop.name));
-        if let Some(text) = text {
-            std::fs::write(&config, text).unwrap();
+    let unusable = [("absent", None), ("text", Some("not: [a kubeconfig")), ("empty", Some(""))];
+    std::thread::scope(|scope| {
+        for (name, text) in unusable {
+            let config = server.folder().join(format!("kubeconfig-{name}-{}", shop.name));
+            if let Some(text) = text {
+                std::fs::write(&config, text).unwrap();
+            }
+            let (shop, good, pod) = (&shop, &good, &pod);
+            scope.spawn(move || {
+                let lines = format!("{}    wait_for_metadata: true\n", within(&shop.name));
+                let watching = Watching::begin(&config, &lines);
+                let line = watching.served.wait_for_log("kubernetes-config");
+                assert!(line.contains(&config.display().to_string()), "{line}");
+                assert_eq!(watching.readiness().0, 503);
+                std::fs::write(&config, good).unwrap();
+                watching.wait_until_ready();
+                watching.wait_for(&pod.uid, &[&shop.address(1)]);
+            });
         }
-        let watching =
-            Watching::begin(&config, &format!("{}    wait_for_metadata: true\n", within(&shop.name)));
-        let line = watching.served.wait_for_log("kubernetes-config");
-        assert!(line.contains(&config.display().to_string()), "{line}");
-        assert_eq!(watching.readiness().0, 503);
-        std::fs::write(&config, &good).unwrap();
-        watching.wait_until_ready();
-        watching.wait_for(&pod.uid, &[&shop.address(1)]);
-    }
+    });
 }
 
 /// A server that answers whatever comes with a page.

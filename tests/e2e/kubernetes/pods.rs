@@ -284,6 +284,37 @@ fn a_pipeline_without_k8sattributes_finds_pods_by_what_resources_say_of_them() {
     assert_eq!(watching.stamped_from(&shop.address(99), &[]), UNKNOWN);
 }
 
+#[test]
+fn pods_as_large_as_the_api_takes_them_are_pods_and_cost_the_others_nothing() {
+    let Some(server) = ApiServer::shared() else {
+        return;
+    };
+    let shop = server.namespace();
+    let watching = Watching::start(&shop.reader("podstamp").kube_config(), &within(&shop.name));
+    // A name's limit, of which the host name is cut at 63 characters.
+    let longest = "a".repeat(253);
+    let named = shop.running(&longest, &shop.address(1));
+    watching.wait_for(&named.uid, &[&shop.address(1)]);
+    assert_eq!(watching.stamped(&[("k8s.pod.name", &longest)]), shop.address(1));
+    assert_eq!(watching.stamped(&[("host.name", &longest[..63])]), shop.address(1));
+
+    let large = shop.running("large-1", &shop.address(2));
+    // No other test has these.
+    let numbers = 1_000_000..1_004_000;
+    let ids: Vec<_> = numbers
+        .clone()
+        .map(|number| (format!("c{number}"), format!("containerd://{}", container_id(number))))
+        .collect();
+    let containers: Vec<_> = ids.iter().map(|(name, id)| (&**name, &**id)).collect();
+    large.containers_run(&containers);
+    let last = container_id(numbers.end - 1);
+    crate::served::wait_until("the last container is known", || {
+        watching.stamped(&[("container.id", &last)]) == shop.address(2)
+    });
+    assert_eq!(watching.stamped(&[("container.id", &container_id(numbers.start))]), shop.address(2));
+    assert_eq!(watching.stamped(&[("k8s.pod.uid", &named.uid)]), shop.address(1));
+}
+
 /// The pod's name that was written.
 fn name(written: &[(String, String)]) -> Option<String> {
     written.iter().find(|(key, _)| key == "k8s.pod.name").map(|(_, value)| value.clone())
