@@ -164,7 +164,7 @@ fn who_has_a_version_gets_what_has_changed_since_and_who_has_none_gets_all() {
 
     for unknown in ["1.1", "nonsense", "0.0"] {
         let (version, lines) =
-            self::version(&ask(&mut client, &format!("/pods?fields=namespace&since={unknown}&wait=50")));
+            version(&ask(&mut client, &format!("/pods?fields=namespace&since={unknown}&wait=50")));
         assert!(
             version == second && lines.iter().filter(|line| line.contains("web-")).count() == 49,
             "{lines:?}"

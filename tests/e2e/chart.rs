@@ -62,8 +62,12 @@ impl Helm {
     fn template(&self, values: &[PathBuf], set: &[&str]) -> Output {
         let mut command = self.command();
         command.args(["template", "podstamp"]).arg(chart()).args(["--namespace", "deepflow"]);
-        values.iter().for_each(|file| drop(command.arg("--values").arg(file)));
-        set.iter().for_each(|value| drop(command.args(["--set", value])));
+        for file in values {
+            command.arg("--values").arg(file);
+        }
+        for value in set {
+            command.args(["--set", value]);
+        }
         command.output().unwrap()
     }
 

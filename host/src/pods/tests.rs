@@ -158,14 +158,20 @@ fn what_is_no_list_of_pods_is_refused_with_its_place_and_a_way_out() {
 
 #[test]
 fn a_replaced_table_brings_the_indexes_that_lookups_have_used() {
-    let pods = Pods::new(table(PODS));
-    assert_eq!(find(&pods, &[Term::Label("app", "shop-web")]), "shop/shop-web-7d4b9c6f58-x2x7k");
-    assert_eq!(find(&pods, &[Term::Node("node-9")]), "Absent");
+    let look = |pods: &dyn Directory| {
+        let by_label = pods.find(&[Term::Label("app", "shop-web")], Details::default());
+        assert!(matches!(by_label, Lookup::Found(pod) if pod.name == "shop-web-7d4b9c6f58-x2x7k"));
+        assert!(matches!(pods.find(&[Term::Node("node-9")], Details::default()), Lookup::Absent));
+    };
     let fresh = table(PODS);
-    let before = fresh.memory();
-    pods.replace(fresh);
-    assert!(pods.table().memory() > before);
-    assert_eq!(find(&pods, &[Term::Label("app", "shop-web")]), "shop/shop-web-7d4b9c6f58-x2x7k");
+    look(&fresh);
+    assert!(fresh.lacks_index());
+
+    let pods = Pods::new(table(PODS));
+    look(&pods);
+    pods.replace(table(PODS));
+    look(&pods);
+    assert!(!pods.table().lacks_index());
 }
 
 /// Names, nodes, times and owners as in a real cluster; 110 pods a node.

@@ -232,10 +232,11 @@ fn serve_pods(cases: &[(String, Case)]) -> Raw {
     let tables = Arc::new(tables);
     Raw::replying(move |request, stream| {
         let query = request.line.split(' ').nth(1).unwrap().strip_prefix("/pods?fields=").unwrap();
+        let (fields, _) = query.split_once("&since=").unwrap();
         let fields =
-            query.split(',').filter(|name| !name.is_empty()).map(|name| Field::of_name(name).unwrap());
+            fields.split(',').filter(|name| !name.is_empty()).map(|name| Field::of_name(name).unwrap());
         let table = &tables[request.header("host").unwrap()];
-        let text = listing::write(table, Fields::from_iter(fields));
+        let text = listing::write_full(table, Fields::from_iter(fields));
         write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
     })
 }
