@@ -28,6 +28,7 @@ pub(crate) fn run(quick: bool) -> Value {
 }
 
 /// A server of pods.
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Server {
     Real(Real),
     Scripted(Cluster),

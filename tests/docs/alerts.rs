@@ -14,7 +14,7 @@ fn alerts(metrics: &Document) -> Vec<Vec<String>> {
     let rows = metrics.rows();
     let begin = rows.iter().position(|row| row.first().is_some_and(|cell| cell == "alert")).unwrap() + 1;
     let rows = rows.into_iter().skip(begin).take_while(|row| row.first().is_some_and(|cell| cell != "alert"));
-    rows.filter(|row| matches!(&*row[2], "page" | "ticket")).collect()
+    rows.filter(|row| matches!(row.get(2).map(String::as_str), Some("page" | "ticket"))).collect()
 }
 
 /// `the upstream is away` becomes `PodstampUpstreamIsAway`.
@@ -44,16 +44,19 @@ groups:
 "
     .to_owned();
     // In a cluster pods come from no file.
-    let rows = alerts(metrics).into_iter().filter(|row| !row[0].contains("pods file"));
+    let rows = alerts(metrics)
+        .into_iter()
+        .filter(|row| row.iter().take(1).all(|title| !title.contains("pods file")));
     for row in rows {
-        let [title, when, urgency, what_to_do] = &*row else { panic!("{row:?}") };
-        let expression = &spans(when).0[0];
+        let [title, when, urgency, what_to_do] = <[String; 4]>::try_from(row).unwrap();
+        let (expressions, _) = spans(&when);
+        let expression = expressions.first().unwrap();
         let severity = if urgency == "page" { "critical" } else { "warning" };
         let plain = what_to_do.replace('`', "");
-        writeln!(text, "  - alert: {}", name(title)).unwrap();
+        writeln!(text, "  - alert: {}", name(&title)).unwrap();
         writeln!(text, "    expr: {}", quoted(expression)).unwrap();
         writeln!(text, "    for: 5m\n    labels:\n      severity: {severity}\n    annotations:").unwrap();
-        writeln!(text, "      summary: {}\n      description: {}", quoted(title), quoted(&plain)).unwrap();
+        writeln!(text, "      summary: {}\n      description: {}", quoted(&title), quoted(&plain)).unwrap();
     }
     text
 }

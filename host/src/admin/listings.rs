@@ -30,8 +30,11 @@ pub struct Listings {
 /// The pods, and what the configuration makes of them.
 struct Source {
     pods: Pods,
-    turns_away: Box<dyn Fn(&Pod) -> Option<TurnedAway> + Send + Sync>,
+    turns_away: TurnsAway,
 }
+
+/// Why a pod that is found does not count, if so.
+type TurnsAway = Box<dyn Fn(&Pod) -> Option<TurnedAway> + Send + Sync>;
 
 /// The texts of one version of the table.
 #[derive(Default)]

@@ -36,8 +36,12 @@ pub(super) struct Waiting {
     patience: Duration,
 }
 
+/// A directory as the sandbox asks it.
+type SharedDirectory = Arc<dyn Directory + Send + Sync>;
+
 /// What is asked for pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum PodsChoice {
     /// Nobody: no pods are known.
     Nobody,
@@ -60,9 +64,9 @@ impl Source {
     pub(super) fn open(
         config: &Config,
         file: Option<PathBuf>,
-        own: Option<Arc<dyn Directory + Send + Sync>>,
+        own: Option<SharedDirectory>,
         surroundings: Surroundings,
-    ) -> Result<(Self, Arc<dyn Directory + Send + Sync>, Option<Notice>), Error> {
+    ) -> Result<(Self, SharedDirectory, Option<Notice>), Error> {
         if let Some(own) = own {
             let is_named = file.is_some() || config.pods.from.is_some();
             let notice = is_named
@@ -71,7 +75,7 @@ impl Source {
         }
         let (choice, notice) =
             choose_pods(config, file, &surroundings).map_err(|fault| Error::Faults(vec![fault]))?;
-        let (source, directory): (_, Arc<dyn Directory + Send + Sync>) = match choice {
+        let (source, directory): (_, SharedDirectory) = match choice {
             PodsChoice::Nobody => (Self::Other, Arc::new(NoPods)),
             PodsChoice::File(path) => {
                 let file = Arc::new(PodsFile::open(path, file_settings(config))?);

@@ -28,7 +28,7 @@ impl Log {
         let first = version.number.saturating_sub((slots.len() as u64).saturating_sub(1));
         self.entries.extend((first..).zip(slots.iter().copied()));
         let over = self.entries.len().saturating_sub(MAX_ENTRIES);
-        if let Some((forgotten, _)) = self.entries.drain(..over).last() {
+        if let Some((forgotten, _)) = self.entries.drain(..over).next_back() {
             self.oldest = forgotten;
         }
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -173,11 +173,8 @@ impl Server {
             write_chunk(stream, format!("{mark}\n").as_bytes())?;
         }
         stream.flush()?;
-        loop {
-            match changes.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(change) => write_chunk(stream, &change)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while let Ok(change) = changes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            write_chunk(stream, &change)?;
             stream.flush()?;
         }
         stream.write_all(b"0\r\n\r\n")

@@ -4,7 +4,7 @@
 //! namespaces below it. All of them end with the processes in them, however those end.
 
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -216,7 +216,7 @@ fn client() {
 fn relay() {
     let to = env::var(TO).unwrap();
     let listener = TcpListener::bind(("0.0.0.0", NODE_PORT)).unwrap();
-    println!("relaying");
+    std::io::stdout().write_all(b"relaying\n").unwrap();
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             let mut upstream = TcpStream::connect(&to).unwrap();

@@ -37,7 +37,7 @@ fn a_server_that_is_killed_and_comes_back_under_load_costs_no_span_and_no_wrong_
         }
     };
     let next = std::thread::scope(|scope| {
-        let workers = [scope.spawn(&load), scope.spawn(&load)];
+        let workers = [scope.spawn(load), scope.spawn(load)];
         let mut next = None;
         for round in 0..2 {
             let before = sent.load(Ordering::Acquire);

@@ -35,11 +35,11 @@ pub(crate) fn program() -> Result<PathBuf> {
 /// The program that cargo's messages, a line each, say was built.
 fn executable(messages: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let paths = messages.filter_map(|message| {
+    let mut paths = messages.filter_map(|message| {
         let named = message.get("target")?.get("name")? == "podstamp";
         named.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
     });
-    paths.last()
+    paths.next_back()
 }
 
 const PACKAGE: &str = "podstamp-cli";

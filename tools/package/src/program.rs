@@ -8,7 +8,8 @@
 mod certificates;
 mod elf;
 mod libraries;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::fs;

@@ -7,8 +7,11 @@ use crate::exit::Exit;
 /// What all checks came to. Who reads along is told of each as it comes.
 pub(super) struct Report<'t> {
     found: Vec<(Check, Finding)>,
-    tell: Box<dyn FnMut(Check, &Finding) + Send + 't>,
+    tell: Tell<'t>,
 }
+
+/// Takes a check with what it came to.
+type Tell<'t> = Box<dyn FnMut(Check, &Finding) + Send + 't>;
 
 impl<'t> Report<'t> {
     pub(super) fn new(tell: impl FnMut(Check, &Finding) + Send + 't) -> Self {

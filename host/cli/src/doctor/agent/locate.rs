@@ -43,9 +43,8 @@ pub(in crate::doctor) enum Upstream {
 pub(in crate::doctor) fn upstream(config: Option<&Config>, own: Option<&str>) -> Upstream {
     let Some(config) = config else { return Upstream::Unknown };
     let exporter = &config.traces.exporter;
-    let target = match Target::parse(&exporter.url) {
-        Ok(target) => target,
-        Err(_) => return Upstream::Other(exporter.url.clone()),
+    let Ok(target) = Target::parse(&exporter.url) else {
+        return Upstream::Other(exporter.url.clone());
     };
     // With a wrong path it is still meant.
     if !exporter.is_agent && !target.host.contains("deepflow-agent") {
