@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The peers of the last minutes some of whose resources led to no pod. Whatever clients do, at most [`MAX_PEERS`] are kept.
+/// The peers of the last minutes some of whose resources led to no pod. Whatever clients do, at most 512 are kept.
 #[derive(Debug, Default)]
 pub struct LostPeers {
     known: Mutex<Known>,
