@@ -30,6 +30,7 @@ use arc_swap::ArcSwap;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use tokio::sync::watch;
 
+use crate::observe::Metrics;
 use departed::DepartedPods;
 use explain::{Departed, Subject};
 pub use file::{PodsFile, PodsFileError, Settings};
@@ -83,6 +84,12 @@ impl Pods {
     /// The current table. It never changes.
     pub fn table(&self) -> Arc<Table> {
         self.shared.current.load_full()
+    }
+
+    /// Shows the number of pods in metrics.
+    pub(crate) fn show(&self, metrics: &Metrics) {
+        let pods = self.clone();
+        metrics.watch("pods", "Pods in the directory", move || pods.table().len() as u64);
     }
 
     /// Changes the table. Lookups see all that `change` does at once, when it has returned; they wait for nothing.

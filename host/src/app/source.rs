@@ -24,7 +24,7 @@ pub(super) enum Source {
     /// None, or a directory that the program brings.
     Other,
     File(Arc<PodsFile>),
-    Kubernetes(Arc<KubernetesPods>),
+    Kubernetes(Arc<KubernetesPods>, Waiting),
     Podstamp(Arc<RemotePods>, Waiting),
 }
 
@@ -83,10 +83,11 @@ impl Source {
             }
             PodsChoice::Kubernetes(kubernetes) => {
                 let coverage = coverage(config, kubernetes.selector.is_all());
+                let waiting = Waiting::of(&kubernetes);
                 let settings =
                     kubernetes::Settings::new(*kubernetes, surroundings, config.kept_keys(), coverage);
                 let pods = Arc::new(KubernetesPods::new(settings));
-                (Self::Kubernetes(Arc::clone(&pods)), pods)
+                (Self::Kubernetes(Arc::clone(&pods), waiting), pods)
             }
             PodsChoice::Podstamp { url, tls } => {
                 let faulty = |fault| Error::Faults(vec![fault]);
@@ -102,8 +103,7 @@ impl Source {
     pub(super) fn makes_clients_wait(&self) -> bool {
         match self {
             Self::Other | Self::File(_) => false,
-            Self::Kubernetes(pods) => pods.kubernetes().wait_for_metadata,
-            Self::Podstamp(_, waiting) => waiting.makes_clients_wait,
+            Self::Kubernetes(_, waiting) | Self::Podstamp(_, waiting) => waiting.makes_clients_wait,
         }
     }
 
@@ -111,24 +111,12 @@ impl Source {
     pub(super) async fn load(&self) -> bool {
         match self {
             Self::Other | Self::File(_) => true,
-            Self::Kubernetes(pods) => {
-                let patience = milliseconds(pods.kubernetes().wait_for_metadata_timeout);
-                let loaded = async {
-                    tokio::select! {
-                        () = Arc::clone(pods).watch(Arc::default()) => (),
-                        () = pods.status().wait_loaded() => (),
-                    }
-                };
-                tokio::time::timeout(patience, loaded).await.is_ok()
+            Self::Kubernetes(pods, waiting) => {
+                waiting.load(pods.status(), Arc::clone(pods).watch(Arc::default())).await
             }
             Self::Podstamp(pods, waiting) => {
-                let loaded = async {
-                    tokio::select! {
-                        () = Arc::clone(pods).follow(Arc::default(), Arc::default()) => (),
-                        () = pods.status().wait_loaded() => (),
-                    }
-                };
-                tokio::time::timeout(waiting.patience, loaded).await.is_ok()
+                let following = Arc::clone(pods).follow(Arc::default(), Arc::default());
+                waiting.load(pods.status(), following).await
             }
         }
     }
@@ -146,18 +134,14 @@ impl Source {
                 server.accompany(tokio::spawn(Arc::clone(file).watch()));
                 readiness.pods_loaded();
             }
-            Self::Kubernetes(pods) => {
-                let shown = Arc::clone(pods);
-                metrics.watch("pods", "Pods in the directory", move || shown.pods().table().len() as u64);
+            Self::Kubernetes(pods, waiting) => {
                 pods.show(metrics);
                 listings.show(pods.pods().clone(), turns_away);
                 server.accompany(tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices))));
-                let waiting = Waiting::of(pods.kubernetes());
                 server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
             }
             Self::Podstamp(pods, waiting) => {
-                let shown = pods.pods().clone();
-                metrics.watch("pods", "Pods in the directory", move || shown.table().len() as u64);
+                pods.pods().show(metrics);
                 pods.status().show(metrics);
                 listings.show(pods.pods().clone(), turns_away);
                 let following = Arc::clone(pods).follow(Arc::clone(metrics), Arc::clone(notices));
@@ -174,6 +158,17 @@ impl Waiting {
             makes_clients_wait: kubernetes.wait_for_metadata,
             patience: milliseconds(kubernetes.wait_for_metadata_timeout),
         }
+    }
+
+    /// Waits until the pods are there, which `following` gets. False if they have not come in time.
+    async fn load(self, status: &SourceStatus, following: impl Future<Output = ()>) -> bool {
+        let loaded = async {
+            tokio::select! {
+                () = following => (),
+                () = status.wait_loaded() => (),
+            }
+        };
+        tokio::time::timeout(self.patience, loaded).await.is_ok()
     }
 
     /// Tells when the pods have come or, unless clients have to wait for them, when that has taken too long.

@@ -102,8 +102,7 @@ impl PodsFile {
 
     /// Shows how many pods there are, and how reading them goes, in metrics.
     pub(crate) fn show(self: &Arc<Self>, metrics: &Metrics) {
-        let file = Arc::clone(self);
-        metrics.watch("pods", "Pods in the directory", move || file.table().len() as u64);
+        self.pods.show(metrics);
         let file = Arc::clone(self);
         metrics.watch_total("pods_reloads", "Changed pods files that were loaded", move || file.reloads());
         let file = Arc::clone(self);

@@ -90,11 +90,6 @@ impl KubernetesPods {
         }
     }
 
-    /// How the API is asked.
-    pub fn kubernetes(&self) -> &Kubernetes {
-        &self.settings.kubernetes
-    }
-
     /// The pods.
     pub fn pods(&self) -> &Pods {
         self.keeper.pods()
@@ -112,8 +107,9 @@ impl KubernetesPods {
         tokio::join!(self.follow(), self.expire());
     }
 
-    /// Shows how it goes in metrics.
+    /// Shows how many pods there are, and how it goes, in metrics.
     pub(crate) fn show(self: &Arc<Self>, metrics: &Metrics) {
+        self.pods().show(metrics);
         self.status.show(metrics);
         let pods = Arc::clone(self);
         metrics
