@@ -50,5 +50,6 @@ mod row;
 mod write;
 
 pub use error::ListingError;
+pub use escape::unescape;
 pub use reader::{ListingReader, Progress};
 pub use write::{write, write_delta, write_full};

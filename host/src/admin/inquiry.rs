@@ -1,11 +1,13 @@
 //! `GET /pods/WHAT`: why something does or does not lead to a pod; `GET /peers`: the peers that led to none.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use podstamp_pods::listing;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -102,20 +104,7 @@ fn unescape(escaped: &str) -> Option<String> {
     if escaped.len() > MAX_WHAT {
         return None;
     }
-    let mut bytes = Vec::new();
-    let mut rest = escaped.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_first_chunk::<2>()?;
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+    listing::unescape(escaped).ok().map(Cow::into_owned)
 }
 
 const WHAT: &str =

@@ -16,8 +16,8 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// The text that was written; an error says what is wrong with it.
-pub(super) fn unescape(written: &str) -> Result<Cow<'_, str>, String> {
+/// The text of which `%` and two hexadecimal digits stand for a byte; an error says what is wrong with it.
+pub fn unescape(written: &str) -> Result<Cow<'_, str>, String> {
     let Some((plain, mut rest)) = written.split_once('%') else {
         return Ok(Cow::Borrowed(written));
     };
