@@ -8,6 +8,7 @@
 //! The first lookup by label, annotation, host name, node, deployment or namespace goes through all pods, some milliseconds at
 //! 100,000; an index is built meanwhile. Labels and annotations are kept only as far as [`KeptKeys`] says.
 
+mod backoff;
 mod departed;
 pub mod explain;
 mod file;

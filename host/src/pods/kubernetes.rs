@@ -1,7 +1,6 @@
 //! Pods from the Kubernetes API: listed once, then followed.
 
 mod api;
-mod backoff;
 pub mod client;
 mod events;
 mod failure;
@@ -19,11 +18,11 @@ use std::time::{Duration, Instant};
 use podstamp_core::config::Kubernetes;
 use podstamp_core::directory::{Details, Directory, Fields, Lookup, Term};
 
+use super::backoff::Backoff;
 use super::raw::Metadata;
 use super::source::SourceStatus;
 use super::{Coverage, KeptKeys, Pods};
 use crate::observe::{Metrics, Notices};
-use backoff::Backoff;
 use client::Connection;
 use follow::Follower;
 use keeper::{Keeper, Kept, Outcome};
@@ -56,7 +55,7 @@ impl Settings {
         kept_keys: KeptKeys,
         coverage: Coverage,
     ) -> Self {
-        Self { kubernetes, surroundings, kept_keys, coverage, first_wait: backoff::FIRST }
+        Self { kubernetes, surroundings, kept_keys, coverage, first_wait: FIRST_WAIT }
     }
 }
 
@@ -138,7 +137,7 @@ impl KubernetesPods {
             }
             // A watch that the server ended after its time goes on at once.
             if followed.is_err() || !lasted {
-                tokio::time::sleep(backoff.wait()).await;
+                tokio::time::sleep(backoff.next(None, fastrand::f64())).await;
             }
         }
     }
@@ -269,6 +268,9 @@ fn shown(selector: &podstamp_core::config::Selector) -> String {
     let parts: Vec<_> = [namespace, fields, labels].into_iter().flatten().collect();
     if parts.is_empty() { "this cluster".to_owned() } else { parts.join(", ") }
 }
+
+/// As in client-go.
+const FIRST_WAIT: Duration = Duration::from_millis(800);
 
 /// A watch that ends sooner is not made anew at once.
 const LASTING: Duration = Duration::from_secs(1);

@@ -4,7 +4,6 @@
 //! more than that. A thousand nodes cost the Kubernetes API one watch, and each of them a connection that is mostly silent.
 
 mod ask;
-mod backoff;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +16,10 @@ use podstamp_pods::{Coverage, ListingReader, Slot, Table};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Pods;
+use super::backoff::Backoff;
 use super::source::{SourceFailure, SourceStatus};
 use crate::observe::{Metrics, Notices};
 use ask::{Missing, Way};
-use backoff::Backoff;
 
 /// Which podstamp to ask, and for what.
 #[derive(Clone, Debug)]
@@ -70,7 +69,7 @@ impl RemotePods {
         let way = self.way.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(way) = way else { return };
         let mut way = way.watch_files(&metrics);
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::from(FIRST_WAIT);
         // As the other one has it: what it sends are changes of that.
         let mut known: Option<Table> = None;
         loop {
@@ -212,5 +211,8 @@ fn lacking(settings: &Settings, table: &Table) -> Option<String> {
 
 /// How long a question waits for changes. What is on the way may forget a connection after a minute.
 const WAIT: Duration = Duration::from_secs(50);
+
+/// A central podstamp that restarts is back within a second or two.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(250);
