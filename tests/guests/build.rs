@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     for (guest, variable) in [
         (module, "PODSTAMP_PROXY_WASM"),
         (Guest { features: &["trap"], ..module }, "PODSTAMP_TRAPPING"),
+        (guest("podstamp-module", Form::Module), "PODSTAMP_MODULE"),
         (guest("podstamp-identity", Form::Module), "PODSTAMP_IDENTITY"),
         (guest("podstamp-faulty", Form::Component), "PODSTAMP_FAULTY"),
     ] {

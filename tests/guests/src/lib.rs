@@ -7,6 +7,9 @@ pub const PROXY_WASM: &str = env!("PODSTAMP_PROXY_WASM");
 /// The filter as a proxy-wasm module whose VM ends at a body that says `trap`.
 pub const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
 
+/// The filter as a module without imports.
+pub const MODULE: &str = env!("PODSTAMP_MODULE");
+
 /// A proxy-wasm module that replaces bodies by themselves.
 pub const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
 

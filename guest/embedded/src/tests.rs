@@ -1,0 +1,164 @@
+use podstamp_core::directory::{Fields, KeptKeys};
+use podstamp_core::interface::{Header, Request, Signal};
+use podstamp_pods::{Coverage, PodParts, Table, listing};
+use serde_json::{Value, json};
+
+use crate::{Embedded, Stamped, describe};
+
+/// A text of one pod.
+fn pod(name: &str, address: [u8; 4]) -> Vec<u8> {
+    let mut table = Table::new(Fields::ALL, KeptKeys::default(), Coverage::Cluster);
+    let uid = format!("uid-of-{name}");
+    let parts =
+        PodParts { name: name.into(), uid: uid.into(), ips: vec![address.into()], ..PodParts::default() };
+    table.upsert(&parts).unwrap();
+    listing::write_full(&table, Fields::ALL).into_bytes()
+}
+
+fn cart() -> Vec<u8> {
+    pod("cart-0", [10, 244, 1, 20])
+}
+
+/// What becomes of one span of a host, sent as JSON.
+fn stamp(filter: &Embedded, signal: Signal, host: &str) -> Stamped {
+    let resource = json!({"attributes": [{"key": "host.name", "value": {"stringValue": host}}]});
+    let body = match signal {
+        Signal::Traces => {
+            json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [{"name": "a"}]}]}]})
+        }
+        Signal::Metrics => json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [
+            {"name": "a", "gauge": {"dataPoints": [{"asInt": "1"}]}}
+        ]}]}]}),
+        Signal::Logs => {
+            json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [{}]}]}]})
+        }
+    };
+    filter.stamp(&Request {
+        signal,
+        path: signal.path(),
+        peer: Some([10, 9, 9, 9].into()),
+        headers: &[Header::new("content-type", "application/json")],
+        body: body.to_string().as_bytes(),
+        now: None,
+    })
+}
+
+fn contains(stamped: &Stamped, text: &str) -> bool {
+    let Stamped::Changed(body) = stamped else { panic!("{stamped:?}") };
+    body.windows(text.len()).any(|bytes| bytes == text.as_bytes())
+}
+
+fn configured(document: &Value) -> Embedded {
+    Embedded::configure(&document.to_string()).unwrap_or_else(|faults| panic!("{}", describe(&faults)))
+}
+
+#[test]
+fn nothing_at_all_is_the_load_balancer_pipeline() {
+    for nothing in ["", " \n", "{}", r#"{"podstamp": {}}"#] {
+        let mut filter = Embedded::configure(nothing).unwrap();
+        filter.read_pods(cart()).unwrap();
+        let stamped = stamp(&filter, Signal::Traces, "cart-0");
+        assert!(contains(&stamped, "k8s.pod.name") && contains(&stamped, "10.244.1.20"), "{nothing:?}");
+        assert!(filter.pods_path().starts_with("/pods?fields="), "{}", filter.pods_path());
+    }
+}
+
+#[test]
+fn processors_alone_run_over_every_signal_with_k8sattributes_first() {
+    let mut filter = configured(&json!({"processors": {
+        "resource": {"attributes": [{"key": "copy", "from_attribute": "k8s.pod.uid", "action": "insert"}]},
+        "k8sattributes": {"extract": {"metadata": ["k8s.pod.uid"]}, "pod_association": [
+            {"sources": [{"from": "resource_attribute", "name": "host.name"}]},
+            {"sources": [{"from": "resource_attribute", "name": "k8s.pod.name"}]},
+            {"sources": [{"from": "connection"}]},
+        ]},
+    }}));
+    filter.read_pods(pod("nobody", [10, 9, 9, 9])).unwrap();
+    for signal in Signal::ALL {
+        let stamped = stamp(&filter, signal, "nobody");
+        assert!(contains(&stamped, "copy") && contains(&stamped, "uid-of-nobody"), "{signal:?}");
+    }
+}
+
+#[test]
+fn two_processors_of_a_type_need_an_order() {
+    let actions = |key: &str| json!({"attributes": [{"key": key, "value": "x", "action": "insert"}]});
+    let mut document = json!({"processors": {"resource/a": actions("a"), "resource/b": actions("b")}});
+    let faults = Embedded::configure(&document.to_string()).unwrap_err();
+    assert_eq!(
+        describe(&faults),
+        "service.pipelines.traces.processors: missing: \"resource/a\" and \"resource/b\" are of one type, so say in which \
+         order processors run"
+    );
+    document["service"] = json!({"pipelines": {"traces": {"processors": ["resource/b", "resource/a"]}}});
+    let filter = configured(&document);
+    assert!(contains(&stamp(&filter, Signal::Traces, "x"), "app.host.ip"));
+    assert!(matches!(stamp(&filter, Signal::Logs, "x"), Stamped::Refused(_)), "logs have no pipeline");
+}
+
+#[test]
+fn headers_are_there_for_actions_without_saying_so() {
+    let action = json!({"key": "tenant", "from_context": "metadata.x-tenant", "action": "insert"});
+    let filter = configured(&json!({"processors": {"resource": {"attributes": [action]}}}));
+    assert!(filter.filter().request_headers().contains(&"x-tenant".to_owned()));
+}
+
+#[test]
+fn a_whole_document_stays_as_it_is() {
+    let filter = configured(&json!({
+        "exporters": {"otlphttp": {"traces_endpoint": "http://10.0.0.1/api/v1/otel/trace"}},
+        "service": {"pipelines": {"traces": {"exporters": ["otlphttp"]}}},
+    }));
+    assert_eq!(filter.filter().config().traces.exporter.url, "http://10.0.0.1/api/v1/otel/trace");
+    assert!(contains(&stamp(&filter, Signal::Traces, "x"), "10.9.9.9"));
+}
+
+#[test]
+fn all_faults_come_at_once_with_their_paths() {
+    let document = json!({
+        "processors": {"resource": {"attributes": [{"key": "a", "action": "insret"}]}},
+        "podstamp": {"guard": {"enabled": "perhaps"}},
+    });
+    let faults = describe(&Embedded::configure(&document.to_string()).unwrap_err());
+    for path in ["processors.resource.attributes[0]", "podstamp.guard.enabled: "] {
+        assert!(faults.contains(path), "{path} in {faults}");
+    }
+    assert!(describe(&Embedded::configure("{").unwrap_err()).starts_with("not JSON: "));
+    assert!(describe(&Embedded::configure("[]").unwrap_err()).len() > 10);
+    for odd in [
+        r#"{"service": 1}"#,
+        r#"{"service": {"pipelines": []}}"#,
+        r#"{"processors": 1}"#,
+        r#"{"exporters": "x"}"#,
+    ] {
+        assert!(Embedded::configure(odd).is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_list_of_pods_leaves_the_table_alone() {
+    let mut filter = Embedded::configure("").unwrap();
+    filter.read_pods(cart()).unwrap();
+    let cut = &cart()[..cart().len() - 1];
+    for bad in [b"", &b"no pods"[..], b"podstamp-pods 9\tfull\n", cut] {
+        assert!(filter.read_pods(bad.to_vec()).is_err(), "{bad:?}");
+        assert_eq!(filter.pods().unwrap().len(), 1);
+    }
+    assert!(contains(&stamp(&filter, Signal::Traces, "cart-0"), "10.244.1.20"));
+}
+
+#[test]
+fn an_empty_request_is_no_refusal() {
+    let filter = Embedded::configure("").unwrap();
+    let headers = [Header::new("content-type", "application/x-protobuf")];
+    let request = |body| Request {
+        signal: Signal::Traces,
+        path: "/v1/traces",
+        peer: None,
+        headers: &headers,
+        body,
+        now: None,
+    };
+    assert!(matches!(filter.stamp(&request(b"")), Stamped::Empty(answer) if answer.status == 200));
+    assert!(matches!(filter.stamp(&request(b"\xff")), Stamped::Refused(answer) if answer.status == 400));
+}
