@@ -4,20 +4,22 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use podstamp::pods::Table;
 use podstamp::sandbox::{BodyFault, Ended, Failure, FilterRunner, Guest, ReceivedRequest, Sandbox, Settings};
-use podstamp_core::Directory;
 use podstamp_core::interface::{Attempt, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;
 
+pub(crate) mod module;
+
 /// The pods that a filter asks.
-pub(crate) type Pods = Arc<dyn Directory + Send + Sync>;
+pub(crate) type Pods = Arc<Table>;
 
 /// Makes a filter from a configuration document and pods.
 pub(crate) type Flavour = fn(&Json, Pods) -> Box<dyn FilterRunner>;
 
 /// Each way to run the filter, by name. The first is what the others are compared with.
 pub(crate) fn flavours() -> Vec<(&'static str, Flavour)> {
-    vec![("native", native), ("component", component)]
+    vec![("native", native), ("component", component), ("module", module)]
 }
 
 fn native(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
@@ -34,6 +36,11 @@ fn component(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
         Guest::compile(Guest::embedded(), settings).unwrap()
     });
     Box::new(Sandbox::new(guest, document.to_string(), pods).unwrap())
+}
+
+/// The module for hosts without the component model.
+fn module(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
+    Box::new(module::InModule::new(&document.to_string(), &pods))
 }
 
 /// The core, without wasm around it.
@@ -54,20 +61,7 @@ impl FilterRunner for Native {
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
-        Ok(self.filter.conclude(
-            &attempt,
-            &match ended {
-                Ended::Response { status, headers, body } => {
-                    Outcome::Response { status: *status, headers, body }
-                }
-                Ended::NotConnected(reason) => Outcome::NotConnected(reason),
-                Ended::Away { reason, after } => Outcome::Away { reason, after: *after },
-                Ended::Waited => Outcome::Waited,
-                Ended::Closed(body) => Outcome::Closed(body),
-                Ended::TimedOut => Outcome::TimedOut,
-                Ended::Oversized => Outcome::Oversized,
-            },
-        ))
+        Ok(self.filter.conclude(&attempt, &outcome(ended)))
     }
 
     fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {
@@ -76,5 +70,18 @@ impl FilterRunner for Native {
             path: fault.path,
             message: fault.kind.to_string(),
         }))
+    }
+}
+
+/// How an attempt ended, for the filter itself.
+fn outcome(ended: &Ended) -> Outcome<'_> {
+    match ended {
+        Ended::Response { status, headers, body } => Outcome::Response { status: *status, headers, body },
+        Ended::NotConnected(reason) => Outcome::NotConnected(reason),
+        Ended::Away { reason, after } => Outcome::Away { reason, after: *after },
+        Ended::Waited => Outcome::Waited,
+        Ended::Closed(body) => Outcome::Closed(body),
+        Ended::TimedOut => Outcome::TimedOut,
+        Ended::Oversized => Outcome::Oversized,
     }
 }

@@ -12,6 +12,7 @@
 
 mod flavour;
 mod fuzzed;
+mod module;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
