@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         (module, "PODSTAMP_PROXY_WASM"),
         (Guest { features: &["trap"], ..module }, "PODSTAMP_TRAPPING"),
         (guest("podstamp-module", Form::Module), "PODSTAMP_MODULE"),
+        (guest("podstamp-wasi-http", Form::Component), "PODSTAMP_WASI_HTTP"),
         (guest("podstamp-identity", Form::Module), "PODSTAMP_IDENTITY"),
         (guest("podstamp-faulty", Form::Component), "PODSTAMP_FAULTY"),
     ] {

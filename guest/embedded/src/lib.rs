@@ -32,7 +32,9 @@
 //! assert!(body.windows(11).any(|bytes| bytes == b"10.244.1.20"));
 //! ```
 
+pub mod coding;
 mod document;
+pub mod serving;
 mod stamped;
 
 use podstamp_core::Filter;

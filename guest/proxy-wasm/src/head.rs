@@ -6,9 +6,9 @@ use podstamp_core::answer::media_type;
 use podstamp_core::hosting::encoding;
 use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{self, Encoding, Header, Signal};
+use podstamp_embedded::coding::Coding;
 
 use crate::abi::{Headers, host};
-use crate::coding::Coding;
 use crate::notices::Notices;
 use crate::plugin::Plugin;
 

@@ -13,7 +13,6 @@
 
 mod abi;
 mod budget;
-mod coding;
 mod contexts;
 mod exports;
 mod head;

@@ -10,6 +10,9 @@ pub const TRAPPING: &str = env!("PODSTAMP_TRAPPING");
 /// The filter as a module without imports.
 pub const MODULE: &str = env!("PODSTAMP_MODULE");
 
+/// The filter as a wasi:http component.
+pub const WASI_HTTP: &str = env!("PODSTAMP_WASI_HTTP");
+
 /// A proxy-wasm module that replaces bodies by themselves.
 pub const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
 

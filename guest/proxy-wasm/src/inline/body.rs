@@ -6,10 +6,10 @@ use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::Edits;
 use podstamp_core::interface::{Answer, Content, Encoding, Verdict};
+use podstamp_embedded::coding::Coding;
 
 use super::exchange::{Exchange, Stage};
 use crate::abi::{Action, Buffer, Refused, host};
-use crate::coding::Coding;
 
 impl Exchange {
     /// `size` bytes of the body are here.

@@ -1,4 +1,4 @@
-//! Content codings.
+//! Content codings, undone within a limit.
 
 use std::io::Read;
 
@@ -7,15 +7,18 @@ use podstamp_core::hosting::unreadable::Unreadable;
 
 /// The content coding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub enum Coding {
+    /// None.
     Identity,
+    /// RFC 1952, of any number of members.
     Gzip,
+    /// RFC 1950, or RFC 1951 alone, as some clients have it.
     Deflate,
 }
 
 impl Coding {
     /// Reads Content-Encoding, or grpc-encoding.
-    pub(crate) fn named(value: Option<&[u8]>) -> Result<Self, Unreadable> {
+    pub fn named(value: Option<&[u8]>) -> Result<Self, Unreadable> {
         let value = value.unwrap_or_default().trim_ascii();
         let is = |known: &str| value.eq_ignore_ascii_case(known.as_bytes());
         if value.is_empty() || is("identity") {
@@ -30,7 +33,7 @@ impl Coding {
     }
 
     /// The body as it was before it was coded, of at most `limit` bytes.
-    pub(crate) fn decode(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
+    pub fn decode(self, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let mut decoded = Vec::new();
         let read = match self {
             Self::Identity => {
@@ -53,7 +56,7 @@ impl Coding {
     /// Decodes a gRPC message after a proxy has taken its frame away, and with it the flag that says whether it is
     /// coded. No ExportTraceServiceRequest begins like gzip or zlib: that would be field 3 with wire type 7, or
     /// field 15, and there is neither.
-    pub(crate) fn decode_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
+    pub fn decode_unflagged(self, message: Vec<u8>, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let is_coded = match self {
             Self::Identity => false,
             Self::Gzip => message.starts_with(&GZIP),
