@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use podstamp_test_support::runtime::otelcol;
+use podstamp_test_support::runtime::{collector_keys, otelcol};
 use tempfile::TempDir;
 
 /// A Collector, stopped when dropped.
@@ -68,10 +68,10 @@ impl Drop for Collector {
 /// The keys that the core knows are those of this version of the Collector.
 #[test]
 fn the_cores_list_of_keys_is_what_the_collectors_modules_have() {
-    let Some(binary) = otelcol() else {
+    let Some(keys) = collector_keys() else {
         return;
     };
-    let printed = Command::new(binary.with_file_name("collector-keys")).output().unwrap();
+    let printed = Command::new(keys).output().unwrap();
     let printed = String::from_utf8(printed.stdout).unwrap();
     assert_eq!(printed, include_str!("../../guest/core/src/config/collector.json"));
 }
@@ -108,16 +108,4 @@ fn print_configs_output_is_what_the_fixtures_have() {
             "{fixture}"
         );
     }
-}
-
-/// After a change of the manifest the module has to be generated anew.
-#[test]
-fn the_collectors_module_has_what_its_manifest_names() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/collector/otelcol");
-    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
-    let (manifest, module) = (read("builder.yaml"), read("go.mod"));
-    let named: Vec<_> = manifest.lines().filter_map(|line| line.trim().strip_prefix("- gomod: ")).collect();
-    assert!(named.len() >= 9);
-    let missing: Vec<_> = named.iter().filter(|named| !module.contains(&format!("\t{named}\n"))).collect();
-    assert!(missing.is_empty(), "{missing:?}");
 }

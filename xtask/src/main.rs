@@ -57,7 +57,8 @@ const COMMANDS: &[Task] = &[
     Task {
         name: "package",
         arguments: "[PART]",
-        about: "make the module for Envoy and the image of podstamp, in target/package; PART: module, podstamp",
+        about: "make all that podstamp is run from, in target/package; PART: module (for Envoy), podstamp (its image), \
+            guests (the filter for other hosts), collector (with Go)",
         run: package,
     },
     Task {

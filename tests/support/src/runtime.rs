@@ -2,7 +2,8 @@
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
-//! hash of the pinned files and of the runtime's version, so that it is fetched once and never used half-made.
+//! hash of the pinned files and of the runtime's version, so that it is fetched once and never used half-made. What another
+//! hash gave goes once nobody has used it for a day.
 //!
 //! A runtime that is missing skips the test and says so: on the process's own standard error, which libtest does not
 //! capture, and in the file that `PODSTAMP_SKIPPED` names, from which `cargo xtask` sums up. With `PODSTAMP_OFFLINE=1` the same
@@ -22,7 +23,7 @@ use std::process::Command;
 
 pub use envoy::envoy;
 pub use kubernetes::{Server, api_server, helm, kubectl};
-pub use otelcol::otelcol;
+pub use otelcol::{collector_keys, collector_sources, otelcol};
 pub use probe::{Probe, Version};
 
 /// A program that is prepared once: from which files, and by which commands.
@@ -47,7 +48,12 @@ pub struct Project {
 impl Project {
     /// The folder where it is ready; `None` where it cannot be here, which has been said then.
     pub fn ready(&self) -> Option<PathBuf> {
-        let prepared = self.runtimes().and_then(|runtimes| self.prepared(&runtimes));
+        self.ready_with(Vec::new())
+    }
+
+    /// The same for a project that takes further files, which count as pinned: paths in its folder, and what is in them.
+    pub fn ready_with(&self, files: Vec<(String, Vec<u8>)>) -> Option<PathBuf> {
+        let prepared = self.runtimes().and_then(|runtimes| self.prepared(&runtimes, files));
         prepared.map_err(|reason| skip(self.name, &reason)).ok()
     }
 
@@ -62,11 +68,13 @@ impl Project {
         Ok(found?.iter().map(Version::to_string).collect::<Vec<_>>().join(" "))
     }
 
-    fn prepared(&self, runtimes: &str) -> Result<PathBuf, String> {
+    fn prepared(&self, runtimes: &str, files: Vec<(String, Vec<u8>)>) -> Result<PathBuf, String> {
         let cache = cache::folder();
-        let pinned = cache::Pinned::read(&self.sources(), self.pinned);
-        let made = cache.join(format!("{}-{}", self.folder.replace('/', "-"), pinned.hash(runtimes)));
+        let pinned = cache::Pinned::read(&self.sources(), self.pinned, files);
+        let prefix = format!("{}-", self.folder.replace('/', "-"));
+        let made = cache.join(format!("{prefix}{}", pinned.hash(runtimes)));
         if made.exists() {
+            cache::mark_used(&made);
             return Ok(made);
         }
         if env::var_os("PODSTAMP_OFFLINE").is_some_and(|value| value == "1") {
@@ -78,6 +86,8 @@ impl Project {
             self.commands.iter().for_each(|words| self.run(words, folder));
             drop(fs::remove_dir_all(folder.join(DISCARDED)));
         });
+        cache::mark_used(&made);
+        cache::forget(&cache, &prefix);
         Ok(made)
     }
 

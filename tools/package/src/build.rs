@@ -2,22 +2,40 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use podstamp_guest_build::artifact::{Form, Guest, compile};
+use podstamp_guest_build::artifact::{Form, Guest, compile, componentize};
 use podstamp_guest_build::toolchain::Toolchain;
 use podstamp_guest_build::workspace_root;
+use podstamp_package::collector::{BUILD, ENVIRONMENT, PROGRAM};
 use serde_json::Value;
 
-/// The proxy-wasm module, as build scripts make it.
-pub(crate) fn module() -> Result<Vec<u8>> {
-    let guest = Guest { package: "podstamp-proxy-wasm", features: &[], form: Form::Module };
+/// A guest, as build scripts make it.
+pub(crate) fn guest(guest: Guest<'_>) -> Result<Vec<u8>> {
     let built = Toolchain::find()
         .and_then(|toolchain| compile(&toolchain, guest, &workspace_root().join("target/guests")))
         .map_err(|error| anyhow!("{error}"))?;
-    fs::read(&built.path).with_context(|| format!("cannot read {}", built.path.display()))
+    match guest.form {
+        Form::Component => componentize(&built.path).map_err(|error| anyhow!("{error}")),
+        Form::Module => {
+            fs::read(&built.path).with_context(|| format!("cannot read {}", built.path.display()))
+        }
+    }
+}
+
+/// Builds the Collector in a folder that has its files, for Linux on this architecture as Go calls it, and returns the
+/// path of the program.
+pub(crate) fn collector(folder: &Path, architecture: &str) -> Result<PathBuf> {
+    let mut words = BUILD.iter();
+    let mut go = Command::new(words.next().context("there is no program to run")?);
+    go.args(words).current_dir(folder).envs(ENVIRONMENT.iter().copied());
+    go.envs([("GOOS", "linux"), ("GOARCH", architecture)]);
+    let status =
+        go.status().context("cannot start go, which the Collector takes: install Go 1.25 or newer")?;
+    ensure!(status.success(), "the Collector does not build for {architecture} ({status})");
+    Ok(folder.join(PROGRAM))
 }
 
 /// The path of `podstamp`, optimised, as `cargo build --release` makes it.

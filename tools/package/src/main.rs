@@ -1,17 +1,23 @@
-//! `cargo xtask package`: the module, its checksum and its image, and the image of `podstamp` and the root folder that it is
-//! made of, in `target/package`. With `module` or `podstamp` as argument, that one alone.
+//! `cargo xtask package`: all that podstamp is run from, in `target/package`, with a file of checksums. With names of parts
+//! as arguments, these alone:
+//!
+//! - `module`: the proxy-wasm module, its checksum and its image
+//! - `podstamp`: the image of `podstamp`, and the root folder that it is made of
+//! - `guests`: the filter as modules and components for other hosts
+//! - `collector`: the Collector's processor as a Go module, and Collectors for Linux that have it
 
 mod build;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use podstamp_guest_build::artifact::{Form, Guest};
 use podstamp_guest_build::workspace_root;
 use podstamp_package::program::{Compression, Root};
-use podstamp_package::{module, sha256};
+use podstamp_package::{checksums, collector, module, sha256};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,16 +37,45 @@ fn main() -> ExitCode {
 /// Packs what the arguments name, and returns the text that tells of it.
 fn run(arguments: &[String]) -> Result<String> {
     if let Some(unknown) = arguments.iter().find(|argument| !PARTS.contains(&argument.as_str())) {
-        bail!("there is no {unknown} to package: {} are there, and both by default", PARTS.join(" and "));
+        bail!("there is no {unknown} to package: {} are there, and all by default", PARTS.join(", "));
     }
     let has = |name| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     let folder = workspace_root().join("target/package");
     let mut told = String::new();
     if has(MODULE) {
-        told += &package_module(&build::module()?, &folder)?;
+        told += &package_module(&build::guest(PROXY_WASM)?, &folder)?;
+    }
+    if has(GUESTS) {
+        for (guest, name) in OTHER_GUESTS {
+            write(&folder, name, &build::guest(*guest)?)?;
+            told += &format!("{}/{name}\n", folder.display());
+        }
     }
     if has(PROGRAM) {
         told += &package_program(&build::program()?, &folder)?;
+    }
+    if has(COLLECTOR) {
+        told += &package_collector(&build::guest(EMBEDDED)?, &folder, build::collector)?;
+    }
+    write(&folder, checksums::NAME, checksums::list(&folder, &[ROOT])?.as_bytes())?;
+    Ok(told + &format!("{}/{}\n", folder.display(), checksums::NAME))
+}
+
+/// Writes the Collector's sources with this module, and the Collectors that `build` makes of them.
+fn package_collector(
+    module: &[u8],
+    folder: &Path,
+    build: impl Fn(&Path, &str) -> Result<PathBuf>,
+) -> Result<String> {
+    let sources = folder.join("collector");
+    remove(&sources)?;
+    collector::write(&collector::files(module)?, &sources)?;
+    let mut told = format!("{} for the Collector's builder\n", sources.join("builder-config.yaml").display());
+    for architecture in ["amd64", "arm64"] {
+        let built = build(&sources, architecture)?;
+        let path = folder.join(format!("otelcol-podstamp_linux_{architecture}"));
+        fs::rename(&built, &path).with_context(|| format!("cannot make {}", path.display()))?;
+        told += &format!("{}\n", path.display());
     }
     Ok(told)
 }
@@ -64,10 +99,8 @@ fn package_program(program: &Path, folder: &Path) -> Result<String> {
     let image = root.image(Compression::best())?;
     let archive = "podstamp.oci.tar";
     write(folder, archive, &image.archive()?)?;
-    let files = folder.join("podstamp.rootfs");
-    if files.exists() {
-        fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
-    }
+    let files = folder.join(ROOT);
+    remove(&files)?;
     root.write(&files)?;
     let (digest, folder) = (image.digest(), folder.display());
     let reference = image.reference().unwrap_or_default();
@@ -76,6 +109,13 @@ fn package_program(program: &Path, folder: &Path) -> Result<String> {
         "{folder}/{archive} with the image {reference} {digest}, {whole} MB, {layer} MB to fetch\n{} with its files\n",
         files.display()
     ))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
@@ -92,14 +132,33 @@ const MODULE: &str = "module";
 
 const PROGRAM: &str = "podstamp";
 
-const PARTS: [&str; 2] = [MODULE, PROGRAM];
+const GUESTS: &str = "guests";
+
+const COLLECTOR: &str = "collector";
+
+const PARTS: [&str; 4] = [MODULE, PROGRAM, GUESTS, COLLECTOR];
 
 const MODULE_FILE: &str = "podstamp.proxy-wasm.wasm";
+
+/// The files of the image of `podstamp`.
+const ROOT: &str = "podstamp.rootfs";
+
+const fn guest(package: &'static str, form: Form) -> Guest<'static> {
+    Guest { package, features: &[], form }
+}
+
+const PROXY_WASM: Guest<'_> = guest("podstamp-proxy-wasm", Form::Module);
+
+/// What the Collector's processor carries.
+const EMBEDDED: Guest<'_> = guest("podstamp-module", Form::Module);
+
+/// The guests besides the proxy-wasm module, and their files.
+const OTHER_GUESTS: &[(Guest<'_>, &str)] =
+    &[(EMBEDDED, "podstamp.wasm"), (guest("podstamp-component", Form::Component), "podstamp.component.wasm")];
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -156,6 +215,30 @@ mod tests {
     #[test]
     fn what_cannot_be_packed_is_told() {
         let error = run(&["pod".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("no pod") && error.contains("module and podstamp"), "{error}");
+        assert!(
+            error.contains("no pod ") && error.contains("module, podstamp, guests, collector"),
+            "{error}"
+        );
+    }
+    #[test]
+    fn collectors_are_built_of_the_files_that_are_packed_and_stand_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let build = |sources: &Path, architecture: &str| {
+            let wasm = fs::read(sources.join(collector::WASM)).unwrap();
+            let program = sources.join(collector::PROGRAM);
+            fs::write(&program, [architecture.as_bytes(), &wasm].concat()).unwrap();
+            Ok(program)
+        };
+        fs::create_dir(folder.path().join("collector")).unwrap();
+        fs::write(folder.path().join("collector/left-over"), "of another time").unwrap();
+        package_collector(b" module", folder.path(), build).unwrap();
+        let programs: Vec<_> = files(folder.path()).into_iter().collect();
+        let expected = ["amd64", "arm64"].map(|architecture| {
+            (format!("otelcol-podstamp_linux_{architecture}"), format!("{architecture} module").into_bytes())
+        });
+        assert_eq!(programs, expected);
+        let list = checksums::list(folder.path(), &[]).unwrap();
+        assert!(list.contains(&format!("  collector/{}\n", collector::WASM)), "{list}");
+        assert!(!list.contains("left-over") && !list.contains(collector::PROGRAM), "{list}");
     }
 }
