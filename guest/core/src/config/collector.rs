@@ -1,6 +1,6 @@
 //! The keys of the components that podstamp reads, with their defaults, as the Collector's own modules have them.
 //!
-//! `collector.json` is what `tests/e2e/collector/otelcol/keys` prints.
+//! `collector.json` is what `tests/e2e/collector/keys` prints.
 
 pub(crate) mod component;
 
