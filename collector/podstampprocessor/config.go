@@ -205,6 +205,18 @@ func (c *Config) endpoint() string {
 	return ""
 }
 
+// looksUp says that a k8sattributes processor of the document looks for pods by itself.
+func (c *Config) looksUp() bool {
+	for name, section := range c.Processors {
+		kind, _, _ := strings.Cut(name, "/")
+		keys, _ := section.(map[string]any)
+		if passthrough, _ := keys["passthrough"].(bool); kind == "k8sattributes" && !passthrough {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *Config) limits() guest.Limits {
 	return guest.Limits{Time: c.Timeout, Memory: uint64(c.MemoryLimitMiB) << 20}
 }

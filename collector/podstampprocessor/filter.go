@@ -25,6 +25,7 @@ type filter struct {
 	config    *Config
 	pool      *guest.Pool
 	telemetry *telemetry
+	settings  component.TelemetrySettings
 	users     int
 	// passes says for each signal that it has no pipeline, and passes as it is.
 	passes [3]atomic.Bool
@@ -55,12 +56,12 @@ func newFilter(ctx context.Context, set processor.Settings, config *Config) (*fi
 	for _, notice := range pool.Settings().Notices {
 		telemetry.notice(notice)
 	}
-	return &filter{config: config, pool: pool, telemetry: telemetry}, nil
+	return &filter{config: config, pool: pool, telemetry: telemetry, settings: set.TelemetrySettings}, nil
 }
 
 // start begins to follow pods, once for all pipelines.
 func (f *filter) start(ctx context.Context, host component.Host) (err error) {
-	f.once.Do(func() { err = f.followPods(ctx, host) })
+	f.once.Do(func() { err = f.followPods(ctx, host, f.settings) })
 	return err
 }
 

@@ -47,11 +47,19 @@ func (f *filter) stamp(ctx context.Context, signal records.Signal, all batch, sp
 		if err := apply(all, body, prepared); err != nil {
 			return err
 		}
+		for _, count := range ofSpans {
+			prepared.Report[count] = 0
+		}
 		if after != nil {
 			after(&prepared.Report)
 		}
 		return nil
 	})
+}
+
+// ofSpans are counts of what the filter did not see: one span stands for all of a resource.
+var ofSpans = []records.Count{
+	records.PeersRenamed, records.SpansMoved, records.SpansFar, records.SpansSenseless, records.NamesCut,
 }
 
 // guarded has whole batches of traces go through the filter, and makes new ones of what comes back.

@@ -30,6 +30,9 @@ type Limits struct {
 
 func (l Limits) pages() uint32 { return uint32(min(l.Memory/pageSize, 1<<16)) }
 
+// growth is by how much an instance may have grown for batches before it is replaced: memory is never given back.
+func (l Limits) growth() uint64 { return l.Memory / 4 }
+
 // Engine is a compiled module with its configuration, of which instances are made.
 type Engine struct {
 	runtime  wazero.Runtime

@@ -48,7 +48,8 @@ func (f *Failure) Error() string {
 // Unwrap is what the runtime says.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// failed tells why a call failed. A module that gets no memory aborts, which is a trap like any other.
+// failed tells why a call failed. A module that gets no memory aborts, which is a trap like any other; it asks for as much again as
+// it has when a list has to grow.
 func (i *Instance) failed(call string, err error) *Failure {
 	i.dead = true
 	kind := Trap
@@ -56,11 +57,8 @@ func (i *Instance) failed(call string, err error) *Failure {
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
 		kind = Timeout
-	case i.Memory()+nearLimit > i.limits.Memory:
+	case i.Memory() > i.limits.Memory/2:
 		kind = MemoryLimit
 	}
 	return &Failure{kind, call, err}
 }
-
-// nearLimit is how close to its limit an instance is that could not get more: it asks for twice what a list has.
-const nearLimit = 16 << 20

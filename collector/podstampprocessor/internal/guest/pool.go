@@ -36,9 +36,6 @@ type pooled struct {
 	least uint64
 }
 
-// growth is by how much an instance may have grown for batches before it is replaced: memory is never given back.
-const growth = 64 << 20
-
 // NewPool makes a pool of so many instances, and the first of them. The error is [records.Faults] where the configuration has some.
 func NewPool(engine *Engine, instances int) (*Pool, error) {
 	first, settings, err := engine.Instantiate()
@@ -128,7 +125,7 @@ func (p *Pool) fresh() (*pooled, error) {
 // put takes an instance back, and leaves its place. One that is of no more use is replaced beside the batches.
 func (p *Pool) put(instance *pooled) {
 	switch {
-	case instance.Dead() || instance.Memory() > instance.least+growth:
+	case instance.Dead() || instance.Memory() > instance.least+p.engine.limits.growth():
 		instance.Close()
 		p.leave()
 		p.beside(p.replace)
