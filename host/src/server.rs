@@ -130,6 +130,10 @@ impl Server {
         let (administrating, draining) = Drain::new();
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         if let Some((listener, address)) = admin {
+            let followed = Arc::clone(&listings);
+            metrics.watch("pods_followers", "Questions that wait for changes of pods", move || {
+                followed.followers() as u64
+            });
             let admin = Admin::new(metrics, Arc::clone(&readiness), listings, lost_peers);
             admin
                 .start(listener, draining)

@@ -102,6 +102,7 @@ fn it_is_ready_once_the_pods_have_come_the_first_time() {
     let (status, text) = get(served.admin, "/readyz");
     assert!(status == 503 && text.contains("pod"), "{status} {text}");
     served.wait_for_log(&format!("http://{port}"));
+    wait_until("it says why", || get(served.admin, "/readyz").1.contains("does not answer"));
     let _central = central(&[("web-1", "10.1.1.1")], Some(port.port()));
     wait_until("the pods are there", || is_ready(&served));
     assert_eq!(address_of("web-1", &(agent, served)), "10.1.1.1");

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use podstamp::app::Budget;
+use podstamp::app::{Budget, choose_pods};
 use podstamp::config::LoadError;
+use podstamp::pods::kubernetes::Surroundings;
 use podstamp_core::config::{Fault, Reading, Unset};
 use podstamp_core::interface::{Level, Notice};
 use tokio::runtime::Runtime;
@@ -48,6 +49,11 @@ impl Check {
         let budget = Budget::new(&config);
         budget.warning().iter().for_each(tell);
         say(&format!("memory: {budget}"));
+        // A fault of it would be among those above.
+        if let Ok((choice, notice)) = choose_pods(&config, None, &Surroundings::of_process()) {
+            say(&choice.to_string());
+            notice.iter().for_each(tell);
+        }
         for (signal, carried) in config.signals().filter_map(|signal| Some((signal, config.carried(signal)?)))
         {
             say(&format!("{} go to {}", signal.name(), carried.exporter.url));

@@ -171,6 +171,11 @@ fn of_several_configurations_each_is_laid_over_those_before() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains(&format!("{first}, {second}: no faults")), "{said}");
     assert!(said.contains("traces go to http://second:1/v1/traces"), "{said}");
+    assert!(said.contains("no pods are known"), "{said}");
+    let third = files.write("third.yaml", "podstamp: {pods: {from: 'http://podstamp-pods:8888'}}");
+    let output = run(&["check", "--config", first, "--config", third.to_str().unwrap()], b"");
+    let said = text(&output.stderr);
+    assert!(said.contains("pods come from the podstamp at http://podstamp-pods:8888"), "{said}");
     let output = run(&["check", "--config", first, "--config", broken], b"");
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stdout).starts_with(&format!("{broken}: line 1, ")), "{}", text(&output.stdout));

@@ -89,6 +89,11 @@ impl Feed {
         Ok(self.text(pods, released.table, question).await?)
     }
 
+    /// How many wait for a change.
+    pub(super) fn followers(&self) -> usize {
+        MAX_WAITERS - self.waiters.available_permits()
+    }
+
     /// Waits for a release of another version than `known`.
     async fn changed(&self, pods: &Pods, known: Version) -> Release {
         loop {
@@ -251,8 +256,11 @@ mod tests {
         let mut waiting: Vec<_> = (0..MAX_WAITERS).map(|_| feed.waiters.try_acquire().unwrap()).collect();
         let refused = feed.answer(&pods, question(Some(known), 50), pending()).await;
         assert!(matches!(refused, Err(NoNews::Crowded)));
+        assert_eq!(feed.followers(), MAX_WAITERS);
         assert!(feed.answer(&pods, question(Some(known), 0), pending()).await.is_ok());
         waiting.pop();
         assert!(feed.answer(&pods, question(Some(known), 1), pending()).await.is_ok());
+        drop(waiting);
+        assert_eq!(feed.followers(), 0);
     }
 }

@@ -80,6 +80,11 @@ impl Listings {
         self.source.get_or_init(|| Source { pods, turns_away: Box::new(turns_away) });
     }
 
+    /// How many wait for changes of the pods.
+    pub(crate) fn followers(&self) -> usize {
+        self.feed.followers()
+    }
+
     /// The current table; `None` where nothing gives one.
     pub(super) fn table(&self) -> Option<Arc<Table>> {
         self.source.get().map(|source| source.pods.table())

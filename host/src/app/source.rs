@@ -1,5 +1,6 @@
 //! Where the pods of an app come from.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::Error;
 use crate::observe::Notices;
 use crate::pods::kubernetes::{self, KubernetesPods, Surroundings};
 use crate::pods::remote::{self, RemotePods};
-use crate::pods::source::SourceStatus;
+use crate::pods::source::{SourceFailure, SourceStatus};
 use crate::pods::{self, Coverage, PodsFile};
 use crate::server::{Instruments, Server};
 use crate::settings::milliseconds;
@@ -56,6 +57,17 @@ pub enum PodsChoice {
         /// TLS for an https URL.
         tls: Option<ClientTls>,
     },
+}
+
+impl fmt::Display for PodsChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => formatter.write_str("no pods are known"),
+            Self::File(path) => write!(formatter, "pods come from the file {}", path.display()),
+            Self::Kubernetes(_) => formatter.write_str("pods come from the Kubernetes API"),
+            Self::Podstamp { url, .. } => write!(formatter, "pods come from the podstamp at {url}"),
+        }
+    }
 }
 
 impl Source {
@@ -175,6 +187,8 @@ impl Waiting {
     fn tell_when_loaded(self, status: &Arc<SourceStatus>, instruments: &Instruments) -> JoinHandle<()> {
         let (status, readiness) = (Arc::clone(status), Arc::clone(&instruments.readiness));
         let notices = Arc::<Notices>::clone(&instruments.notices);
+        let asked = Arc::clone(&status);
+        readiness.ask_for_pods_trouble(move || asked.trouble().map(SourceFailure::describe));
         tokio::spawn(async move {
             if tokio::time::timeout(self.patience, status.wait_loaded()).await.is_err() {
                 notices.warn("pods-not-loaded", || late(self.patience, self.makes_clients_wait));

@@ -19,6 +19,8 @@ pub struct SourceStatus {
     relists: AtomicU64,
     changes: AtomicU64,
     failures: [AtomicU64; SourceFailure::NAMES.len()],
+    /// The last failure, unless the source was heard since.
+    trouble: Mutex<Option<SourceFailure>>,
 }
 
 impl Default for SourceStatus {
@@ -30,6 +32,7 @@ impl Default for SourceStatus {
             relists: AtomicU64::default(),
             changes: AtomicU64::default(),
             failures: Default::default(),
+            trouble: Mutex::default(),
         }
     }
 }
@@ -38,6 +41,7 @@ impl SourceStatus {
     /// Something came from the source.
     pub fn heard(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.set_trouble(None);
     }
 
     /// Whether changes come from the source as they happen.
@@ -61,6 +65,7 @@ impl SourceStatus {
     /// Counts a failure. The source is not connected any more.
     pub fn failed(&self, reason: SourceFailure) {
         self.set_connected(false);
+        self.set_trouble(Some(reason));
         if let Some(count) = self.failures.get(reason.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -89,6 +94,15 @@ impl SourceStatus {
     /// How often the source has failed so.
     pub fn failures(&self, reason: SourceFailure) -> u64 {
         self.failures.get(reason.index()).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Why nothing comes from the source; `None` where something does, or nothing is known yet.
+    pub fn trouble(&self) -> Option<SourceFailure> {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_trouble(&self, trouble: Option<SourceFailure>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// Waits until all pods have come.
@@ -151,6 +165,25 @@ pub enum SourceFailure {
     Status,
 }
 
+impl SourceFailure {
+    /// The failure in a few words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Config => "the source of pods cannot be asked, for what is configured or mounted is unusable",
+            Self::Unreachable => "the source of pods does not answer",
+            Self::Tls => "TLS with the source of pods fails",
+            Self::Unauthorized => "the source of pods does not accept the credentials (401)",
+            Self::Forbidden => "the source of pods does not allow it (403)",
+            Self::Expired => "the source of pods has forgotten what happened since",
+            Self::OtherData => "the source of pods has other data than before",
+            Self::Silent => "the source of pods is silent",
+            Self::Broken => "the connection to the source of pods broke",
+            Self::Invalid => "what the source of pods answers are no pods",
+            Self::Status => "the source of pods answers with an error",
+        }
+    }
+}
+
 impl Label for SourceFailure {
     const KEY: &'static str = "reason";
     const NAMES: &'static [&'static str] = &[
@@ -192,7 +225,10 @@ mod tests {
         assert_eq!((status.is_connected(), status.relists()), (true, 1));
         status.failed(SourceFailure::Broken);
         assert_eq!((status.is_connected(), status.failures(SourceFailure::Broken)), (false, 1));
+        assert_eq!(status.trouble(), Some(SourceFailure::Broken));
         assert!(status.is_loaded(), "the pods that have come stay");
+        status.heard();
+        assert_eq!(status.trouble(), None);
         status.wait_loaded().await;
     }
 }

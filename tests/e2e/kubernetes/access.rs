@@ -26,7 +26,7 @@ fn rights_that_are_granted_later_are_all_that_was_missing() {
     assert!(line.contains("pods") && line.contains("list"), "{line}");
     let (status, text) = watching.readiness();
     assert_eq!(status, 503, "{text}");
-    assert!(text.contains("pod"), "{text}");
+    assert!(text.contains("does not allow it (403)"), "{text}");
     account.grant_pods();
     watching.wait_until_ready();
     watching.wait_for(&pod.uid, &[&shop.address(1)]);
