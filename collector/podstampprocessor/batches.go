@@ -34,8 +34,8 @@ func (b tracesBatch) witness(place int, witness ptrace.Span) bool {
 			any = true
 			span := spans.At(number)
 			latest = max(latest, span.EndTimestamp())
-			if isStrange(span.Kind()) {
-				witness.SetKind(span.Kind())
+			if kind := span.Kind(); isStrange(kind) {
+				witness.SetKind(kind)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func configured(t *testing.T, name string) *Config {
 }
 
 // written reads a configuration from YAML.
-func written(t *testing.T, yaml string) *Config {
+func written(t testing.TB, yaml string) *Config {
 	t.Helper()
 	retrieved, err := confmap.NewRetrievedFromYAML([]byte(yaml))
 	require.NoError(t, err)

@@ -25,6 +25,7 @@ type filter struct {
 	config    *Config
 	pool      *guest.Pool
 	telemetry *telemetry
+	memory    memory
 	settings  component.TelemetrySettings
 	users     int
 	// passes says for each signal that it has no pipeline, and passes as it is.

@@ -2,15 +2,12 @@ package podstampprocessor
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-	"go.uber.org/zap"
 
-	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/guest"
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/records"
 )
 
@@ -39,22 +36,24 @@ func (f *filter) stamp(ctx context.Context, signal records.Signal, all batch, sp
 	if all.Len() == 0 || f.passes[signal].Load() {
 		return nil
 	}
-	body, err := marshal(all)
+	body, list, err := marshal(all)
 	if err != nil {
 		return err
 	}
-	return f.decide(ctx, signal, body, 0, all.Len(), spans, func(prepared *records.Prepared) error {
-		if err := apply(all, body, prepared); err != nil {
-			return err
+	decision := f.begin(ctx, signal, 0)
+	changes, err := decision.changes(list, body)
+	if err == nil {
+		for place, change := range changes {
+			change.apply(all.resource(place))
 		}
 		for _, count := range ofSpans {
-			prepared.Report[count] = 0
+			decision.report[count] = 0
 		}
 		if after != nil {
-			after(&prepared.Report)
+			after(&decision.report)
 		}
-		return nil
-	})
+	}
+	return decision.end(err, all.Len(), spans)
 }
 
 // ofSpans are counts of what the filter did not see: one span stands for all of a resource.
@@ -71,8 +70,9 @@ func (f *filter) guarded(ctx context.Context, td ptrace.Traces) (ptrace.Traces, 
 	if err != nil {
 		return td, err
 	}
-	now := uint64(time.Now().UnixNano())
-	err = f.decide(ctx, records.Traces, body, now, td.ResourceSpans().Len(), td.SpanCount(), func(prepared *records.Prepared) error {
+	decision := f.begin(ctx, records.Traces, uint64(time.Now().UnixNano()))
+	made := td
+	err = decision.ask(body, func(prepared *records.Prepared) error {
 		if prepared.Content == records.Unchanged {
 			return nil
 		}
@@ -80,64 +80,10 @@ func (f *filter) guarded(ctx context.Context, td ptrace.Traces) (ptrace.Traces, 
 		if err != nil {
 			return err
 		}
-		made, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(content)
-		if err != nil {
+		if made, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(content); err != nil {
 			return records.ErrMalformed
 		}
-		td = made
 		return nil
 	})
-	return td, err
-}
-
-// decide asks the filter about a body, and has carry do what it says. What comes of it is counted and logged.
-func (f *filter) decide(
-	ctx context.Context, signal records.Signal, body []byte, now uint64, resources, spans int, carry func(*records.Prepared) error,
-) error {
-	asked := request(ctx, signal, f.pool.Settings().RequestHeaders, body)
-	asked.Now = now
-	begun := time.Now()
-	var report records.Report
-	var refusing error
-	err := f.pool.Use(ctx, func(instance *guest.Instance) error {
-		return instance.Prepare(&asked, func(prepared *records.Prepared) error {
-			f.telemetry.notices(prepared.Notices)
-			report = prepared.Report
-			if answer := prepared.Answer; answer != nil {
-				refusing = f.answered(signal, answer)
-				return nil
-			}
-			err := carry(prepared)
-			report = prepared.Report
-			return err
-		})
-	})
-	f.telemetry.PodstampFilterDuration.Record(ctx, time.Since(begun).Seconds())
-	ended := accepted
-	switch failure := asFailure(err); {
-	case failure != nil:
-		f.telemetry.failure(ctx, failure)
-		ended, err = failed, fault(failure)
-	case err != nil:
-		ended = failed
-	case refusing != nil:
-		ended, err = refused, refusing
-	}
-	f.telemetry.batch(ctx, signal, ended, resources, spans, &report)
-	return err
-}
-
-// answered is the error for a batch that the filter answers rather than sends on.
-func (f *filter) answered(signal records.Signal, answer *records.Answer) error {
-	if answer.Status == http.StatusNotFound {
-		// The document has no pipeline for the signal, and the Collector has: there is nothing to do to it.
-		f.passes[signal].Store(true)
-		f.telemetry.logger.Info("the configuration has no pipeline for this signal: its batches pass as they are",
-			zap.Stringer("signal", signal))
-		return nil
-	}
-	if answer.Notice != nil {
-		f.telemetry.notice(*answer.Notice)
-	}
-	return refusal(answer)
+	return made, decision.end(err, td.ResourceSpans().Len(), td.SpanCount())
 }

@@ -15,9 +15,9 @@ var contentType = records.Header{Name: "content-type", Value: "application/x-pro
 
 // request says who sent a batch, as far as the receiver has told: the address of the connection, and with include_metadata the
 // headers that the filter reads.
-func request(ctx context.Context, signal records.Signal, names []string, body []byte) records.Request {
+func request(ctx context.Context, signal records.Signal, names []string) records.Request {
 	from := client.FromContext(ctx)
-	made := records.Request{Signal: signal, Peer: peer(from.Addr), Body: body, Headers: []records.Header{contentType}}
+	made := records.Request{Signal: signal, Peer: peer(from.Addr), Headers: []records.Header{contentType}}
 	for _, name := range names {
 		if name == contentType.Name {
 			continue

@@ -22,64 +22,87 @@ type batch interface {
 
 // marshal writes the Resources of a batch, without what they made, as an export request: one of traces, of metrics and of logs have
 // the same form there. Nothing is missing in the batch once it returns.
-func marshal(all batch) ([]byte, error) {
-	outline := ptrace.NewTraces()
-	list := outline.ResourceSpans()
+func marshal(all batch) ([]byte, []outline, error) {
+	request := ptrace.NewTraces()
+	list := request.ResourceSpans()
 	list.EnsureCapacity(all.Len())
 	spare := ptrace.NewSpan()
+	var strange []int
 	for place := range all.Len() {
 		entry := list.AppendEmpty()
 		if all.witness(place, spare) {
+			if isStrange(spare.Kind()) {
+				strange = append(strange, place)
+			}
 			spare.MoveTo(entry.ScopeSpans().AppendEmpty().Spans().AppendEmpty())
 		}
 		all.resource(place).MoveTo(entry.Resource())
 	}
-	body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(outline)
+	body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(request)
 	for place := range all.Len() {
 		list.At(place).Resource().MoveTo(all.resource(place))
 	}
-	return body, err
+	if err != nil {
+		return nil, nil, err
+	}
+	outlines, err := outlines(body, all.Len())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, place := range strange {
+		outlines[place].isStrange = true
+	}
+	return body, outlines, nil
 }
 
-// apply changes the Resources of a batch to what the filter made of them. Where that cannot be read, none is changed.
-func apply(all batch, body []byte, prepared *records.Prepared) error {
+// outlines takes apart what marshal wrote: for each resource the part of the request that it is.
+func outlines(body []byte, resources int) ([]outline, error) {
+	list := make([]outline, 0, resources)
+	all := fields{rest: body}
+	for len(all.rest) > 0 && !all.failed {
+		before := all.rest
+		resource := all.resource()
+		list = append(list, outline{whole: before[:len(before)-len(all.rest)], resource: resource})
+	}
+	if all.failed || len(list) != resources {
+		return nil, fmt.Errorf("%w: it has other resources than the batch", records.ErrMalformed)
+	}
+	return list, nil
+}
+
+// outline is a resource without what it made.
+type outline struct {
+	// whole is its part of a request, and resource the Resource in it.
+	whole, resource []byte
+	// isStrange says that a span has a kind that OTLP does not have, which is for the filter to see.
+	isStrange bool
+}
+
+// changesOf compares the resources of a request before and after; nil stands for no change. It reads bytes that are the filter's, and
+// keeps none of them.
+func changesOf(before []outline, body []byte, prepared *records.Prepared) ([]*change, error) {
+	changes := make([]*change, len(before))
 	if prepared.Content == records.Unchanged {
-		return nil
+		return changes, nil
 	}
-	after, err := contentOf(body, prepared)
+	content, err := contentOf(body, prepared)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var changes []change
-	before := fields{rest: body}
-	made := fields{rest: after}
-	for place := range all.Len() {
-		old, new := before.resource(), made.resource()
-		if before.failed || made.failed {
-			break
+	after, err := outlines(content, len(before))
+	if err != nil {
+		return nil, err
+	}
+	for place := range before {
+		if changes[place], err = changeOf(before[place].resource, after[place].resource); err != nil {
+			return nil, err
 		}
-		if bytes.Equal(old, new) {
-			continue
-		}
-		change, err := changeOf(old, new)
-		if err != nil {
-			return err
-		}
-		change.place = place
-		changes = append(changes, change)
 	}
-	if before.failed || made.failed || len(made.rest) > 0 {
-		return fmt.Errorf("%w: it has other resources than the batch", records.ErrMalformed)
-	}
-	for _, change := range changes {
-		change.apply(all.resource(change.place))
-	}
-	return nil
+	return changes, nil
 }
 
 // change is what becomes of one Resource: attributes that are added to it, or another in its place.
 type change struct {
-	place int
 	added []pair
 	other *pcommon.Resource
 }
@@ -88,24 +111,31 @@ type change struct {
 type pair struct{ key, value string }
 
 // changeOf compares the bytes of a Resource before and after. What is only longer has attributes more: the rest of it is not read.
-func changeOf(old, new []byte) (change, error) {
+func changeOf(old, new []byte) (*change, error) {
+	if bytes.Equal(old, new) {
+		return nil, nil
+	}
 	if len(new) > len(old) && bytes.Equal(new[:len(old)], old) {
 		if added, ok := textAttributes(new[len(old):]); ok {
-			return change{added: added}, nil
+			return &change{added: added}, nil
 		}
 	}
 	inner := appendField(nil, new)
 	traces, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(appendField(nil, inner))
 	if err != nil {
-		return change{}, fmt.Errorf("%w: %w", records.ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", records.ErrMalformed, err)
 	}
 	other := traces.ResourceSpans().At(0).Resource()
-	return change{other: &other}, nil
+	return &change{other: &other}, nil
 }
 
+// apply changes a Resource.
 func (c *change) apply(resource pcommon.Resource) {
+	if c == nil {
+		return
+	}
 	if c.other != nil {
-		c.other.MoveTo(resource)
+		c.other.CopyTo(resource)
 		return
 	}
 	attributes := resource.Attributes()

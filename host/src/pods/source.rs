@@ -169,7 +169,9 @@ impl SourceFailure {
     /// The failure in a few words.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Config => "the source of pods cannot be asked, for what is configured or mounted is unusable",
+            Self::Config => {
+                "the source of pods cannot be asked, for what is configured or mounted is unusable"
+            }
             Self::Unreachable => "the source of pods does not answer",
             Self::Tls => "TLS with the source of pods fails",
             Self::Unauthorized => "the source of pods does not accept the credentials (401)",

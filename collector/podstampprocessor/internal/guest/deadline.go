@@ -3,6 +3,8 @@ package guest
 import (
 	"context"
 	"time"
+
+	"github.com/tetratelabs/wazero/api"
 )
 
 // deadline is a context that is over once it has been running for too long, made once for all calls of an instance. An instance
@@ -10,13 +12,22 @@ import (
 type deadline struct {
 	over  chan struct{}
 	timer *time.Timer
+	// interrupt ends what runs, where the module has such a global; else the runtime listens to this context.
+	interrupt api.MutableGlobal
 }
 
 func newDeadline() *deadline {
 	d := &deadline{over: make(chan struct{})}
-	d.timer = time.AfterFunc(time.Hour, func() { close(d.over) })
+	d.timer = time.AfterFunc(time.Hour, d.end)
 	d.timer.Stop()
 	return d
+}
+
+func (d *deadline) end() {
+	close(d.over)
+	if d.interrupt != nil {
+		d.interrupt.Set(1)
+	}
 }
 
 func (d *deadline) start(limit time.Duration) { d.timer.Reset(limit) }

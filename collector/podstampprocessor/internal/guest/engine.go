@@ -48,8 +48,12 @@ func NewEngine(ctx context.Context, wasm, document []byte, limits Limits, folder
 		return nil, fmt.Errorf("no compiled modules can be kept in %s: %w", folder, err)
 	}
 	// Compiled code is for amd64 and arm64; elsewhere wazero interprets.
-	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithMemoryLimitPages(limits.pages()).
-		WithCloseOnContextDone(true)
+	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithMemoryLimitPages(limits.pages())
+	if checked, err := withInterrupt(wasm); err == nil {
+		wasm = checked
+	} else {
+		config = config.WithCloseOnContextDone(true)
+	}
 	engine := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, config), document: document, limits: limits}
 	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	if engine.compiled, err = engine.runtime.CompileModule(ctx, wasm); err != nil {
@@ -58,6 +62,9 @@ func NewEngine(ctx context.Context, wasm, document []byte, limits Limits, folder
 	}
 	return engine, nil
 }
+
+// withInterrupt is another one in tests.
+var withInterrupt = interruptible
 
 // Close gives up all instances.
 func (e *Engine) Close() error { return e.runtime.Close(context.Background()) }

@@ -1,11 +1,6 @@
 package guest
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/tetratelabs/wazero/sys"
-)
+import "fmt"
 
 // Kind is why a call gave no answer, by the name that podstamp_filter_failures has for it.
 type Kind string
@@ -53,9 +48,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 func (i *Instance) failed(call string, err error) *Failure {
 	i.dead = true
 	kind := Trap
-	var exit *sys.ExitError
 	switch {
-	case errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded:
+	case i.clock.Err() != nil:
 		kind = Timeout
 	case i.Memory() > i.limits.Memory/2:
 		kind = MemoryLimit

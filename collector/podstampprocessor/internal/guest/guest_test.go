@@ -172,3 +172,27 @@ func TestACompiledModuleIsKeptInAFolder(t *testing.T) {
 	_, err := NewEngine(t.Context(), guesttest.Module(ABI, guesttest.Trap), nil, patient, "/dev/null/no-folder")
 	assert.ErrorContains(t, err, "/dev/null/no-folder")
 }
+
+func TestAModuleWithCodeThatIsNotKnownIsInterruptedByTheRuntime(t *testing.T) {
+	returnCall := append(guesttest.Fault{0x12, 0}, guesttest.Spin...)
+	_, err := interruptible(guesttest.Module(ABI, returnCall))
+	require.ErrorIs(t, err, errUnknownCode)
+
+	withInterrupt = func([]byte) ([]byte, error) { return nil, errUnknownCode }
+	defer func() { withInterrupt = interruptible }()
+	pool := poolOf(t, brisk, guesttest.Spin, 1)
+	var failure *Failure
+	require.ErrorAs(t, ask(pool, "10.0.0.1"), &failure)
+	assert.Equal(t, Timeout, failure.Kind)
+	require.NoError(t, ask(pool, ""))
+}
+
+func TestWhatIsCutShortIsNotMadeInterruptible(t *testing.T) {
+	module := guesttest.Module(ABI, guesttest.Spin)
+	_, err := interruptible(module)
+	require.NoError(t, err)
+	for length := range module {
+		// Some beginnings are whole sections; none may panic.
+		_, _ = interruptible(module[:length])
+	}
+}

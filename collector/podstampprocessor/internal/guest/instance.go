@@ -27,12 +27,14 @@ type Instance struct {
 // Instantiate makes an instance and configures it. The error is [records.Faults] where the configuration has some.
 func (e *Engine) Instantiate() (*Instance, *records.Settings, error) {
 	i := &Instance{limits: e.limits, clock: newDeadline()}
-	defer i.within(startTime)()
+	// It has no start function: nothing runs here yet.
 	module, err := e.runtime.InstantiateModule(i.clock, e.compiled, wazero.NewModuleConfig().WithName(""))
 	if err != nil {
 		return nil, nil, fmt.Errorf("the module cannot be instantiated: %w", err)
 	}
 	i.module, i.memory = module, module.Memory()
+	i.clock.interrupt, _ = module.ExportedGlobal(interruptName).(api.MutableGlobal)
+	defer i.within(startTime)()
 	if err := i.resolve(); err != nil {
 		i.Close()
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/records"
@@ -23,6 +24,8 @@ type Pool struct {
 	lock  sync.Mutex
 	idle  []*pooled
 	texts texts
+	// hasPods is set before an instance that has some takes a batch.
+	hasPods atomic.Bool
 
 	// reading is held while an instance reads pods beside the batches: one at a time, so that the others serve.
 	reading    sync.Mutex

@@ -52,9 +52,13 @@ func (p *Pool) keep(text []byte, all bool) seen {
 		p.texts = texts{generation: p.texts.generation + 1}
 	}
 	p.texts.list = append(p.texts.list, text)
+	p.hasPods.Store(true)
 	p.texts.bytes += len(text)
 	return seen{p.texts.generation, len(p.texts.list)}
 }
+
+// HasPods says whether any text of pods has come.
+func (p *Pool) HasPods() bool { return p.hasPods.Load() }
 
 // WantsAll says that what has changed has become more than all pods are, so that these are the shorter text for a new instance.
 func (p *Pool) WantsAll() bool {
