@@ -37,3 +37,4 @@ mod served;
 mod signals;
 mod tee;
 mod upstream;
+mod wasi_http;

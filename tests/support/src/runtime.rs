@@ -1,4 +1,5 @@
-//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Kubernetes API server.
+//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Kubernetes API server,
+//! hosts of components.
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
@@ -14,6 +15,7 @@ mod envoy;
 mod kubernetes;
 mod otelcol;
 mod probe;
+mod wasi_http;
 
 use std::env;
 use std::fs;
@@ -25,6 +27,7 @@ pub use envoy::envoy;
 pub use kubernetes::{Server, api_server, helm, kubectl};
 pub use otelcol::{collector_keys, collector_sources, otelcol};
 pub use probe::{Probe, Version};
+pub use wasi_http::{jco, jco_sources, wasmtime};
 
 /// A program that is prepared once: from which files, and by which commands.
 pub struct Project {

