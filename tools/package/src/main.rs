@@ -153,8 +153,11 @@ const PROXY_WASM: Guest<'_> = guest("podstamp-proxy-wasm", Form::Module);
 const EMBEDDED: Guest<'_> = guest("podstamp-module", Form::Module);
 
 /// The guests besides the proxy-wasm module, and their files.
-const OTHER_GUESTS: &[(Guest<'_>, &str)] =
-    &[(EMBEDDED, "podstamp.wasm"), (guest("podstamp-component", Form::Component), "podstamp.component.wasm")];
+const OTHER_GUESTS: &[(Guest<'_>, &str)] = &[
+    (EMBEDDED, "podstamp.wasm"),
+    (guest("podstamp-component", Form::Component), "podstamp.component.wasm"),
+    (guest("podstamp-wasi-http", Form::Component), "podstamp.wasi-http.wasm"),
+];
 
 #[cfg(test)]
 mod tests {
