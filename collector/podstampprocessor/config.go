@@ -156,7 +156,27 @@ func (c *Config) document() ([]byte, error) {
 	if err := errors.Join(faults...); err != nil || len(document) == 0 {
 		return nil, err
 	}
+	forgetElsewhere(document)
 	return json.Marshal(document)
+}
+
+// forgetElsewhere takes out of `service` what it says of sections that are not here: the Collector receives and sends by itself.
+func forgetElsewhere(document map[string]any) {
+	service, _ := document["service"].(map[string]any)
+	pipelines, _ := service["pipelines"].(map[string]any)
+	for _, section := range []string{"receivers", "exporters"} {
+		if _, ok := document[section]; ok {
+			continue
+		}
+		for _, pipeline := range pipelines {
+			if keys, ok := pipeline.(map[string]any); ok {
+				delete(keys, section)
+			}
+		}
+	}
+	if _, ok := document["extensions"]; !ok {
+		delete(service, "extensions")
+	}
 }
 
 // plain makes of YAML what JSON has.
