@@ -5,6 +5,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "tests say what went wrong by failing, their helpers too"
@@ -13,6 +14,7 @@
 mod flavour;
 mod fuzzed;
 mod module;
+mod otelwasm;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

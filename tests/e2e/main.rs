@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod bento;
 mod central;
 mod chart;
 mod checklist;

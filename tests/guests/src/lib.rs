@@ -18,3 +18,12 @@ pub const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
 
 /// A component that misbehaves on request.
 pub const FAULTY: &str = env!("PODSTAMP_FAULTY");
+
+/// The filter as a module for Bento's `wasm` processor.
+pub const BENTO: &str = env!("PODSTAMP_BENTO");
+
+/// The filter as a module for otelwasm's ABI 0.1.0.
+pub const OTELWASM: &str = env!("PODSTAMP_OTELWASM");
+
+/// The filter as a module for the ABI of otelwasm's main branch.
+pub const OTELWASM_PULL: &str = env!("PODSTAMP_OTELWASM_PULL");

@@ -1,5 +1,5 @@
-//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Kubernetes API server,
-//! hosts of components.
+//! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Bento, a real Kubernetes API
+//! server, hosts of components.
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
@@ -10,6 +10,7 @@
 //! capture, and in the file that `PODSTAMP_SKIPPED` names, from which `cargo xtask` sums up. With `PODSTAMP_OFFLINE=1` the same
 //! goes for a project that is not in the cache. A download that fails is a failure.
 
+mod bento;
 mod cache;
 mod envoy;
 mod kubernetes;
@@ -23,6 +24,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use bento::bento;
 pub use envoy::envoy;
 pub use kubernetes::{Server, api_server, helm, kubectl};
 pub use otelcol::{collector_keys, collector_sources, otelcol};
