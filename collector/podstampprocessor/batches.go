@@ -7,40 +7,45 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
+// batch is the resources of a batch, whatever its signal.
+type batch interface {
+	Len() int
+	// resource is the one at a place.
+	resource(place int) pcommon.Resource
+	// witness stands for the spans of the resource at a place.
+	witness(place int) witness
+}
+
 type metricsBatch struct{ pmetric.ResourceMetricsSlice }
 
 func (b metricsBatch) resource(place int) pcommon.Resource { return b.At(place).Resource() }
-func (metricsBatch) witness(int, ptrace.Span) bool         { return false }
+func (metricsBatch) witness(int) witness                   { return witness{} }
 
 type logsBatch struct{ plog.ResourceLogsSlice }
 
 func (b logsBatch) resource(place int) pcommon.Resource { return b.At(place).Resource() }
-func (logsBatch) witness(int, ptrace.Span) bool         { return false }
+func (logsBatch) witness(int) witness                   { return witness{} }
 
 type tracesBatch struct{ ptrace.ResourceSpansSlice }
 
 func (b tracesBatch) resource(place int) pcommon.Resource { return b.At(place).Resource() }
 
-// witness stands for the spans beneath a resource: it ends when the latest of them does, which tells whether they are older than the
-// next pod with the same address. If one of them has a kind that OTLP does not have, it has that kind: whether such kinds are
-// cleared is for the filter to say.
-func (b tracesBatch) witness(place int, witness ptrace.Span) bool {
-	any := false
-	var latest pcommon.Timestamp
+// witness tells of the latest span whether it is older than the next pod with the same address.
+func (b tracesBatch) witness(place int) witness {
+	var made witness
 	scopes := b.At(place).ScopeSpans()
 	for scope := range scopes.Len() {
 		spans := scopes.At(scope).Spans()
 		for number := range spans.Len() {
-			any = true
 			span := spans.At(number)
-			latest = max(latest, span.EndTimestamp())
+			made.any = true
+			made.end = max(made.end, uint64(span.EndTimestamp()))
 			if kind := span.Kind(); isStrange(kind) {
-				witness.SetKind(kind)
+				made.kind = int32(kind)
 			}
 		}
 	}
-	witness.SetEndTimestamp(latest)
-	return any
+	return made
 }
 
 // clearKinds clears the kinds that OTLP does not have, and says how many.

@@ -237,6 +237,17 @@ func (c *Config) looksUp() bool {
 	return false
 }
 
+// looksTwice says that several processors of the document look for pods, and may find several.
+func (c *Config) looksTwice() bool {
+	found := 0
+	for name := range c.Processors {
+		if kind, _, _ := strings.Cut(name, "/"); kind == "k8sattributes" {
+			found++
+		}
+	}
+	return found > 1
+}
+
 func (c *Config) limits() guest.Limits {
 	return guest.Limits{Time: c.Timeout, Memory: uint64(c.MemoryLimitMiB) << 20}
 }

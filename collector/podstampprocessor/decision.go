@@ -18,6 +18,8 @@ type decision struct {
 	begun   time.Time
 	request records.Request
 	report  records.Report
+	// pods are those that the filter had when it was asked last.
+	pods guest.State
 }
 
 // refusedError says that the filter refuses a batch, with what its client is told.
@@ -33,6 +35,7 @@ func (f *filter) begin(ctx context.Context, signal records.Signal, now uint64) *
 func (d *decision) ask(body []byte, carry func(*records.Prepared) error) error {
 	d.request.Body = body
 	return d.filter.pool.Use(d.ctx, func(instance *guest.Instance) error {
+		d.pods = instance.State()
 		return instance.Prepare(&d.request, func(prepared *records.Prepared) error {
 			d.filter.telemetry.notices(prepared.Notices)
 			for count, met := range prepared.Report {
@@ -63,24 +66,6 @@ func (d *decision) answered(answer *records.Answer) error {
 		return refusedError{err}
 	}
 	return nil
-}
-
-// changes says what becomes of each resource of the batch; nil stands for no change.
-func (d *decision) changes(list []outline, body []byte) ([]*change, error) {
-	if d.filter.pool.HasPods() {
-		return d.decided(list, body)
-	}
-	return d.remembered(list)
-}
-
-// decided asks the filter about a body, of which list has the resources.
-func (d *decision) decided(list []outline, body []byte) ([]*change, error) {
-	changes := make([]*change, len(list))
-	err := d.ask(body, func(prepared *records.Prepared) (err error) {
-		changes, err = changesOf(list, body, prepared)
-		return err
-	})
-	return changes, err
 }
 
 // end counts and logs what came of the batch, and gives the error that its sender gets.

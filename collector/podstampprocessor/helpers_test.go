@@ -2,6 +2,7 @@ package podstampprocessor
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 
@@ -53,7 +54,7 @@ func from(ip string, headers map[string][]string) context.Context {
 	})
 }
 
-// resourceOf makes a batch of one resource with a span.
+// batchOf makes a batch of one resource with a span.
 func batchOf(attributes map[string]any) ptrace.Traces {
 	td := ptrace.NewTraces()
 	spans := td.ResourceSpans().AppendEmpty()
@@ -90,4 +91,33 @@ func faulty(t *testing.T, module []byte) {
 	before := wasm
 	wasm = module
 	t.Cleanup(func() { wasm = before })
+}
+
+// batchFrom makes a batch as SDKs send them: so many spans, of so many pods.
+func batchFrom(pods, spans int) ptrace.Traces {
+	td := ptrace.NewTraces()
+	for pod := range pods {
+		entry := td.ResourceSpans().AppendEmpty()
+		_ = entry.Resource().Attributes().FromRaw(map[string]any{
+			"service.name": "shop", "service.version": "1.4.2", "telemetry.sdk.language": "java",
+			"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.version": "1.45.0", "os.type": "linux", "process.pid": 1,
+			"host.name": fmt.Sprintf("shop-%d", pod), "k8s.pod.name": fmt.Sprintf("shop-%d", pod),
+			"k8s.pod.ip": fmt.Sprintf("10.244.1.%d", pod+1),
+		})
+		scope := entry.ScopeSpans().AppendEmpty()
+		scope.Scope().SetName("io.opentelemetry.http")
+		for number := range spans / pods {
+			span := scope.Spans().AppendEmpty()
+			span.SetName("GET /shop/full")
+			span.SetKind(ptrace.SpanKindServer)
+			span.SetTraceID([16]byte{1, byte(number)})
+			span.SetSpanID([8]byte{1, byte(number)})
+			span.SetStartTimestamp(1_700_000_000_000_000_000)
+			span.SetEndTimestamp(1_700_000_000_100_000_000)
+			_ = span.Attributes().FromRaw(map[string]any{
+				"http.method": "GET", "http.url": "http://shop/shop/full", "http.status_code": 200, "thread.name": "worker-1",
+			})
+		}
+	}
+	return td
 }

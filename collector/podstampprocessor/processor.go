@@ -36,12 +36,12 @@ func (f *filter) stamp(ctx context.Context, signal records.Signal, all batch, sp
 	if all.Len() == 0 || f.passes[signal].Load() {
 		return nil
 	}
-	body, list, err := marshal(all)
+	list, err := outlinesOf(all)
 	if err != nil {
 		return err
 	}
 	decision := f.begin(ctx, signal, 0)
-	changes, err := decision.changes(list, body)
+	changes, err := decision.remembered(list)
 	if err == nil {
 		for place, change := range changes {
 			change.apply(all.resource(place))

@@ -11,71 +11,84 @@ import (
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/records"
 )
 
-// batch is the resources of a batch, whatever its signal.
-type batch interface {
-	Len() int
-	// resource is the one at a place.
-	resource(place int) pcommon.Resource
-	// witness sets a span that stands for those of the resource at a place; false: there is none.
-	witness(place int, span ptrace.Span) bool
-}
-
-// marshal writes the Resources of a batch, without what they made, as an export request: one of traces, of metrics and of logs have
-// the same form there. Nothing is missing in the batch once it returns.
-func marshal(all batch) ([]byte, []outline, error) {
+// outlinesOf writes the Resources of a batch, without what they made. Nothing is missing in the batch once it returns.
+func outlinesOf(all batch) ([]outline, error) {
 	request := ptrace.NewTraces()
-	list := request.ResourceSpans()
-	list.EnsureCapacity(all.Len())
-	spare := ptrace.NewSpan()
-	var strange []int
+	entries := request.ResourceSpans()
+	entries.EnsureCapacity(all.Len())
 	for place := range all.Len() {
-		entry := list.AppendEmpty()
-		if all.witness(place, spare) {
-			if isStrange(spare.Kind()) {
-				strange = append(strange, place)
-			}
-			spare.MoveTo(entry.ScopeSpans().AppendEmpty().Spans().AppendEmpty())
-		}
-		all.resource(place).MoveTo(entry.Resource())
+		all.resource(place).MoveTo(entries.AppendEmpty().Resource())
 	}
 	body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(request)
 	for place := range all.Len() {
-		list.At(place).Resource().MoveTo(all.resource(place))
+		entries.At(place).Resource().MoveTo(all.resource(place))
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	outlines, err := outlines(body, all.Len())
+	resources, err := resourcesIn(body, all.Len())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, place := range strange {
-		outlines[place].isStrange = true
-	}
-	return body, outlines, nil
-}
-
-// outlines takes apart what marshal wrote: for each resource the part of the request that it is.
-func outlines(body []byte, resources int) ([]outline, error) {
-	list := make([]outline, 0, resources)
-	all := fields{rest: body}
-	for len(all.rest) > 0 && !all.failed {
-		before := all.rest
-		resource := all.resource()
-		list = append(list, outline{whole: before[:len(before)-len(all.rest)], resource: resource})
-	}
-	if all.failed || len(list) != resources {
-		return nil, fmt.Errorf("%w: it has other resources than the batch", records.ErrMalformed)
+	list := make([]outline, len(resources))
+	for place, resource := range resources {
+		list[place] = outline{resource: resource, spans: all.witness(place)}
 	}
 	return list, nil
 }
 
 // outline is a resource without what it made.
 type outline struct {
-	// whole is its part of a request, and resource the Resource in it.
-	whole, resource []byte
-	// isStrange says that a span has a kind that OTLP does not have, which is for the filter to see.
-	isStrange bool
+	// resource is the Resource.
+	resource []byte
+	// spans is what there is to know of its spans.
+	spans witness
+}
+
+// with is the resource with other spans.
+func (o outline) with(spans witness) outline { return outline{o.resource, spans} }
+
+// witness stands for the spans of a resource.
+type witness struct {
+	// any says that there are some.
+	any bool
+	// end is when the latest of them ended, in nanoseconds since 1970.
+	end uint64
+	// kind is one that OTLP does not have, if a span has such a one. Whether it is to be cleared is for the filter to say.
+	kind int32
+}
+
+// put appends the resource to a request: one of traces, of metrics and of logs have the same form there. Its spans are one.
+func (o outline) put(request []byte) []byte {
+	var spans []byte
+	if o.spans.any {
+		span := binary.LittleEndian.AppendUint64([]byte{spanEnd}, o.spans.end)
+		if o.spans.kind != 0 {
+			// A negative one takes ten bytes.
+			span = binary.AppendUvarint(append(span, spanKind), uint64(int64(o.spans.kind)))
+		}
+		spans = appendField(nil, 2, appendField(nil, 2, span))
+	}
+	return appendField(request, 1, appendField(spans, 1, o.resource))
+}
+
+// Tags of a span's fields end_time_unix_nano, which has eight bytes, and kind.
+const (
+	spanEnd  = 8<<3 | 1
+	spanKind = 6 << 3
+)
+
+// resourcesIn finds the Resource of each resource in a request, of which there have to be so many.
+func resourcesIn(request []byte, count int) ([][]byte, error) {
+	list := make([][]byte, 0, count)
+	all := fields{rest: request}
+	for len(all.rest) > 0 && !all.failed {
+		list = append(list, all.resource())
+	}
+	if all.failed || len(list) != count {
+		return nil, fmt.Errorf("%w: it has other resources than the batch", records.ErrMalformed)
+	}
+	return list, nil
 }
 
 // changesOf compares the resources of a request before and after; nil stands for no change. It reads bytes that are the filter's, and
@@ -89,12 +102,12 @@ func changesOf(before []outline, body []byte, prepared *records.Prepared) ([]*ch
 	if err != nil {
 		return nil, err
 	}
-	after, err := outlines(content, len(before))
+	after, err := resourcesIn(content, len(before))
 	if err != nil {
 		return nil, err
 	}
 	for place := range before {
-		if changes[place], err = changeOf(before[place].resource, after[place].resource); err != nil {
+		if changes[place], err = changeOf(before[place].resource, after[place]); err != nil {
 			return nil, err
 		}
 	}
@@ -120,8 +133,8 @@ func changeOf(old, new []byte) (*change, error) {
 			return &change{added: added}, nil
 		}
 	}
-	inner := appendField(nil, new)
-	traces, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(appendField(nil, inner))
+	request := outline{resource: new}.put(nil)
+	traces, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(request)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", records.ErrMalformed, err)
 	}
@@ -229,10 +242,9 @@ func (f *fields) resource() []byte {
 	return nil
 }
 
-// appendField writes a field number 1.
-func appendField(out, content []byte) []byte {
-	out = append(out, 1<<3|2)
-	return append(binary.AppendUvarint(out, uint64(len(content))), content...)
+// appendField writes a field that is length-delimited.
+func appendField(out []byte, number byte, content []byte) []byte {
+	return append(binary.AppendUvarint(append(out, number<<3|2), uint64(len(content))), content...)
 }
 
 // contentOf is the body to send on.

@@ -21,6 +21,7 @@ type Instance struct {
 	clock                                 *deadline
 	stack                                 [2]uint64
 	prepared                              records.Prepared
+	seen                                  State
 	dead                                  bool
 }
 
@@ -187,6 +188,9 @@ func (i *Instance) stopped() {
 
 // Dead says that the instance must not be used any more.
 func (i *Instance) Dead() bool { return i.dead }
+
+// State is how much of the pods it has.
+func (i *Instance) State() State { return i.seen }
 
 // Memory is how many bytes its memory has.
 func (i *Instance) Memory() uint64 { return uint64(i.memory.Size()) }

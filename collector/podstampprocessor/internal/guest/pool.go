@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/records"
@@ -24,18 +23,15 @@ type Pool struct {
 	lock  sync.Mutex
 	idle  []*pooled
 	texts texts
-	// hasPods is set before an instance that has some takes a batch.
-	hasPods atomic.Bool
 
 	// reading is held while an instance reads pods beside the batches: one at a time, so that the others serve.
 	reading    sync.Mutex
 	background sync.WaitGroup
 }
 
-// pooled is an instance and how much of the pods it has.
+// pooled is an instance and how much memory it has without batches.
 type pooled struct {
 	*Instance
-	seen  seen
 	least uint64
 }
 

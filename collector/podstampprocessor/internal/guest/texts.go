@@ -14,8 +14,11 @@ type texts struct {
 	bytes      int
 }
 
-// seen is how much of the texts an instance has read.
-type seen struct{ generation, texts int }
+// State is how much of the texts of pods an instance has read.
+type State struct{ generation, texts int }
+
+// HasPods says whether that is any.
+func (s State) HasPods() bool { return s != State{} }
 
 // Feed hands a text of pods to all instances, after one of them has read it. The error is a [records.PodsFault] where that one
 // cannot: no other gets it then.
@@ -45,20 +48,23 @@ func (p *Pool) Feed(ctx context.Context, text []byte, all bool) (records.PodsSta
 }
 
 // keep adds a text to those that further instances will read.
-func (p *Pool) keep(text []byte, all bool) seen {
+func (p *Pool) keep(text []byte, all bool) State {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if all {
 		p.texts = texts{generation: p.texts.generation + 1}
 	}
 	p.texts.list = append(p.texts.list, text)
-	p.hasPods.Store(true)
 	p.texts.bytes += len(text)
-	return seen{p.texts.generation, len(p.texts.list)}
+	return State{p.texts.generation, len(p.texts.list)}
 }
 
-// HasPods says whether any text of pods has come.
-func (p *Pool) HasPods() bool { return p.hasPods.Load() }
+// State is how much of the pods there is to read.
+func (p *Pool) State() State {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	return State{p.texts.generation, len(p.texts.list)}
+}
 
 // WantsAll says that what has changed has become more than all pods are, so that these are the shorter text for a new instance.
 func (p *Pool) WantsAll() bool {
@@ -89,7 +95,7 @@ func (p *Pool) isBehind(instance *pooled) bool {
 }
 
 func (p *Pool) lacks(instance *pooled) bool {
-	return instance.seen != seen{p.texts.generation, len(p.texts.list)} && len(p.texts.list) > 0
+	return instance.seen != (State{p.texts.generation, len(p.texts.list)}) && len(p.texts.list) > 0
 }
 
 // read has an instance read texts that another has read before it. Where it cannot, it is of no more use.
@@ -110,15 +116,15 @@ func (p *Pool) read(instance *pooled, list [][]byte) bool {
 }
 
 // place is how far an instance is that has read a list of texts to its end. It is behind where another has come meanwhile.
-func (p *Pool) place(list [][]byte) seen {
+func (p *Pool) place(list [][]byte) State {
 	last := &list[len(list)-1][0]
 	for number, text := range p.texts.list {
 		if &text[0] == last {
-			return seen{p.texts.generation, number + 1}
+			return State{p.texts.generation, number + 1}
 		}
 	}
 	// All pods came anew: what it has read belongs to the ones before.
-	return seen{generation: p.texts.generation - 1}
+	return State{generation: p.texts.generation - 1}
 }
 
 // spread has the instances that are idle read what they lack, one after the other.

@@ -1,5 +1,3 @@
-//go:build linux
-
 package podstampprocessor
 
 import (
@@ -21,35 +19,6 @@ import (
 
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/metadata"
 )
-
-// batchFrom makes a batch as SDKs send them: so many spans, of so many pods.
-func batchFrom(pods, spans int) ptrace.Traces {
-	td := ptrace.NewTraces()
-	for pod := range pods {
-		entry := td.ResourceSpans().AppendEmpty()
-		_ = entry.Resource().Attributes().FromRaw(map[string]any{
-			"service.name": "shop", "service.version": "1.4.2", "telemetry.sdk.language": "java",
-			"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.version": "1.45.0", "os.type": "linux", "process.pid": 1,
-			"host.name": fmt.Sprintf("shop-%d", pod), "k8s.pod.name": fmt.Sprintf("shop-%d", pod),
-			"k8s.pod.ip": fmt.Sprintf("10.244.1.%d", pod+1),
-		})
-		scope := entry.ScopeSpans().AppendEmpty()
-		scope.Scope().SetName("io.opentelemetry.http")
-		for number := range spans / pods {
-			span := scope.Spans().AppendEmpty()
-			span.SetName("GET /shop/full")
-			span.SetKind(ptrace.SpanKindServer)
-			span.SetTraceID([16]byte{1, byte(number)})
-			span.SetSpanID([8]byte{1, byte(number)})
-			span.SetStartTimestamp(1_700_000_000_000_000_000)
-			span.SetEndTimestamp(1_700_000_000_100_000_000)
-			_ = span.Attributes().FromRaw(map[string]any{
-				"http.method": "GET", "http.url": "http://shop/shop/full", "http.status_code": 200, "thread.name": "worker-1",
-			})
-		}
-	}
-	return td
-}
 
 // BenchmarkBatch holds the processor against what a Collector does to each batch in any case: reading it and writing it. What it
 // reports as processor-us is the processor's part of cpu-us.
