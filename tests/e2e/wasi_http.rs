@@ -7,6 +7,7 @@
 mod bodies;
 mod cases;
 mod configuration;
+mod documented;
 mod failures;
 mod pods;
 mod process;

@@ -10,7 +10,7 @@ use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 use serde_json::json;
 
-use super::{Host, Server, towards};
+use super::{Host, Server, process, towards};
 use crate::checklist::{status, throttled};
 use crate::encoding::Encoding;
 use crate::fake_agent::FakeAgent;
@@ -183,4 +183,17 @@ fn a_copy_goes_to_a_further_exporter_after_the_answer_whatever_becomes_of_it() {
         wait_until("the second copy arrives", || canary.records().len() == 2);
         assert_eq!(agent.messages()[1], canary.messages()[1]);
     }
+}
+
+#[test]
+fn an_instance_that_runs_out_of_memory_costs_its_own_request_alone() {
+    let agent = FakeAgent::start();
+    let document = towards(agent.agent().address()).to_string();
+    let options = ["-Wmax-memory-size=8388608", "--max-instance-reuse-count=1000"];
+    let Some(server) = process::wasmtime(&[("PODSTAMP_CONFIG", &document)], &options) else { return };
+    taken(&server);
+    let answer = export(server.address, &spans::large(7 << 20, "web-1"));
+    assert_eq!(answer.status, 500, "{}", server.log());
+    taken(&server);
+    assert_eq!(agent.records().len(), 4);
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
@@ -16,16 +17,15 @@ use tempfile::TempDir;
 
 use crate::served::wait_until;
 
-/// A host with a component in it, killed when dropped.
+/// A host with a component in it, killed with all its children when dropped.
 pub(super) struct Server {
     child: Child,
     /// Where it takes requests.
     pub(super) address: SocketAddr,
     /// What it wrote to both of its outputs.
     log: Arc<Mutex<String>>,
-    /// The host ends with it.
+    /// The script of the tests ends with it.
     _stdin: Option<ChildStdin>,
-    _folder: Option<TempDir>,
 }
 
 /// One instance in jco.
@@ -90,8 +90,9 @@ pub(super) fn wasmtime(variables: &[(&str, &str)], options: &[&str]) -> Option<S
 }
 
 impl Server {
-    /// Starts a command and reads what it says.
+    /// Starts a command in a process group of its own, and reads what it says.
     pub(super) fn start(mut command: Command) -> Self {
+        command.process_group(0);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<Mutex<String>>::default();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -104,7 +105,7 @@ impl Server {
             });
         }
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { child, address, log, _stdin: None, _folder: None }
+        Self { child, address, log, _stdin: None }
     }
 
     /// Waits until it says, behind `text`, where it listens.
@@ -144,7 +145,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        // jco's server is a child of its command, and outlives it.
+        let group = format!("-{}", self.child.id());
+        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
         drop(self.child.wait());
     }
 }
