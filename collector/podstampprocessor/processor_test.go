@@ -172,6 +172,13 @@ func TestWhatIsCountedHasPodstampsNames(t *testing.T) {
 	assert.Equal(t, guest.Version(wasm), started[0].ContextMap()["sha256"])
 }
 
+func TestTheFilterIsInterruptedWithoutTheRuntimesHelp(t *testing.T) {
+	engine, err := guest.NewEngine(t.Context(), wasm, nil, guest.Limits{Time: time.Minute, Memory: 64 << 20}, "")
+	require.NoError(t, err)
+	assert.False(t, engine.IsSlow())
+	assert.NoError(t, engine.Close())
+}
+
 func TestARefusedBatchIsPermanentWithItsCode(t *testing.T) {
 	r := run(t, written(t, "timeout: 1m"))
 	// More attributes than one request may have.

@@ -39,7 +39,11 @@ type Engine struct {
 	compiled wazero.CompiledModule
 	document []byte
 	limits   Limits
+	isSlow   bool
 }
+
+// IsSlow says that the runtime watches the time of each call by itself, which takes it five to ten times as long.
+func (e *Engine) IsSlow() bool { return e.isSlow }
 
 // NewEngine compiles a module, or takes it from the cache: that of the process, or a folder where one is named.
 func NewEngine(ctx context.Context, wasm, document []byte, limits Limits, folder string) (*Engine, error) {
@@ -49,12 +53,15 @@ func NewEngine(ctx context.Context, wasm, document []byte, limits Limits, folder
 	}
 	// Compiled code is for amd64 and arm64; elsewhere wazero interprets.
 	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithMemoryLimitPages(limits.pages())
-	if checked, err := withInterrupt(wasm); err == nil {
+	checked, unknown := withInterrupt(wasm)
+	if unknown == nil {
 		wasm = checked
 	} else {
 		config = config.WithCloseOnContextDone(true)
 	}
-	engine := &Engine{runtime: wazero.NewRuntimeWithConfig(ctx, config), document: document, limits: limits}
+	engine := &Engine{
+		runtime: wazero.NewRuntimeWithConfig(ctx, config), document: document, limits: limits, isSlow: unknown != nil,
+	}
 	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	if engine.compiled, err = engine.runtime.CompileModule(ctx, wasm); err != nil {
 		_ = engine.Close()

@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -86,6 +87,8 @@ func TestOneThatSpinsHoldsNobodyUp(t *testing.T) {
 	go func() { spinning <- ask(pool, "10.0.0.1") }()
 	for {
 		require.NoError(t, ask(pool, ""))
+		// Which stops all goroutines: one in compiled code has to leave it for that.
+		runtime.GC()
 		select {
 		case err := <-spinning:
 			require.Error(t, err)
@@ -195,4 +198,65 @@ func TestWhatIsCutShortIsNotMadeInterruptible(t *testing.T) {
 		// Some beginnings are whole sections; none may panic.
 		_, _ = interruptible(module[:length])
 	}
+}
+
+func TestATextOnWhichTheFilterFailsReachesNoOtherInstance(t *testing.T) {
+	pool := poolOf(t, patient, guesttest.Trap, 2)
+	state, err := pool.Feed(t.Context(), []byte("all"), true)
+	require.NoError(t, err)
+	assert.Equal(t, records.PodsState{Pods: 2, Version: "7.1"}, state)
+	var failure *Failure
+	_, err = pool.Feed(t.Context(), []byte("trap"), false)
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, Trap, failure.Kind)
+	assert.Equal(t, State{1, 1}, pool.State())
+	require.NoError(t, ask(pool, ""))
+	// Instances that are made later have all of it.
+	require.Error(t, ask(pool, "10.0.0.1"))
+	_, err = pool.Feed(t.Context(), []byte("change"), false)
+	require.NoError(t, err)
+	require.NoError(t, pool.Use(t.Context(), func(instance *Instance) error {
+		assert.Equal(t, State{1, 2}, instance.State())
+		return pool.Use(t.Context(), func(other *Instance) error {
+			assert.Equal(t, State{1, 2}, other.State())
+			return nil
+		})
+	}))
+}
+
+func TestAllPodsAnewReachInstancesThatAreIdle(t *testing.T) {
+	pool := poolOf(t, patient, guesttest.Trap, 3)
+	// Three instances.
+	require.NoError(t, pool.Use(t.Context(), func(*Instance) error {
+		return pool.Use(t.Context(), func(*Instance) error { return ask(pool, "") })
+	}))
+	for range 5 {
+		_, err := pool.Feed(t.Context(), []byte("all"), true)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		pool.lock.Lock()
+		defer pool.lock.Unlock()
+		for _, instance := range pool.idle {
+			if pool.lacks(instance) {
+				return false
+			}
+		}
+		return len(pool.idle) == 3
+	}, time.Minute, time.Millisecond)
+	assert.False(t, pool.WantsAll())
+	for range 9 {
+		_, err := pool.Feed(t.Context(), make([]byte, 64<<10), false)
+		require.NoError(t, err)
+	}
+	assert.True(t, pool.WantsAll())
+}
+
+func TestBatchesAfterTheEndAreRefused(t *testing.T) {
+	engine, err := NewEngine(t.Context(), guesttest.Module(ABI, guesttest.Trap), nil, patient, "")
+	require.NoError(t, err)
+	pool, err := NewPool(engine, 1)
+	require.NoError(t, err)
+	require.NoError(t, pool.Close(t.Context()))
+	assert.ErrorContains(t, ask(pool, ""), "shut down")
 }

@@ -100,7 +100,7 @@ func (p *Pool) take() (*pooled, error) {
 		return p.fresh()
 	}
 	// What has changed takes microseconds. All pods anew take longer, and are read beside the batches.
-	if changes := p.news(instance, false); len(changes) > 0 && !p.read(instance, changes) {
+	if changes := p.news(instance, false); len(changes) > 0 && p.read(instance, changes) != nil {
 		instance.Close()
 		return p.fresh()
 	}
@@ -114,11 +114,15 @@ func (p *Pool) fresh() (*pooled, error) {
 		return nil, fmt.Errorf("no further instance of the filter can be made: %w", err)
 	}
 	instance := &pooled{Instance: made, least: made.Memory()}
-	if p.read(instance, p.news(instance, true)) {
-		return instance, nil
+	if err := p.read(instance, p.news(instance, true)); err != nil {
+		instance.Close()
+		var failure *Failure
+		if !errors.As(err, &failure) {
+			failure = &Failure{InvalidAnswer, "podstamp_pods", err}
+		}
+		return nil, failure
 	}
-	instance.Close()
-	return nil, errors.New("no further instance of the filter can be made: it fails on the pods")
+	return instance, nil
 }
 
 // put takes an instance back, and leaves its place. One that is of no more use is replaced beside the batches.
@@ -161,7 +165,7 @@ func (p *Pool) replace() {
 // catchUp has an instance read all pods that it lacks, and leaves its place.
 func (p *Pool) catchUp(instance *pooled) {
 	defer p.leave()
-	if p.read(instance, p.news(instance, true)) {
+	if p.read(instance, p.news(instance, true)) == nil && !instance.Dead() {
 		p.rest(instance)
 		return
 	}

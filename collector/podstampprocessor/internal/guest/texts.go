@@ -27,7 +27,7 @@ func (p *Pool) Feed(ctx context.Context, text []byte, all bool) (records.PodsSta
 		return records.PodsState{}, err
 	}
 	instance, err := p.take()
-	if err == nil && !all && !p.read(instance, p.news(instance, true)) {
+	if err == nil && !all && p.read(instance, p.news(instance, true)) != nil {
 		instance.Close()
 		instance, err = p.fresh()
 	}
@@ -99,20 +99,20 @@ func (p *Pool) lacks(instance *pooled) bool {
 }
 
 // read has an instance read texts that another has read before it. Where it cannot, it is of no more use.
-func (p *Pool) read(instance *pooled, list [][]byte) bool {
+func (p *Pool) read(instance *pooled, list [][]byte) error {
 	if len(list) == 0 {
-		return true
+		return nil
 	}
 	for _, text := range list {
-		if _, err := instance.Pods(text); err != nil || instance.Dead() {
-			return false
+		if _, err := instance.Pods(text); err != nil {
+			return err
 		}
 	}
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	instance.least = max(instance.least, instance.Memory())
 	instance.seen = p.place(list)
-	return true
+	return nil
 }
 
 // place is how far an instance is that has read a list of texts to its end. It is behind where another has come meanwhile.

@@ -28,6 +28,8 @@ func Module(version byte, fault Fault) []byte {
 	prepare := []byte{0x20, 0x00, 0x2d, 0x00, 15, 0x04, 0x7e} // Is there a peer, behind signal and path of traces?
 	prepare = append(append(append(prepare, fault...), 0x05), result(preparedAt, len(unchanged))...)
 	prepare = append(prepare, 0x0b)
+	// A text of pods that begins with "t" is a trap.
+	pods := append([]byte{0x20, 0x00, 0x2d, 0x00, 0, 0x41, 0xf4, 0x00, 0x46, 0x04, 0x40, 0x00, 0x0b}, result(podsAt, len(podsState))...)
 	functions := []struct {
 		name string
 		kind byte
@@ -37,7 +39,7 @@ func Module(version byte, fault Fault) []byte {
 		{"podstamp_allocate", 1, append([]byte{0x41}, signed(room)...)},
 		{"podstamp_free", 2, nil},
 		{"podstamp_configure", 3, result(settingsAt, len(settings))},
-		{"podstamp_pods", 3, result(podsAt, len(podsState))},
+		{"podstamp_pods", 3, pods},
 		{"podstamp_prepare", 3, prepare},
 	}
 	kinds, codes := []byte{byte(len(functions))}, []byte{byte(len(functions))}

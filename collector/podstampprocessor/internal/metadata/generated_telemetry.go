@@ -161,7 +161,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.PodstampFilterDuration, err = builder.meter.Float64Histogram(
 		"otelcol_podstamp_filter_duration",
-		metric.WithDescription("One call of the filter, the wait for an instance included. [Alpha]"),
+		metric.WithDescription("What deciding about a batch takes, the wait for an instance included. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{1e-05, 3e-05, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1}...),
 	)

@@ -40,7 +40,7 @@ func AssertEqualPodstampAddresses(t *testing.T, tt *componenttest.Telemetry, dps
 func AssertEqualPodstampFilterDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_podstamp_filter_duration",
-		Description: "One call of the filter, the wait for an instance included. [Alpha]",
+		Description: "What deciding about a batch takes, the wait for an instance included. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,

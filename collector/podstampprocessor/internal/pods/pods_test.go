@@ -126,6 +126,10 @@ func TestAfterAFaultAllPodsAreAskedFor(t *testing.T) {
 	assert.Contains(t, missing[0].Message, "it ends early")
 	assert.Equal(t, "/pods?fields=uid", questions[1])
 
+	busy := &table{fault: errors.New("all are busy")}
+	_, _, missing = asked(t, busy, full)
+	assert.Equal(t, "filter", missing[0].Reason)
+
 	_, questions, _ = asked(t, &table{wants: true}, full, full)
 	assert.Equal(t, "/pods?fields=uid", questions[1])
 }

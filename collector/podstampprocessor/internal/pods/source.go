@@ -3,6 +3,7 @@ package pods
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -127,9 +128,11 @@ func (s *Source) take(ctx context.Context, text []byte, header header) *Missing 
 		return nil
 	}
 	state, err := s.Table.Feed(ctx, text, header.all)
-	if err != nil {
+	if fault := records.PodsFault(""); errors.As(err, &fault) {
 		s.version = ""
 		return invalid(err)
+	} else if err != nil {
+		return &Missing{Reason: "filter", Message: fmt.Sprintf("the filter did not read what came: %v", err)}
 	}
 	s.version, s.last = state.Version, nil
 	if state.Version == "" {
