@@ -33,7 +33,7 @@ async fn what_is_in_flight_finishes_and_nothing_new_is_taken() {
     assert_eq!(readiness.missing(), None);
     let stopping = tokio::spawn(setup.server.shutdown());
     assert!(idle.is_closed().await, "who has no request is let go at once");
-    assert_eq!(readiness.missing(), Some("draining"));
+    assert_eq!(readiness.missing().as_deref(), Some("draining"));
     // The listener is another task's to close, which may come to it a moment later.
     while TcpStream::connect(address).await.is_ok() {
         assert!(!stopping.is_finished(), "it takes connections while it drains");
@@ -132,7 +132,7 @@ async fn for_the_drain_delay_it_is_not_ready_and_takes_requests_all_the_same() {
     let (address, readiness) = (setup.address(), Arc::clone(&setup.instruments.readiness));
     readiness.pods_loaded();
     let stopping = tokio::spawn(setup.server.shutdown());
-    while readiness.missing() != Some("draining") {
+    while readiness.missing().as_deref() != Some("draining") {
         tokio::task::yield_now().await;
     }
     let response = Client::connect(address).await.ask(post("/v1/traces", "", b"late")).await;
