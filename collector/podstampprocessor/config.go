@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -225,27 +226,25 @@ func (c *Config) endpoint() string {
 	return ""
 }
 
-// looksUp says that a k8sattributes processor of the document looks for pods by itself.
-func (c *Config) looksUp() bool {
+// lookups are the document's processors that look for pods, by their keys.
+func (c *Config) lookups() []map[string]any {
+	var found []map[string]any
 	for name, section := range c.Processors {
 		kind, _, _ := strings.Cut(name, "/")
 		keys, _ := section.(map[string]any)
 		if passthrough, _ := keys["passthrough"].(bool); kind == "k8sattributes" && !passthrough {
-			return true
+			found = append(found, keys)
 		}
 	}
-	return false
+	return found
 }
 
-// looksTwice says that several processors of the document look for pods, and may find several.
-func (c *Config) looksTwice() bool {
-	found := 0
-	for name := range c.Processors {
-		if kind, _, _ := strings.Cut(name, "/"); kind == "k8sattributes" {
-			found++
-		}
-	}
-	return found > 1
+// waitsForPods says that batches are not to be stamped before the pods have come.
+func (c *Config) waitsForPods() bool {
+	return slices.ContainsFunc(c.lookups(), func(keys map[string]any) bool {
+		waits, _ := keys["wait_for_metadata"].(bool)
+		return waits
+	})
 }
 
 func (c *Config) limits() guest.Limits {

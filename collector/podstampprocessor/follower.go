@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/pods"
 )
@@ -20,6 +22,8 @@ type follower struct {
 	source    *pods.Source
 	endpoint  string
 	telemetry *telemetry
+	// isAwaited says that batches are not to be stamped before the pods have come.
+	isAwaited bool
 	cancel    context.CancelFunc
 	ended     chan struct{}
 }
@@ -38,7 +42,7 @@ func (f *filter) followPods(ctx context.Context, host component.Host, settings c
 	if err != nil {
 		return fmt.Errorf("pods: %w", err)
 	}
-	made := &follower{endpoint: endpoint, telemetry: f.telemetry, ended: make(chan struct{})}
+	made := &follower{endpoint: endpoint, telemetry: f.telemetry, isAwaited: f.config.waitsForPods(), ended: make(chan struct{})}
 	made.source = &pods.Source{
 		Client: client, URL: strings.TrimRight(endpoint, "/") + path, Wait: f.config.Pods.Wait, Interval: f.config.Pods.Interval,
 		Table: f.pool, Observer: made,
@@ -67,10 +71,20 @@ func (f *filter) hintAtPods(path, endpoint string) {
 	case asks:
 		f.telemetry.logger.Warn("podstamp.pods has no effect here, unless it is from: http://...: name a podstamp in pods.endpoint, " +
 			"or let the k8sattributes processor of the Collector run ahead")
-	case path != "" && f.config.looksUp():
+	case path != "" && len(f.config.lookups()) > 0:
 		f.telemetry.logger.Warn("no pods are known here: name a podstamp in pods.endpoint, " +
 			"or let the k8sattributes processor of the Collector run ahead, and leave out the one in this processor's own configuration")
 	}
+}
+
+// missing is the error for batches while the pods have not come and the configuration waits for them.
+func (f *filter) missing() error {
+	if f.pods == nil || !f.pods.isAwaited || f.pods.source.Loaded() {
+		return nil
+	}
+	const message = "podstamp: the pods are not known yet, and wait_for_metadata is set"
+	f.telemetry.say(zapcore.WarnLevel, "waiting-for-pods", message)
+	return told(status.New(codes.Unavailable, message), false)
 }
 
 // stop ends the asking.

@@ -88,7 +88,7 @@ func (m *memory) keep(pods guest.State, key []byte, what decided) {
 // remembered.
 func (d *decision) remembered(list []outline) ([]*change, error) {
 	pods := d.filter.pool.State()
-	if pods.HasPods() && d.filter.config.looksTwice() {
+	if pods.HasPods() && len(d.filter.config.lookups()) > 1 {
 		return d.together(list)
 	}
 	d.filter.memory.about(pods)

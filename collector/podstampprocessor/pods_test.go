@@ -11,7 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // central is a podstamp that tells its pods, whose addresses are all of 10.0.0.0/24.
@@ -222,4 +225,21 @@ func TestPodsThatNeverComeHoldNobodyUp(t *testing.T) {
 		failures, err := r.telemetry.GetMetric("otelcol_podstamp_pods_source_failures")
 		return err == nil && strings.Contains(fmt.Sprint(failures), "unreachable")
 	}, time.Minute, time.Millisecond)
+}
+
+func TestBatchesWaitForThePodsOnRequest(t *testing.T) {
+	for _, more := range []string{"", "\nguard_spans: true"} {
+		c := newCentral(t, 20)
+		c.answer(func(response http.ResponseWriter) { response.WriteHeader(http.StatusServiceUnavailable) })
+		r := run(t, written(t, fmt.Sprintf("pods: {endpoint: %q}\nprocessors: {k8sattributes: {wait_for_metadata: true}}%s", c.URL, more)))
+		err := r.ConsumeTraces(t.Context(), batchOf(nil))
+		assert.Equal(t, codes.Unavailable, status.Code(err))
+		assert.False(t, consumererror.IsPermanent(err))
+		assert.Empty(t, r.sink.AllTraces())
+		c.answer(nil)
+		require.Eventually(t, func() bool {
+			return r.ConsumeTraces(t.Context(), batchOf(map[string]any{"k8s.pod.ip": "10.0.0.20"})) == nil
+		}, time.Minute, time.Millisecond)
+		assert.Equal(t, []string{"10.0.0.20"}, addresses(r.last(t)))
+	}
 }

@@ -41,7 +41,10 @@ func (f *filter) stamp(ctx context.Context, signal records.Signal, all batch, sp
 		return err
 	}
 	decision := f.begin(ctx, signal, 0)
-	changes, err := decision.remembered(list)
+	var changes []*change
+	if err = f.missing(); err == nil {
+		changes, err = decision.remembered(list)
+	}
 	if err == nil {
 		for place, change := range changes {
 			change.apply(all.resource(place))
@@ -72,6 +75,9 @@ func (f *filter) guarded(ctx context.Context, td ptrace.Traces) (ptrace.Traces, 
 	}
 	decision := f.begin(ctx, records.Traces, uint64(time.Now().UnixNano()))
 	made := td
+	if err := f.missing(); err != nil {
+		return td, decision.end(err, td.ResourceSpans().Len(), td.SpanCount())
+	}
 	err = decision.ask(body, func(prepared *records.Prepared) error {
 		if prepared.Content == records.Unchanged {
 			return nil
