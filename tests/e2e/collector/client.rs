@@ -36,8 +36,8 @@ fn each_of_the_collectors_exporters_gets_its_spans_through() {
     config += &format!(
         "service:\n  telemetry:\n    metrics:\n      level: none\n  pipelines:\n    traces:\n      receivers: [otlp]\n      exporters: [{names_of_exporters}]\n"
     );
-    let collector = Collector::start(&binary, &config, &[]);
-    let mut client = Client::connect(collector.address);
+    let collector = Collector::with_otlp(&binary, &config, &[]);
+    let mut client = Client::connect(collector.http("otlp"));
     // All pods in one request, and each in its own.
     assert_eq!(client.export(&spans::export(&names)).status, 200);
     for name in &names {

@@ -146,7 +146,7 @@ impl Sides {
         // The Collector finds the kubeconfig by its variable alone.
         let theirs = theirs.replace(&format!("    kube_config_path: {}\n", config.display()), "");
         let theirs = as_a_collector_needs_it(&theirs.replace("    auth_type: kubeConfig\n", ""));
-        let collector = (Collector::start(binary, &theirs, &[("KUBECONFIG", &config)]), agent);
+        let collector = (Collector::with_otlp(binary, &theirs, &[("KUBECONFIG", &config)]), agent);
         let podstamp = Watching::with(&balancer, |setup| setup);
         podstamp.wait_until_ready();
         Self { collector, podstamp }
@@ -167,7 +167,7 @@ impl Sides {
     fn ask(&self, resource: Attributes<'_>) -> [BTreeMap<String, String>; 2] {
         let body = request(&[resource], NOW);
         let sides = [
-            (self.collector.0.address, &self.collector.1),
+            (self.collector.0.http("otlp"), &self.collector.1),
             (self.podstamp.served.address, &self.podstamp.agent),
         ];
         sides.map(|(address, agent)| {

@@ -100,7 +100,7 @@ impl Sides {
         let kubernetes = Kubernetes::serve(&pods);
         let [one, other] = agents;
         let config = with_upstream(document, &one.url());
-        let collector = Collector::start(
+        let collector = Collector::with_otlp(
             binary,
             &as_a_collector_needs_it(&config),
             &[("KUBECONFIG", &kubernetes.config())],
@@ -113,7 +113,7 @@ impl Sides {
     /// Sends all cases through both, on a connection each: all in one request, then each in its own.
     fn send(&self) -> [BTreeMap<String, Seen>; 2] {
         let all = cases();
-        [(self.collector.0.address, &self.collector.1), (self.podstamp.0.address, &self.podstamp.1)].map(
+        [(self.collector.0.http("otlp"), &self.collector.1), (self.podstamp.0.address, &self.podstamp.1)].map(
             |(address, agent)| {
                 let mut client = Client::connect(address);
                 assert_eq!(client.export(&request(&all)).status, 200);

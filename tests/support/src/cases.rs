@@ -87,7 +87,7 @@ impl From<Signal> for interface::Signal {
 }
 
 /// ResourceSpans, ResourceMetrics or ResourceLogs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Attributes of the Resource; `None` for no Resource.

@@ -2,6 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
@@ -34,7 +35,8 @@ pub(super) fn logs(resources: &[Resource]) -> Vec<u8> {
 
 pub(super) fn decode_metrics(body: &[u8]) -> Vec<Resource> {
     let request = ExportMetricsServiceRequest::decode(body).unwrap();
-    let resources = request.resource_metrics.into_iter().map(|metrics| {
+    let resources = request.resource_metrics.into_iter().map(|mut metrics| {
+        metrics.scope_metrics.iter_mut().for_each(|scope| drop_empty(&mut scope.scope));
         assert_eq!(metrics.scope_metrics, scope_metrics());
         let attributes = metrics.resource.map(plain_attributes);
         Resource { attributes, kinds: Vec::new(), spans: Vec::new() }
@@ -44,12 +46,20 @@ pub(super) fn decode_metrics(body: &[u8]) -> Vec<Resource> {
 
 pub(super) fn decode_logs(body: &[u8]) -> Vec<Resource> {
     let request = ExportLogsServiceRequest::decode(body).unwrap();
-    let resources = request.resource_logs.into_iter().map(|logs| {
+    let resources = request.resource_logs.into_iter().map(|mut logs| {
+        logs.scope_logs.iter_mut().for_each(|scope| drop_empty(&mut scope.scope));
         assert_eq!(logs.scope_logs, scope_logs());
         let attributes = logs.resource.map(plain_attributes);
         Resource { attributes, kinds: Vec::new(), spans: Vec::new() }
     });
     resources.collect()
+}
+
+/// A Collector writes a scope where there was none: that says as much.
+fn drop_empty(scope: &mut Option<InstrumentationScope>) {
+    if *scope == Some(InstrumentationScope::default()) {
+        *scope = None;
+    }
 }
 
 fn scope_metrics() -> Vec<ScopeMetrics> {
