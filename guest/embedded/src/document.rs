@@ -19,53 +19,51 @@ pub(crate) fn read_document(text: &str) -> Result<Value, Vec<Fault>> {
 /// Adds what is missing: a receiver that hands on all headers, an exporter towards deepflow-agent, and for each signal the pipeline
 /// through all processors. A section that is not what it should be stays, so that the filter can say so.
 fn complete(mut document: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
+    let mut order = None;
     if !document.contains_key("processors") && !document.contains_key("service") {
-        let usual: Map<String, Value> = serde_json::from_str(DEFAULT_DOCUMENT).unwrap_or_default();
-        for section in ["processors", "service"] {
-            document.extend(usual.get(section).map(|usual| (section.to_owned(), usual.clone())));
-        }
-        // The exporter of that pipeline is the document's own business.
-        if let Some(traces) =
-            document.get_mut("service").and_then(|service| service.pointer_mut("/pipelines/traces"))
-        {
-            traces.as_object_mut().map(|traces| traces.remove("exporters"));
-        }
+        let mut usual: Value = serde_json::from_str(DEFAULT_DOCUMENT).unwrap_or_default();
+        let mut take = |pointer| usual.pointer_mut(pointer).map(Value::take).unwrap_or_default();
+        document.insert("processors".to_owned(), take("/processors"));
+        order = Some(take("/service/pipelines/traces/processors"));
     }
-    let has_exporters = document.contains_key("exporters");
     document.entry("receivers").or_insert_with(|| {
         let protocol = json!({"include_metadata": true});
         json!({"otlp": {"protocols": {"grpc": protocol, "http": protocol}}})
     });
-    document.entry("exporters").or_insert_with(
-        || json!({AGENT: {"traces_endpoint": DEFAULT_URL}, OTHERS: {"endpoint": "http://127.0.0.1:4318"}}),
-    );
-    let names = |document: &Map<String, Value>, section: &str| {
+    let names = |section: &str| {
         let section = document.get(section).and_then(Value::as_object);
-        section.map(|section| section.keys().cloned().collect::<Vec<_>>()).unwrap_or_default()
+        section.map(|section| section.keys().cloned().collect::<Vec<_>>())
     };
-    let (receivers, exporters) = (names(&document, "receivers"), names(&document, "exporters"));
-    let all = names(&document, "processors");
-    let implied = !document.contains_key("service");
+    let (receivers, processors, given) = (names("receivers"), names("processors"), names("exporters"));
+
     let service = document.entry("service").or_insert_with(|| json!({}));
     let Some(service) = service.as_object_mut() else { return Ok(document) };
-    let signals = implied || !service.contains_key("pipelines");
-    let Some(pipelines) = service.entry("pipelines").or_insert_with(|| json!({})).as_object_mut() else {
-        return Ok(document);
-    };
+    if !service.contains_key("pipelines") {
+        let order = match order {
+            Some(order) => order,
+            None => json!(in_order(&processors.unwrap_or_default())?),
+        };
+        let pipelines = Signal::ALL.map(|signal| (signal.name().to_owned(), json!({"processors": order})));
+        service.insert("pipelines".to_owned(), Value::Object(pipelines.into_iter().collect()));
+    }
+    let mut exporters = Map::new();
     for signal in Signal::ALL {
-        let name = signal.name();
-        if signals {
-            let processors = in_order(&all)?;
-            pipelines.insert(name.to_owned(), json!({"processors": processors}));
-        }
-        let Some(pipeline) = pipelines.get_mut(name).and_then(Value::as_object_mut) else { continue };
+        let pipeline = service.get_mut("pipelines").and_then(|pipelines| pipelines.get_mut(signal.name()));
+        let Some(pipeline) = pipeline.and_then(Value::as_object_mut) else { continue };
         pipeline.entry("receivers").or_insert_with(|| json!(receivers));
-        pipeline.entry("exporters").or_insert_with(|| match signal {
-            _ if has_exporters => json!(exporters),
-            Signal::Traces => json!([AGENT]),
-            Signal::Metrics | Signal::Logs => json!([OTHERS]),
+        pipeline.entry("exporters").or_insert_with(|| match (&given, signal) {
+            (Some(given), _) => json!(given),
+            (None, Signal::Traces) => {
+                exporters.insert(AGENT.to_owned(), json!({"traces_endpoint": DEFAULT_URL}));
+                json!([AGENT])
+            }
+            (None, Signal::Metrics | Signal::Logs) => {
+                exporters.insert(OTHERS.to_owned(), json!({"endpoint": "http://127.0.0.1:4318"}));
+                json!([OTHERS])
+            }
         });
     }
+    document.entry("exporters").or_insert(Value::Object(exporters));
     Ok(document)
 }
 

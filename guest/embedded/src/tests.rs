@@ -57,8 +57,12 @@ fn nothing_at_all_is_the_load_balancer_pipeline() {
     for nothing in ["", " \n", "{}", r#"{"podstamp": {}}"#] {
         let mut filter = Embedded::configure(nothing).unwrap();
         filter.read_pods(cart()).unwrap();
-        let stamped = stamp(&filter, Signal::Traces, "cart-0");
-        assert!(contains(&stamped, "k8s.pod.name") && contains(&stamped, "10.244.1.20"), "{nothing:?}");
+        for signal in Signal::ALL {
+            let stamped = stamp(&filter, signal, "cart-0");
+            assert!(contains(&stamped, "k8s.pod.name") && contains(&stamped, "10.244.1.20"), "{nothing:?}");
+        }
+        let notices: Vec<_> = filter.filter().notices().iter().map(|notice| &notice.message).collect();
+        assert!(!notices.iter().any(|notice| notice.contains("exporters")), "{notices:?}");
         assert!(filter.pods_path().starts_with("/pods?fields="), "{}", filter.pods_path());
     }
 }

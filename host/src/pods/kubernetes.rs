@@ -6,6 +6,7 @@ mod events;
 mod failure;
 mod follow;
 mod keeper;
+mod protobuf;
 mod requests;
 mod surroundings;
 #[cfg(test)]

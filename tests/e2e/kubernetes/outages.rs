@@ -121,7 +121,7 @@ fn a_watch_that_is_cut_in_an_event_hears_of_it_again() {
     for number in 2..=4 {
         // Within the object, after its name and ahead of its addresses.
         let name = format!("cut-{number}");
-        relay.cut_after(&format!("\"name\":\"{name}\""));
+        relay.cut_after(&name);
         let pod = shop.running(&name, &shop.address(number));
         wait_until("the watch is cut", || relay.cuts() == usize::from(number) - 1);
         watching.wait_for(&pod.uid, &[&shop.address(number)]);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use kube::Client;
@@ -15,16 +16,26 @@ use tokio::time::timeout;
 use super::failure::{Failure, Reason};
 use crate::pods::raw::Item;
 
-/// Sends a request; gives the body of a response with 200.
-pub(super) async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<Body, Failure> {
+/// A response with 200.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) body: Body,
+    /// The media type, as far as it is text.
+    pub(super) content_type: String,
+}
+
+/// Sends a request; gives the response if it has 200.
+pub(super) async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<Opened, Failure> {
     let sent = timeout(RESPONSE_TIMEOUT, client.send(request.map(Body::from))).await;
     let late =
         |_| Failure::new(Reason::Silent, format!("no response within {} s", RESPONSE_TIMEOUT.as_secs()));
     let response = sent.map_err(late)?.map_err(|error| Failure::of_request(&error))?;
     let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
     let mut body = response.into_body();
     if status == StatusCode::OK {
-        return Ok(body);
+        return Ok(Opened { body, content_type });
     }
     let mut text = Vec::new();
     // Without its message the status is told all the same.
@@ -38,7 +49,7 @@ pub(super) async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<B
 
 /// Reads a body of JSON to its end.
 pub(super) async fn read(client: &Client, request: Request<Vec<u8>>) -> Result<Vec<u8>, Failure> {
-    let mut body = open(client, request).await?;
+    let Opened { mut body, .. } = open(client, request).await?;
     let mut text = Vec::new();
     collect(&mut body, &mut text, MAX_PAGE_BYTES).await?;
     Ok(text)

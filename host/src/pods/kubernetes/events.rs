@@ -1,4 +1,4 @@
-//! The events of a watch: JSON, one a line.
+//! The events of a watch: in protobuf, each in a frame, or JSON, one a line.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use http::StatusCode;
 use kube::client::Body;
 use serde::Deserialize;
 
-use super::api::{self, Status};
+use super::api::{self, Opened, Status};
 use super::failure::{Failure, Reason, shortened};
+use super::protobuf;
 use crate::pods::raw::{Item, Metadata};
 
 /// What a watch tells.
@@ -27,31 +28,46 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Events {
     body: Body,
+    form: Form,
     buffer: Vec<u8>,
-    /// Where the next line begins in it.
+    /// Where the next event begins in it.
     start: usize,
-    /// Up to where there is no line's end.
+    /// Up to where it holds no line's end.
     scanned: usize,
 }
 
+/// How events follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Lines,
+    Frames,
+}
+
 impl Events {
-    pub(super) fn new(body: Body) -> Self {
-        Self { body, buffer: Vec::new(), start: 0, scanned: 0 }
+    pub(super) fn new(Opened { body, content_type }: Opened) -> Self {
+        // Without a word of protobuf it is JSON, or nothing that can be read.
+        let is_protobuf = content_type.starts_with("application/vnd.kubernetes.protobuf");
+        let form = if is_protobuf { Form::Frames } else { Form::Lines };
+        Self { body, form, buffer: Vec::new(), start: 0, scanned: 0 }
     }
 
     /// Whether the next event has come already, so that waiting for it takes no time.
     pub(super) fn has_next(&mut self) -> bool {
-        self.end_of_line().is_some()
+        self.next_bytes().is_some()
     }
 
     /// The next event. `None`: the server has ended the watch, as it does after a while. An error where nothing comes for
     /// longer than `patience`, or what comes is no event.
     pub(super) async fn next(&mut self, patience: Duration) -> Result<Option<Event>, Failure> {
         loop {
-            if let Some(end) = self.end_of_line() {
-                let line = self.buffer.get(self.start..end).unwrap_or_default();
-                let event = if line.trim_ascii().is_empty() { None } else { Some(parse(line)) };
-                self.start = end + 1;
+            if let Some((begin, end)) = self.next_bytes() {
+                let bytes = self.buffer.get(begin..end).unwrap_or_default();
+                let event = match self.form {
+                    Form::Frames => Some(protobuf::parse(bytes)),
+                    Form::Lines if bytes.trim_ascii().is_empty() => None,
+                    Form::Lines => Some(parse(bytes)),
+                };
+                self.start = if self.form == Form::Lines { end + 1 } else { end };
                 self.scanned = self.start;
                 match event {
                     Some(event) => return event.map(Some),
@@ -60,31 +76,45 @@ impl Events {
             }
             self.make_room();
             let Some(data) = api::data(&mut self.body, patience).await? else {
-                // A line without an end was cut off, and comes again after the version before it.
+                // An event without an end was cut off, and comes again after the version before it.
                 return Ok(None);
             };
-            if self.buffer.len() + data.len() > MAX_LINE_BYTES {
+            self.buffer.extend_from_slice(&data);
+            let announced = match self.form {
+                Form::Frames => protobuf::frame_length(&self.buffer).unwrap_or_default(),
+                Form::Lines => self.buffer.len(),
+            };
+            if announced > MAX_EVENT_BYTES {
                 return Err(Failure::new(
                     Reason::Invalid,
-                    format!("an event of more than {MAX_LINE_BYTES} bytes"),
+                    format!("an event of more than {MAX_EVENT_BYTES} bytes"),
                 ));
             }
-            self.buffer.extend_from_slice(&data);
         }
     }
 
-    fn end_of_line(&mut self) -> Option<usize> {
-        let rest = self.buffer.get(self.scanned..)?;
-        match rest.iter().position(|byte| *byte == b'\n') {
-            Some(position) => Some(self.scanned + position),
-            None => {
-                self.scanned = self.buffer.len();
-                None
+    /// From where to where the next event is in the buffer, once all of it has come.
+    fn next_bytes(&mut self) -> Option<(usize, usize)> {
+        match self.form {
+            Form::Lines => {
+                let rest = self.buffer.get(self.scanned..)?;
+                match rest.iter().position(|byte| *byte == b'\n') {
+                    Some(position) => Some((self.start, self.scanned + position)),
+                    None => {
+                        self.scanned = self.buffer.len();
+                        None
+                    }
+                }
+            }
+            Form::Frames => {
+                let begin = self.start + protobuf::LENGTH_BYTES;
+                let end = begin + protobuf::frame_length(self.buffer.get(self.start..)?)?;
+                (end <= self.buffer.len()).then_some((begin, end))
             }
         }
     }
 
-    /// Drops the lines that were read, and the room that one large line took.
+    /// Drops the events that were read, and the room that one large event took.
     fn make_room(&mut self) {
         self.buffer.drain(..self.start);
         self.scanned -= self.start;
@@ -181,7 +211,7 @@ fn no_event(line: &[u8], error: &serde_json::Error) -> Failure {
 }
 
 /// Several times what etcd takes of an object.
-const MAX_LINE_BYTES: usize = 16 << 20;
+const MAX_EVENT_BYTES: usize = 16 << 20;
 
 /// A buffer that is larger is given back.
 const LARGE_BYTES: usize = 256 * 1024;

@@ -109,9 +109,9 @@ impl<'p> Follower<'p> {
     }
 
     async fn open(&self, client: &Client, version: &str) -> Result<Events, Failure> {
-        let body = api::open(client, self.requests.resume(version)?).await?;
+        let opened = api::open(client, self.requests.resume(version)?).await?;
         self.pods.status.heard();
-        Ok(Events::new(body))
+        Ok(Events::new(opened))
     }
 
     /// Lists all pods by a watch, which then goes on.

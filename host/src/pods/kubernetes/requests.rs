@@ -1,6 +1,7 @@
 //! What is asked of the Kubernetes API: get, list and watch of pods, and nothing else.
 
 use http::Request;
+use http::header::{ACCEPT, HeaderValue};
 use kube::api::{GetParams, ListParams, WatchParams};
 use podstamp_core::config::Selector;
 
@@ -29,12 +30,12 @@ impl Requests {
 
     /// A watch that begins with all pods, as they are now.
     pub(super) fn stream(&self) -> Built {
-        built(self.pods().watch(&self.watch_params().initial_events(), ""))
+        watch(self.pods().watch(&self.watch_params().initial_events(), ""))
     }
 
     /// A watch of what comes after `version`.
     pub(super) fn resume(&self, version: &str) -> Built {
-        built(self.pods().watch(&self.watch_params(), version))
+        watch(self.pods().watch(&self.watch_params(), version))
     }
 
     /// The first page of a list of all pods as they are now, or the one that `token` continues with.
@@ -79,9 +80,18 @@ fn selector(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// A watch in protobuf, or in JSON where the server has no protobuf.
+fn watch(request: Result<Request<Vec<u8>>, kube::core::request::Error>) -> Built {
+    let mut request = built(request)?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(WATCH_FORMS));
+    Ok(request)
+}
+
 fn built(request: Result<Request<Vec<u8>>, kube::core::request::Error>) -> Built {
     request.map_err(|error| Failure::new(Reason::Config, format!("no request can be made: {error}")))
 }
+
+const WATCH_FORMS: &str = "application/vnd.kubernetes.protobuf;stream=watch, application/json";
 
 /// Pods of a page, as in client-go.
 const PAGE: u32 = 500;
