@@ -11,6 +11,7 @@ mod documented;
 mod failures;
 mod pods;
 mod process;
+mod world;
 
 use std::net::SocketAddr;
 

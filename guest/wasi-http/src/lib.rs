@@ -63,7 +63,7 @@ impl State {
             |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let server = Server::configure(&look_up);
         if let Ok(server) = &server {
-            server.notices().for_each(|notice| host.tell(notice));
+            server.notices().iter().for_each(|notice| host.tell(notice));
         }
         Self { server, host }
     }

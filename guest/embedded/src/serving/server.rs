@@ -62,9 +62,9 @@ impl Server {
         Answer { notice: Some(notice), ..failure.answer(client_encoding(headers)) }
     }
 
-    /// What a person should know about the configuration: its warnings, since a host may say it for each request.
-    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
-        self.notices.iter().filter(|notice| notice.level > Level::Info)
+    /// What a person should know about the configuration.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// Milliseconds in which a body has to come.

@@ -20,9 +20,17 @@ pub(super) fn check_support(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> 
         let why = "clients are for what stands ahead of this server to authenticate";
         refuse("receivers.otlp.protocols".to_owned(), why);
     }
-    for exporter in exporters(config).filter(|exporter| exporter.auth.is_some()) {
-        let why = "credentials are not fetched here: write them as `headers`, with ${env:NAME}";
-        refuse(format!("exporters.{}.auth", exporter.id), why);
+    for exporter in exporters(config) {
+        if exporter.auth.is_some() {
+            let why = "credentials are not fetched here: write them as `headers`, with ${env:NAME}";
+            refuse(format!("exporters.{}.auth", exporter.id), why);
+        }
+        for header in &exporter.headers {
+            if CONNECTIONS_OWN.contains(&&*header.name.to_ascii_lowercase()) {
+                let why = "is the host's to write, since it belongs to the connection";
+                refuse(format!("exporters.{}.headers.{}", exporter.id, header.name), why);
+            }
+        }
     }
     if faults.is_empty() { Ok(notices(config)) } else { Err(faults) }
 }
@@ -77,3 +85,15 @@ fn exporters(config: &Config) -> impl Iterator<Item = &Exporter> {
     let carried = config.signals().filter_map(|signal| config.carried(signal));
     carried.flat_map(|carried| std::iter::once(&carried.exporter).chain(&carried.copies))
 }
+
+/// Headers that hosts refuse, and the whole request with them.
+const CONNECTIONS_OWN: [&str; 8] = [
+    "connection",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];

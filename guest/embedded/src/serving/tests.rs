@@ -175,6 +175,37 @@ fn faults_of_the_configuration_are_the_answer_and_clients_keep_what_they_have() 
 }
 
 #[test]
+fn what_is_the_hosts_is_told_and_what_must_not_be_ignored_is_refused() {
+    let mut document = towards(&["agent"]);
+    document["receivers"] = json!({"otlp": {"protocols": {"http": {"cors": {"allowed_origins": ["*"]}}}}});
+    document["exporters"]["otlphttp/agent"]["compression"] = json!("gzip");
+    document["podstamp"] = json!({
+        "strict_ports": true, "upstream": {"connections": 2}, "pods": {"from": "kubernetes"},
+    });
+    let server = configured(&document);
+    let told = |path: &str| {
+        server.notices().iter().any(|notice| notice.message.starts_with(&format!("{path}: has no effect")))
+    };
+    for path in [
+        "receivers.otlp.protocols.http.cors",
+        "exporters.otlphttp/agent.compression",
+        "podstamp.strict_ports",
+        "podstamp.upstream.connections",
+        "podstamp.pods",
+    ] {
+        assert!(told(path), "{path}: {:?}", server.notices());
+    }
+    for name in ["Host", "Connection"] {
+        let mut document = towards(&["agent"]);
+        document["exporters"]["otlphttp/agent"]["headers"] = json!({name: "x", "x-tenant": "shop"});
+        let document = document.to_string();
+        let faults = with_variables(&[("PODSTAMP_CONFIG", &document)]).unwrap_err();
+        assert!(faults.to_lowercase().starts_with("exporters.otlphttp/agent.headers."), "{faults}");
+        assert_eq!(faults.lines().count(), 1, "{faults}");
+    }
+}
+
+#[test]
 fn variables_stand_in_the_document() {
     let document = towards(&["agent"]).to_string().replace("http://agent", "http://${env:AGENT}:80");
     let mut server = with_variables(&[("PODSTAMP_CONFIG", &document), ("AGENT", "10.0.0.7")]).unwrap();
