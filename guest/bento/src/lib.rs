@@ -5,19 +5,20 @@ mod host;
 
 use std::cell::Cell;
 
-use podstamp_core::answer::{Code, Failure};
+use podstamp_core::config::Fault;
 use podstamp_core::hosting::encoding::named;
 use podstamp_core::interface::{
-    Answer, Attempt, Encoding, Header, Level, Next, Notice, Outcome, Prepared, Request, Signal, Verdict,
+    Answer, Encoding, Header, Level, Notice, Outcome, Prepared, Request, Signal, Verdict,
 };
+use podstamp_embedded::Embedded;
 use podstamp_embedded::coding::Coding;
-use podstamp_embedded::{Embedded, describe};
+use podstamp_embedded::serving::Server;
 
 /// The filter, and what it was made of.
 struct State {
     configuration: String,
     pods_version: String,
-    filter: Result<Embedded, String>,
+    filter: Result<Embedded, Vec<Fault>>,
 }
 
 thread_local! {
@@ -33,7 +34,7 @@ extern "C" fn process() {
     let state = STATE.take().filter(|state| state.configuration == configuration);
     let mut state = state.unwrap_or_else(|| State::new(configuration));
     match &mut state.filter {
-        Err(faults) => answer(misconfigured(faults)),
+        Err(faults) => answer(Server::misconfigured(faults, &[header("content-type")])),
         Ok(filter) if host::text("podstamp_url").is_empty() => {
             read_pods(filter, &mut state.pods_version);
             prepare(filter);
@@ -45,7 +46,7 @@ extern "C" fn process() {
 
 impl State {
     fn new(configuration: String) -> Self {
-        let filter = Embedded::configure(&configuration).map_err(|faults| describe(&faults));
+        let filter = Embedded::configure(&configuration);
         filter.iter().for_each(|filter| tell(filter.filter().notices()));
         Self { configuration, pods_version: String::new(), filter }
     }
@@ -66,11 +67,10 @@ fn read_pods(filter: &mut Embedded, known: &mut String) {
 
 fn prepare(filter: &mut Embedded) {
     let path = host::text("podstamp_path");
-    let headers = filter.filter().request_headers().iter().map(|name| (name, header(name)));
-    let headers = headers.filter(|(_, value)| !value.is_empty());
-    let headers: Vec<_> = headers.map(|(name, value)| Header { name: name.clone(), value }).collect();
+    let mut headers: Vec<_> = filter.filter().request_headers().iter().map(|name| header(name)).collect();
+    headers.retain(|header| !header.value.is_empty());
     let limit = filter.filter().config().limits.body as usize;
-    let coding = Coding::named(Some(&header("content-encoding")));
+    let coding = Coding::named(Some(&header("content-encoding").value));
     let body = match coding.and_then(|coding| coding.decode(host::body(), limit)) {
         Ok(body) => body,
         Err(unreadable) => return answer(unreadable.answer(encoding())),
@@ -88,6 +88,13 @@ fn prepare(filter: &mut Embedded) {
     match verdict {
         Verdict::Answer(refused) => answer(refused),
         Verdict::Forward(outbound) => {
+            if let parts @ 2.. = outbound.parts.len() {
+                let message = format!(
+                    "a batch goes to the agent as one request, which should be {parts}, since here a message stays one: it may be \
+                     lost there after the 200; have clients send smaller ones"
+                );
+                tell(&[Notice { level: Level::Warning, key: "batch-not-split".into(), message }]);
+            }
             host::set_body(&outbound.content.into_body(body).unwrap_or_default());
             host::set("podstamp_url", &outbound.url);
         }
@@ -109,40 +116,17 @@ fn conclude(filter: &Embedded) {
         }
         Err(_) => Outcome::NotConnected(&failed),
     };
-    let attempt = Attempt {
-        signal,
-        upstream: 0,
-        encoding: encoding(),
-        number: 1,
-        // The host makes one attempt, and the client the next one.
-        elapsed: u32::MAX,
-        patience: u32::MAX,
-        delivered: 0,
-        random: 0,
-    };
-    answer(match filter.filter().conclude(&attempt, &outcome) {
-        Next::Answer(answer) => answer,
-        // A message is sent once.
-        Next::Retry(_) | Next::Mend(_) => filter.filter().not_mended(signal, attempt.encoding, &body),
-    });
+    answer(filter.conclude(signal, encoding(), &outcome));
 }
 
-/// A header of the request.
-fn header(name: &str) -> Vec<u8> {
-    host::metadata(&format!("podstamp_header_{name}"))
+/// A header of the request; without a value where the request does not have it.
+fn header(name: &str) -> Header {
+    Header { name: name.to_owned(), value: host::metadata(&format!("podstamp_header_{name}")) }
 }
 
 /// The encoding of the request, and so of its answer.
 fn encoding() -> Encoding {
-    named(&header("content-type")).unwrap_or(Encoding::Protobuf)
-}
-
-/// The answer until somebody corrects the configuration, which the next message may come with.
-fn misconfigured(faults: &str) -> Answer {
-    let message = format!("podstamp's configuration: {faults}");
-    let failure = Failure::new(503, Code::Unavailable, &message);
-    let notice = Notice { level: Level::Error, key: "configuration".into(), message: message.clone() };
-    Answer { notice: Some(notice), ..Failure { retry_after: Some(30_000), ..failure }.answer(encoding()) }
+    named(&header("content-type").value).unwrap_or(Encoding::Protobuf)
 }
 
 /// Makes the message the answer for the client.

@@ -40,7 +40,7 @@ mod stamped;
 use podstamp_core::Filter;
 use podstamp_core::config::Fault;
 use podstamp_core::directory::{Directory, Fields, NoPods};
-use podstamp_core::interface::{Prepared, Request};
+use podstamp_core::interface::{Answer, Attempt, Encoding, Next, Outcome, Prepared, Request, Signal};
 use podstamp_pods::{ListingError, ListingReader, Progress, Table};
 
 pub use stamped::Stamped;
@@ -102,6 +102,19 @@ impl Embedded {
     pub fn prepare(&self, request: &Request<'_>) -> Prepared {
         let pods = self.table.as_ref().map_or(&NoPods as &dyn Directory, |table| table);
         self.filter.prepare(request, pods)
+    }
+
+    /// The answer for the client once an attempt to send has ended, for a host that makes no other one.
+    pub fn conclude(&self, signal: Signal, encoding: Encoding, outcome: &Outcome<'_>) -> Answer {
+        // No time is left for another one.
+        let (number, elapsed, patience) = (1, u32::MAX, u32::MAX);
+        let (upstream, delivered, random) = (0, 0, 0);
+        let attempt = Attempt { signal, upstream, encoding, number, elapsed, patience, delivered, random };
+        let body = if let Outcome::Closed(body) = outcome { body } else { &[][..] };
+        match self.filter.conclude(&attempt, outcome) {
+            Next::Answer(answer) => answer,
+            Next::Retry(_) | Next::Mend(_) => self.filter.not_mended(signal, encoding, body),
+        }
     }
 
     /// What a host sends on that only changes bodies, or why it refuses the request.

@@ -1,5 +1,5 @@
 use podstamp_core::directory::{Fields, KeptKeys};
-use podstamp_core::interface::{Header, Request, Signal};
+use podstamp_core::interface::{Encoding, Header, Outcome, Request, Signal};
 use podstamp_pods::{Coverage, PodParts, Table, listing};
 use serde_json::{Value, json};
 
@@ -165,4 +165,20 @@ fn an_empty_request_is_no_refusal() {
     };
     assert!(matches!(filter.stamp(&request(b"")), Stamped::Empty(answer) if answer.status == 200));
     assert!(matches!(filter.stamp(&request(b"\xff")), Stamped::Refused(answer) if answer.status == 400));
+}
+
+#[test]
+fn the_end_of_the_only_attempt_is_an_answer() {
+    let filter = Embedded::configure("").unwrap();
+    let status = |outcome| filter.conclude(Signal::Traces, Encoding::Protobuf, &outcome).status;
+    for (said, told) in [(200, 200), (400, 400), (404, 500), (429, 429), (503, 503)] {
+        assert_eq!(status(Outcome::Response { status: said, headers: &[], body: b"" }), told, "{said}");
+    }
+    assert_eq!(status(Outcome::NotConnected("refused")), 503);
+    assert_eq!(status(Outcome::TimedOut), 504);
+    assert_eq!(status(Outcome::Closed(b"")), 503);
+    assert_eq!(status(Outcome::Closed(b"\xff")), 400);
+    // It would be mended and sent again.
+    let name_that_is_no_text = b"\x0a\x08\x12\x06\x12\x04\x2a\x02\xff\xfe";
+    assert_eq!(status(Outcome::Closed(name_that_is_no_text)), 400);
 }

@@ -70,42 +70,33 @@ fn read(buffer: &mut Vec<u8>, most: usize, get: Get) -> bool {
 
 type Get = unsafe extern "C" fn(*mut u8, usize) -> usize;
 
-#[cfg(not(feature = "pull"))]
 mod imports {
     #[cfg_attr(target_arch = "wasm32", link(wasm_import_module = "opentelemetry.io/wasm"))]
     unsafe extern "C" {
-        #[link_name = "otelwasm_get_plugin_config"]
+        #[cfg_attr(feature = "pull", link_name = "getPluginConfig")]
+        #[cfg_attr(not(feature = "pull"), link_name = "otelwasm_get_plugin_config")]
         pub(super) fn configuration(buffer: *mut u8, limit: usize) -> usize;
-        #[link_name = "otelwasm_set_result_traces"]
+        #[cfg_attr(feature = "pull", link_name = "setResultTraces")]
+        #[cfg_attr(not(feature = "pull"), link_name = "otelwasm_set_result_traces")]
         pub(super) fn set_traces(body: *const u8, size: usize);
-        #[link_name = "otelwasm_set_result_metrics"]
+        #[cfg_attr(feature = "pull", link_name = "setResultMetrics")]
+        #[cfg_attr(not(feature = "pull"), link_name = "otelwasm_set_result_metrics")]
         pub(super) fn set_metrics(body: *const u8, size: usize);
-        #[link_name = "otelwasm_set_result_logs"]
+        #[cfg_attr(feature = "pull", link_name = "setResultLogs")]
+        #[cfg_attr(not(feature = "pull"), link_name = "otelwasm_set_result_logs")]
         pub(super) fn set_logs(body: *const u8, size: usize);
-        #[link_name = "otelwasm_set_status_reason"]
+        #[cfg_attr(feature = "pull", link_name = "setResultStatusReason")]
+        #[cfg_attr(not(feature = "pull"), link_name = "otelwasm_set_status_reason")]
         pub(super) fn set_reason(reason: *const u8, size: usize);
     }
-}
-
-#[cfg(feature = "pull")]
-mod imports {
+    #[cfg(feature = "pull")]
     #[cfg_attr(target_arch = "wasm32", link(wasm_import_module = "opentelemetry.io/wasm"))]
     unsafe extern "C" {
-        #[link_name = "getPluginConfig"]
-        pub(super) fn configuration(buffer: *mut u8, limit: usize) -> usize;
         #[link_name = "currentTraces"]
         pub(super) fn traces(buffer: *mut u8, limit: usize) -> usize;
         #[link_name = "currentMetrics"]
         pub(super) fn metrics(buffer: *mut u8, limit: usize) -> usize;
         #[link_name = "currentLogs"]
         pub(super) fn logs(buffer: *mut u8, limit: usize) -> usize;
-        #[link_name = "setResultTraces"]
-        pub(super) fn set_traces(body: *const u8, size: usize);
-        #[link_name = "setResultMetrics"]
-        pub(super) fn set_metrics(body: *const u8, size: usize);
-        #[link_name = "setResultLogs"]
-        pub(super) fn set_logs(body: *const u8, size: usize);
-        #[link_name = "setResultStatusReason"]
-        pub(super) fn set_reason(reason: *const u8, size: usize);
     }
 }

@@ -136,3 +136,13 @@ fn an_agent_that_is_not_there_or_closes_or_is_silent_makes_the_client_come_again
     assert_eq!((answer.status, answer.header("retry-after")), (504, Some("5")));
     bento.wait_for_log(&["upstream-timeout: "]);
 }
+
+#[test]
+fn a_batch_that_should_be_several_requests_is_one_and_the_log_says_so() {
+    let agent = FakeAgent::start();
+    let Some(bento) = Setup::to(&agent.url()).start() else { return };
+    let spans = vec![spans::span(1_900_000_000_000_000_000, &[]); 70_000];
+    assert_eq!(export(bento.address, &spans::export_spans("shop", "web-1", spans)).status, 200);
+    bento.wait_for_log(&["batch-not-split: ", "which should be"]);
+    assert_eq!(agent.records().len(), 1);
+}

@@ -27,7 +27,7 @@ fn faults_of_the_configuration_are_told_all_at_once_until_somebody_corrects_them
     for path in ["podstamp.guard.check: ", "processors.resource.attributes[0]"] {
         assert!(message.contains(path), "{path} in {message}");
     }
-    bento.wait_for_log(&["configuration: ", "podstamp.guard.check: "]);
+    bento.wait_for_log(&["config: ", "podstamp.guard.check: "]);
     assert_eq!(agent.records().len(), 0);
     fs::write(bento.folder.path().join("podstamp.json"), sound.to_string()).unwrap();
     wait_until("the configuration is read again", || export(bento.address, &batch).status == 200);
@@ -36,7 +36,8 @@ fn faults_of_the_configuration_are_told_all_at_once_until_somebody_corrects_them
 #[test]
 fn a_module_that_traps_gets_the_client_500_and_the_next_one_is_answered() {
     let agent = FakeAgent::start();
-    let setup = Setup { module: trapping(), ..Setup::to(&agent.url()) };
+    // `unreachable`
+    let setup = Setup { module: module(b"\x00"), ..Setup::to(&agent.url()) };
     let Some(bento) = setup.start() else { return };
     for _ in 0..3 {
         let answer = export(bento.address, &spans::export(&[("shop", "web-1")]));
@@ -46,8 +47,23 @@ fn a_module_that_traps_gets_the_client_500_and_the_next_one_is_answered() {
     assert_eq!(agent.records().len(), 0, "nothing goes on that was not stamped");
 }
 
-/// A module whose `process` is the instruction `unreachable`.
-fn trapping() -> Vec<u8> {
+/// Bento has no limit of the time that a module takes, which `docs/hosts.md` says: its pipeline waits for good, its clients
+/// do not.
+#[test]
+fn a_module_that_never_returns_gets_clients_408_and_bento_lives_on() {
+    let agent = FakeAgent::start();
+    // `loop br 0 end`
+    let setup = Setup { module: module(b"\x03\x40\x0c\x00\x0b"), ..Setup::to(&agent.url()) };
+    let Some(bento) = setup.change("timeout: 60s", "timeout: 200ms").start() else { return };
+    for _ in 0..2 {
+        let answer = export(bento.address, &spans::export(&[("shop", "web-1")]));
+        assert_eq!(answer.status, 408, "{answer:?}");
+    }
+    assert_eq!(agent.records().len(), 0);
+}
+
+/// A module whose `process` is made of these instructions.
+fn module(instructions: &[u8]) -> Vec<u8> {
     let section = |id: u8, content: &[u8]| [&[id, content.len() as u8], content].concat();
     let exports = [&b"\x02\x07process\x00\x00"[..], b"\x06memory\x02\x00"].concat();
     [
@@ -56,7 +72,7 @@ fn trapping() -> Vec<u8> {
         section(3, b"\x01\x00"),
         section(5, b"\x01\x00\x01"),
         section(7, &exports),
-        section(10, b"\x01\x03\x00\x00\x0b"),
+        section(10, &[&[1, instructions.len() as u8 + 2, 0], instructions, b"\x0b"].concat()),
     ]
     .concat()
 }

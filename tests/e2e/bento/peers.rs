@@ -4,6 +4,7 @@ use podstamp_test_support::blocking::http::{Client, PROTOBUF};
 use podstamp_test_support::spans;
 
 use super::Setup;
+use super::process::example;
 use crate::fake_agent::FakeAgent;
 
 /// The address that a batch is stamped with, sent with this path and these headers.
@@ -56,4 +57,40 @@ fn what_bento_calls_the_clients_address_is_any_clients_to_choose() {
     assert_eq!(placed[1], "10.9.9.9", "by a query parameter");
     assert_eq!(placed[6], "10.9.9.9", "by a cookie");
     assert_eq!(placed[8], placed[0], "not by a header");
+}
+
+/// As the example's README has it for a proxy that takes query and cookies away.
+#[test]
+fn an_address_that_a_proxy_vouches_for_can_be_handed_on() {
+    let line = "\"podstamp_peer\": metadata(\"X-Real-Ip\").or(\"\")";
+    assert!(example("README.md").contains(line));
+    let agent = FakeAgent::start();
+    let setup =
+        Setup::to(&agent.url()).change("\"podstamp_now\":", format!("{line},\n          \"podstamp_now\":"));
+    let attempts = [("/v1/traces", &[("x-real-ip", "10.1.2.3")][..]), ("/v1/traces", &[])];
+    let Some(placed) = placed(setup, &agent, &attempts) else { return };
+    assert_eq!(placed, ["10.1.2.3", "0.0.0.0"]);
+}
+
+/// Bento goes on with a message whose mapping has failed, the client's metadata and all.
+#[test]
+fn a_mapping_that_fails_lets_nothing_through() {
+    let agent = FakeAgent::start();
+    let setup = Setup::to(&agent.url()).change("timestamp_unix_nano()", "throw(\"it fails\")");
+    let Some(bento) = setup.start() else { return };
+    let configuration = format!(
+        "%7B%22exporters%22:%7B%22otlphttp%22:%7B%22traces_endpoint%22:%22{}%22%7D%7D%7D",
+        agent.url()
+    );
+    for query in [
+        "podstamp_peer=10.9.9.9".to_owned(),
+        format!("podstamp_peer=10.9.9.9&podstamp_config={configuration}"),
+        format!("podstamp_url={}", agent.url()),
+    ] {
+        let body = spans::export(&[("shop", "web-1")]);
+        let path = format!("/v1/traces?{query}");
+        let response = Client::connect(bento.address).send("POST", &path, &[PROTOBUF], &body);
+        assert_eq!((response.status, response.body.len()), (500, 0), "{query}: {response:?}");
+        assert_eq!(agent.records().len(), 0, "{query}");
+    }
 }

@@ -157,6 +157,16 @@ const OTHER_GUESTS: &[(Guest<'_>, &str)] = &[
     (EMBEDDED, "podstamp.wasm"),
     (guest("podstamp-component", Form::Component), "podstamp.component.wasm"),
     (guest("podstamp-wasi-http", Form::Component), "podstamp.wasi-http.wasm"),
+    (guest("podstamp-bento", Form::Module), "podstamp.bento.wasm"),
+    (
+        Guest { features: &["redpanda"], ..guest("podstamp-bento", Form::Module) },
+        "podstamp.redpanda-connect.wasm",
+    ),
+    (guest("podstamp-otelwasm", Form::Module), "podstamp.otelwasm.wasm"),
+    (
+        Guest { features: &["pull"], ..guest("podstamp-otelwasm", Form::Module) },
+        "podstamp.otelwasm-main.wasm",
+    ),
 ];
 
 #[cfg(test)]
