@@ -2,6 +2,9 @@
 
 mod cases;
 mod client;
+mod failures;
+mod formats;
+mod go;
 mod process;
 mod same_cluster;
 mod side_by_side;

@@ -71,15 +71,20 @@ impl Grpc {
     }
 
     pub fn call_to(&self, signal: Signal, headers: &[(&'static str, &str)], frame: Vec<u8>) -> Called {
-        self.calls_to(signal, &[headers], frame).pop().unwrap()
+        self.calls_to(signal.grpc_path(), &[headers], frame).pop().unwrap()
+    }
+
+    /// A call of any method.
+    pub fn call_path(&self, path: &'static str, frame: Vec<u8>) -> Called {
+        self.calls_to(path, &[&[]], frame).pop().unwrap()
     }
 
     /// As many calls at a time as there are sets of headers.
     pub fn call_all(&self, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
-        self.calls_to(Signal::Traces, each, frame)
+        self.calls_to(Signal::Traces.grpc_path(), each, frame)
     }
 
-    fn calls_to(&self, signal: Signal, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
+    fn calls_to(&self, path: &'static str, each: &[&[(&'static str, &str)]], frame: Vec<u8>) -> Vec<Called> {
         let frame = Bytes::from(frame);
         let call = |headers: &&[(&'static str, &str)]| {
             let mut all = vec![("content-type", "application/grpc"), ("te", "trailers")];
@@ -88,7 +93,7 @@ impl Grpc {
             let (client, frame) = (self.client.clone(), frame.clone());
             self.runtime.spawn(async move {
                 let headers: Vec<_> = all.iter().map(|(name, value)| (*name, &**value)).collect();
-                client.send(signal.grpc_path(), &headers, vec![frame], &[]).await
+                client.send(path, &headers, vec![frame], &[]).await
             })
         };
         let calls: Vec<_> = each.iter().map(call).collect();
