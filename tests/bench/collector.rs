@@ -1,9 +1,11 @@
 //! podstamp and an OpenTelemetry Collector at the same job: DeepFlow's pipeline for load balancers, 1,000 pods, the same
-//! sink. They take turns on one core, where there is `taskset` the same one, under the same load.
+//! sink; then podstamp inside of that Collector. They take turns on one core, where there is `taskset` the same one, under the same load.
 //!
 //! The figure compared is CPU time a span, from `/proc`: the load generator and the sink have the other cores. The Collector
 //! sends from its receiver's goroutine, without its queue: that costs it less, and neither then acknowledges what it has
 //! not delivered.
+
+mod inside;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -49,7 +51,7 @@ pub(crate) fn run(quick: bool) -> Value {
             rows.push(row(&sides, body, out, quick));
         }
     }
-    json!(rows)
+    json!({"at_its_job": rows, "inside": inside::run(&otelcol, &sink, quick)})
 }
 
 fn row(sides: &[Side; 2], body: Body, out: &str, quick: bool) -> Value {
@@ -149,13 +151,18 @@ impl Side {
     }
 
     fn collector(binary: &Path, sink: &Process, compression: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let kubernetes = Kubernetes::serve(&bodies::pods(PODS).to_string());
         let reached = "auth_type: kubeConfig\n    wait_for_metadata: true";
         let processors = PROCESSORS.replace("auth_type: serviceAccount", reached);
+        Self::collector_with(binary, sink, compression, &format!("{processors}{PIPELINE}"))
+    }
+
+    /// A Collector with these processors and pipelines; the variable for its kubeconfig names a cluster with the pods.
+    fn collector_with(binary: &Path, sink: &Process, compression: &str, processors: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let kubernetes = Kubernetes::serve(&bodies::pods(PODS).to_string());
         let exporter = format!("{}    sending_queue:\n      enabled: false\n", exporter(sink, compression));
         let quiet = "  telemetry:\n    metrics:\n      level: none\n";
-        let config = write(&folder, &format!("{processors}{RECEIVERS}{exporter}{PIPELINE}{quiet}"));
+        let config = write(&folder, &format!("{RECEIVERS}{exporter}{processors}{quiet}"));
         let mut command = pinned(binary);
         command.arg("--config").arg(config).env("KUBECONFIG", kubernetes.config()).env("GOMAXPROCS", "1");
         let endpoint = "\"endpoint\": \"";

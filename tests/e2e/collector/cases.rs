@@ -336,7 +336,7 @@ fn configuration(cases: &[(String, Case)], mode: Mode, upstream: SocketAddr, pod
 }
 
 /// The counts of a case, and where the Collector shows them; not how many spans are far from now, which depends on the clock.
-const COUNTED: &[(&str, &str, &[(&str, &str)])] = &[
+const COUNTED: &[Counted] = &[
     ("resources", RESOURCES, &[("outcome", "accepted")]),
     ("spans", SPANS, &[("outcome", "accepted")]),
     ("address_kept", ADDRESSES, &[("from", "kept")]),
@@ -356,6 +356,9 @@ const COUNTED: &[(&str, &str, &[(&str, &str)])] = &[
     ("names_cut", REPAIRS, &[("rule", "name_cut")]),
     ("texts_mended", REPAIRS, &[("rule", "text_mended")]),
 ];
+
+/// A count, the metric that shows it, and the labels of its samples.
+type Counted = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const RESOURCES: &str = "otelcol_podstamp_resources";
 

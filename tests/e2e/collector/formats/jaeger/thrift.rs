@@ -7,8 +7,8 @@ pub(super) enum Value {
     I32(i32),
     I64(i64),
     Text(String),
-    Struct(Vec<(i16, Value)>),
-    List(Vec<Value>),
+    Struct(Vec<(i16, Self)>),
+    List(Vec<Self>),
 }
 
 /// A call that wants no answer, with one argument, in the compact encoding.
