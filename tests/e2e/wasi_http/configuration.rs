@@ -5,7 +5,7 @@ use podstamp_test_support::blocking::status::Status;
 use podstamp_test_support::spans;
 use serde_json::json;
 
-use super::{Host, towards};
+use super::{Host, process, towards};
 use crate::encoding::Encoding;
 use crate::fake_agent::FakeAgent;
 
@@ -62,5 +62,24 @@ fn a_client_cannot_forge_the_peer() {
             "one of them is the client's"
         );
         assert_eq!(address_of(named, &[("x-forwarded-for", "10.6.6.6")]).unwrap(), "0.0.0.0");
+    }
+}
+
+#[test]
+fn wasmtime_names_the_pod_of_a_sidecar_in_place_of_what_clients_say() {
+    let agent = FakeAgent::start();
+    let document = towards(agent.agent().address()).to_string();
+    let variables = [("PODSTAMP_CONFIG", document.as_str()), ("PODSTAMP_PEER_HEADER", "podstamp-peer")];
+    let Some(server) = process::wasmtime(&variables, &["-H", "podstamp-peer: 10.1.1.1"]) else { return };
+    for forged in [
+        &[][..],
+        &[("podstamp-peer", "10.6.6.6")],
+        &[("Podstamp-Peer", "10.6.6.6"), ("podstamp-peer", "10.6.6.7")],
+    ] {
+        let headers = [&[PROTOBUF], forged].concat();
+        let batch = spans::export(&[("shop", "web-1")]);
+        assert_eq!(Client::connect(server.address).send("POST", "/v1/traces", &headers, &batch).status, 200);
+        assert_eq!(agent.placed().pop().unwrap().1, "10.1.1.1", "{forged:?}");
+        agent.agent().forget_records();
     }
 }
