@@ -42,7 +42,7 @@ fn expected(filter: &Embedded, signal: Signal, batch: &[u8]) -> Done {
 
 #[test]
 fn batches_of_every_case_leave_as_the_filter_says() {
-    let mut changed = 0;
+    let (mut changed, mut refused) = (0, Vec::new());
     for abi in Abi::ALL {
         for (name, case) in cases::all() {
             let signal = Signal::from(case.request.signal);
@@ -52,8 +52,13 @@ fn batches_of_every_case_leave_as_the_filter_says() {
             if batch.is_empty() {
                 continue;
             }
-            let filter = Embedded::configure(&configuration).unwrap();
+            let filter = Embedded::configure_hosted(&configuration);
             let mut host = host(abi, &configuration);
+            let Ok(filter) = filter else {
+                refused.push(name);
+                assert!(matches!(host.consume(signal, &batch).unwrap(), Done::Failed(_)));
+                continue;
+            };
             for _ in 0..2 {
                 let done = host.consume(signal, &batch).unwrap();
                 changed += usize::from(matches!(&done, Done::Result(result) if *result != batch));
@@ -62,6 +67,22 @@ fn batches_of_every_case_leave_as_the_filter_says() {
         }
     }
     assert!(changed > 200, "{changed}");
+    assert_eq!(refused, ["several_exporters_get_the_same"; 2]);
+}
+
+/// What the README shows passes the check, and stands where the main branch's host is safe.
+#[test]
+fn the_documented_configuration_has_no_faults_and_the_module_directly_behind_batch() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/collector/otelwasm");
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    let block: String = page.split_inclusive('\n').filter_map(|line| line.strip_prefix("    ")).collect();
+    let document: serde_json::Value = serde_saphyr::from_str(&block).unwrap();
+    let processors = document["service"]["pipelines"]["traces"]["processors"].as_array().unwrap();
+    assert_eq!(processors[processors.len() - 2..], ["batch", "wasm"]);
+    assert_eq!(document["processors"]["batch"].get("metadata_keys"), None);
+    let configuration = document["processors"]["wasm"]["plugin_config"].to_string();
+    assert_ne!(configuration, "null");
+    host(Abi::Push, &configuration).start().unwrap();
 }
 
 #[test]

@@ -46,7 +46,7 @@ extern "C" fn process() {
 
 impl State {
     fn new(configuration: String) -> Self {
-        let filter = Embedded::configure(&configuration);
+        let filter = Embedded::configure_hosted(&configuration);
         filter.iter().for_each(|filter| tell(filter.filter().notices()));
         Self { configuration, pods_version: String::new(), filter }
     }

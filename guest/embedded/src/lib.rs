@@ -34,6 +34,7 @@
 
 pub mod coding;
 mod document;
+mod hosted;
 pub mod serving;
 mod stamped;
 
@@ -58,6 +59,14 @@ impl Embedded {
     pub fn configure(text: &str) -> Result<Self, Vec<Fault>> {
         let document = document::read_document(text)?;
         Ok(Self { filter: Filter::configure(&document)?, table: None })
+    }
+
+    /// [`Self::configure`] for a host that hands over bodies, and receives and sends by itself. Credentials, headers and further
+    /// upstreams, which nobody would carry out there, are faults.
+    pub fn configure_hosted(text: &str) -> Result<Self, Vec<Fault>> {
+        let embedded = Self::configure(text)?;
+        hosted::check_hosted(embedded.filter.config())?;
+        Ok(embedded)
     }
 
     /// The filter.

@@ -142,8 +142,10 @@ fn all_faults_come_at_once_with_their_paths() {
 #[test]
 fn a_text_that_is_no_list_of_pods_leaves_the_table_alone() {
     let mut filter = Embedded::configure("").unwrap();
-    filter.read_pods(cart()).unwrap();
-    let cut = &cart()[..cart().len() - 1];
+    // Each text names an epoch of its own, some of which are a digit shorter.
+    let whole = cart();
+    filter.read_pods(whole.clone()).unwrap();
+    let cut = &whole[..whole.len() - 1];
     for bad in [b"", &b"no pods"[..], b"podstamp-pods 9\tfull\n", cut] {
         assert!(filter.read_pods(bad.to_vec()).is_err(), "{bad:?}");
         assert_eq!(filter.pods().unwrap().len(), 1);
@@ -181,4 +183,41 @@ fn the_end_of_the_only_attempt_is_an_answer() {
     // It would be mended and sent again.
     let name_that_is_no_text = b"\x0a\x08\x12\x06\x12\x04\x2a\x02\xff\xfe";
     assert_eq!(status(Outcome::Closed(name_that_is_no_text)), 400);
+}
+
+#[test]
+fn what_nobody_would_carry_out_in_a_host_is_a_fault_there() {
+    let exporter = |more: Value| {
+        let mut exporter = json!({"traces_endpoint": "http://10.0.0.1/api/v1/otel/trace"});
+        exporter.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        exporter
+    };
+    let to = |exporters: Value| json!({"exporters": exporters}).to_string();
+    assert!(Embedded::configure_hosted("").is_ok());
+    assert!(Embedded::configure_hosted(&to(json!({"otlphttp": exporter(json!({}))}))).is_ok());
+    let authenticated = json!({
+        "extensions": {"bearertokenauth": {"token": "secret"}},
+        "receivers": {"otlp": {"protocols": {"http": {"auth": {"authenticator": "bearertokenauth"}}}}},
+        "exporters": {"otlphttp": exporter(json!({"auth": {"authenticator": "bearertokenauth"}}))},
+        "service": {
+            "extensions": ["bearertokenauth"],
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlphttp"]}},
+        },
+    });
+    for (document, paths) in [
+        (
+            to(json!({"otlphttp": exporter(json!({"headers": {"x-tenant": "a"}}))})),
+            &["exporters.otlphttp.headers: "][..],
+        ),
+        (
+            to(json!({"otlphttp/a": exporter(json!({})), "otlphttp/b": exporter(json!({}))})),
+            &["service.pipelines.traces.exporters: "],
+        ),
+        (authenticated.to_string(), &["receivers.otlp.protocols: ", "exporters.otlphttp.auth: "]),
+    ] {
+        assert!(Embedded::configure(&document).is_ok(), "{document}");
+        let faults = describe(&Embedded::configure_hosted(&document).unwrap_err());
+        assert!(paths.iter().all(|path| faults.contains(path)), "{paths:?} in {faults}");
+        assert_eq!(faults.lines().count(), paths.len(), "{faults}");
+    }
 }

@@ -39,7 +39,7 @@ fn configured() -> Result<Embedded, String> {
     let text = std::str::from_utf8(&text).map_err(|_| "plugin_config: it is not UTF-8".to_owned())?;
     // Of a section that is not there.
     let text = if text == "null" { "" } else { text };
-    Embedded::configure(text).map_err(|faults| format!("plugin_config: {}", describe(&faults)))
+    Embedded::configure_hosted(text).map_err(|faults| format!("plugin_config: {}", describe(&faults)))
 }
 
 /// Stamps a batch and hands over what goes on in its place.

@@ -230,7 +230,7 @@ const EXCUSED: &[(&str, &str)] = &[
     ("grpc_empty_message_is_acknowledged_and_not_sent", GRPC),
     ("grpc_message_of_unknown_fields_only_is_never_a_silent_success", GRPC),
     ("guard_sends_many_spans_in_several_requests", "a message stays one message"),
-    ("several_exporters_get_the_same", "the pipeline has one `http`"),
+    ("several_exporters_get_the_same", "the pipeline has one `http`, and so they are a fault"),
 ];
 
 const GRPC: &str = "the input `http_server` speaks HTTP/1.1";

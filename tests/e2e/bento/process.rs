@@ -125,3 +125,24 @@ pub(crate) fn plain(url: &str) -> Value {
 const PIPELINE: &str = "pipeline.yaml";
 
 const LOG: &str = "log";
+
+#[test]
+fn what_passes_between_pipeline_and_module_is_in_the_readme() {
+    let sources = concat!(
+        include_str!("../../../guest/bento/src/lib.rs"),
+        include_str!("../../../examples/collector/bento/pipeline.yaml")
+    );
+    let words = sources.split(|char: char| !(char.is_ascii_alphanumeric() || "_{}".contains(char)));
+    let mut keys: Vec<_> = words.filter(|word| word.starts_with("podstamp_")).collect();
+    // Names of crates and of the cache; what follows a prefix the README calls NAME.
+    keys.retain(|key| !["podstamp_core", "podstamp_embedded"].contains(key));
+    assert!(keys.len() > 20, "{keys:?}");
+    let page = example("README.md");
+    for key in keys {
+        let key = key.split("{").next().unwrap();
+        let prefix =
+            ["podstamp_header_", "podstamp_answer_"].into_iter().find(|prefix| key.starts_with(prefix));
+        let named = prefix.map_or_else(|| format!("`{key}`"), |prefix| format!("`{prefix}NAME`"));
+        assert!(page.contains(&named), "{named} is not in the README");
+    }
+}
