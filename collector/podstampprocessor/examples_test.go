@@ -12,13 +12,18 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// The examples lie beside the module in the repository, and are not part of it.
-const examples = "../../examples"
+// examplesFolder is that of the repository, which the module is beside or is told of.
+func examplesFolder() string {
+	if folder := os.Getenv("PODSTAMP_EXAMPLES"); folder != "" {
+		return folder
+	}
+	return "../../examples"
+}
 
 func document(t *testing.T, path string) *confmap.Conf {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(examples, path))
-	if os.IsNotExist(err) {
+	text, err := os.ReadFile(filepath.Join(examplesFolder(), path))
+	if os.IsNotExist(err) && os.Getenv("PODSTAMP_EXAMPLES") == "" {
 		t.Skip("the examples are not there")
 	}
 	require.NoError(t, err)

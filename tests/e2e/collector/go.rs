@@ -36,6 +36,8 @@ fn the_processors_own_tests_pass() {
     let run = |words: &[&str], variables: &[(&str, &str)]| {
         let mut go = Command::new("go");
         go.args(words).current_dir(folder.path().join("podstampprocessor"));
+        // Which they read, and which are no part of the module.
+        go.env("PODSTAMP_EXAMPLES", concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"));
         let output =
             go.envs(collector::ENVIRONMENT.iter().copied()).envs(variables.iter().copied()).output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
