@@ -2,6 +2,7 @@
 
 mod cases;
 mod client;
+mod examples;
 mod failures;
 mod formats;
 mod go;

@@ -25,6 +25,11 @@ pub(crate) fn guest(guest: Guest<'_>) -> Result<Vec<u8>> {
     }
 }
 
+/// Whether there is a Go that builds the Collector.
+pub(crate) fn has_go() -> bool {
+    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
 /// Builds the Collector in a folder that has its files, for Linux on this architecture as Go calls it, and returns the
 /// path of the program.
 pub(crate) fn collector(folder: &Path, architecture: &str) -> Result<PathBuf> {

@@ -1,5 +1,5 @@
 //! `cargo xtask package`: all that podstamp is run from, in `target/package`, with a file of checksums. With names of parts
-//! as arguments, these alone:
+//! as arguments, these alone. Without names, the Collector is left out where there is no Go:
 //!
 //! - `module`: the proxy-wasm module, its checksum and its image
 //! - `podstamp`: the image of `podstamp`, and the root folder that it is made of
@@ -54,7 +54,9 @@ fn run(arguments: &[String]) -> Result<String> {
     if has(PROGRAM) {
         told += &package_program(&build::program()?, &folder)?;
     }
-    if has(COLLECTOR) {
+    if arguments.is_empty() && !build::has_go() {
+        told += "no Collector: there is no go on the PATH, which it takes\n";
+    } else if has(COLLECTOR) {
         told += &package_collector(&build::guest(EMBEDDED)?, &folder, build::collector)?;
     }
     write(&folder, checksums::NAME, checksums::list(&folder, &[ROOT])?.as_bytes())?;
