@@ -213,7 +213,7 @@ func TestAFailureOfTheFilterIsPermanentAndTheNextBatchPasses(t *testing.T) {
 			config.MemoryLimitMiB = leastMemory
 			config.Timeout = time.Minute
 			if kind == "timeout" {
-				config.Timeout = 200 * time.Millisecond
+				config.Timeout = time.Second
 			}
 			r := run(t, config)
 			err := r.ConsumeTraces(from("10.1.2.3", nil), batchOf(nil))

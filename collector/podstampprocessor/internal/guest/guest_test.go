@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var patient = Limits{Time: time.Minute, Memory: 16 << 20}
 
 // brisk is for what never ends, and for nothing else.
-var brisk = Limits{Time: 200 * time.Millisecond, Memory: 16 << 20}
+var brisk = Limits{Time: time.Second, Memory: 16 << 20}
 
 func poolOf(t *testing.T, limits Limits, fault guesttest.Fault, instances int) *Pool {
 	engine, err := NewEngine(t.Context(), guesttest.Module(ABI, fault), nil, limits, "")
