@@ -159,7 +159,7 @@ fn a_request_has_the_bytes_that_the_page_describes() {
     let expected: &[&[u8]] = &[
         &[2],
         b"\x03\0\0\0/v1",
-        b"\x01\x08\0\0\010.0.0.1",
+        b"\x01\x08\0\0\x0010.0.0.1",
         b"\x01\0\0\0\x01\0\0\0a\x02\0\0\0bc",
         b"\x02\0\0\0\x07\x08",
         b"\x01\x02\x01\0\0\0\0\0\0",
