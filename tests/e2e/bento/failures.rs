@@ -47,21 +47,6 @@ fn a_module_that_traps_gets_the_client_500_and_the_next_one_is_answered() {
     assert_eq!(agent.records().len(), 0, "nothing goes on that was not stamped");
 }
 
-/// Bento has no limit of the time that a module takes, which `docs/hosts.md` says: its pipeline waits for good, its clients
-/// do not.
-#[test]
-fn a_module_that_never_returns_gets_clients_408_and_bento_lives_on() {
-    let agent = FakeAgent::start();
-    // `loop br 0 end`
-    let setup = Setup { module: module(b"\x03\x40\x0c\x00\x0b"), ..Setup::to(&agent.url()) };
-    let Some(bento) = setup.change("timeout: 60s", "timeout: 200ms").start() else { return };
-    for _ in 0..2 {
-        let answer = export(bento.address, &spans::export(&[("shop", "web-1")]));
-        assert_eq!(answer.status, 408, "{answer:?}");
-    }
-    assert_eq!(agent.records().len(), 0);
-}
-
 /// A module whose `process` is made of these instructions.
 fn module(instructions: &[u8]) -> Vec<u8> {
     let section = |id: u8, content: &[u8]| [&[id, content.len() as u8], content].concat();
