@@ -50,6 +50,9 @@ pub struct Overrides {
     pub guest: Option<PathBuf>,
     /// Whether bodies are checked whole up front, as `podstamp.guard.check: full` has it.
     pub check_full: bool,
+    /// Whether pods of the Kubernetes API are asked for while the filter is compiled, by a program that will serve. Without the
+    /// context of a tokio runtime they are asked for afterwards.
+    pub follow_at_once: bool,
 }
 
 /// A filter and its pods, put together from a document and ready to be served.
@@ -152,6 +155,9 @@ impl App {
         config.limits = budget.limits;
         let (source, directory, notice) =
             Source::open(&config, overrides.pods.clone(), own, Surroundings::of_process())?;
+        if overrides.follow_at_once {
+            source.begin();
+        }
         let read;
         let guest = match &overrides.guest {
             None => Guest::embedded(),

@@ -50,7 +50,8 @@ impl Rewrite {
             return Err(Failed::message(Exit::Usage, why));
         }
         let loaded = document::load(&self.config)?;
-        let overrides = Overrides { pods: self.pods, guest: self.guest, check_full: true };
+        let overrides =
+            Overrides { pods: self.pods, guest: self.guest, check_full: true, ..Overrides::default() };
         let app = App::new(loaded.document, &overrides)?;
         let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
         if !runtime.block_on(app.load_pods()) {

@@ -8,7 +8,7 @@ use podstamp::lifecycle::{Signal, Signals};
 use podstamp::observe::Notices;
 use podstamp::server::{Instruments, Listening};
 use podstamp_core::config::{Receiver, ServerTls};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
 use super::document;
@@ -44,7 +44,11 @@ impl Serve {
         let mut signals = Signals::catch().map_err(|error| Failed::new(Exit::Internal, error))?;
         let (send, assembled) = oneshot::channel();
         // On a thread that ends with it, and gives back what it took for it.
-        std::thread::spawn(move || send.send(self.assemble()).is_ok());
+        let runtime = Handle::current();
+        std::thread::spawn(move || {
+            let _entered = runtime.enter();
+            send.send(self.assemble()).is_ok()
+        });
         let app = tokio::select! {
             biased;
             signal = signals.received() => {
@@ -61,7 +65,8 @@ impl Serve {
     fn assemble(self) -> Result<App, Failed> {
         let loaded = document::load(&self.config)?;
         loaded.notices.iter().for_each(Notices::tell);
-        let overrides = Overrides { pods: self.pods, guest: self.guest, ..Overrides::default() };
+        let overrides =
+            Overrides { pods: self.pods, guest: self.guest, follow_at_once: true, ..Overrides::default() };
         Ok(App::new(loaded.document, &overrides)?)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use podstamp_core::Directory;
 use podstamp_core::config::{self, AuthType, ClientTls, Config, Fault, Kubernetes, PodsFrom};
 use podstamp_core::directory::{Field, Fields, NoPods, Pod};
 use podstamp_core::interface::{Level, Notice};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Error;
@@ -25,9 +26,13 @@ pub(super) enum Source {
     /// None, or a directory that the program brings.
     Other,
     File(Arc<PodsFile>),
-    Kubernetes(Arc<KubernetesPods>, Waiting),
+    Kubernetes(Arc<KubernetesPods>, Waiting, Begun),
     Podstamp(Arc<RemotePods>, Waiting),
 }
+
+/// The task of a source that is followed before the server is there. It ends with this.
+#[derive(Debug, Default)]
+pub(super) struct Begun(Mutex<Option<JoinHandle<()>>>);
 
 /// How long to wait for the first pods.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +104,7 @@ impl Source {
                 let settings =
                     kubernetes::Settings::new(*kubernetes, surroundings, config.kept_keys(), coverage);
                 let pods = Arc::new(KubernetesPods::new(settings));
-                (Self::Kubernetes(Arc::clone(&pods), waiting), pods)
+                (Self::Kubernetes(Arc::clone(&pods), waiting, Begun::default()), pods)
             }
             PodsChoice::Podstamp { url, tls } => {
                 let faulty = |fault| Error::Faults(vec![fault]);
@@ -111,11 +116,18 @@ impl Source {
         Ok((source, directory, notice))
     }
 
+    /// Begins to follow the Kubernetes API: its list takes as long as what else there is to do before a server can be there.
+    pub(super) fn begin(&self) {
+        if let (Self::Kubernetes(pods, _, begun), Ok(runtime)) = (self, Handle::try_current()) {
+            begun.put(runtime.spawn(Arc::clone(pods).watch(Arc::default())));
+        }
+    }
+
     /// Whether clients have to wait until all pods are known.
     pub(super) fn makes_clients_wait(&self) -> bool {
         match self {
             Self::Other | Self::File(_) => false,
-            Self::Kubernetes(_, waiting) | Self::Podstamp(_, waiting) => waiting.makes_clients_wait,
+            Self::Kubernetes(_, waiting, _) | Self::Podstamp(_, waiting) => waiting.makes_clients_wait,
         }
     }
 
@@ -123,7 +135,7 @@ impl Source {
     pub(super) async fn load(&self) -> bool {
         match self {
             Self::Other | Self::File(_) => true,
-            Self::Kubernetes(pods, waiting) => {
+            Self::Kubernetes(pods, waiting, _) => {
                 waiting.load(pods.status(), Arc::clone(pods).watch(Arc::default())).await
             }
             Self::Podstamp(pods, waiting) => {
@@ -146,10 +158,12 @@ impl Source {
                 server.accompany(tokio::spawn(Arc::clone(file).watch()));
                 readiness.pods_loaded();
             }
-            Self::Kubernetes(pods, waiting) => {
+            Self::Kubernetes(pods, waiting, begun) => {
                 pods.show(metrics);
                 listings.show(pods.pods().clone(), turns_away);
-                server.accompany(tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices))));
+                let watching = begun.take();
+                let watch = || tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices)));
+                server.accompany(watching.unwrap_or_else(watch));
                 server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
             }
             Self::Podstamp(pods, waiting) => {
@@ -160,6 +174,24 @@ impl Source {
                 server.accompany(tokio::spawn(following));
                 server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
             }
+        }
+    }
+}
+
+impl Begun {
+    fn put(&self, task: JoinHandle<()>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    fn take(&self) -> Option<JoinHandle<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(task) = self.take() {
+            task.abort();
         }
     }
 }
@@ -281,6 +313,9 @@ fn coverage(config: &Config, is_all: bool) -> Coverage {
 
 #[cfg(test)]
 mod tests {
+    use podstamp_core::directory::{Details, Lookup, Term};
+    use podstamp_test_support::PATIENCE;
+    use podstamp_test_support::kubernetes::ScriptedApi;
     use serde_json::{Value, json};
 
     use super::*;
@@ -335,6 +370,40 @@ mod tests {
         let config = config(json!({"auth_type": "kubeConfig"}), json!({"from": "kubernetes"}));
         let (choice, _) = choose_pods(&config, Some("/other.json".into()), &Surroundings::default()).unwrap();
         assert_eq!(choice, PodsChoice::File("/other.json".into()));
+    }
+
+    #[tokio::test]
+    async fn the_api_is_followed_from_the_beginning_where_a_program_says_so_and_no_longer_than_it_is_there() {
+        let api =
+            ScriptedApi::serve(&[json!({"metadata": {"name": "cart-0"}, "status": {"podIP": "10.0.0.1"}})]);
+        let kube_config = api.config().display().to_string();
+        let processor = json!({"auth_type": "kubeConfig", "kube_config_path": kube_config});
+        let config = config(processor, json!({}));
+        let open = || Source::open(&config, None, None, Surroundings::default()).unwrap();
+        let (source, directory, _) = open();
+        source.begin();
+        let Source::Kubernetes(pods, ..) = &source else { panic!() };
+        let loaded = tokio::time::timeout(PATIENCE, pods.status().wait_loaded()).await;
+        assert!(loaded.is_ok());
+        let found = directory.find(&[Term::Ip([10, 0, 0, 1].into())], Details::default());
+        assert!(matches!(found, Lookup::Found(pod) if pod.name == "cart-0"));
+        let Source::Kubernetes(.., begun) = &source else { panic!() };
+        let watching = begun.take().unwrap();
+        assert!(!watching.is_finished());
+        begun.put(watching);
+        let watched = Arc::downgrade(pods);
+        drop((source, directory));
+        let ended = async {
+            while watched.strong_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, ended).await.is_ok(), "it is watched still");
+
+        // Whoever does not say so asks nobody.
+        let lists = api.lists();
+        drop(open());
+        assert_eq!(api.lists(), lists);
     }
 
     #[test]
