@@ -12,6 +12,7 @@
 )]
 
 mod bento;
+mod cases;
 mod central;
 mod chart;
 mod checklist;

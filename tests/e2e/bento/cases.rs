@@ -2,25 +2,21 @@
 //!
 //! What a report counts does not show: Bento has no metrics of podstamp's.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp_core::directory::Fields;
 use podstamp_core::interface::Signal;
 use podstamp_pods::listing;
 use podstamp_test_support::blocking::grpc::{Grpc, framed};
 use podstamp_test_support::blocking::http::{Client, Response};
-use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::blocking::raw::Raw;
 use podstamp_test_support::blocking::status::Status;
-use podstamp_test_support::cases::{self, Answer, Case, Outcome, Resource, body};
+use podstamp_test_support::cases::{self, Answer, Case, Outcome, body};
 use podstamp_test_support::ports::closed_port;
-use serde_json::json;
 
 use super::{Bento, Setup};
+use crate::cases::{as_asked, assert_said, assert_sent, pods, success};
 
 #[test]
 fn every_case_holds_in_bento_but_for_those_that_it_cannot_have() {
@@ -71,9 +67,7 @@ impl Run<'_> {
                 assert_eq!(request.body == body::encode(&self.case.request), forward.unchanged, "unchanged");
                 if let Some(expected) = &forward.resources {
                     let sent = body::decode(self.signal(), &request.body);
-                    let alike = |(sent, expected): (&Resource, &Resource)| sent.is(expected);
-                    let all = sent.len() == expected.len() && sent.iter().zip(expected).all(alike);
-                    assert!(all, "{sent:#?}\nexpected {expected:#?}");
+                    assert_sent(&sent, expected);
                 }
                 check(&response, &success());
                 self.case
@@ -142,29 +136,7 @@ fn check(response: &Response, expected: &Answer) {
         let Status { code, message, .. } = Status::of(response);
         (code, message)
     };
-    assert_eq!(expected.code.unwrap_or(code), code);
-    for part in &expected.contains {
-        assert!(message.contains(part), "{part:?} in {message:?}");
-    }
-    for (name, value) in &expected.headers {
-        assert_eq!(response.header(name), Some(&**value), "{name}");
-    }
-}
-
-fn success() -> Answer {
-    Answer { status: 200, code: Some(0), contains: Vec::new(), notice: None, headers: BTreeMap::new() }
-}
-
-/// An upstream that does as the request asks.
-fn as_asked(request: &Received, stream: &mut TcpStream) {
-    match request.header("x-outcome").unwrap() {
-        "closed" => stream.shutdown(Shutdown::Both).unwrap(),
-        "timed-out" => drop(stream.read(&mut [0])),
-        outcome => {
-            let status = outcome.strip_prefix("status-").unwrap();
-            write!(stream, "HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n").unwrap();
-        }
-    }
+    assert_said(response, (code, &message), expected);
 }
 
 /// Bento with the example's pipeline, in which a request's headers say what a case brings with it.
@@ -203,7 +175,7 @@ fn start(upstream: &Raw, cases: &[(String, Case)]) -> Option<Bento> {
             fs::write(bento.folder.path().join(format!("{name}.{kind}")), text).unwrap();
         };
         write("json", cases::document(&case.config).to_string());
-        write("pods", listing::write_full(&table(case), Fields::ALL));
+        write("pods", listing::write_full(&pods(case), Fields::ALL));
     }
     Some(bento)
 }
@@ -212,14 +184,6 @@ fn start(upstream: &Raw, cases: &[(String, Case)]) -> Option<Bento> {
 fn canonical(name: &str) -> String {
     let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
     words.collect::<Vec<_>>().join("-")
-}
-
-fn table(case: &Case) -> Table {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
-    let list =
-        if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
-    let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read_pods(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }
 
 /// The cases that this host cannot have, each with the reason. The test fails where one of them holds.

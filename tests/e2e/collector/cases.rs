@@ -6,17 +6,13 @@
 
 mod elsewhere;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use podstamp::pods::{self, Coverage, KeptKeys, Table};
-use podstamp_core::directory::{Field, Fields};
 use podstamp_core::interface;
-use podstamp_pods::listing;
 use podstamp_test_support::blocking::grpc::{Grpc, INVALID_ARGUMENT, framed};
 use podstamp_test_support::blocking::http::Client;
 use podstamp_test_support::blocking::raw::Raw;
@@ -28,6 +24,7 @@ use podstamp_test_support::wait_until;
 use serde_json::{Map, Value, json};
 
 use super::process::Collector;
+use crate::cases::{assert_sent, serve_pods};
 use elsewhere::Mode;
 
 #[test]
@@ -48,7 +45,9 @@ fn run(mode: Mode) {
     let upstream = Raw::answering(|stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     });
-    let pods = serve_pods(&cases);
+    let pods = serve_pods(cases.iter().map(|(name, case)| (name.as_str(), case)), |request| {
+        request.header("x-case").unwrap().to_owned()
+    });
     let config = configuration(&cases, mode, upstream.address, pods.address);
     let collector = Collector::measured(&binary, &config);
     wait_until("the pods of each case", || {
@@ -129,11 +128,7 @@ impl Run<'_> {
                     assert!(is_json || body::decode(signal, &came) == sent, "unchanged: {sent:#?}");
                 }
                 if let Some(expected) = &forward.resources {
-                    let alike = |(sent, expected): (&Resource, &Resource)| sent.is(expected);
-                    assert!(
-                        sent.len() == expected.len() && sent.iter().zip(expected).all(alike),
-                        "{sent:#?}\nexpected {expected:#?}"
-                    );
+                    assert_sent(&sent, expected);
                 }
                 assert!(forward.parts.is_none() && forward.copies.is_empty(), "it is sent as it is");
                 for key in &self.case.expect.notices {
@@ -257,29 +252,6 @@ impl Run<'_> {
 /// Whether an address is the one that the tests' connections come from.
 fn is_own(peer: &str) -> bool {
     peer == "127.0.0.1"
-}
-
-/// A podstamp with the pods of each case, which asks for them in a header.
-fn serve_pods(cases: &[(String, Case)]) -> Raw {
-    let tables: HashMap<_, _> = cases.iter().map(|(name, case)| (name.clone(), pods(case))).collect();
-    let tables = Arc::new(tables);
-    Raw::replying(move |request, stream| {
-        let query = request.line.split(' ').nth(1).unwrap().strip_prefix("/pods?fields=").unwrap();
-        let fields = query.split('&').next().unwrap();
-        let fields =
-            fields.split(',').filter(|name| !name.is_empty()).map(|name| Field::of_name(name).unwrap());
-        let table = &tables[request.header("x-case").unwrap()];
-        let text = listing::write_full(table, Fields::from_iter(fields));
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
-    })
-}
-
-fn pods(case: &Case) -> Table {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
-    let list =
-        if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
-    let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read_pods(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }
 
 /// The Collector's configuration: of each case a receiver, a processor with its document, an exporter and its pipelines.

@@ -4,34 +4,34 @@
 //! long: a proxy passes it on as it comes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use podstamp::pods::{self, Coverage, KeptKeys, Table};
-use podstamp_core::directory::{Field, Fields};
 use podstamp_core::interface;
-use podstamp_pods::listing;
 use podstamp_test_support::blocking::grpc::{Called, Grpc, framed};
 use podstamp_test_support::blocking::http::{Client, Response, get};
-use podstamp_test_support::blocking::raw::{Raw, Received};
+use podstamp_test_support::blocking::raw::Raw;
 use podstamp_test_support::blocking::status::Status;
 use podstamp_test_support::cases::body;
-use podstamp_test_support::cases::{self, Answer, Case, Outcome, Resource};
+use podstamp_test_support::cases::{self, Answer, Case, Outcome};
 use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::process::Envoy;
 use super::setup::{bridge, cluster, filter, plugin, router, socket, state, typed};
+use crate::cases::{as_asked, assert_sent, serve_pods, success};
 use crate::served::wait_until;
 
 #[test]
 fn every_case_holds_in_envoy() {
     let cases: Vec<_> = cases::all().into_iter().filter(|(name, case)| is_for_a_proxy(name, case)).collect();
     let upstream = Raw::replying(as_asked);
-    let pods = serve_pods(&cases);
+    let pods = serve_pods(cases.iter().map(|(name, case)| (name.as_str(), case)), |request| {
+        assert!(request.line.contains("&since="), "{}", request.line);
+        // Each asks for them by its name.
+        request.header("host").unwrap().to_owned()
+    });
     let bootstrap = bootstrap(&cases, upstream.address, pods.address);
     let Some(envoy) = Envoy::start(&bootstrap, TempDir::new().unwrap(), 1) else { return };
     let addresses = listeners(&envoy);
@@ -95,11 +95,7 @@ impl Run<'_> {
                 assert_eq!(request.body == body, forward.unchanged, "unchanged");
                 if let Some(expected) = &forward.resources {
                     let sent = body::decode(self.case.request.signal.into(), &request.body);
-                    let alike = |(sent, expected): (&Resource, &Resource)| sent.is(expected);
-                    assert!(
-                        sent.len() == expected.len() && sent.iter().zip(expected).all(alike),
-                        "{sent:#?}\nexpected {expected:#?}"
-                    );
+                    assert_sent(&sent, expected);
                 }
                 self.check(&seen, &success());
                 for key in &self.case.expect.notices {
@@ -207,46 +203,6 @@ impl Run<'_> {
             self.envoy.wait_for_log(&[&format!("wasm log {} ", self.name), &format!(": {key}: ")]);
         }
     }
-}
-
-fn success() -> Answer {
-    Answer { status: 200, code: Some(0), contains: Vec::new(), notice: None, headers: BTreeMap::new() }
-}
-
-/// An upstream that does as the request asks.
-fn as_asked(request: &Received, stream: &mut TcpStream) {
-    match request.header("x-outcome").unwrap() {
-        "closed" => stream.shutdown(Shutdown::Both).unwrap(),
-        // Until the other side has had enough.
-        "timed-out" => drop(stream.read(&mut [0])),
-        outcome => {
-            let status = outcome.strip_prefix("status-").unwrap();
-            write!(stream, "HTTP/1.1 {status} Said\r\ncontent-length: 0\r\n\r\n").unwrap();
-        }
-    }
-}
-
-/// A podstamp with the pods of each case, which asks for them by its name.
-fn serve_pods(cases: &[(String, Case)]) -> Raw {
-    let tables: HashMap<_, _> = cases.iter().map(|(name, case)| (name.clone(), pods(case))).collect();
-    let tables = Arc::new(tables);
-    Raw::replying(move |request, stream| {
-        let query = request.line.split(' ').nth(1).unwrap().strip_prefix("/pods?fields=").unwrap();
-        let (fields, _) = query.split_once("&since=").unwrap();
-        let fields =
-            fields.split(',').filter(|name| !name.is_empty()).map(|name| Field::of_name(name).unwrap());
-        let table = &tables[request.header("host").unwrap()];
-        let text = listing::write_full(table, Fields::from_iter(fields));
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
-    })
-}
-
-fn pods(case: &Case) -> Table {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
-    let list =
-        if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
-    let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read_pods(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }
 
 fn bootstrap(cases: &[(String, Case)], upstream: SocketAddr, pods: SocketAddr) -> Value {

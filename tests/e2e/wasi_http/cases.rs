@@ -3,17 +3,14 @@
 //! What is counted shows nowhere in such a host, so that the reports of cases are not looked at; nor can an upstream be away for it, or be
 //! waited for. The cases' clocks are those of the instances.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use podstamp::pods::{self, Coverage, KeptKeys};
-use podstamp_core::directory::{Field, Fields};
 use podstamp_core::hosting::MAX_RESPONSE;
 use podstamp_core::interface;
-use podstamp_pods::{Table, listing};
 use podstamp_test_support::blocking::http::{Client, Response};
 use podstamp_test_support::blocking::raw::{Raw, Received};
 use podstamp_test_support::blocking::status::Status;
@@ -24,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use super::process::{Entry, jco};
+use crate::cases::{assert_said, assert_sent, serve_pods, success};
 use crate::served::wait_until;
 
 #[test]
@@ -87,7 +85,10 @@ struct World<'a> {
 impl<'a> World<'a> {
     fn new(name: &'a str, case: &'a Case) -> Self {
         let mut document = cases::document(&case.config);
-        let pods = serve_pods(case);
+        let pods = serve_pods([(name, case)], {
+            let name = name.to_owned();
+            move |_| name.clone()
+        });
         let mut authorities = vec!["127.0.0.1:38086".to_owned()];
         // A whole ConfigMap has its document as text, and stays as it is.
         if let Some(fields) = document.as_object_mut() {
@@ -208,11 +209,7 @@ impl Run<'_> {
         }
         if let Some(expected) = &forward.resources {
             let sent = body::decode(signal, &body);
-            let alike = |(sent, expected): (&Resource, &Resource)| sent.is(expected);
-            assert!(
-                sent.len() == expected.len() && sent.iter().zip(expected).all(alike),
-                "{sent:#?}\nexpected {expected:#?}"
-            );
+            assert_sent(&sent, expected);
         }
     }
 
@@ -277,13 +274,7 @@ impl Run<'_> {
             let Status { code, message, .. } = Status::of(response);
             (code, message)
         };
-        assert_eq!(expected.code.unwrap_or(code), code);
-        for part in &expected.contains {
-            assert!(message.contains(part), "{part:?} in {message:?}");
-        }
-        for (name, value) in &expected.headers {
-            assert_eq!(response.header(name), Some(value.as_str()), "{name}");
-        }
+        assert_said(response, (code, &message), expected);
         if let Some(key) = &expected.notice {
             self.wait_for_notice(key, logged);
         }
@@ -294,29 +285,4 @@ impl Run<'_> {
         let text = format!(": {key}: ");
         wait_until(&text, || self.server.log()[logged..].contains(&text));
     }
-}
-
-fn success() -> Answer {
-    Answer { status: 200, code: Some(0), contains: Vec::new(), notice: None, headers: BTreeMap::new() }
-}
-
-/// A podstamp with the pods of a case.
-fn serve_pods(case: &Case) -> Raw {
-    let table = pods(case);
-    Raw::replying(move |request, stream| {
-        let query = request.line.split(' ').nth(1).unwrap().strip_prefix("/pods?fields=").unwrap();
-        let fields = query.split('&').next().unwrap();
-        let fields =
-            fields.split(',').filter(|name| !name.is_empty()).map(|name| Field::of_name(name).unwrap());
-        let text = listing::write_full(&table, Fields::from_iter(fields));
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
-    })
-}
-
-fn pods(case: &Case) -> Table {
-    let list = case.pods.as_ref().map_or_else(|| json!([]), cases::document);
-    let list =
-        if list.is_array() { json!({"apiVersion": "v1", "kind": "List", "items": list}) } else { list };
-    let coverage = if case.pods_are_a_part { Coverage::Part } else { Coverage::Cluster };
-    pods::read_pods(list.to_string().as_bytes(), KeptKeys::ALL, coverage).unwrap()
 }

@@ -16,6 +16,7 @@ mod envoy;
 mod kubernetes;
 mod otelcol;
 mod probe;
+mod pypi;
 mod wasi_http;
 
 use std::env;

@@ -1,9 +1,9 @@
 //! Hosts of wasi:http: jco on Node, and `wasmtime serve`, as PyPI has it.
 
-use std::env::consts::{ARCH, OS};
 use std::path::PathBuf;
 
-use super::{Probe, Project, Version, skip};
+use super::pypi::{INSTALL, PYTHON, probes};
+use super::{Probe, Project, Version};
 
 /// The folder whose `node_modules` have jco, installed once; `None` without Node.
 pub fn jco() -> Option<PathBuf> {
@@ -17,35 +17,13 @@ pub fn jco_sources() -> PathBuf {
 
 /// wasmtime's binary, downloaded once; `None` without Python, or on a system for which it is not pinned.
 pub fn wasmtime() -> Option<PathBuf> {
-    let probes = match (OS, ARCH) {
-        ("linux", "x86_64" | "aarch64") => PYTHON_AND_GLIBC,
-        ("macos", "aarch64") => PYTHON,
-        _ => {
-            skip(WASMTIME, &format!("there is no pinned build of it for {OS} on {ARCH}"));
-            return None;
-        }
-    };
     let project = Project {
         name: WASMTIME,
         folder: "wasi_http/wasmtime",
         pinned: &["requirements.txt"],
-        probes,
-        commands: &[
-            &[
-                "python3",
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--target=.",
-                "--requirement=requirements.txt",
-            ],
-            // The package has it without the right to be run.
-            &["chmod", "+x", "wasmtime_cli/wasmtime"],
-        ],
+        probes: probes(WASMTIME, PYTHON_AND_GLIBC)?,
+        // The package has it without the right to be run.
+        commands: &[INSTALL, &["chmod", "+x", "wasmtime_cli/wasmtime"]],
         environment: &[],
         discarded: &[],
     };
@@ -67,12 +45,6 @@ const JCO: Project = Project {
     discarded: &[],
 };
 
-/// The Python that installs the package; the binary needs none.
-const PYTHON: &[Probe] =
-    &[Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) }];
-
-/// The C library that the binary is linked against.
-const PYTHON_AND_GLIBC: &[Probe] = &[
-    Probe { command: &["python3", "-c", "import pip, sys; print(sys.version)"], at_least: Version(3, 10) },
-    Probe { command: &["getconf", "GNU_LIBC_VERSION"], at_least: Version(2, 17) },
-];
+/// With the C library that the binary is linked against.
+const PYTHON_AND_GLIBC: &[Probe] =
+    &[PYTHON, Probe { command: &["getconf", "GNU_LIBC_VERSION"], at_least: Version(2, 17) }];
