@@ -50,6 +50,8 @@ pub mod lifecycle;
 pub mod observe;
 mod offload;
 pub mod pods;
+#[expect(dead_code, reason = "the exporter does not use it yet")]
+mod queue;
 mod receiver;
 mod relay;
 pub mod sandbox;
