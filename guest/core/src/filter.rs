@@ -9,7 +9,7 @@ mod unrecognised;
 use serde_json::Value as Json;
 
 use crate::address;
-use crate::answer::{Code, Failure, PROTOBUF, noted, success};
+use crate::answer::{Code, Failure, noted, success};
 use crate::config::{self, Carried, Config, Exporter, Fault};
 use crate::context::Context;
 use crate::directory::Directory;
@@ -260,22 +260,11 @@ impl Filter {
 
 impl Upstreams {
     fn new(carried: &Carried) -> Self {
-        let upstream = |exporter: &Exporter| Upstream {
-            url: exporter.url.clone(),
-            headers: headers(exporter),
-            timeout: exporter.timeout,
-        };
-        Self { first: upstream(&carried.exporter), copies: carried.copies.iter().map(upstream).collect() }
+        Self {
+            first: carried.exporter.upstream(),
+            copies: carried.copies.iter().map(Exporter::upstream).collect(),
+        }
     }
-}
-
-fn headers(exporter: &Exporter) -> Vec<Header> {
-    let mut headers = vec![
-        Header::new("content-type", PROTOBUF),
-        Header::new("user-agent", concat!("podstamp/", env!("CARGO_PKG_VERSION"))),
-    ];
-    headers.extend(exporter.headers.iter().cloned());
-    headers
 }
 
 #[cfg(test)]

@@ -7,5 +7,13 @@ pub mod outgrown;
 pub mod throttle;
 pub mod unreadable;
 
+use crate::answer;
+use crate::interface::{Answer, Encoding, Signal};
+
+/// The answer to a request that a host has taken upon itself to deliver.
+pub fn acknowledged(signal: Signal, encoding: Encoding) -> Answer {
+    answer::success(signal, encoding, None)
+}
+
 /// Bytes that a host reads of an upstream's response: OTLP recommends that a client reads no more than 4 MiB.
 pub const MAX_RESPONSE: usize = 4 << 20;

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod driver;
+mod flight;
 mod group;
 mod job;
 mod lanes;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use podstamp_core::interface::{Level, Notice};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::attempt::Broken;
 use super::load::MAX_MEMORY_IN_FLIGHT;
@@ -27,6 +28,7 @@ use driver::Driver;
 use group::Group;
 use job::Job;
 
+pub(super) use flight::Flight;
 pub(crate) use lanes::Lanes;
 
 /// Takes requests to one upstream, in the order in which they come.
@@ -85,25 +87,28 @@ impl Lane {
         deadline: Instant,
         until: Instant,
     ) -> Ended {
+        match self.start(sending, deadline) {
+            Ok(flight) => flight.end(until).await,
+            Err(ended) => ended,
+        }
+    }
+
+    /// Puts a request into the queue. The error: it is not sent, since the upstream is away.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        sending: &Arc<Sending>,
+        deadline: Instant,
+    ) -> Result<Flight, Ended> {
         if sending.has_client()
+            && !sending.is_drained
             && let Some(Refused { reason, after }) = self.refuse()
         {
             self.metrics.unsent(Unsent::Away);
-            return Ended::Away { reason, after: u32::try_from(after.as_millis()).unwrap_or(u32::MAX) };
+            return Err(Ended::Away { reason, after: u32::try_from(after.as_millis()).unwrap_or(u32::MAX) });
         }
         let (reply, ended) = oneshot::channel();
         let ticket = self.enter(Job::new(Arc::clone(sending), deadline, reply));
-        let place = Place { lane: self, ticket };
-        match timeout_at(until, ended).await {
-            Ok(ended) => ended.unwrap_or_else(|_| Ended::Closed(sending.original.clone())),
-            Err(_) if place.leave() => {
-                if sending.has_client() {
-                    self.metrics.unsent(Unsent::Waited);
-                }
-                Ended::Waited
-            }
-            Err(_) => Ended::TimedOut,
-        }
+        Ok(Flight { lane: Arc::clone(self), sending: Arc::clone(sending), ticket, ended })
     }
 
     /// Waits before another attempt, for `wait` or until the upstream is known to be away.
@@ -287,24 +292,5 @@ impl State {
     /// Whether the upstream has memory for this request too.
     fn has_room(&self, sending: &Sending) -> bool {
         self.sending == 0 || self.memory.saturating_add(sending.load.memory()) <= MAX_MEMORY_IN_FLIGHT
-    }
-}
-
-/// A client's place in the queue. Dropping it gives the place up.
-struct Place<'a> {
-    lane: &'a Lane,
-    ticket: u64,
-}
-
-impl Place<'_> {
-    /// Takes the request out of the queue; false where it is on its way already.
-    fn leave(&self) -> bool {
-        self.lane.lock().waiting.remove(&self.ticket).is_some()
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.leave();
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Sending {
     pub(super) load: Load,
     /// The body as the client sent it.
     pub(super) original: Bytes,
+    /// Whether the request comes out of a queue, so that no client waits for it.
+    pub(super) is_drained: bool,
     pub(super) way: Arc<Way>,
 }
 
@@ -89,7 +91,17 @@ impl Sending {
         if body.is_gzip() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        Self { exporter, target: origin_form(&uri), uri, headers, body, load, original, way }
+        Self {
+            exporter,
+            target: origin_form(&uri),
+            uri,
+            headers,
+            body,
+            load,
+            original,
+            is_drained: false,
+            way,
+        }
     }
 
     pub(super) fn is_https(&self) -> bool {

@@ -5,12 +5,13 @@ pub(crate) mod retry_on_failure;
 
 use std::fmt;
 
+use crate::answer::PROTOBUF;
 use crate::config::agent::{AGENT_PATH, DEFAULT_URL};
 use crate::config::document::{Entry, Url, is_token, url};
 use crate::config::extensions::{Authenticators, ClientAuth};
 use crate::config::signals::not_carried;
 use crate::config::tls::{ClientTls, read_client_tls};
-use crate::interface::{Header, Level};
+use crate::interface::{Header, Level, Upstream};
 use crate::signal::Signal;
 use compression::{Compression, read_compression};
 use retry_on_failure::{Retry, read_retry};
@@ -51,6 +52,16 @@ impl Exporter {
     /// Path and query of the URL.
     pub fn target(&self) -> &str {
         url::split(&self.url).1
+    }
+
+    /// Where requests go, with all that goes along.
+    pub fn upstream(&self) -> Upstream {
+        let mut headers = vec![
+            Header::new("content-type", PROTOBUF),
+            Header::new("user-agent", concat!("podstamp/", env!("CARGO_PKG_VERSION"))),
+        ];
+        headers.extend(self.headers.iter().cloned());
+        Upstream { url: self.url.clone(), headers, timeout: self.timeout }
     }
 }
 
