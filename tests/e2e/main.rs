@@ -14,6 +14,7 @@
 mod bento;
 mod cases;
 mod central;
+mod chaos;
 mod chart;
 mod checklist;
 mod collector;

@@ -55,6 +55,13 @@ const COMMANDS: &[Task] = &[
         run: bench,
     },
     Task {
+        name: "chaos",
+        arguments: "[ARGS]",
+        about: "kill, stop and disturb podstamp and its agents at random under load, and see that nothing is lost; \
+            --help has ARGS, such as --minutes N, --seed N",
+        run: chaos,
+    },
+    Task {
         name: "package",
         arguments: "[PART]",
         about: "make all that podstamp is run from, in target/package; PART: module (for Envoy), podstamp (its image), \
@@ -123,6 +130,15 @@ fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     }
     run(cargo()
         .args(["run", "--release", "--package", "podstamp-tests", "--bin", "bench", "--"])
+        .args(arguments))
+}
+
+fn chaos(arguments: &[OsString]) -> Result<(), Failure> {
+    set_up()?;
+    // The program that people run.
+    run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
+    run(cargo()
+        .args(["run", "--release", "--package", "podstamp-tests", "--bin", "chaos", "--"])
         .args(arguments))
 }
 

@@ -5,7 +5,7 @@ use std::future;
 use std::process;
 use std::sync::Arc;
 
-use agent_hyper::body::Bytes;
+use agent_hyper::body::{Bytes, HttpBody as _};
 use agent_hyper::header::{CONTENT_TYPE, HeaderValue};
 use agent_hyper::http::request::Parts;
 use agent_hyper::{Body, Method, Request, Response, StatusCode, body};
@@ -58,11 +58,11 @@ impl Connection {
             (&Method::POST, path) if OTHER_PATHS.contains(&path) => other(&head, body, &mut record).await,
             _ => Ok(with_status(StatusCode::NOT_FOUND, "Not Found")),
         };
-        record.outcome = match &answer {
+        record.end(match &answer {
             Ok(response) => Outcome::Answered(response.status().as_u16()),
             Err(fault) if fault.exit_status().is_some() => Outcome::Aborted(fault.to_string()),
             Err(fault) => Outcome::Closed(fault.to_string()),
-        };
+        });
         self.shared.journal.add(record);
         if let Err(fault) = &answer
             && let Some(status) = fault.exit_status()
@@ -72,12 +72,23 @@ impl Connection {
         answer
     }
 
-    async fn traces(&self, head: &Parts, body: Body, record: &mut Record) -> Result<Response<Body>, Fault> {
+    async fn traces(
+        &self,
+        head: &Parts,
+        mut body: Body,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Fault> {
         let _turn = self.shared.turns.as_ref().map(|turns| turns.take(head.version)).transpose()?;
         let script = self.shared.playbook.next();
         if script.leaves_body() {
             script.in_time().await;
             return Ok(Response::default());
+        }
+        if matches!(script, Script::CloseInBody) {
+            // What is left of the body is not read: the connection ends in the midst of it, or just after it.
+            let part = body.data().await.and_then(Result::ok);
+            record.wire_bytes = part.map_or(0, |part| part.len() as u64);
+            return Err(Fault::Scripted);
         }
         let body = match whole(body).await {
             Ok(body) => body,
@@ -94,7 +105,8 @@ impl Connection {
         };
         match script {
             Script::Answer(answer) => Ok(answer.into()),
-            Script::Close => Err(Fault::Scripted),
+            Script::Close | Script::CloseInBody => Err(Fault::Scripted),
+            Script::ImportThenClose => import().and(Err(Fault::Scripted)),
             Script::ImportThen(answer) => import().map(|()| answer.into()),
             Script::Import | Script::Disabled | Script::Delay(..) | Script::Hold(..) => {
                 import().map(|()| Response::default())

@@ -1,6 +1,7 @@
 //! Records of requests.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use agent_hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use agent_hyper::http::request::Parts;
@@ -13,6 +14,10 @@ use crate::value::{Attribute, Value};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Record {
+    /// When its head was there, in nanoseconds since 1970.
+    pub began_unix_nano: u64,
+    /// When its outcome was known, before the client was told, in nanoseconds since 1970.
+    pub ended_unix_nano: u64,
     /// The TCP peer.
     pub peer: SocketAddr,
     /// `POST` and so on.
@@ -107,7 +112,10 @@ impl Record {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let header = |name: HeaderName| head.headers.get(name).map(|value| text(value.as_bytes()));
         let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), |path| path.as_str());
+        let now = unix_nanoseconds();
         Self {
+            began_unix_nano: now,
+            ended_unix_nano: now,
             peer,
             method: head.method.to_string(),
             path: path.to_owned(),
@@ -129,6 +137,11 @@ impl Record {
         }
     }
 
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.ended_unix_nano = unix_nanoseconds();
+    }
+
     /// The spans of all resources.
     pub fn spans(&self) -> impl Iterator<Item = &SpanRecord> {
         self.resources.iter().flat_map(|resource| &resource.spans)
@@ -142,6 +155,8 @@ impl Record {
     /// A line of the record file, without the body.
     pub fn to_json(&self) -> serde_json::Value {
         json!({
+            "began_unix_nano": self.began_unix_nano,
+            "ended_unix_nano": self.ended_unix_nano,
             "peer": self.peer.to_string(),
             "method": self.method,
             "path": self.path,
@@ -215,6 +230,12 @@ impl SpanRecord {
             "counted": self.counted,
         })
     }
+}
+
+/// The clock's time; 0 on a machine whose clock is before 1970.
+fn unix_nanoseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Identifiers as people write them.

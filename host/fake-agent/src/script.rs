@@ -29,6 +29,10 @@ pub enum Script {
     Disabled,
     /// Reads the body and closes the connection without an answer.
     Close,
+    /// Closes the connection without an answer once the first piece of the body is there.
+    CloseInBody,
+    /// Imports as deepflow-agent does, and closes the connection without an answer: its sender cannot know.
+    ImportThenClose,
     /// Plays another script after a delay. The body is read at once (unless that is [`Script::Disabled`]), the rest waits. A
     /// client that hangs up meanwhile leaves no record.
     Delay(Duration, Box<Self>),

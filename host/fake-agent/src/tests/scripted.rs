@@ -122,3 +122,32 @@ async fn has_come_to(latch: &Latch) {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_connection_can_be_closed_in_the_midst_of_a_body() {
+    let agent = start().await;
+    agent.play(1, Script::CloseInBody);
+    let request = post(&[], &three_spans());
+    assert_eq!(exchange(&agent, &request[..request.len() - 10]).await, None);
+    assert_eq!(closed_because(&agent), "the script says so");
+    assert_eq!(agent.totals().spans, 0);
+}
+
+#[tokio::test]
+async fn a_connection_can_be_closed_when_its_request_is_imported() {
+    let agent = start().await;
+    agent.play(1, Script::ImportThenClose);
+    assert_eq!(exchange(&agent, &post(&[], &three_spans())).await, None);
+    assert_eq!(closed_because(&agent), "the script says so");
+    assert_eq!(agent.totals().spans, 3);
+}
+
+#[tokio::test]
+async fn a_record_says_when_its_request_came_and_when_it_was_dealt_with() {
+    let agent = start().await;
+    agent.play(1, Script::Import.after(Duration::from_millis(20)));
+    exchange(&agent, &post(&[], &three_spans())).await;
+    let record = last(&agent);
+    assert!(record.began_unix_nano > 1_700_000_000_000_000_000, "{record:?}");
+    assert!(record.ended_unix_nano - record.began_unix_nano >= 20_000_000, "{record:?}");
+}
