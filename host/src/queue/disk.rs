@@ -1,16 +1,53 @@
-//! A queue's entries on disk: a log that what was written survives the process and the machine.
+//! A queue's entries on disk: a log of segments that outlasts the process and, synced, the machine.
+//!
+//! Entries are appended to the last segment by one thread. Each is marked in its segment's head once it is removed, and a segment
+//! without entries is deleted. Opening reads the index at the end of each segment; the last one, which has none after a crash, is read
+//! whole. What is damaged is skipped, told and kept aside, and costs nothing beside it.
 
-use std::fmt;
+mod aside;
+mod damage;
+mod fields;
+mod folder;
+mod format;
+mod index;
+mod load;
+mod lock;
+mod marks;
+mod scan;
+mod segment;
+mod state;
+mod writer;
+
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use super::entry::{Entry, Head};
+use fields::checksum;
+use folder::segment_path;
+use format::{Header, RECORD_HEAD, RecordHead};
+use load::find;
+use lock::Lock;
+use state::{Location, State};
+use writer::{Order, Writer};
+
+pub(crate) use damage::{Damage, DiskError, OpenError};
 
 /// The log of one exporter's queue, in a folder of its own. It knows nothing of the order of sending.
 #[derive(Debug)]
-pub(crate) struct Disk {}
+pub(crate) struct Disk {
+    shared: Arc<Shared>,
+    orders: Sender<Order>,
+}
 
 /// Names an entry on disk, for as long as the entry is there. Later entries have greater keys, also after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,90 +65,240 @@ pub(crate) struct Opened {
     pub(crate) foreign: Vec<PathBuf>,
 }
 
-/// Bytes of the log that cannot be read. Its text says where, what, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
-    pub(crate) file: PathBuf,
-    pub(crate) offset: u64,
-    /// Bytes that were skipped.
-    pub(crate) bytes: u64,
-    pub(crate) what: String,
-}
-
-/// The folder cannot be used. The text says which, why and what to do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("{}: {error}", folder.display())]
-    Io { folder: PathBuf, error: io::Error },
-}
-
-/// An entry cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DiskError {
-    /// There is no room: what was written is there still, and later entries may fit again.
-    #[error("{}: {error}", file.display())]
-    Full { file: PathBuf, error: io::Error },
-    #[error("{}: {error}", file.display())]
-    Io { file: PathBuf, error: io::Error },
-    /// The entry's bytes are not those that were written. It is removed; its bytes are kept aside.
-    #[error("{0}")]
-    Damaged(Damage),
-    /// The entry was removed.
-    #[error("the entry is not there any more")]
-    Gone,
-    /// The log was closed.
-    #[error("the queue on disk is closed")]
-    Closed,
+/// What the thread that writes and those that read have in common.
+#[derive(Debug)]
+struct Shared {
+    /// The key of the configuration that names the folder.
+    place: String,
+    folder: PathBuf,
+    fsync: bool,
+    /// The most bytes of all files; 0: any number.
+    most_bytes: u64,
+    /// Bytes from which on a new segment is begun.
+    segment_bytes: u64,
+    state: Mutex<State>,
+    /// The segment that was read last.
+    open: Mutex<Option<(u64, Arc<File>)>>,
 }
 
 /// Where and how a queue is kept: `extensions.file_storage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileStorage {
-    /// The extension's id, for messages.
-    pub(crate) id: String,
+    /// The extension's section, for example `extensions.file_storage/queues`.
+    pub(crate) path: String,
     pub(crate) directory: String,
     pub(crate) create_directory: bool,
+    /// The permissions of folders that are made, less the process's umask.
+    pub(crate) directory_permissions: u32,
     /// Milliseconds to wait for another process to leave the folder.
     pub(crate) timeout: u32,
     /// Whether entries survive a crash of the machine too.
     pub(crate) fsync: bool,
+    /// The most bytes of one queue on disk; 0: any number.
+    pub(crate) max_size: u64,
 }
 
 impl Disk {
     /// Opens or makes the folder of one queue below `file_storage.directory`; `exporter` is the exporter's id and its signal,
     /// as in `otlphttp/agent traces`. Blocks.
-    pub(crate) fn open(settings: &FileStorage, _exporter: &str) -> Result<Opened, OpenError> {
-        Err(OpenError::Io {
-            folder: settings.directory.clone().into(),
-            error: io::ErrorKind::Unsupported.into(),
-        })
+    pub(crate) fn open(settings: &FileStorage, exporter: &str) -> Result<Opened, OpenError> {
+        // Whatever entry is left in a segment, most of what the queue may take is free.
+        let bytes = match settings.max_size {
+            0 => SEGMENT,
+            most => (most / 8).clamp(SMALLEST_SEGMENT, SEGMENT),
+        };
+        Self::open_with(settings, exporter, bytes)
+    }
+
+    fn open_with(settings: &FileStorage, exporter: &str, segment_bytes: u64) -> Result<Opened, OpenError> {
+        let FileStorage {
+            path,
+            directory,
+            create_directory,
+            directory_permissions,
+            timeout,
+            fsync,
+            max_size,
+        } = settings;
+        let place = format!("{path}.directory");
+        let create = create_directory.then_some(*directory_permissions);
+        let folder = folder::make(&place, Path::new(directory), create, exporter)?;
+        let lock = Lock::take(&place, &folder, Duration::from_millis((*timeout).into()))?;
+        let mut found = find(&place, &folder)?;
+        let state = Mutex::new(found.repair(&folder));
+        let (fsync, most_bytes, open) = (*fsync, *max_size, Mutex::new(None));
+        let shared = Arc::new(Shared { place, folder, fsync, most_bytes, segment_bytes, state, open });
+        let (orders, receiver) = channel();
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            orders: receiver,
+            active: None,
+            sequence: found.last_sequence,
+            segment: found.last_segment,
+            reclaims_after: Instant::now(),
+            _lock: lock,
+        };
+        let started = thread::Builder::new().name("podstamp-queue".to_owned()).spawn(move || writer.run());
+        started.map_err(|error| OpenError::new(&shared.place, &shared.folder, error))?;
+        let entries = found.entries.iter().map(|(sequence, (_, record))| (Key(*sequence), record.head));
+        let entries = entries.collect();
+        Ok(Opened { disk: Self { shared, orders }, entries, damage: found.damage, foreign: found.foreign })
     }
 
     /// Writes an entry. It is durable once this returns. Where the future is dropped, the entry is removed.
-    pub(crate) async fn append(&self, _entry: &Entry) -> Result<Key, DiskError> {
-        Err(DiskError::Closed)
+    pub(crate) async fn append(&self, entry: &Entry) -> Result<Key, DiskError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Order::Append(entry.clone(), reply)).map_err(|_| DiskError::Closed)?;
+        let mut waiting = Waiting { disk: self, answer };
+        (&mut waiting.answer).await.unwrap_or(Err(DiskError::Closed))
     }
 
     /// Reads a body and checks its checksum.
-    pub(crate) async fn read(&self, _key: Key) -> Result<Bytes, DiskError> {
-        Err(DiskError::Closed)
+    pub(crate) async fn read(&self, key: Key) -> Result<Bytes, DiskError> {
+        let shared = Arc::clone(&self.shared);
+        let read = spawn_blocking(move || shared.read(key)).await.map_err(|_| DiskError::Closed)?;
+        if let Err(DiskError::Damaged(_)) = read {
+            self.remove(key);
+        }
+        Ok(read?.1)
     }
 
     /// The entry is delivered or given up. It may come back after a crash.
-    pub(crate) fn remove(&self, _key: Key) {}
+    pub(crate) fn remove(&self, key: Key) {
+        if self.shared.state().remove(key.0) {
+            // Without the thread, which ends when the log is closed, it comes back.
+            self.orders.send(Order::Removed).unwrap_or_default();
+        }
+    }
 
     /// Bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
-        0
+        self.shared.state().bytes()
     }
 
     /// Writes what is left of removals, and leaves the folder to others.
-    pub(crate) async fn close(&self) {}
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, bytes, what } = self;
-        write!(formatter, "{}, offset {offset}: {what}: {bytes} bytes are skipped", file.display())
+    pub(crate) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.orders.send(Order::Close(reply)).is_ok() {
+            // It has ended already where there is no answer.
+            answer.await.unwrap_or_default();
+        }
     }
 }
+
+/// Waits for an entry to be written.
+struct Waiting<'a> {
+    disk: &'a Disk,
+    answer: oneshot::Receiver<Result<Key, DiskError>>,
+}
+
+impl Drop for Waiting<'_> {
+    /// Removes an entry that was written while nobody waited any more.
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(key)) = self.answer.try_recv() {
+            self.disk.remove(key);
+        }
+    }
+}
+
+impl Shared {
+    /// Lets go of a file that was deleted, whose room is given back then.
+    fn forget_file(&self, number: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.take_if(|(known, _)| *known == number);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An entry; the bytes of one that is damaged are kept aside.
+    fn read(&self, key: Key) -> Result<(Head, Bytes), DiskError> {
+        self.read_record(key.0).map_err(|error| match error {
+            DiskError::Damaged(damage) => {
+                let kept = aside::keep(&self.folder, &damage.file, damage.offset, damage.bytes);
+                DiskError::Damaged(Damage { kept, ..damage })
+            }
+            other => other,
+        })
+    }
+
+    fn read_record(&self, sequence: u64) -> Result<(Head, Bytes), DiskError> {
+        loop {
+            let (location, header) = self.state().locate(sequence).ok_or(DiskError::Gone)?;
+            let path = segment_path(&self.folder, location.segment);
+            let read = self.segment(location.segment, &path).and_then(|file| read_record(&file, location));
+            let fault = match read {
+                Ok(record) => match parse(header, sequence, record) {
+                    Some(entry) => return Ok(entry),
+                    None => None,
+                },
+                Err(error) => Some(error),
+            };
+            // It may have been removed meanwhile, or copied to another segment.
+            if self.state().locate(sequence).is_none_or(|(now, _)| now != location) {
+                continue;
+            }
+            return Err(match fault {
+                Some(error) if !is_damage(&error) => DiskError::new(&self.place, &path, error),
+                _ => {
+                    let Location { offset, length, .. } = location;
+                    let bytes = RECORD_HEAD as u64 + u64::from(length);
+                    DiskError::Damaged(Damage {
+                        file: path,
+                        offset,
+                        bytes,
+                        part: scan::Part::Records,
+                        kept: None,
+                    })
+                }
+            });
+        }
+    }
+
+    /// The file of a segment: the one that was read last stays open.
+    fn segment(&self, number: u64, path: &Path) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*open {
+            Some((known, file)) if *known == number => Ok(Arc::clone(file)),
+            _ => {
+                let file = Arc::new(File::open(path)?);
+                *open = Some((number, Arc::clone(&file)));
+                Ok(file)
+            }
+        }
+    }
+}
+
+fn read_record(file: &File, location: Location) -> io::Result<Bytes> {
+    let mut record = vec![0; RECORD_HEAD + location.length as usize];
+    file.read_exact_at(&mut record, location.offset)?;
+    Ok(record.into())
+}
+
+/// The head and the body of a record; `None` where they are not those of the entry.
+fn parse(header: Header, sequence: u64, record: Bytes) -> Option<(Head, Bytes)> {
+    let head = RecordHead::decode(header.key, &record)?;
+    let body = record.slice(RECORD_HEAD..);
+    let is_sound = head.sequence == sequence
+        && head.head.length as usize == body.len()
+        && checksum(header.key, &body) == head.body;
+    is_sound.then_some((head.head, body))
+}
+
+/// Whether an entry is lost, rather than only out of reach: the file ends ahead of it, is gone, or the device cannot read it.
+fn is_damage(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    let is_gone = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
+    is_gone || error.raw_os_error() == Some(EIO)
+}
+
+/// Bytes from which on a new segment is begun. A segment is deleted as a whole, and is read as a whole after a crash.
+const SEGMENT: u64 = 64 << 20;
+
+/// The same for a queue that may take little.
+const SMALLEST_SEGMENT: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests;
