@@ -33,7 +33,8 @@ use crate::receiver::ListenerAccess;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
-    CopyTarget, Grpc, Http, Limits, Listener, Route, Settings, Upstream, milliseconds, workers,
+    CopyTarget, Grpc, Http, Limits, Listener, MAX_CONNECTION_AGE, Route, Settings, Upstream, milliseconds,
+    workers,
 };
 
 use source::Source;
@@ -271,7 +272,17 @@ fn upstream(exporter: &config::Exporter, config: &Config, rules: Rules) -> Upstr
         patience => milliseconds(patience.min(timeout)),
     };
     let Rules { spans_per_request, agent_memory, .. } = rules;
-    Upstream { tls, auth, compression, connections, patience, spans_per_request, agent_memory }
+    let max_connection_age = Some(MAX_CONNECTION_AGE);
+    Upstream {
+        tls,
+        auth,
+        compression,
+        connections,
+        patience,
+        max_connection_age,
+        spans_per_request,
+        agent_memory,
+    }
 }
 
 /// One listener for each protocol, or one for both where they have the same address.

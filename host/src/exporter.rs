@@ -33,7 +33,7 @@ use sending::{Head, Sending, UnusableHead, Way};
 
 pub(crate) use batch::Batch;
 pub(crate) use copies::{Copies, QUEUE_BYTES};
-pub(crate) use lane::Lanes;
+pub(crate) use lane::{Lanes, PoolSettings};
 
 /// Sends to one upstream, and asks the filter what the outcome means.
 pub(crate) struct Exporter {

@@ -8,7 +8,7 @@
 //!
 //! - [`config`] reads the document: a Collector's configuration, or the manifest that it stands in.
 //! - [`app`] puts a document, a directory of pods and the filter together.
-//! - [`server`] is what then runs, until it is shut down; [`observe`] is what it reports to.
+//! - [`server`] is what then runs, until it is shut down; [`observe`] is what it reports to, and [`network`] what it sends into.
 //! - [`pods`] is the directory that the Kubernetes API or a pods file fills. Any other is a [`core::Directory`], for [`app::App::with_directory`].
 //! - [`sandbox`] runs the filter without a server.
 //!
@@ -47,6 +47,7 @@ pub mod config;
 mod exporter;
 mod files;
 pub mod lifecycle;
+pub mod network;
 pub mod observe;
 mod offload;
 pub mod pods;

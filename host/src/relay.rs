@@ -10,8 +10,9 @@ use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use tokio::time::Instant;
 
-use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, Sent, Waiting};
+use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, PoolSettings, Sent, Waiting};
 use crate::lifecycle::Drain;
+use crate::network::Network;
 use crate::observe::{Fate, LostPeers, Metrics, Notices, Reason};
 use crate::offload::{Offload, Threads};
 use crate::sandbox::{Calls, Failure, FilterRunner, ReceivedRequest};
@@ -54,6 +55,7 @@ impl Relay {
     pub(crate) fn new(
         filter: Arc<dyn FilterRunner>,
         settings: &Settings,
+        network: &Network,
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
         lost_peers: Arc<LostPeers>,
@@ -63,11 +65,13 @@ impl Relay {
         let threads = offload.calls.clone();
         let calls = Calls::new(Arc::clone(&filter), threads, Arc::clone(&metrics), Arc::clone(&notices));
         let (calls, decoding) = (Arc::new(calls), offload.decoding.clone());
+        let pool = PoolSettings { patience, max_connection_age: settings.upstream.max_connection_age };
+        let lanes = Lanes::new(pool, network.clone(), Arc::clone(&metrics), Arc::clone(&notices));
         let context = ExporterContext {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
-            lanes: Arc::new(Lanes::new(patience, Arc::clone(&metrics), Arc::clone(&notices))),
+            lanes: Arc::new(lanes),
             offload,
         };
         let (copying, draining) = Drain::new();

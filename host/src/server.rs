@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
 use crate::lifecycle::{Drain, Readiness};
+use crate::network::Network;
 use crate::observe::{LostPeers, Metrics, Notices};
 use crate::receiver::admission::Admission;
 use crate::receiver::{ListenerAccess, Receiver, Shared};
@@ -84,6 +85,16 @@ impl Server {
         filter: Arc<dyn FilterRunner>,
         instruments: &Instruments,
     ) -> Result<Self, BindError> {
+        Self::bind_in(settings, filter, instruments, &Network::default()).await
+    }
+
+    /// The same in a network of the caller's own.
+    pub async fn bind_in(
+        settings: &Settings,
+        filter: Arc<dyn FilterRunner>,
+        instruments: &Instruments,
+        network: &Network,
+    ) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         for listener in &settings.listeners {
             let access = ListenerAccess::new(listener, settings.limits.header_timeout)
@@ -101,6 +112,7 @@ impl Server {
         let (relay, copying) = Relay::new(
             filter,
             settings,
+            network,
             Arc::clone(&metrics),
             Arc::clone(&notices),
             Arc::clone(&lost_peers),

@@ -67,11 +67,14 @@ pub struct Upstream {
     pub auth: Option<ClientAuth>,
     /// Content coding of what is sent.
     pub compression: Compression,
-    /// Connections at a time, each with one request at a time; what waits meanwhile goes together. `None`: any number.
+    /// Connections at a time to each address, each with one request at a time; what waits meanwhile goes together. `None`: any
+    /// number.
     pub connections: Option<usize>,
     /// How long a client waits for its answer, whatever the upstream does. An upstream that nobody reached for that long
     /// counts as away.
     pub patience: Duration,
+    /// How old a connection may grow, give or take a tenth, before it is replaced between two requests; `None`: any age.
+    pub max_connection_age: Option<Duration>,
     /// Spans that one request of several clients may have; 0: any number.
     pub spans_per_request: u32,
     /// Bytes that such a request may take in deepflow-agent's memory; 0: any number.
@@ -88,6 +91,7 @@ impl Default for Upstream {
             compression: Compression::None,
             connections: Some(1),
             patience: milliseconds(config::DEFAULT_PATIENCE),
+            max_connection_age: Some(MAX_CONNECTION_AGE),
             spans_per_request,
             agent_memory,
         }
@@ -312,6 +316,9 @@ impl Default for Limits {
         Self::from(&config::Limits::default())
     }
 }
+
+/// How old a connection upstream may grow by default.
+pub(crate) const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
 
 /// A time that the document's limits give in milliseconds.
 pub(crate) fn milliseconds(count: u32) -> Duration {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
 
+mod addresses;
 mod admin;
 mod copies;
 mod door;

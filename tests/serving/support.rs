@@ -1,17 +1,20 @@
 //! A server under test, and who stands on either side of it.
 
 mod fake;
+mod names;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use podstamp::network::Network;
 use podstamp::server::{Instruments, Server};
 use podstamp::settings::{Limits, Listener, Settings};
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, Http2};
 
 pub(crate) use fake::{Fake, answer, forward, outbound};
+pub(crate) use names::{Names, free_addresses, upstreams};
 
 /// A server on a free port.
 pub(crate) struct Setup {
@@ -25,6 +28,11 @@ impl Setup {
     }
 
     pub(crate) async fn with(fake: Fake, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::within(&Network::default(), fake, change).await
+    }
+
+    /// A server in a network of the test's.
+    pub(crate) async fn within(network: &Network, fake: Fake, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
             listeners: vec![Listener::http("127.0.0.1:0"), Listener::grpc("127.0.0.1:0")],
             limits: Limits { body: 1 << 20, ..Limits::default() },
@@ -34,7 +42,7 @@ impl Setup {
         };
         change(&mut settings);
         let instruments = Instruments::default();
-        let server = Server::bind(&settings, Arc::new(fake), &instruments).await.unwrap();
+        let server = Server::bind_in(&settings, Arc::new(fake), &instruments, network).await.unwrap();
         Self { server, instruments }
     }
 

@@ -108,6 +108,11 @@ impl Sending {
         self.uri.scheme_str() == Some("https")
     }
 
+    /// What connects to where it goes: `None` in the clear, else the exporter, since each has a TLS of its own.
+    pub(super) fn kind(&self) -> Option<u32> {
+        self.is_https().then_some(self.exporter)
+    }
+
     /// Whether a client waits for the answer, as none does for a copy's.
     pub(super) fn has_client(&self) -> bool {
         self.way.has_client

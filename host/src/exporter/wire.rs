@@ -4,6 +4,7 @@ mod heard;
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -12,14 +13,13 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
-use tower_service::Service;
 
 use super::attempt::{Broken, read_response};
 use super::body::OutboundBody;
 use super::sending::Sending;
 use crate::observe::Observed;
 use crate::sandbox::Ended;
-use crate::tls::{Connector, Stream};
+use crate::tls::Stream;
 use heard::Heard;
 
 /// A connection and its state.
@@ -30,29 +30,39 @@ pub(super) struct Wire {
     heard: Heard,
     /// Whether a request has had its response here already.
     used: bool,
-    https: bool,
-    exporter: u32,
+    kind: Option<u32>,
+    /// When the connection is too old for another request; `None`: never.
+    ages: Option<Instant>,
 }
 
 type Running = Connection<TokioIo<Observed<Stream, Heard>>, OutboundBody>;
 
 impl Wire {
-    /// Connects to where `sending` goes.
-    pub(super) async fn open(sending: &Sending) -> Result<Self, Broken> {
-        let mut connector: Connector = sending.way.connector.clone();
-        poll_fn(|context| connector.poll_ready(context)).await.map_err(Broken::Connect)?;
-        let stream = connector.call(sending.uri.clone()).await.map_err(Broken::Connect)?;
+    /// Connects to `address` as `sending` asks for. `age`: how old the connection may grow, give or take a tenth.
+    pub(super) async fn open(
+        sending: &Sending,
+        address: SocketAddr,
+        age: Option<Duration>,
+    ) -> Result<Self, Broken> {
+        let connecting = sending.way.connector.connect(address, &sending.uri);
+        let stream = connecting.await.map_err(Broken::Connect)?;
         let heard = Heard::default();
-        let stream = TokioIo::new(Observed::new(stream.into_inner(), heard.clone()));
+        let stream = TokioIo::new(Observed::new(stream, heard.clone()));
         let (sender, connection) =
             http1::handshake(stream).await.map_err(|error| Broken::Connect(error.into()))?;
-        let (https, exporter) = (sending.is_https(), sending.exporter);
-        Ok(Self { sender, connection: Some(connection), heard, used: false, https, exporter })
+        let ages = age.map(|age| Instant::now() + age.mul_f64(0.9 + fastrand::f64() / 5.0));
+        let connection = Some(connection);
+        Ok(Self { sender, connection, heard, used: false, kind: sending.kind(), ages })
     }
 
     /// Whether `sending` may go by this connection: exporters share plain ones, but each has a TLS of its own.
     pub(super) fn fits(&self, sending: &Sending) -> bool {
-        self.https == sending.is_https() && (!self.https || self.exporter == sending.exporter)
+        self.kind == sending.kind()
+    }
+
+    /// When the connection is too old for another request; `None`: never.
+    pub(super) fn ages(&self) -> Option<Instant> {
+        self.ages
     }
 
     /// Drives the connection until it has ended.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,7 +24,7 @@ use super::client::{Client, NoTls};
 pub(crate) struct Connector {
     tcp: HttpConnector,
     tls: Option<Arc<Client>>,
-    handshake_timeout: Duration,
+    timeout: Duration,
 }
 
 impl Connector {
@@ -33,7 +34,18 @@ impl Connector {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.enforce_http(false);
-        Self { tcp, tls, handshake_timeout: connect_timeout }
+        Self { tcp, tls, timeout: connect_timeout }
+    }
+
+    /// Connects to `address`, one of those of the host in `uri`.
+    pub(crate) async fn connect(&self, address: SocketAddr, uri: &Uri) -> Result<Stream, BoxError> {
+        let late = |_| {
+            let message = format!("no connection within {} s", self.timeout.as_secs_f32());
+            io::Error::new(io::ErrorKind::TimedOut, message)
+        };
+        let tcp = timeout(self.timeout, TcpStream::connect(address)).await.map_err(late)??;
+        tcp.set_nodelay(true)?;
+        secure(tcp, uri, self.tls.as_deref(), self.timeout).await
     }
 }
 
@@ -50,20 +62,29 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (is_https, host) = (uri.scheme_str() == Some("https"), uri.host().unwrap_or_default().to_owned());
-        let connecting = self.tcp.call(uri);
-        let (tls, limit) = (self.tls.clone(), self.handshake_timeout);
+        let connecting = self.tcp.call(uri.clone());
+        let (tls, limit) = (self.tls.clone(), self.timeout);
         Box::pin(async move {
             let tcp = connecting.await?.into_inner();
-            if !is_https {
-                return Ok(TokioIo::new(Stream::Plain(tcp)));
-            }
-            let tls = tls.ok_or_else(|| NoTls("nothing says how to use it for this URL".to_owned()))?;
-            let late = |_| NoTls(format!("no handshake within {} s", limit.as_secs_f32()));
-            let stream = timeout(limit, tls.connect(&host, tcp)).await.map_err(late)??;
-            Ok(TokioIo::new(Stream::Tls(Box::new(stream))))
+            Ok(TokioIo::new(secure(tcp, &uri, tls.as_deref(), limit).await?))
         })
     }
+}
+
+/// Does the handshake of TLS, where `uri` has one.
+async fn secure(
+    tcp: TcpStream,
+    uri: &Uri,
+    tls: Option<&Client>,
+    limit: Duration,
+) -> Result<Stream, BoxError> {
+    if uri.scheme_str() != Some("https") {
+        return Ok(Stream::Plain(tcp));
+    }
+    let tls = tls.ok_or_else(|| NoTls("nothing says how to use it for this URL".to_owned()))?;
+    let late = |_| NoTls(format!("no handshake within {} s", limit.as_secs_f32()));
+    let stream = timeout(limit, tls.connect(uri.host().unwrap_or_default(), tcp)).await.map_err(late)??;
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 /// A connection to an upstream.

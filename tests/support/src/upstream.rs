@@ -1,12 +1,13 @@
 //! An upstream that reads requests and reacts as it is told.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use podstamp_fake_agent::Latch;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_rustls::TlsAcceptor;
 
 /// The upstream's reaction to a request.
@@ -54,12 +55,21 @@ pub struct Upstream {
     pub address: SocketAddr,
     scheme: &'static str,
     requests: Arc<Mutex<Vec<Request>>>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     /// `react` gets each request with its number, from 0.
     pub async fn new(react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static) -> Self {
-        Self::with(None, react).await
+        Self::with(None, bind("127.0.0.1:0").await, react)
+    }
+
+    /// The same at an address of the caller's.
+    pub async fn at(
+        address: SocketAddr,
+        react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(None, bind(address).await, react)
     }
 
     /// Takes everything, once the latch is open.
@@ -70,23 +80,27 @@ impl Upstream {
 
     /// Takes everything, by TLS.
     pub async fn secured(tls: TlsAcceptor) -> Self {
-        Self::with(Some(tls), |_, _| Reaction::answer(200, "")).await
+        Self::with(Some(tls), bind("127.0.0.1:0").await, |_, _| Reaction::answer(200, ""))
     }
 
-    async fn with(
+    fn with(
         tls: Option<TlsAcceptor>,
+        listener: TcpListener,
         react: impl Fn(usize, &Request) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<Request>>>::default();
         let (seen, react) = (Arc::clone(&requests), Arc::new(react));
+        let open = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&open);
         tokio::spawn(async move {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (seen, react) = (Arc::clone(&seen), Arc::clone(&react));
                 let tls = tls.clone();
+                counted.fetch_add(1, Ordering::Relaxed);
+                let counted = Arc::clone(&counted);
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, connection, &seen, &*react).await,
@@ -97,10 +111,11 @@ impl Upstream {
                             }
                         }
                     }
+                    counted.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
-        Self { address, scheme, requests }
+        Self { address, scheme, requests, open }
     }
 
     /// Takes everything.
@@ -115,6 +130,15 @@ impl Upstream {
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
+
+    /// Connections that are open now, as far as this side knows.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+async fn bind(address: impl ToSocketAddrs) -> TcpListener {
+    TcpListener::bind(address).await.unwrap()
 }
 
 async fn serve(

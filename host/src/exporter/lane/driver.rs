@@ -2,30 +2,52 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::attempt::Broken;
 use super::super::body::OutboundBody;
 use super::super::gather::Pieces;
 use super::super::sending::Sending;
 use super::super::wire::Wire;
-use super::{Group, Lane, Turn};
+use super::address::Id;
+use super::group::Group;
+use super::health::Failing;
+use super::pool::{Pool, Turn};
 use crate::observe::Attempted;
 use crate::sandbox::Ended;
 
-/// The task's connection, and the lane that its requests come from.
+/// The task's connection, and the address that it leads to.
 pub(super) struct Driver {
-    lane: Arc<Lane>,
-    wire: Option<Wire>,
+    pool: Arc<Pool>,
+    id: Id,
+    wire: Option<Counted>,
     /// Estimated bytes of the upstream's memory that the request on its way takes; `None` while none is.
     on_its_way: Option<u64>,
     /// Whether that request has taken longer than clients wait.
     is_silent: bool,
     has_left: bool,
+}
+
+/// A connection that its pool knows of.
+struct Counted {
+    wire: Wire,
+    counted: Count,
+}
+
+struct Count {
+    pool: Arc<Pool>,
+    id: Id,
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.pool.disconnected(self.id);
+    }
 }
 
 /// How an attempt ended.
@@ -38,70 +60,91 @@ struct Exchanged {
 }
 
 impl Driver {
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, wire: None, on_its_way: None, is_silent: false, has_left: false }
+    pub(super) fn new(pool: Arc<Pool>, id: Id) -> Self {
+        Self { pool, id, wire: None, on_its_way: None, is_silent: false, has_left: false }
     }
 
-    /// Sends until there has been nothing to send for a while.
-    pub(super) async fn run(mut self) {
+    /// Sends until there has been nothing to send for a while. `probe`: a request of a lane to connect for, though others may send
+    /// it.
+    pub(super) async fn run(mut self, probe: Option<(usize, Arc<Sending>)>) {
+        if let Some((lane, sending)) = probe {
+            self.connect(lane, &sending, true).await;
+        }
         while !self.has_left {
-            match self.lane.turn(self.wire.is_some()) {
-                Turn::Send(first) => self.send(&first).await,
+            match self.pool.turn(self.id, self.wire.is_some()) {
+                Turn::Send(lane, first) => self.send(lane, &first).await,
                 Turn::Park(parked) => self.park(&parked).await,
                 Turn::Leave => self.has_left = true,
             }
         }
     }
 
-    /// Waits to be notified; leaves where the connection ends or is idle for too long meanwhile.
+    /// Waits to be notified; leaves where the connection ends, or has been idle or open for too long meanwhile.
     async fn park(&mut self, parked: &Arc<Notify>) {
+        let idle = Instant::now() + IDLE;
+        let ages = self.wire.as_ref().and_then(|wire| wire.wire.ages());
+        let until = ages.map_or(idle, |ages| ages.min(idle));
         let ended = async {
             match &mut self.wire {
-                Some(wire) => wire.ended().await,
+                Some(wire) => wire.wire.ended().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            () = ended => self.wire = None,
+            () = ended => {
+                self.wire = None;
+                self.pool.ask(self.id);
+            }
             () = parked.notified() => return,
-            () = sleep(IDLE) => (),
+            () = sleep_until(until) => self.end_aged(),
         }
-        self.has_left = self.lane.leave(parked);
+        self.has_left = self.pool.unpark(self.id, parked);
     }
 
-    /// Connects before taking requests from the queue: those that come meanwhile go along, and those whose clients go away
-    /// meanwhile do not.
-    async fn send(&mut self, first: &Arc<Sending>) {
-        if let Err(broken) = self.connect(first).await {
-            return self.lane.not_connected(first, &broken);
+    /// Ends a connection that is too old, while no request is on its way.
+    fn end_aged(&mut self) {
+        let is_aged = |wire: &Counted| wire.wire.ages().is_some_and(|ages| ages <= Instant::now());
+        if self.wire.take_if(|wire| is_aged(wire)).is_some() {
+            self.pool.aged.fetch_add(1, Ordering::Relaxed);
+            self.pool.ask(self.id);
+        }
+    }
+
+    /// Connects before taking requests from the queue: those that come meanwhile go along, those whose clients go away meanwhile
+    /// do not, and another address takes them where that is quicker.
+    async fn send(&mut self, lane: usize, first: &Arc<Sending>) {
+        if !self.connect(lane, first, true).await {
+            return;
         }
         let wire = self.wire.as_ref();
-        let Some(group) = self.lane.take(|sending| wire.is_some_and(|wire| wire.fits(sending))) else {
+        let fits = |sending: &Sending| wire.is_some_and(|wire| wire.wire.fits(sending));
+        let Some((lane, group)) = self.pool.take(self.id, fits) else {
             return;
         };
         self.on_its_way = Some(group.memory());
-        let is_late = self.deliver(group).await;
+        let is_late = self.deliver(lane, group).await;
         self.arrive();
         // The next connection is not opened before this one has ended: the agent would work on two requests.
-        if is_late && let Some(wire) = self.wire.take() {
+        if is_late && let Some(Counted { wire, counted }) = self.wire.take() {
             wire.close().await;
+            drop(counted);
         }
         self.speak();
     }
 
     /// Sends a group and tells its clients; true where the request took too long and was broken off.
-    async fn deliver(&mut self, group: Group) -> bool {
+    async fn deliver(&mut self, lane: usize, group: Group) -> bool {
         let pieces = group.body();
-        let mut exchanged = self.exchange(&group, &pieces).await;
+        let mut exchanged = self.exchange(lane, &group, &pieces).await;
         // A request that was merged with others goes again in any case, by itself.
         let is_alone = group.len() == 1;
-        if exchanged.is_stale && is_alone && self.connect(group.sending()).await.is_ok() {
-            exchanged = self.exchange(&group, &pieces).await;
+        if exchanged.is_stale && is_alone && self.connect(lane, group.sending(), false).await {
+            exchanged = self.exchange(lane, &group, &pieces).await;
         }
         let Exchanged { result, started, .. } = exchanged;
         if !is_alone && is_refused(&result) {
-            self.lane.part(group);
+            self.pool.part(lane, group);
             return false;
         }
         match result {
@@ -110,7 +153,7 @@ impl Driver {
                     && matches!(ended, Ended::Response { status: 200..=299, .. });
                 let unheard = group.tell(|_| ended.clone());
                 if counts {
-                    self.lane.metrics.unheard(unheard);
+                    self.pool.metrics.unheard(unheard);
                 }
                 false
             }
@@ -122,34 +165,53 @@ impl Driver {
         }
     }
 
-    /// Makes sure of a connection that `sending` may go by.
-    async fn connect(&mut self, sending: &Sending) -> Result<(), Broken> {
-        if let Some(wire) = &mut self.wire
+    /// Makes sure of a connection that `sending` may go by; false where none could be made. `gives_up`: whether the requests that
+    /// wait are told of that.
+    async fn connect(&mut self, lane: usize, sending: &Sending, gives_up: bool) -> bool {
+        self.end_aged();
+        if let Some(Counted { wire, .. }) = &mut self.wire
             && wire.fits(sending)
             && timeout(READY, wire.is_ready()).await.unwrap_or(false)
         {
-            return Ok(());
+            return true;
         }
         self.wire = None;
         let begun = Instant::now();
-        match Wire::open(sending).await {
-            Ok(wire) => self.wire = Some(wire),
+        match self.open(lane, sending).await {
+            Ok(wire) => {
+                self.pool.connected(lane, self.id, sending.kind());
+                let counted = Count { pool: Arc::clone(&self.pool), id: self.id };
+                self.wire = Some(Counted { wire, counted });
+                true
+            }
             Err(broken) => {
                 tracing::debug!(url = %sending.uri, error = %broken, "no connection");
                 self.attempted(sending, Attempted::NotConnected, begun);
-                // A copy's TLS is its own, and so is what is wrong with it.
-                if sending.has_client() {
-                    self.lane.failed(sending, begun, &broken.to_string());
-                }
-                return Err(broken);
+                self.pool.not_connected(lane, self.id, sending, begun, &broken, gives_up);
+                false
             }
         }
-        Ok(())
     }
 
-    async fn exchange(&mut self, group: &Group, pieces: &Pieces) -> Exchanged {
+    /// Connects. Where that takes long, another address is asked as well.
+    async fn open(&self, lane: usize, sending: &Sending) -> Result<Wire, Broken> {
+        let Some(socket) = self.pool.socket(self.id) else {
+            return Err(Broken::Connect("the address has gone".into()));
+        };
+        let mut opening = pin!(Wire::open(sending, socket, self.pool.settings.max_connection_age));
+        if let Ok(opened) = timeout(SOON, &mut opening).await {
+            return opened;
+        }
+        if self.pool.is_in_doubt(lane) {
+            return Err(Broken::Connect(format!("no connection within {} ms", SOON.as_millis()).into()));
+        }
+        self.pool.hedge(lane, self.id);
+        opening.await
+    }
+
+    async fn exchange(&mut self, lane: usize, group: &Group, pieces: &Pieces) -> Exchanged {
         let sending = group.sending();
-        let Some(wire) = &mut self.wire else {
+        let Some(Counted { wire, .. }) = &mut self.wire else {
             let result = Err(Broken::Connect("there is no connection".into()));
             return Exchanged { result, started: false, is_stale: false };
         };
@@ -157,34 +219,45 @@ impl Driver {
         let body = OutboundBody::new(pieces.clone());
         let started = body.started();
         let was_used = wire.is_used();
+        let patience = self.pool.settings.patience;
         let result = {
             let mut exchange = pin!(wire.exchange(sending, body, group.deadline()));
-            match timeout(self.lane.patience, &mut exchange).await {
+            match timeout(patience, &mut exchange).await {
                 Ok(result) => result,
                 Err(_) => {
                     // It is waited for all the same: the agent may work on it, and another one beside it may end the agent.
+                    let reason = format!("no answer for {} ms", patience.as_millis());
                     if !std::mem::replace(&mut self.is_silent, true) {
-                        self.lane.fell_silent();
+                        self.pool.fell_silent(self.id);
                     }
-                    let reason = format!("no answer for {} ms", self.lane.patience.as_millis());
-                    self.lane.failed(sending, begun, &reason);
+                    self.pool.failed(lane, self.id, sending, begun, Failing::Late, &reason);
+                    self.pool.start_others(self.id);
                     exchange.await
                 }
             }
         };
+        let is_stale = was_used && !wire.has_heard() && matches!(result, Err(Broken::Send(_)));
         match &result {
             Err(broken @ Broken::Late(_)) => {
-                self.lane.failed(sending, begun, &format!("no answer: {broken}"))
+                let reason = format!("no answer: {broken}");
+                self.pool.failed(lane, self.id, sending, begun, Failing::Late, &reason);
             }
-            _ => self.lane.reached(sending),
+            Err(_) if is_stale => self.pool.reached(lane, self.id, sending, false),
+            result => {
+                let busy = busy(result);
+                self.pool.reached(lane, self.id, sending, busy.is_none());
+                if let Some(reason) = busy {
+                    self.pool.failed(lane, self.id, sending, begun, Failing::Refused, &reason);
+                }
+            }
         }
-        let is_stale = was_used && !wire.has_heard() && matches!(result, Err(Broken::Send(_)));
         let keeps = matches!(result, Ok(Ended::Response { .. }) | Err(Broken::Late(_)));
         if !keeps {
             self.wire = None;
+            self.pool.ask(self.id);
         }
         let started = started.is_set();
-        let Lane { metrics, notices, .. } = &*self.lane;
+        let Pool { metrics, notices, .. } = &*self.pool;
         if started && sending.has_client() {
             metrics.sent(pieces.len());
             metrics.merged(group.len());
@@ -209,21 +282,21 @@ impl Driver {
     /// Counts an attempt, unless it is a copy's: those are counted apart.
     fn attempted(&self, sending: &Sending, attempted: Attempted, begun: Instant) {
         if sending.has_client() {
-            self.lane.metrics.attempted(attempted, begun.elapsed());
+            self.pool.metrics.attempted(attempted, begun.elapsed());
         }
     }
 
     /// Notes that no request on this connection takes longer than clients wait any more.
     fn speak(&mut self) {
         if std::mem::take(&mut self.is_silent) {
-            self.lane.is_heard();
+            self.pool.is_heard(self.id);
         }
     }
 
     /// Notes that the request is not on its way any more.
     fn arrive(&mut self) {
         if let Some(memory) = self.on_its_way.take() {
-            self.lane.done(memory);
+            self.pool.done(self.id, memory);
         }
     }
 }
@@ -233,7 +306,7 @@ impl Drop for Driver {
         self.arrive();
         self.speak();
         if !self.has_left {
-            self.lane.lost();
+            self.pool.lost(self.id);
         }
     }
 }
@@ -245,6 +318,15 @@ fn is_refused(result: &Result<Ended, Broken>) -> bool {
         Ok(Ended::Response { status, .. }) => *status >= 400,
         Ok(_) | Err(Broken::Connect(_) | Broken::Late(_)) => false,
         Err(Broken::Send(_) | Broken::Receive(_)) => true,
+    }
+}
+
+/// Why an address looks as if another one would have done better; `None`: it does not.
+fn busy(result: &Result<Ended, Broken>) -> Option<String> {
+    match result {
+        Ok(Ended::Response { status: status @ (429 | 502..=504), .. }) => Some(format!("status {status}")),
+        Ok(_) => None,
+        Err(broken) => Some(broken.to_string()),
     }
 }
 
@@ -260,6 +342,10 @@ fn label(ended: &Ended) -> Attempted {
 
 /// How long a connection may be idle. deepflow-agent never closes one; a Service in between forgets it after some minutes.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// A pod on the same network takes a connection in milliseconds: after so long, another address may be quicker. RFC 8305,
+/// section 5, has it as the delay between two attempts.
+const SOON: Duration = Duration::from_millis(250);
 
 /// How long a connection may take to be ready again. It is at once, unless the upstream answered a request before it had
 /// read it.

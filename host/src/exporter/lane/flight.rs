@@ -35,14 +35,14 @@ impl Flight {
             return Ended::TimedOut;
         }
         if self.sending.has_client() {
-            self.lane.metrics.unsent(Unsent::Waited);
+            self.lane.pool.metrics.unsent(Unsent::Waited);
         }
         Ended::Waited
     }
 
     /// Takes the request out of the queue; false where it is on its way already.
     pub(in crate::exporter) fn leave(&self) -> bool {
-        self.lane.lock().waiting.remove(&self.ticket).is_some()
+        self.lane.pool.leave_queue(self.lane.number, self.ticket)
     }
 }
 

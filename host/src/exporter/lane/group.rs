@@ -1,6 +1,5 @@
 //! Requests that go upstream as one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use super::super::gather::Pieces;
 use super::super::load::Load;
 use super::super::sending::Sending;
 use super::job::Job;
+use super::waiting::Waiting;
 use crate::sandbox::Ended;
 
 /// One request or several, by their places in the queue.
@@ -22,9 +22,9 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Takes the first request of `waiting` and, where the lane `merges`, those behind it that may go with it.
-    pub(super) fn take(waiting: &mut BTreeMap<u64, Job>, merges: bool) -> Option<Self> {
-        let (ticket, first) = waiting.pop_first()?;
+    /// Takes the request of `waiting` whose turn it is and, where the lane `merges`, those behind it that may go with it.
+    pub(super) fn take(waiting: &mut Waiting, merges: bool) -> Option<Self> {
+        let (ticket, first) = waiting.pop()?;
         let sending = Arc::clone(&first.sending);
         let mut load = sending.load;
         let mut others = Vec::new();
@@ -34,12 +34,12 @@ impl Group {
                     Some(joined) if !job.is_alone => load = joined,
                     _ => break,
                 }
-                others.push(*ticket);
+                others.push(ticket);
             }
         }
         let mut jobs = Vec::with_capacity(1 + others.len());
         jobs.push((ticket, first));
-        jobs.extend(others.into_iter().filter_map(|ticket| waiting.remove_entry(&ticket)));
+        jobs.extend(others.into_iter().filter_map(|ticket| Some((ticket, waiting.remove(ticket)?))));
         Some(Self { jobs, sending, load })
     }
 

@@ -10,6 +10,8 @@ use crate::sandbox::Ended;
 
 pub(super) struct Job {
     pub(super) sending: Arc<Sending>,
+    /// When it began to wait.
+    pub(super) entered: Instant,
     /// Until when a response may come.
     pub(super) deadline: Instant,
     /// Whether the request is not to be merged with others.
@@ -20,7 +22,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(sending: Arc<Sending>, deadline: Instant, reply: Sender<Ended>) -> Self {
         let is_alone = !sending.body.takes_others();
-        Self { sending, deadline, is_alone, reply }
+        Self { sending, entered: Instant::now(), deadline, is_alone, reply }
     }
 
     /// The same job, not to be merged with others.

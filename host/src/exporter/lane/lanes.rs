@@ -1,63 +1,71 @@
 //! The lanes of all exporters. Exporters that send to the same host and port share one.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http::Uri;
 
 use super::Lane;
+use super::follow::Name;
+use super::pool::{Pool, PoolSettings};
+use crate::network::Network;
 use crate::observe::{Metrics, Notices};
 
 /// Every lane there is. Dropping this ends their idle connections.
 pub(crate) struct Lanes {
-    lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>,
-    /// How long clients wait.
-    patience: Duration,
-    metrics: Arc<Metrics>,
-    notices: Arc<Notices>,
+    lanes: Mutex<HashMap<Name, Arc<Lane>>>,
+    pool: Arc<Pool>,
 }
 
 impl Lanes {
-    pub(crate) fn new(patience: Duration, metrics: Arc<Metrics>, notices: Arc<Notices>) -> Self {
-        let lanes = Arc::<Mutex<HashMap<String, Arc<Lane>>>>::default();
-        let summed = |each: fn(&Lane) -> usize| {
-            let shown = Arc::downgrade(&lanes);
-            move || {
-                let sum = |lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>| {
-                    let lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
-                    lanes.values().map(|lane| each(lane) as u64).sum()
-                };
-                shown.upgrade().map(sum).unwrap_or_default()
-            }
-        };
-        metrics.watch(
-            "upstream_waiting",
-            "Requests that wait for a connection upstream",
-            summed(Lane::waiting),
-        );
-        let away = summed(|lane| usize::from(lane.is_away()));
-        metrics.watch("upstream_away", "Upstreams that nobody has reached for a while", away);
-        Self { lanes, patience, metrics, notices }
+    pub(crate) fn new(
+        settings: PoolSettings,
+        network: Network,
+        metrics: Arc<Metrics>,
+        notices: Arc<Notices>,
+    ) -> Self {
+        let pool = Arc::new(Pool::new(settings, network, Arc::clone(&metrics), notices));
+        watch(&metrics, &pool);
+        Self { lanes: Mutex::default(), pool }
     }
 
-    /// The lane to `uri`. `limit`: connections at a time, as the first one who asks says; `None`: any number.
+    /// The lane to `uri`. `limit`: connections at a time to each address, as the first one who asks says; `None`: any number.
     pub(in crate::exporter) fn lane(&self, uri: &Uri, limit: Option<usize>) -> Arc<Lane> {
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let key = format!("{host}:{port}");
+        let name = Name::of(uri);
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || {
-            let (metrics, notices) = (Arc::clone(&self.metrics), Arc::clone(&self.notices));
-            Arc::new(Lane::new(limit, self.patience, metrics, notices))
-        };
-        Arc::clone(lanes.entry(key).or_insert_with(new))
+        let new = |name: &Name| Arc::new(Lane::new(name.clone(), limit, Arc::clone(&self.pool)));
+        Arc::clone(lanes.entry(name).or_insert_with_key(new))
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.values().for_each(|lane| lane.close());
+        self.pool.close();
     }
+}
+
+fn watch(metrics: &Metrics, pool: &Arc<Pool>) {
+    let asked = |ask: fn(&Pool) -> usize| {
+        let shown = Arc::downgrade(pool);
+        move || shown.upgrade().map(|pool| ask(&pool) as u64).unwrap_or_default()
+    };
+    metrics.watch("upstream_waiting", "Requests that wait for a connection upstream", asked(Pool::waiting));
+    let away = asked(Pool::lanes_away);
+    metrics.watch("upstream_away", "Upstreams that nobody has reached for a while", away);
+    metrics.watch("upstream_addresses", "Addresses of all upstreams", asked(Pool::addresses));
+    let failing = asked(Pool::addresses_failing);
+    metrics.watch("upstream_addresses_away", "Addresses of upstreams that fail", failing);
+    let counted = |count: fn(&Pool) -> &AtomicU64| {
+        let shown = Arc::downgrade(pool);
+        move || shown.upgrade().map(|pool| count(&pool).load(Ordering::Relaxed)).unwrap_or_default()
+    };
+    let opened = counted(|pool| &pool.opened);
+    metrics.watch_total("upstream_connections", "Connections upstream that were made", opened);
+    let aged = counted(|pool| &pool.aged);
+    metrics.watch_total(
+        "upstream_connections_aged",
+        "Connections upstream that were closed for their age",
+        aged,
+    );
 }
