@@ -48,7 +48,7 @@ impl Agent {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), LISTENS, "the agent at {} does not start, see its log", self.address);
         self.child = Some(child);
-        self.lives.push(Life { from: now(), told: 0, end: End::Lives });
+        self.lives.push(Life::begin());
     }
 
     pub(crate) fn strike(&mut self, stroke: Stroke) {

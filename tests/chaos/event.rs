@@ -23,6 +23,14 @@ pub(crate) struct Life {
     /// When it was told to end.
     pub(crate) told: Time,
     pub(crate) end: End,
+    /// Spans that podstamp's log says are lost with this process.
+    pub(crate) given_up: u64,
+}
+
+impl Life {
+    pub(crate) fn begin() -> Self {
+        Self { from: now(), told: 0, end: End::Lives, given_up: 0 }
+    }
 }
 
 /// How a life ended.

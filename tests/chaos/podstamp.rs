@@ -24,6 +24,8 @@ pub(crate) struct Podstamp {
     pub(crate) doors: Doors,
     admin: SocketAddr,
     child: Option<Child>,
+    /// Bytes of the log when the process was started.
+    logged: u64,
     pub(crate) lives: Vec<Life>,
     /// What should not have been: an end by itself, an exit status, a start that took for ever.
     pub(crate) complaints: Vec<String>,
@@ -44,6 +46,7 @@ impl Podstamp {
             doors,
             admin,
             child: None,
+            logged: 0,
             lives: Vec::new(),
             complaints: Vec::new(),
             starts: Vec::new(),
@@ -57,8 +60,9 @@ impl Podstamp {
         command.arg("serve").arg("--config").arg(self.folder.join("podstamp.yaml"));
         command.arg("--pods").arg(self.folder.join("pods.json"));
         command.env_remove("PODSTAMP_LOG").env_remove("KUBERNETES_SERVICE_HOST").env("NO_COLOR", "1");
+        self.logged = errors.metadata().unwrap().len();
         self.child = Some(command.stdout(errors.try_clone().unwrap()).stderr(errors).spawn().unwrap());
-        self.lives.push(Life { from: now(), told: 0, end: End::Lives });
+        self.lives.push(Life::begin());
     }
 
     /// Starts it, and waits until it is ready.
@@ -106,6 +110,10 @@ impl Podstamp {
                 signal(&child, "STOP");
                 self.child = Some(child);
             }
+        }
+        if stroke == Stroke::Terminate {
+            let given_up = given_up(self.log().get(self.logged as usize..).unwrap_or_default());
+            self.lives.last_mut().unwrap().given_up = given_up;
         }
     }
 
@@ -180,6 +188,14 @@ pub(crate) fn sum(metrics: &str, name: &str) -> Option<f64> {
     let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
     let values = lines.filter(|rest| rest.starts_with(['{', ' '])).filter_map(|rest| rest.rsplit(' ').next());
     values.filter_map(|value| value.parse::<f64>().ok()).reduce(|sum, value| sum + value)
+}
+
+/// The spans that a process says are lost as it ends.
+fn given_up(log: &str) -> u64 {
+    let lines = log.lines().filter(|line| line.contains("key=\"queue-lost\""));
+    lines
+        .filter_map(|line| line.split(" requests with ").nth(1)?.split(' ').next()?.parse::<u64>().ok())
+        .sum()
 }
 
 fn pods() -> String {

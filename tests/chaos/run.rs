@@ -13,7 +13,8 @@ use podstamp::lifecycle::Signals;
 use crate::client::Clients;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
-use crate::options::Options;
+use crate::options::{Options, Queue};
+use crate::podstamp::sum;
 use crate::process::Held;
 use crate::report::{Measured, Report};
 use crate::schedule::{Schedule, Step, Stroke};
@@ -69,8 +70,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     world.podstamp.strike(Stroke::Terminate);
     world.agents.iter_mut().for_each(|agent| agent.strike(Stroke::Terminate));
 
+    if options.queue != Queue::None && sum(&metrics, "podstamp_queue_capacity").is_none() {
+        complaints.push("podstamp has no queue, though its configuration says so".to_owned());
+    }
     complaints.append(&mut world.podstamp.complaints);
     let log = world.podstamp.log();
+    complaints.extend(untold(&world.flips, &log));
     complaints.extend(log.lines().filter(|line| line.contains("panicked at")).map(str::to_owned));
     let evidence = Evidence {
         queue: options.queue,
@@ -204,12 +209,22 @@ fn read(world: &World, run: u32) -> Journal {
     journal
 }
 
+/// What was made of flipped bits: a file that is damaged has to be told of, as each start that finds one does.
+fn untold(flips: &[String], log: &str) -> Option<String> {
+    let told = log.lines().filter(|line| line.contains("key=\"queue-damaged\"")).count();
+    let untold = "bits were flipped on disk, and podstamp's log says nothing of any damage";
+    (flips.len() >= MANY && told == 0).then(|| format!("{} {untold}", flips.len()))
+}
+
 /// Deletes what takes gigabytes and says nothing more.
 fn forget_records(world: &World) {
     for agent in &world.agents {
         (0..agent.lives.len()).for_each(|life| drop(fs::remove_file(agent.records(life))));
     }
 }
+
+/// One flipped bit may be in a part of a file that is not used.
+const MANY: usize = 5;
 
 /// Threads that come and go: names are looked up and files are read by threads that end when nothing of that is to be done.
 const BLOCKING: usize = 4;
@@ -220,6 +235,7 @@ const GAUGES: &[&str] = &[
     "podstamp_in_flight_bytes",
     "podstamp_bodies_on_their_way",
     "podstamp_upstream_waiting",
+    "podstamp_queue_size",
     "podstamp_connections",
 ];
 

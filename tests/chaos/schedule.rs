@@ -105,12 +105,12 @@ impl Schedule {
         // Short ones hit what is under way, long ones fill queues.
         let hold = match self.rng.u8(0..10) {
             0..5 => self.rng.u64(0..300),
-            5..9 => self.rng.u64(300..2_000),
+            5..9 => self.rng.u64(300..1_500),
             _ => self.rng.u64(2_000..6_000),
         };
         let pause = match self.rng.u8(0..10) {
-            0..7 => self.rng.u64(0..800),
-            _ => self.rng.u64(800..2_500),
+            0..8 => self.rng.u64(0..500),
+            _ => self.rng.u64(500..2_500),
         };
         Step { pause: Duration::from_millis(pause), faults, hold: Duration::from_millis(hold) }
     }

@@ -24,6 +24,14 @@ pub(crate) struct Evidence {
     pub(crate) agents: Vec<Vec<Life>>,
 }
 
+/// What acknowledged spans may be lost by; each is used up by what it excuses.
+struct Excuses {
+    /// When bits were flipped on disk.
+    flips: Vec<Time>,
+    /// The spans that each process of podstamp said were lost with it.
+    given_up: Vec<u64>,
+}
+
 /// What comes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -48,14 +56,17 @@ pub(crate) struct Verdict {
 impl Evidence {
     pub(crate) fn verdict(&self) -> Verdict {
         let mut verdict = Verdict { recorded: self.journal.first.len() as u64, ..Verdict::default() };
-        let mut flips: Vec<Time> = self.times_of("disk: a flipped bit").collect();
+        let mut excuses = Excuses {
+            flips: self.times_of("disk: a flipped bit").collect(),
+            given_up: self.podstamp.iter().map(|life| life.given_up).collect(),
+        };
         for attempt in &self.attempts {
             if attempt.id.attempt == 0 {
                 verdict.sent += u64::from(attempt.count);
             }
             *verdict.outcomes.entry(name(&attempt.outcome)).or_default() += 1;
             match &attempt.outcome {
-                Outcome::Acknowledged => self.look_for(attempt, &mut flips, &mut verdict),
+                Outcome::Acknowledged => self.look_for(attempt, &mut excuses, &mut verdict),
                 Outcome::Rejected { status, message } if !self.may_be_rejected(*status, attempt) => {
                     verdict.rejected.push(format!("{:?} got {status}: {message}", attempt.id));
                 }
@@ -69,7 +80,7 @@ impl Evidence {
         verdict
     }
 
-    fn look_for(&self, attempt: &Attempt, flips: &mut Vec<Time>, verdict: &mut Verdict) {
+    fn look_for(&self, attempt: &Attempt, excuses: &mut Excuses, verdict: &mut Verdict) {
         verdict.acknowledged += u64::from(attempt.count);
         let keys = (attempt.first..attempt.first + attempt.count).map(|number| (attempt.id.client, number));
         let lost: Vec<SpanKey> = keys.filter(|key| !self.journal.first.contains_key(key)).collect();
@@ -78,13 +89,11 @@ impl Evidence {
         }
         let excuse = match self.queue {
             Queue::None => None,
-            Queue::Memory => {
-                self.was_killed_after(attempt.ended).then_some("in memory when podstamp was killed")
-            }
+            Queue::Memory => self.in_memory(attempt.ended, lost.len() as u64, excuses),
             Queue::Disk => {
                 // Whatever was damaged, it was one request of one client.
-                let flip = flips.iter().position(|flip| *flip > attempt.ended);
-                flip.map(|flip| flips.remove(flip)).map(|_| "damaged on disk")
+                let flip = excuses.flips.iter().position(|flip| *flip > attempt.ended);
+                flip.map(|flip| excuses.flips.remove(flip)).map(|_| "damaged on disk")
             }
         };
         match excuse {
@@ -103,10 +112,18 @@ impl Evidence {
         [13, 500].contains(&status) && answered_500()
     }
 
-    /// Whether the life of podstamp at that time ended with SIGKILL.
-    fn was_killed_after(&self, time: Time) -> bool {
-        let life = self.podstamp.iter().rev().find(|life| life.from <= time);
-        life.is_some_and(|life| life.end == End::Killed)
+    /// How spans that were acknowledged at that time may be lost with podstamp's process.
+    fn in_memory(&self, time: Time, spans: u64, excuses: &mut Excuses) -> Option<&'static str> {
+        let number = self.podstamp.iter().rposition(|life| life.from <= time)?;
+        match self.podstamp[number].end {
+            End::Lives => None,
+            End::Killed => Some("in memory when podstamp was killed"),
+            End::Terminated => {
+                let given_up = &mut excuses.given_up[number];
+                *given_up = given_up.checked_sub(spans)?;
+                Some("in memory when podstamp had to end, which said so")
+            }
+        }
     }
 
     fn times_of(&self, kind: &'static str) -> impl Iterator<Item = Time> {

@@ -3,7 +3,7 @@
 //! A request at an agent is *heard* if another one came by the same connection afterwards: podstamp sends one at a time, so
 //! that it has read the answer. What was heard as 200 must not be sent again, by whomever.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Evidence, SLACK, Verdict};
 use crate::event::{End, Time};
@@ -23,6 +23,8 @@ pub(super) fn judge(evidence: &Evidence, verdict: &mut Verdict) {
         all.entry(*key).or_insert_with(|| vec![evidence.journal.first[key]]).push(*occurrence);
     }
     let torn = torn(evidence);
+    // A line for all spans of a request.
+    let mut unexplained: BTreeMap<(u16, u32, u32), (u64, String)> = BTreeMap::new();
     for (key, mut occurrences) in all {
         let request = |occurrence: &Occurrence| &evidence.journal.requests[occurrence.request as usize];
         occurrences.sort_by_key(|occurrence| request(occurrence).ended);
@@ -43,18 +45,19 @@ pub(super) fn judge(evidence: &Evidence, verdict: &mut Verdict) {
             };
             match reason {
                 Some(reason) => *verdict.duplicates.entry(reason).or_default() += 1,
-                None => verdict.unexplained.push(format!(
-                    "{key:?} batch {}: attempt {} at {:?}, attempt {} at {:?}; {:?}",
-                    before.batch,
-                    before.attempt,
-                    request(before),
-                    after.attempt,
-                    request(after),
-                    attempt(before).map(|attempt| (attempt.began, attempt.ended, &attempt.outcome)),
-                )),
+                None => {
+                    let requests = (key.0, before.request, after.request);
+                    let line = unexplained.entry(requests).or_insert_with(|| {
+                        let of = [before, after].map(|of| (attempt(of), request(of)));
+                        (0, format!("{of:?}"))
+                    });
+                    line.0 += 1;
+                }
             }
         }
     }
+    let lines = unexplained.into_values().map(|(spans, line)| format!("{spans} spans: {line}"));
+    verdict.unexplained.extend(lines);
 }
 
 /// The same attempt twice: podstamp did not hear of the first, or forgot that it had.
@@ -152,5 +155,6 @@ fn torn(evidence: &Evidence) -> HashSet<(u16, u32, u16)> {
     counts.collect()
 }
 
-/// Between an agent's record and the client's: an answer that is told in time was recorded by so much earlier.
-const PROMPT: Time = 50_000_000;
+/// Between an agent's record and the client's: whatever a busy machine takes for it, an answer that podstamp had read when it
+/// refused the client was recorded by so much earlier.
+const PROMPT: Time = 1_000_000_000;

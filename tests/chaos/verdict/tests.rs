@@ -21,7 +21,7 @@ struct Case {
 
 impl Case {
     fn new(attempts: &[(u16, Outcome)]) -> Self {
-        let podstamp = vec![Life { from: 0, told: 0, end: End::Lives }];
+        let podstamp = vec![life(End::Lives, 0)];
         let attempts = attempts.to_vec();
         Self { attempts, recorded: Vec::new(), queue: Queue::None, events: Vec::new(), podstamp }
     }
@@ -38,9 +38,14 @@ impl Case {
     }
 
     /// podstamp was killed at this second.
-    fn killed(mut self, second: Time) -> Self {
+    fn killed(self, second: Time) -> Self {
+        self.ended(second, End::Killed, 0)
+    }
+
+    /// podstamp ended at this second, and said that so many spans are lost.
+    fn ended(mut self, second: Time, end: End, given_up: u64) -> Self {
         let told = second * SECOND;
-        self.podstamp.insert(0, Life { from: 0, told, end: End::Killed });
+        self.podstamp.insert(0, Life { told, given_up, ..life(end, 0) });
         self.podstamp[1].from = told;
         self
     }
@@ -75,10 +80,14 @@ impl Case {
             journal,
             events: self.events,
             podstamp: self.podstamp,
-            agents: vec![vec![Life { from: 0, told: 0, end: End::Lives }]],
+            agents: vec![vec![life(End::Lives, 0)]],
         };
         evidence.verdict()
     }
+}
+
+fn life(end: End, from: Time) -> Life {
+    Life { from, told: 0, end, given_up: 0 }
 }
 
 fn refused() -> Outcome {
@@ -120,6 +129,17 @@ fn memory_may_lose_when_podstamp_is_killed_and_disk_may_not() {
 }
 
 #[test]
+fn memory_may_lose_on_sigterm_what_podstamp_says_is_lost() {
+    let ended = |given_up| {
+        let case = Case::new(&[(0, Outcome::Acknowledged)]).queue(Queue::Memory);
+        case.ended(30, End::Terminated, given_up).verdict()
+    };
+    assert!(ended(2).is_sound());
+    assert_eq!(ended(1).lost.len(), 2);
+    assert_eq!(ended(0).lost.len(), 2);
+}
+
+#[test]
 fn a_flipped_bit_damages_one_request_that_was_there() {
     let acknowledged = || Case::new(&[(0, Outcome::Acknowledged)]).queue(Queue::Disk);
     assert!(acknowledged().event("disk: a flipped bit", 15, 16).verdict().is_sound());
@@ -129,14 +149,14 @@ fn a_flipped_bit_damages_one_request_that_was_there() {
 #[test]
 fn a_second_record_of_an_attempt_has_a_reason_or_is_wrong() {
     let twice = |heard| Case::new(&[(0, Outcome::Acknowledged)]).recorded(0, 10, heard).recorded(0, 12, true);
-    assert_eq!(twice(true).verdict().unexplained.len(), 2);
+    assert_eq!(twice(true).verdict().unexplained.len(), 1);
     // Nothing happened for which the answer could have been missed.
-    assert_eq!(twice(false).verdict().unexplained.len(), 2);
+    assert_eq!(twice(false).verdict().unexplained.len(), 1);
     let slow = twice(false).event("agent: slow", 9, 11).verdict();
     assert_eq!(reasons(&slow), ["the answer came too late: the agent was slow"]);
     assert!(slow.is_sound());
     // What was heard may be forgotten with the process, where there is a disk to have it from again.
-    assert_eq!(twice(true).killed(11).verdict().unexplained.len(), 2);
+    assert_eq!(twice(true).killed(11).verdict().unexplained.len(), 1);
     assert!(twice(true).queue(Queue::Disk).killed(11).verdict().is_sound());
     assert!(!twice(true).queue(Queue::Disk).killed(13).verdict().is_sound());
 }
@@ -147,9 +167,9 @@ fn what_was_refused_must_not_be_recorded_without_a_reason() {
         let attempts = [(0, first), (1, Outcome::Acknowledged)];
         Case::new(&attempts).recorded(0, 10, true).recorded(1, 20, true)
     };
-    assert_eq!(again(refused()).verdict().unexplained.len(), 2);
+    assert_eq!(again(refused()).verdict().unexplained.len(), 1);
     assert_eq!(reasons(&again(Outcome::Unanswered).verdict()), ["the client had no answer"]);
-    assert_eq!(again(Outcome::Unsent).verdict().unexplained.len(), 2);
+    assert_eq!(again(Outcome::Unsent).verdict().unexplained.len(), 1);
 }
 
 #[test]
