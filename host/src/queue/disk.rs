@@ -122,9 +122,9 @@ impl Disk {
         } = settings;
         let place = format!("{path}.directory");
         let create = create_directory.then_some(*directory_permissions);
-        let folder = folder::make(&place, Path::new(directory), create, exporter)?;
-        let lock = Lock::take(&place, &folder, Duration::from_millis((*timeout).into()))?;
-        let mut found = find(&place, &folder)?;
+        let folder = folder::make(Path::new(directory), create, exporter)?;
+        let lock = Lock::take(&folder, Duration::from_millis((*timeout).into()))?;
+        let mut found = find(&folder)?;
         let state = Mutex::new(found.repair(&folder));
         let (fsync, most_bytes, open) = (*fsync, *max_size, Mutex::new(None));
         let shared = Arc::new(Shared { place, folder, fsync, most_bytes, segment_bytes, state, open });
@@ -139,10 +139,22 @@ impl Disk {
             _lock: lock,
         };
         let started = thread::Builder::new().name("podstamp-queue".to_owned()).spawn(move || writer.run());
-        started.map_err(|error| OpenError::new(&shared.place, &shared.folder, error))?;
+        started.map_err(|error| OpenError::new(&shared.folder, error))?;
         let entries = found.entries.iter().map(|(sequence, (_, record))| (Key(*sequence), record.head));
         let entries = entries.collect();
         Ok(Opened { disk: Self { shared, orders }, entries, damage: found.damage, foreign: found.foreign })
+    }
+
+    /// The fault of a directory in which no queue can be kept. Changes nothing, and takes no lock.
+    pub(crate) fn check(settings: &FileStorage) -> Result<(), OpenError> {
+        folder::check(Path::new(&settings.directory), settings.create_directory)
+    }
+
+    /// The queues below `file_storage.directory` that hold entries and are none of `exporters`: nobody sends what is in them.
+    pub(crate) fn strangers(settings: &FileStorage, exporters: &[String]) -> Vec<(String, PathBuf)> {
+        let queues = folder::queues(Path::new(&settings.directory)).unwrap_or_default().into_iter();
+        let strange = queues.filter(|(queue, _)| !exporters.contains(queue));
+        strange.filter(|(_, folder)| find(folder).is_ok_and(|found| !found.entries.is_empty())).collect()
     }
 
     /// Writes an entry. It is durable once this returns. Where the future is dropped, the entry is removed.

@@ -53,48 +53,45 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The folder cannot be used. The text says which, why and what to do.
+/// The folder cannot be used. The text says which, why and what to do; the key of the configuration is for whoever knows it to say.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
+    #[error("{} is not there: create it, mount a volume there, or set create_directory: true", .0.display())]
+    Missing(PathBuf),
+    #[error("{} is not a folder", .0.display())]
+    NoFolder(PathBuf),
     #[error(
-        "{place}: {} is not there: create it, mount a volume there, or set create_directory: true",
+        "{} cannot be written ({error}): podstamp's user needs the right to, and the volume must not be read-only",
+        .path.display()
+    )]
+    Unwritable { path: PathBuf, error: io::Error },
+    #[error(
+        "{} is in use by {holder}: give each podstamp a directory of its own, or stop the other one",
         .folder.display()
     )]
-    Missing { place: String, folder: PathBuf },
-    #[error("{place}: {} is not a folder", .folder.display())]
-    NoFolder { place: String, folder: PathBuf },
+    InUse { folder: PathBuf, holder: String },
     #[error(
-        "{place}: {} cannot be written ({error}): podstamp's user needs the right to, and the volume must not be read-only",
-        .folder.display()
-    )]
-    Unwritable { place: String, folder: PathBuf, error: io::Error },
-    #[error(
-        "{place}: {} is in use by {holder}: give each podstamp a directory of its own, or stop the other one",
-        .folder.display()
-    )]
-    InUse { place: String, folder: PathBuf, holder: String },
-    #[error(
-        "{place}: {} is of version {version}, and this podstamp reads version {}: run the later podstamp until the queue is \
-         empty, or move the file away",
+        "{} is of version {version}, and this podstamp reads version {}: run the later podstamp until the queue is empty, or \
+         move the file away",
         .file.display(),
         super::format::VERSION
     )]
-    Version { place: String, file: PathBuf, version: u16 },
-    #[error("{place}: {}: {error}", .file.display())]
-    Io { place: String, file: PathBuf, error: io::Error },
+    Version { file: PathBuf, version: u16 },
+    #[error("{}: {error}", .path.display())]
+    Io { path: PathBuf, error: io::Error },
 }
 
 impl OpenError {
     /// What an error at a folder or a file in it means.
-    pub(super) fn new(place: &str, path: &Path, error: io::Error) -> Self {
-        let (place, folder) = (place.to_owned(), path.to_owned());
+    pub(super) fn new(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
         match error.kind() {
-            io::ErrorKind::NotFound => Self::Missing { place, folder },
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::NoFolder { place, folder },
+            io::ErrorKind::NotFound => Self::Missing(path),
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::NoFolder(path),
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::Unwritable { place, folder, error }
+                Self::Unwritable { path, error }
             }
-            _ => Self::Io { place, file: folder, error },
+            _ => Self::Io { path, error },
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use super::damage::OpenError;
 use super::fields::checksum;
 
@@ -54,28 +56,60 @@ pub(super) fn queue_name(folder: &str) -> Option<String> {
     (is_cut || folder_name(&queue) == folder).then_some(queue)
 }
 
-/// Makes `directory` where that is wanted, and the queue's folder in it.
-pub(super) fn make(
-    place: &str,
-    directory: &Path,
-    create: Option<u32>,
-    queue: &str,
-) -> Result<PathBuf, OpenError> {
+/// Makes `directory` with these permissions where that is wanted, and the queue's folder in it.
+pub(super) fn make(directory: &Path, create: Option<u32>, queue: &str) -> Result<PathBuf, OpenError> {
     let folder = directory.join(folder_name(queue));
     if let Some(permissions) = create {
         let made = DirBuilder::new().recursive(true).mode(permissions).create(directory);
-        made.map_err(|error| OpenError::new(place, directory, error))?;
+        made.map_err(|error| OpenError::new(directory, error))?;
     }
-    let found = fs::metadata(directory).map_err(|error| OpenError::new(place, directory, error))?;
+    let found = fs::metadata(directory).map_err(|error| OpenError::new(directory, error))?;
     if !found.is_dir() {
-        return Err(OpenError::NoFolder { place: place.to_owned(), folder: directory.to_owned() });
+        return Err(OpenError::NoFolder(directory.to_owned()));
     }
     match DirBuilder::new().mode(create.unwrap_or(PERMISSIONS)).create(&folder) {
-        Ok(()) => sync(directory).map_err(|error| OpenError::new(place, directory, error))?,
+        Ok(()) => sync(directory).map_err(|error| OpenError::new(directory, error))?,
         Err(_) if folder.is_dir() => {}
-        Err(error) => return Err(OpenError::new(place, &folder, error)),
+        Err(error) if folder.exists() => return Err(OpenError::new(&folder, error)),
+        Err(error) => return Err(OpenError::new(directory, error)),
     }
     Ok(folder)
+}
+
+/// Whether queues can be kept below `directory`, as far as that can be said without writing anything.
+pub(super) fn check(directory: &Path, creates: bool) -> Result<(), OpenError> {
+    let fault = |error| OpenError::new(directory, error);
+    let existing = match fs::metadata(directory) {
+        Ok(found) if !found.is_dir() => return Err(OpenError::NoFolder(directory.to_owned())),
+        Ok(_) => Some(directory),
+        Err(error) if creates && error.kind() == io::ErrorKind::NotFound => {
+            directory.ancestors().skip(1).find(|ancestor| ancestor.exists())
+        }
+        Err(error) => return Err(fault(error)),
+    };
+    let Some(existing) = existing.filter(|existing| !existing.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    if !existing.is_dir() {
+        return Err(OpenError::NoFolder(existing.to_owned()));
+    }
+    rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| fault(error.into()))
+}
+
+/// The queues that have a folder below `directory`, in the order of their names, with these.
+pub(super) fn queues(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut queues = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(queue_name);
+        if let Some(name) = name
+            && path.join(LOCK).is_file()
+        {
+            queues.push((name, path));
+        }
+    }
+    queues.sort_unstable();
+    Ok(queues)
 }
 
 /// What there is in a queue's folder.

@@ -31,8 +31,8 @@ pub(super) struct Found {
 }
 
 /// Reads a folder as it is.
-pub(super) fn find(place: &str, folder: &Path) -> Result<Found, OpenError> {
-    let fault = |error| OpenError::new(place, folder, error);
+pub(super) fn find(folder: &Path) -> Result<Found, OpenError> {
+    let fault = |error| OpenError::new(folder, error);
     let listing = list(folder).map_err(fault)?;
     let last_segment = listing.segments.last().copied().unwrap_or_default();
     let mut found = Found { foreign: listing.foreign, last_segment, ..Found::default() };
@@ -44,7 +44,7 @@ pub(super) fn find(place: &str, folder: &Path) -> Result<Found, OpenError> {
             // Its last entry was removed just now.
             Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(OpenError::new(place, &path, error));
+                return Err(OpenError::new(&path, error));
             }
             Err(ScanError::Io(error)) => {
                 tracing::error!(%error, file = %path.display(), "a file of a queue cannot be read");
@@ -52,7 +52,7 @@ pub(super) fn find(place: &str, folder: &Path) -> Result<Found, OpenError> {
                 found.damage.push(Flaw { offset: 0, bytes, part: Part::Segment }.at(&path));
             }
             Err(ScanError::Version(version)) => {
-                return Err(OpenError::Version { place: place.to_owned(), file: path, version });
+                return Err(OpenError::Version { file: path, version });
             }
             Err(ScanError::NoHeader { size }) => {
                 found.damage.push(Flaw { offset: 0, bytes: size, part: Part::Segment }.at(&path));

@@ -16,9 +16,9 @@ pub(super) struct Lock(#[expect(dead_code, reason = "what is held is held by bei
 
 impl Lock {
     /// Waits for at most `patience` where another process has the folder.
-    pub(super) fn take(place: &str, folder: &Path, patience: Duration) -> Result<Self, OpenError> {
+    pub(super) fn take(folder: &Path, patience: Duration) -> Result<Self, OpenError> {
         let path = folder.join(LOCK);
-        let fault = |error| OpenError::new(place, &path, error);
+        let fault = |error| OpenError::new(&path, error);
         let options =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).clone();
         let mut file = options.open(&path).map_err(fault)?;
@@ -28,8 +28,7 @@ impl Lock {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    let (place, folder) = (place.to_owned(), folder.to_owned());
-                    return Err(OpenError::InUse { place, folder, holder: holder(&mut file) });
+                    return Err(OpenError::InUse { folder: folder.to_owned(), holder: holder(&mut file) });
                 }
                 Err(TryLockError::Error(error)) => return Err(fault(error)),
             }

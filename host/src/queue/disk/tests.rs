@@ -190,11 +190,7 @@ async fn the_second_process_in_a_folder_is_told_who_has_it() {
     let disk = open(directory.path()).disk;
     let hasty = FileStorage { timeout: 0, ..settings(directory.path()) };
     let refused = Disk::open(&hasty, QUEUE).unwrap_err().to_string();
-    for part in [
-        "extensions.file_storage.directory: ",
-        folder(directory.path()).to_str().unwrap(),
-        " is in use by process ",
-    ] {
+    for part in [folder(directory.path()).to_str().unwrap(), " is in use by process "] {
         assert!(refused.contains(part), "{refused}");
     }
     assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
@@ -211,10 +207,18 @@ async fn the_second_process_in_a_folder_is_told_who_has_it() {
 fn a_folder_that_cannot_be_used_is_told_with_what_to_do() {
     let directory = TempDir::new().unwrap();
     let missing = directory.path().join("a/b");
-    let refused = |settings: &FileStorage| Disk::open(settings, QUEUE).unwrap_err().to_string();
+    let refused = |settings: &FileStorage| {
+        // A check says the same, and makes nothing.
+        let checked = Disk::check(settings).unwrap_err().to_string();
+        assert_eq!(Disk::open(settings, QUEUE).unwrap_err().to_string(), checked);
+        checked
+    };
     let told = refused(&settings(&missing));
     assert!(told.contains("is not there: create it") && told.contains("create_directory: true"), "{told}");
-    Disk::open(&FileStorage { create_directory: true, ..settings(&missing) }, QUEUE).unwrap();
+    let creates = FileStorage { create_directory: true, ..settings(&missing) };
+    Disk::check(&creates).unwrap();
+    assert!(!missing.exists());
+    Disk::open(&creates, QUEUE).unwrap();
     assert_eq!(fs::metadata(&missing).unwrap().permissions().mode() & 0o777, 0o750);
 
     let file = directory.path().join("file");
@@ -293,4 +297,22 @@ async fn no_more_bytes_are_written_than_the_configuration_allows() {
     }
     eventually(|| disk.bytes() < 2 << 20).await;
     disk.append(&entry(0, 100_000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn queues_that_no_exporter_has_any_more_are_found() {
+    let directory = TempDir::new().unwrap();
+    let disk = open(directory.path()).disk;
+    append(&disk, 0..1, 10).await;
+    let empty = Disk::open(&settings(directory.path()), "otlphttp/gone logs").unwrap().disk;
+    fs::create_dir(directory.path().join("lost+found")).unwrap();
+    fs::write(directory.path().join("exporter_otlphttp__traces"), "a Collector's").unwrap();
+    let strangers = |exporters: &[&str]| {
+        let exporters: Vec<_> = exporters.iter().map(|exporter| (*exporter).to_owned()).collect();
+        Disk::strangers(&settings(directory.path()), &exporters)
+    };
+    assert_eq!(strangers(&["otlphttp traces"]), [(QUEUE.to_owned(), folder(directory.path()))]);
+    assert_eq!(strangers(&[QUEUE]), []);
+    disk.close().await;
+    empty.close().await;
 }
