@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) folder: Option<PathBuf>,
     /// The program under test.
     pub(crate) podstamp: PathBuf,
+    /// Whether agents lie for a moment: they answer 200 and keep nothing. The run has to find that out.
+    pub(crate) lie: bool,
     /// Set in the process that has namespaces of its own.
     pub(crate) inside: bool,
 }
@@ -54,6 +56,7 @@ impl Options {
             queue: Queue::None,
             folder: None,
             podstamp: beside.with_file_name("podstamp"),
+            lie: false,
             inside: false,
         };
         let mut arguments = arguments.iter();
@@ -61,6 +64,7 @@ impl Options {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value"));
             match argument.as_str() {
                 "--help" | "-h" => options.help = true,
+                "--lie" => options.lie = true,
                 INSIDE => options.inside = true,
                 "--minutes" => {
                     let text = value()?;
@@ -109,4 +113,5 @@ usage: cargo xtask chaos [OPTIONS]
   --rate N         spans a second, of all clients together (2000)
   --queue KIND     sending_queue of podstamp: none, memory or disk (none)
   --folder DIR     where logs, configuration and report go (target/chaos/SEED)
-  --podstamp FILE  the program under test";
+  --podstamp FILE  the program under test
+  --lie            agents answer 200 and keep nothing for a moment: the run has to fail";

@@ -17,7 +17,7 @@ use crate::options::{Options, Queue};
 use crate::podstamp::sum;
 use crate::process::Held;
 use crate::report::{Measured, Report};
-use crate::schedule::{Schedule, Step, Stroke};
+use crate::schedule::{Schedule, Script, Step, Stroke};
 use crate::verdict::Evidence;
 use crate::world::World;
 
@@ -44,6 +44,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let ledger = Arc::<Ledger>::default();
     let clients = Clients::start(world.podstamp.doors, &ledger, options.seed, options.rate);
     let began = Instant::now();
+    if options.lie {
+        lie(&mut world);
+    }
     play(&mut world, &parts[0], ending, |_| ());
 
     world.podstamp.strike(Stroke::Terminate);
@@ -121,6 +124,14 @@ fn prepare(options: &Options) -> Result<PathBuf, String> {
     }
     fs::create_dir_all(&folder).map_err(|error| format!("--folder {}: {error}", folder.display()))?;
     fs::canonicalize(&folder).map_err(|error| format!("--folder {}: {error}", folder.display()))
+}
+
+/// What this program is to find out.
+fn lie(world: &mut World) {
+    thread::sleep(Duration::from_secs(1));
+    world.agents.iter_mut().for_each(|agent| agent.play(Some(Script::Answer(200))));
+    thread::sleep(Duration::from_secs(1));
+    world.agents.iter_mut().for_each(|agent| agent.play(None));
 }
 
 fn write_schedule(folder: &Path, parts: &[Vec<Step>]) {

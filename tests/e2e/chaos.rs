@@ -1,21 +1,14 @@
 //! A short run of `cargo xtask chaos`: whatever ends, stops or fails, what was acknowledged is recorded.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use podstamp_test_support::runtime::skip;
 use tempfile::TempDir;
 
 #[test]
 fn nothing_that_was_acknowledged_is_lost_whatever_ends() {
-    run("none");
-}
-
-fn run(queue: &str) {
     let folder = TempDir::new().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chaos"));
-    command.args(["--podstamp", env!("CARGO_BIN_EXE_podstamp-under-test"), "--queue", queue]);
-    command.args(["--seed", SEED, "--minutes", "0.25", "--rate", "500", "--folder"]).arg(folder.path());
-    let output = command.output().unwrap();
+    let output = run(&folder, &["--minutes", "0.25"]);
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let folder = folder.keep();
@@ -25,14 +18,31 @@ fn run(queue: &str) {
     if let Some(skipped) = said.lines().find_map(|line| line.strip_prefix("skipped: ")) {
         skip("some faults of chaos", skipped);
     }
-    let value = |name: &str| -> u64 {
-        let row = said.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
-        let digits =
-            row.and_then(|row| row.split([' ', '|']).next()).unwrap_or_else(|| panic!("{name}: {said}"));
-        digits.parse().unwrap()
-    };
-    assert!(value("SIGKILLs") > 0, "{said}");
-    assert!(value("spans acknowledged") > 0, "{said}");
+    assert!(value(&said, "SIGKILLs") > 0, "{said}");
+    assert!(value(&said, "spans acknowledged") > 0, "{said}");
+}
+
+#[test]
+fn spans_that_agents_acknowledge_and_do_not_keep_are_found() {
+    let folder = TempDir::new().unwrap();
+    let output = run(&folder, &["--minutes", "0.1", "--lie"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(value(&said, "**acknowledged spans lost**") > 0, "{said}");
+    assert!(said.contains("LOST, though acknowledged") && said.contains("seed 1: violated"), "{said}");
+}
+
+fn run(folder: &TempDir, further: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chaos"));
+    command.args(["--podstamp", env!("CARGO_BIN_EXE_podstamp-under-test"), "--rate", "500", "--seed", SEED]);
+    command.args(further).arg("--folder").arg(folder.path()).output().unwrap()
+}
+
+/// The number in a row of the report.
+fn value(report: &str, name: &str) -> u64 {
+    let row = report.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
+    let digits = row.and_then(|row| row.split([' ', '|']).next());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{name}: {report}"))
 }
 
 /// Its schedule kills podstamp and agents within the first seconds.
