@@ -33,8 +33,7 @@ use crate::receiver::ListenerAccess;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
-    CopyTarget, Grpc, Http, Limits, Listener, MAX_CONNECTION_AGE, Route, Settings, Upstream, milliseconds,
-    workers,
+    Batch, CopyTarget, Grpc, Http, Limits, Listener, Queue, Route, Settings, Upstream, milliseconds, workers,
 };
 
 use source::Source;
@@ -237,7 +236,7 @@ fn settings(config: &Config) -> Settings {
         trusted_proxies: config.trusted_proxies.clone(),
         admin: config.admin.clone(),
         limits: Limits::from(limits),
-        upstream: upstream(&config.traces.exporter, config, config.traces.rules),
+        upstream: upstream(&config.traces.exporter, config, &config.traces),
         copies: copies(config, &config.traces),
         metrics: route(config, Signal::Metrics),
         logs: route(config, Signal::Logs),
@@ -251,7 +250,7 @@ fn route(config: &Config, signal: Signal) -> Option<Route> {
     let carried = config.carried(signal)?;
     Some(Route {
         path: config.receiver.path(signal).to_owned(),
-        upstream: upstream(&carried.exporter, config, carried.rules),
+        upstream: upstream(&carried.exporter, config, carried),
         copies: copies(config, carried),
     })
 }
@@ -259,27 +258,38 @@ fn route(config: &Config, signal: Signal) -> Option<Route> {
 fn copies(config: &Config, carried: &Carried) -> Vec<CopyTarget> {
     let copy = |exporter: &config::Exporter| CopyTarget {
         name: exporter.id.clone(),
-        upstream: upstream(exporter, config, carried.rules),
+        upstream: upstream(exporter, config, carried),
     };
     carried.copies.iter().map(copy).collect()
 }
 
-fn upstream(exporter: &config::Exporter, config: &Config, rules: Rules) -> Upstream {
+fn upstream(exporter: &config::Exporter, config: &Config, carried: &Carried) -> Upstream {
     let config::Exporter { tls, auth, compression, connections, timeout, .. } = exporter.clone();
     let connections = (connections > 0).then_some(connections as usize);
     let patience = match config.upstream.patience {
         0 => milliseconds(timeout),
         patience => milliseconds(patience.min(timeout)),
     };
-    let Rules { spans_per_request, agent_memory, .. } = rules;
-    let max_connection_age = Some(MAX_CONNECTION_AGE);
+    let age = config.upstream.max_connection_age;
+    let Rules { spans_per_request, agent_memory, .. } = carried.rules;
     Upstream {
         tls,
         auth,
         compression,
         connections,
         patience,
-        max_connection_age,
+        max_connection_age: (age > 0).then(|| milliseconds(age)),
+        prefer_local_node: config.upstream.prefer_local_node,
+        queue: exporter.queue.clone().map(|sending| Queue {
+            sending,
+            patience: milliseconds(config.queue.patience),
+            exporter: exporter.clone(),
+        }),
+        batch: carried.batch.as_ref().filter(|batch| batch.timeout > 0).map(|batch| Batch {
+            timeout: milliseconds(batch.timeout),
+            size: batch.send_batch_size,
+            max_size: batch.send_batch_max_size,
+        }),
         spans_per_request,
         agent_memory,
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use podstamp_core::config::Rules;
-use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, ServerAuth, ServerTls};
+use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, SendingQueue, ServerAuth, ServerTls};
 use podstamp_core::interface::Signal;
 
 /// The settings of a server: where it listens, where it sends, and its limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The addresses that take requests.
     pub listeners: Vec<Listener>,
@@ -39,7 +39,7 @@ pub struct Settings {
 }
 
 /// Where a signal besides traces is taken, and where it goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     /// Path that takes the signal over HTTP.
     pub path: String,
@@ -50,7 +50,7 @@ pub struct Route {
 }
 
 /// A further exporter, which gets a copy of every batch of its signal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CopyTarget {
     /// The exporter's name in metrics.
     pub name: String,
@@ -59,7 +59,7 @@ pub struct CopyTarget {
 }
 
 /// How to send to an upstream. Its URL comes from the filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// TLS for https URLs; `None` where there are none.
     pub tls: Option<ClientTls>,
@@ -75,6 +75,12 @@ pub struct Upstream {
     pub patience: Duration,
     /// How old a connection may grow, give or take a tenth, before it is replaced between two requests; `None`: any age.
     pub max_connection_age: Option<Duration>,
+    /// Whether the address on this node goes ahead of the others.
+    pub prefer_local_node: bool,
+    /// Where requests wait that the upstream does not take; `None`: with their clients.
+    pub queue: Option<Queue>,
+    /// How small requests are put together; `None`: each leaves by itself, unless it has to wait for a connection.
+    pub batch: Option<Batch>,
     /// Spans that one request of several clients may have; 0: any number.
     pub spans_per_request: u32,
     /// Bytes that such a request may take in deepflow-agent's memory; 0: any number.
@@ -92,10 +98,35 @@ impl Default for Upstream {
             connections: Some(1),
             patience: milliseconds(config::DEFAULT_PATIENCE),
             max_connection_age: Some(MAX_CONNECTION_AGE),
+            prefer_local_node: false,
+            queue: None,
+            batch: None,
             spans_per_request,
             agent_memory,
         }
     }
+}
+
+/// The queue of an exporter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// How it is kept and emptied.
+    pub sending: SendingQueue,
+    /// How long the upstream has for its answer before a request is queued and its client gets 200.
+    pub patience: Duration,
+    /// What is queued goes where this says, with its headers, and is tried again as this says.
+    pub exporter: config::Exporter,
+}
+
+/// How small requests of several clients are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How long a request waits for others.
+    pub timeout: Duration,
+    /// The items from which a batch leaves at once; 0: any number.
+    pub size: u32,
+    /// The most items of one batch; 0: any number.
+    pub max_size: u32,
 }
 
 impl Settings {

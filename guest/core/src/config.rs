@@ -9,6 +9,7 @@ mod carried;
 mod catalog;
 mod collector;
 mod compiled;
+mod delivery;
 mod document;
 mod exporters;
 mod extensions;
@@ -32,14 +33,18 @@ pub use document::{
 };
 pub use exporters::otlphttp::compression::Compression;
 pub use exporters::otlphttp::retry_on_failure::Retry;
+pub use exporters::otlphttp::sending_queue::{QueueBatch, SendingQueue, Sizer};
 pub use exporters::otlphttp::{DEFAULT_TIMEOUT, Exporter};
-pub use extensions::{Bearer, ClientAuth, Htpasswd, Login, ServerAuth};
+pub use extensions::{Bearer, ClientAuth, FileStorage, Htpasswd, Login, ServerAuth};
 pub use kubernetes::{AuthType, Kubernetes, Selector};
 pub use podstamp::limits::{Limits, Stated};
 pub use podstamp::pods::{Pods, PodsFrom};
 pub use podstamp::proxy_wasm::{Mode, PodsSource, ProxyWasm};
+pub use podstamp::queue::Queue;
 pub use podstamp::upstream::{DEFAULT_PATIENCE, Upstream};
 pub use podstamp::{DEFAULT_ADMIN, DEFAULT_DRAIN_DELAY, ProxyProtocol};
+pub use processors::batch::Batching;
+pub use processors::memory_limiter::MemoryLimiter;
 pub use reading::{Reading, Unset, parse, read_all, resolve};
 pub use receivers::otlp::cors::Cors;
 pub use receivers::otlp::{

@@ -67,7 +67,7 @@ fn notices(config: &Config) -> Vec<Notice> {
             ("podstamp.pods".to_owned(), "pods come from a podstamp's admin listener here: see podstamp.proxy_wasm.pods")
         }),
     ];
-    let mut found: Vec<_> = found.into_iter().flatten().collect();
+    let mut found: Vec<_> = found.into_iter().flatten().chain(config.without_effect_elsewhere()).collect();
     for signal in config.signals().filter(|signal| carries(config, *signal)) {
         let exporter = config.carried(signal).map(|carried| &carried.exporter);
         let of_exporter = exporter.into_iter().flat_map(|exporter| of_exporter(config, exporter));

@@ -6,10 +6,12 @@
 use serde_json::Value;
 
 use crate::config::catalog::{Catalog, Component};
-use crate::config::collector::component::Kind;
+use crate::config::collector::component::{Kind, same};
 use crate::config::document::{Entry, Findings};
 use crate::config::exporters::otlphttp::{self, Exporter};
-use crate::config::extensions::Authenticators;
+use crate::config::extensions::Extensions;
+use crate::config::processors::batch::{Batching, read_batch};
+use crate::config::processors::memory_limiter::{MemoryLimiter, read_memory_limiter};
 use crate::config::processors::{k8sattributes, order, resource};
 use crate::config::receivers::otlp;
 use crate::config::service::{self, Parts, Service};
@@ -29,6 +31,8 @@ pub struct Carried {
     pub copies: Vec<Exporter>,
     /// The guard's rules.
     pub rules: Rules,
+    /// How its small requests are put together. `None`: each leaves by itself.
+    pub batch: Option<Batching>,
 }
 
 impl Carried {
@@ -45,6 +49,8 @@ pub(crate) struct Further {
     pub(crate) logs: Option<Carried>,
     /// Names of headers that they read.
     pub(crate) headers: Vec<String>,
+    /// The first that they list.
+    pub(crate) memory_limiter: Option<MemoryLimiter>,
 }
 
 impl Further {
@@ -84,10 +90,14 @@ pub(crate) fn read_further(
             running.iter().for_each(|(entry, ..)| not_carried(entry, &why));
             continue;
         }
-        let Some((_, RunnablePipeline { carried, headers, used }, own)) = running.pop() else { continue };
+        let Some((_, RunnablePipeline { carried, headers, memory_limiter, used }, own)) = running.pop()
+        else {
+            continue;
+        };
         findings.absorb(own);
         used.iter().for_each(|(kind, id)| catalog.mark_used(*kind, id));
         further.headers.extend(headers);
+        further.memory_limiter = further.memory_limiter.or(memory_limiter);
         match signal {
             Signal::Traces | Signal::Metrics => further.metrics = Some(carried),
             Signal::Logs => further.logs = Some(carried),
@@ -105,6 +115,7 @@ fn not_carried(pipeline: &Entry<'_>, why: &str) {
 struct RunnablePipeline {
     carried: Carried,
     headers: Vec<String>,
+    memory_limiter: Option<MemoryLimiter>,
     /// Its components.
     used: Vec<(Kind, String)>,
 }
@@ -142,9 +153,9 @@ fn read_pipeline(
             "it receives elsewhere than the traces, and podstamp has one receiver".to_owned(),
         ));
     }
-    let authenticators = &service.authenticators;
+    let extensions = &service.extensions;
     let received =
-        parts.receiver.map(|component| otlp::read_receiver(&component.entry, authenticators, &Signal::ALL));
+        parts.receiver.map(|component| otlp::read_receiver(&component.entry, extensions, &Signal::ALL));
     let received = received.unwrap_or_default();
     let path = received.receiver.path(signal);
     if Signal::ALL.iter().any(|other| *other != signal && received.receiver.path(*other) == path) {
@@ -152,8 +163,8 @@ fn read_pipeline(
     }
     let include_metadata = received.include_metadata;
     let Parts { processors, exporters, .. } = parts;
-    let steps = steps(processors, include_metadata);
-    let exporters = exporters_of(&exporters, authenticators, signal, &Signal::ALL);
+    let Processors { steps, batch, memory_limiter } = read_processors(processors, include_metadata);
+    let exporters = exporters_of(&exporters, extensions, signal, &Signal::ALL);
     order::check_order(&steps, &Rules::OTHER, signal, findings);
     if let Some(reason) = fault() {
         return Err(reason);
@@ -168,9 +179,9 @@ fn read_pipeline(
         return Err(refuse("it has no exporter".to_owned()));
     };
     let pipeline = Pipeline::new(steps.into_iter().map(|(_, step)| step).collect());
-    let carried = Carried { pipeline, exporter, copies: exporters.collect(), rules: Rules::OTHER };
+    let carried = Carried { pipeline, exporter, copies: exporters.collect(), rules: Rules::OTHER, batch };
     let used = catalog.used().map(|component| (component.kind, component.id.to_owned())).collect();
-    Ok(RunnablePipeline { carried, headers, used })
+    Ok(RunnablePipeline { carried, headers, memory_limiter, used })
 }
 
 /// The path of the first text in which a reference to the environment is left.
@@ -190,24 +201,55 @@ fn unresolved(entry: &Entry<'_>) -> Option<String> {
     None
 }
 
-/// A pipeline's processors, each with its path.
-pub(crate) fn steps<'c>(processors: Vec<&'c Component<'_>>, include_metadata: bool) -> Vec<(&'c str, Step)> {
-    let step = |component: &'c Component<'_>| match component.type_name() {
-        "resource" => Step::Resource(resource::read_actions(&component.entry, include_metadata)),
-        _ => Step::Kubernetes(k8sattributes::read_k8sattributes(&component.entry)),
-    };
-    processors.into_iter().map(|component| (component.entry.path(), step(component))).collect()
+/// What the processors of a pipeline come to.
+#[derive(Default)]
+pub(crate) struct Processors<'c> {
+    /// Those that change resources, each with its path.
+    pub(crate) steps: Vec<(&'c str, Step)>,
+    pub(crate) batch: Option<Batching>,
+    pub(crate) memory_limiter: Option<MemoryLimiter>,
+}
+
+/// Reads a pipeline's processors.
+pub(crate) fn read_processors<'c>(
+    processors: Vec<&'c Component<'_>>,
+    include_metadata: bool,
+) -> Processors<'c> {
+    let mut read = Processors::default();
+    for component in processors {
+        let (entry, type_name) = (&component.entry, component.type_name());
+        let is_further = if same("batch", type_name) {
+            read.batch.replace(read_batch(entry)).is_some()
+        } else if same("memory_limiter", type_name) {
+            read.memory_limiter.replace(read_memory_limiter(entry)).is_some()
+        } else {
+            let step = match type_name {
+                "resource" => Step::Resource(resource::read_actions(entry, include_metadata)),
+                _ => Step::Kubernetes(k8sattributes::read_k8sattributes(entry)),
+            };
+            read.steps.push((entry.path(), step));
+            false
+        };
+        if is_further {
+            entry.notice(
+                Level::Info,
+                "config-replaced",
+                "takes the place of the one ahead of it in the pipeline",
+            );
+        }
+    }
+    read
 }
 
 /// A pipeline's exporters. `carried`: the signals that have pipelines that run.
 pub(crate) fn exporters_of(
     exporters: &[&Component<'_>],
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
     signal: Signal,
     carried: &[Signal],
 ) -> Vec<Exporter> {
     let read = |component: &&Component<'_>| {
-        otlphttp::read_exporter(component.id, &component.entry, authenticators, signal, carried)
+        otlphttp::read_exporter(component.id, &component.entry, extensions, signal, carried)
     };
     exporters.iter().map(read).collect()
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::config::collector;
-use crate::config::collector::component::{Kind, Role};
+use crate::config::collector::component::{Kind, Role, same};
 use crate::config::document::{Entry, Section};
 use crate::interface::Level;
 
@@ -108,7 +108,12 @@ impl<'d> Catalog<'d> {
                 Role::Inert(why) => entry.no_effect(why),
                 Role::Supported if *kind == Kind::Extension => {}
                 Role::Supported if !used.get() => {
-                    let level = if *kind == Kind::Processor { Level::Warning } else { Level::Info };
+                    // Those that change nothing of a span are not missed.
+                    let is_missed = *kind == Kind::Processor
+                        && !["batch", "memory_limiter"]
+                            .iter()
+                            .any(|known| same(known, component.type_name()));
+                    let level = if is_missed { Level::Warning } else { Level::Info };
                     entry.notice(level, "config-unused", "the traces pipeline does not use it");
                 }
                 Role::Missing if !used.get() => {

@@ -8,7 +8,9 @@ use crate::config::podstamp::ProxyProtocol;
 use crate::config::podstamp::limits::Limits;
 use crate::config::podstamp::pods::Pods;
 use crate::config::podstamp::proxy_wasm::ProxyWasm;
+use crate::config::podstamp::queue::Queue;
 use crate::config::podstamp::upstream::Upstream;
+use crate::config::processors::memory_limiter::MemoryLimiter;
 use crate::config::receivers::otlp::Receiver;
 use crate::directory::{Fields, KeptKeys};
 use crate::interface::Notice;
@@ -38,6 +40,10 @@ pub struct Config {
     pub receiver: Receiver,
     /// How upstreams are connected to.
     pub upstream: Upstream,
+    /// When a request goes into an exporter's queue.
+    pub queue: Queue,
+    /// The memory from which requests are refused: that of the first pipeline that lists one, since the process is one.
+    pub memory_limiter: Option<MemoryLimiter>,
     /// Limits that the host keeps.
     pub limits: Limits,
     /// How long to take requests after the order to stop, milliseconds.

@@ -1,17 +1,19 @@
-//! `auth`: the extensions by which clients prove who they are, and the exporter does.
+//! The extensions by which clients prove who they are, and the exporter does, and those that keep what is queued.
 
 mod basicauth;
 mod bearertokenauth;
+mod file_storage;
 
 use bearertokenauth::AUTHORIZATION;
 
 use crate::config::catalog::{Catalog, Component};
-use crate::config::collector::component::{Kind, Role, same};
+use crate::config::collector::component::{Kind, same};
 use crate::config::document::{ENABLED, Entry, hint};
 use crate::interface::Level;
 
 pub use basicauth::{Htpasswd, Login};
 pub use bearertokenauth::Bearer;
+pub use file_storage::FileStorage;
 
 /// The credentials that clients have to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +53,12 @@ impl ClientAuth {
 
 /// The extensions that `service.extensions` starts. What they say is read where something refers to them.
 #[derive(Debug)]
-pub(crate) struct Authenticators<'c, 'd> {
+pub(crate) struct Extensions<'c, 'd> {
     catalog: &'c Catalog<'d>,
     started: Vec<String>,
 }
 
-impl<'c, 'd> Authenticators<'c, 'd> {
+impl<'c, 'd> Extensions<'c, 'd> {
     /// Reads `service.extensions`.
     pub(crate) fn started(list: &Entry<'d>, catalog: &'c Catalog<'d>) -> Self {
         let mut started = Vec::new();
@@ -88,7 +90,19 @@ impl<'c, 'd> Authenticators<'c, 'd> {
         }
     }
 
-    /// Says which authenticators nothing refers to. To be called once everything is read that might.
+    /// Reads the storage that a queue refers to. `None`: it is missing or at fault.
+    pub(crate) fn storage(&self, reference: &Entry<'_>) -> Option<FileStorage> {
+        let id = reference.filled()?;
+        let id = id.as_str().map(str::to_owned).or_else(|| reference.text())?;
+        let component = self.find(reference, &id)?;
+        if !same("file_storage", component.type_name()) {
+            reference.fault(format!("`{id}` is no storage that podstamp has: use file_storage"));
+            return None;
+        }
+        self.check_started(reference, &id).then(|| file_storage::read_file_storage(&component.entry))
+    }
+
+    /// Says which extensions nothing refers to. To be called once everything is read that might.
     pub(crate) fn report_unused(&self) {
         for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
             let message = "no receiver or exporter of the traces pipeline refers to it";
@@ -114,26 +128,36 @@ impl<'c, 'd> Authenticators<'c, 'd> {
             }
             return None;
         };
-        let Some(component) = self.catalog.find(Kind::Extension, &id) else {
-            if !self.catalog.is_known(Kind::Extension) {
-                return None;
-            }
-            reference.fault(format!("`extensions` defines no `{id}`{}", hint(&id, ids(self.catalog))));
-            return None;
-        };
-        component.mark_used();
-        if component.role != Role::Supported {
+        let component = self.find(&reference, &id)?;
+        if Type::of(component).is_none() {
             let kind = component.type_name();
             reference.fault(format!(
                 "podstamp has no `{kind}` authenticator: use bearertokenauth or basicauth{otherwise}"
             ));
             return None;
         }
-        if !self.started.contains(&id) {
-            reference.fault(format!("`{id}` is not started: add it to service.extensions"));
-            return None;
+        self.check_started(&reference, &id).then_some((reference, component))
+    }
+
+    /// The extension with that id, which is used from now on.
+    #[cold]
+    fn find(&self, reference: &Entry<'_>, id: &str) -> Option<&'c Component<'d>> {
+        let component = self.catalog.find(Kind::Extension, id);
+        match component {
+            Some(component) => component.mark_used(),
+            None if !self.catalog.is_known(Kind::Extension) => {}
+            None => reference.fault(format!("`extensions` defines no `{id}`{}", hint(id, ids(self.catalog)))),
         }
-        Some((reference, component))
+        component
+    }
+
+    #[cold]
+    fn check_started(&self, reference: &Entry<'_>, id: &str) -> bool {
+        let is_started = self.started.iter().any(|started| started == id);
+        if !is_started {
+            reference.fault(format!("`{id}` is not started: add it to service.extensions"));
+        }
+        is_started
     }
 }
 

@@ -4,6 +4,7 @@ mod guard;
 pub(crate) mod limits;
 pub(crate) mod pods;
 pub(crate) mod proxy_wasm;
+pub(crate) mod queue;
 pub(crate) mod upstream;
 
 use ipnet::IpNet;
@@ -16,6 +17,7 @@ use guard::{Guard, read_guard};
 use limits::{Limits, read_limits};
 use pods::{Pods, read_pods};
 use proxy_wasm::{ProxyWasm, read_proxy_wasm};
+use queue::{Queue, read_queue};
 use upstream::{Upstream, read_upstream};
 
 /// `podstamp.proxy_protocol`: the listeners where connections of a load balancer begin with the address of its client.
@@ -36,6 +38,7 @@ pub(crate) struct PodstampSection {
     pub(crate) strict_ports: bool,
     pub(crate) guard: Guard,
     pub(crate) upstream: Upstream,
+    pub(crate) queue: Queue,
     pub(crate) limits: Limits,
     pub(crate) drain_delay: u32,
     pub(crate) admin: Option<String>,
@@ -52,6 +55,7 @@ pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSec
     let strict_ports = section.take("strict_ports").flag().unwrap_or_default();
     let guard = read_guard(&section.take("guard"));
     let upstream = read_upstream(&section.take("upstream"));
+    let queue = read_queue(&section.take("queue"), upstream.patience);
     let limits = read_limits(&section.take("limits"), body);
     let drain_delay = read_drain_delay(&section.take("drain_delay"), limits.drain_timeout);
     let admin = read_admin(&section.take("admin"));
@@ -64,6 +68,7 @@ pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSec
         strict_ports,
         guard,
         upstream,
+        queue,
         limits,
         drain_delay,
         admin,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::config::agent::DEFAULT_URL;
-use crate::config::carried::{self, Carried};
+use crate::config::carried::{self, Carried, Processors};
 use crate::config::catalog::Catalog;
 use crate::config::compiled::Config;
 use crate::config::document::{Entry, Environment, Fault, Findings, ReadScalar, Unresolved, expand};
@@ -95,16 +95,16 @@ pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, B
         carried::read_further(document, &service, receiver.map(|found| found.id), &catalog, findings);
     catalog.report_unused();
 
-    let (authenticators, signals) = (&service.authenticators, further.signals());
+    let (extensions, signals) = (&service.extensions, further.signals());
     let received = receiver
-        .map(|component| otlp::read_receiver(&component.entry, authenticators, &signals))
+        .map(|component| otlp::read_receiver(&component.entry, extensions, &signals))
         .unwrap_or_default();
-    let steps = carried::steps(processors, received.include_metadata);
-    let mut exporters =
-        carried::exporters_of(&exporters, authenticators, Signal::Traces, &signals).into_iter();
+    let Processors { steps, batch, memory_limiter } =
+        carried::read_processors(processors, received.include_metadata);
+    let mut exporters = carried::exporters_of(&exporters, extensions, Signal::Traces, &signals).into_iter();
     let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
     let copies: Vec<_> = exporters.collect();
-    authenticators.report_unused();
+    extensions.report_unused();
     let own = podstamp::read_podstamp(&own, received.receiver.largest());
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
@@ -117,7 +117,7 @@ pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, B
     // Sorted, each once.
     let request_headers: BTreeSet<_> = request_headers.into_iter().collect();
     let pipeline = Pipeline::new(steps.into_iter().map(|(_, step)| step).collect());
-    let mut traces = Carried { pipeline, exporter, copies, rules };
+    let mut traces = Carried { pipeline, exporter, copies, rules, batch };
     let (mut metrics, mut logs) = (further.metrics, further.logs);
     for carried in metrics.iter_mut().chain(&mut logs) {
         carried.rules = own.guard.further_rules();
@@ -140,6 +140,8 @@ pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, B
         request_headers: request_headers.into_iter().collect(),
         receiver: received.receiver,
         upstream: own.upstream,
+        queue: own.queue,
+        memory_limiter: memory_limiter.or(further.memory_limiter),
         limits: own.limits,
         drain_delay: own.drain_delay,
         admin: own.admin,

@@ -4,14 +4,14 @@ use crate::config::catalog::{Catalog, Component};
 use crate::config::collector;
 use crate::config::collector::component::{Kind, Role};
 use crate::config::document::{Entry, hint};
-use crate::config::extensions::Authenticators;
+use crate::config::extensions::Extensions;
 use crate::interface::Level;
 use crate::signal::Signal;
 
 /// The section, as far as it is read.
 #[derive(Debug)]
 pub(crate) struct Service<'c, 'd> {
-    pub(crate) authenticators: Authenticators<'c, 'd>,
+    pub(crate) extensions: Extensions<'c, 'd>,
     catalog: &'c Catalog<'d>,
     pipelines: Entry<'d>,
     traces: Vec<Entry<'d>>,
@@ -32,7 +32,7 @@ pub(crate) struct Parts<'c, 'd> {
 /// Reads `service`.
 pub(crate) fn read_service<'c, 'd>(service: &Entry<'d>, catalog: &'c Catalog<'d>) -> Service<'c, 'd> {
     let mut section = service.section();
-    let authenticators = Authenticators::started(&section.take("extensions"), catalog);
+    let extensions = Extensions::started(&section.take("extensions"), catalog);
     let telemetry = section.take("telemetry").with_default(collector::telemetry());
     if telemetry.is_set() {
         telemetry.no_effect("podstamp's own log and metrics are set on its command line");
@@ -53,7 +53,7 @@ pub(crate) fn read_service<'c, 'd>(service: &Entry<'d>, catalog: &'c Catalog<'d>
             }
         }
     }
-    Service { authenticators, catalog, pipelines, traces, further }
+    Service { extensions, catalog, pipelines, traces, further }
 }
 
 impl<'c, 'd> Service<'c, 'd> {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod collector;
+mod delivery;
 mod documented;
 mod faults;
 mod processors;
@@ -175,8 +176,6 @@ fn a_whole_otel_agent_configuration_runs_as_it_stands() {
         "service.telemetry",
         "service.pipelines.metrics",
         "receivers.prometheus",
-        "processors.batch",
-        "processors.memory_limiter",
         "exporters.logging",
         "extensions.health_check",
         "extensions.memory_ballast",

@@ -61,6 +61,8 @@ fn notices(config: &Config) -> Vec<Notice> {
     ];
     let found = found.into_iter().filter(|(is_set, ..)| *is_set);
     let mut notices: Vec<_> = found.map(|(_, path, why)| config::no_effect(path, why)).collect();
+    let elsewhere = config.without_effect_elsewhere();
+    notices.extend(elsewhere.iter().map(|(path, why)| config::no_effect(path, why)));
     for exporter in exporters(config) {
         let path = |key: &str| format!("exporters.{}.{key}", exporter.id);
         let tls = exporter

@@ -69,9 +69,9 @@ impl Kind {
     const fn supported(self) -> &'static [&'static str] {
         match self {
             Self::Receiver => &["otlp"],
-            Self::Processor => &["resource", "k8s_attributes"],
+            Self::Processor => &["resource", "k8s_attributes", "batch", "memory_limiter"],
             Self::Exporter => &["otlp_http"],
-            Self::Extension => &["basic_auth", "bearer_token_auth"],
+            Self::Extension => &["basic_auth", "bearer_token_auth", "file_storage"],
             Self::Connector => &[],
         }
     }
@@ -79,14 +79,7 @@ impl Kind {
     const fn inert(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Receiver => &[("nop", "it receives nothing")],
-            Self::Processor => &[
-                (
-                    "batch",
-                    "a request is sent on as it came, and acknowledged when the agent has acknowledged it",
-                ),
-                ("memory_limiter", "podstamp.limits bounds memory and requests in flight"),
-                ("group_by_trace", "it changes the order of spans only"),
-            ],
+            Self::Processor => &[("group_by_trace", "it changes the order of spans only")],
             Self::Exporter => &[
                 ("debug", "see podstamp's log and metrics"),
                 ("logging", "see podstamp's log and metrics; the Collector calls it `debug` now"),
@@ -107,7 +100,7 @@ pub(crate) fn same(known: &str, found: &str) -> bool {
 const NO_AUTHENTICATION: &str =
     "it acts only where a receiver or an exporter refers to it, and podstamp's cannot";
 const NO_OBSERVER: &str = "podstamp discovers nothing";
-const NO_STORAGE: &str = "podstamp keeps nothing: the client repeats what was not acknowledged";
+const NO_STORAGE: &str = "podstamp keeps what is queued in file_storage only";
 const NO_ENCODING: &str = "podstamp reads OTLP only";
 
 const EXTENSIONS: &[(&str, &str)] = &[
@@ -119,7 +112,6 @@ const EXTENSIONS: &[(&str, &str)] = &[
     ("cgroup_runtime", "there is no garbage collector"),
     ("opamp", "podstamp is not managed remotely"),
     ("remote_tap", "podstamp has no tap"),
-    ("file_storage", NO_STORAGE),
     ("db_storage", NO_STORAGE),
     ("redis_storage", NO_STORAGE),
     ("ack", NO_STORAGE),
@@ -167,7 +159,7 @@ mod tests {
         assert_eq!(Kind::Exporter.role("otlp_http"), Role::Supported);
         assert_eq!(Kind::Exporter.role("otlp"), Role::Missing);
         assert_eq!(Kind::Processor.role("tail_sampling"), Role::Missing);
-        assert!(matches!(Kind::Processor.role("batch"), Role::Inert(_)));
+        assert!(matches!(Kind::Processor.role("groupbytrace"), Role::Inert(_)));
         assert!(matches!(Kind::Extension.role("memory_ballast"), Role::Inert(_)));
     }
 

@@ -120,9 +120,12 @@ impl<'d> Entry<'d> {
         match self.filled() {
             None => Vec::new(),
             Some(Value::Object(map)) => {
-                let entry = |(key, value): (&'d String, _)| (key.as_str(), self.child(key, Some(value)));
-                let mut entries: Vec<_> = map.iter().map(entry).collect();
-                entries.sort_by_key(|(key, _)| *key);
+                let mut entries: Vec<(&str, Self)> = Vec::with_capacity(map.len());
+                for (key, value) in map {
+                    // Where the reader sorts keys this is the end; std's sort would take kilobytes of the module.
+                    let place = entries.partition_point(|(known, _)| *known < key.as_str());
+                    entries.insert(place, (key, self.child(key, Some(value))));
+                }
                 entries
             }
             Some(other) => {
@@ -192,6 +195,17 @@ impl<'d> Entry<'d> {
             self.expected("a whole number from 0 to 4294967295", value);
         }
         count
+    }
+
+    /// A whole number from 0 up that may be large.
+    #[cold]
+    pub(crate) fn number(&self) -> Option<u64> {
+        let value = self.filled()?;
+        let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number));
+        if number.is_none() {
+            self.expected("a whole number from 0 up", value);
+        }
+        number.map(|number| number as u64)
     }
 
     /// A number from 0 up.

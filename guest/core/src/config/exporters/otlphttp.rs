@@ -2,19 +2,21 @@
 
 pub(crate) mod compression;
 pub(crate) mod retry_on_failure;
+pub(crate) mod sending_queue;
 
 use std::fmt;
 
 use crate::answer::PROTOBUF;
 use crate::config::agent::{AGENT_PATH, DEFAULT_URL};
 use crate::config::document::{Entry, Url, is_token, url};
-use crate::config::extensions::{Authenticators, ClientAuth};
+use crate::config::extensions::{ClientAuth, Extensions};
 use crate::config::signals::not_carried;
 use crate::config::tls::{ClientTls, read_client_tls};
 use crate::interface::{Header, Level, Upstream};
 use crate::signal::Signal;
 use compression::{Compression, read_compression};
 use retry_on_failure::{Retry, read_retry};
+use sending_queue::{SendingQueue, read_queue};
 
 /// Where podstamp sends, and how often it tries.
 #[derive(Clone, PartialEq)]
@@ -31,12 +33,14 @@ pub struct Exporter {
     pub tls: Option<ClientTls>,
     /// The credentials to show to the upstream.
     pub auth: Option<ClientAuth>,
-    /// Milliseconds for all attempts together; `u32::MAX` where the document asks for no limit.
+    /// Milliseconds for all attempts that a client waits for; `u32::MAX` where the document asks for no limit.
     pub timeout: u32,
     /// When to try again.
     pub retry: Retry,
     /// How the body is compressed.
     pub compression: Compression,
+    /// Where requests wait that the upstream does not take. `None`: with their clients.
+    pub queue: Option<SendingQueue>,
     /// Whether the upstream is a deepflow-agent.
     pub is_agent: bool,
     /// Connections at a time, each with one request at a time; 0: any number.
@@ -80,6 +84,7 @@ impl fmt::Debug for Exporter {
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
             .field("compression", &self.compression)
+            .field("queue", &self.queue)
             .field("is_agent", &self.is_agent)
             .field("connections", &self.connections)
             .finish()
@@ -98,6 +103,7 @@ pub(crate) fn implied(path: &str) -> Exporter {
         timeout: DEFAULT_TIMEOUT,
         retry: Retry::default(),
         compression: Compression::None,
+        queue: None,
         is_agent: true,
         connections: 1,
     }
@@ -109,7 +115,7 @@ pub(crate) fn implied(path: &str) -> Exporter {
 pub(crate) fn read_exporter(
     id: &str,
     entry: &Entry<'_>,
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
     signal: Signal,
     carried: &[Signal],
 ) -> Exporter {
@@ -134,7 +140,7 @@ pub(crate) fn read_exporter(
     let is_https = url.as_ref().map_or(tls.is_set(), |(url, _)| url.is_https());
     let tls = read_client_tls(&tls, is_https);
     let auth = section.take("auth").unless_disabled();
-    let auth = authenticators.client(&auth).inspect(|found| check_auth(&auth, found, &headers, is_https));
+    let auth = extensions.client(&auth).inspect(|found| check_auth(&auth, found, &headers, is_https));
     let compression = section.take("compression");
     let compression = read_compression(&compression, &section.take("compression_params"));
     let encoding = section.take("encoding");
@@ -143,10 +149,7 @@ pub(crate) fn read_exporter(
     }
     section.refuse(&["proxy_url"], "podstamp cannot go through a proxy");
     section.refuse(&["middlewares"], "podstamp has no middlewares");
-    let queue = section.take("sending_queue");
-    if queue.clone().unless_disabled().is_set() {
-        queue.no_effect("there is no queue: a request is acknowledged when the upstream has acknowledged it");
-    }
+    let queue = read_queue(section.take("sending_queue"), &retry, extensions);
     section.without_effect(&["profiles_endpoint"], not_carried(carried));
     section.without_effect(&["cookies"], "podstamp keeps no cookies");
     section.pass(&[
@@ -178,6 +181,7 @@ pub(crate) fn read_exporter(
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry,
         compression,
+        queue,
         is_agent,
         connections: 0,
     }

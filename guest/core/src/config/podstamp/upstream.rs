@@ -10,11 +10,20 @@ pub struct Upstream {
     /// Milliseconds in which a client gets its answer, whatever the upstream does, and after which an upstream that nobody
     /// reaches is away; 0: as long as the exporter's timeout.
     pub patience: u32,
+    /// Milliseconds after which a connection is not used any more, give or take a tenth; 0: never.
+    pub max_connection_age: u32,
+    /// Whether the upstream on this node goes ahead of the others.
+    pub prefer_local_node: bool,
 }
 
 impl Default for Upstream {
     fn default() -> Self {
-        Self { connections: None, patience: DEFAULT_PATIENCE }
+        Self {
+            connections: None,
+            patience: DEFAULT_PATIENCE,
+            max_connection_age: DEFAULT_MAX_CONNECTION_AGE,
+            prefer_local_node: false,
+        }
     }
 }
 
@@ -32,6 +41,11 @@ pub(crate) fn read_upstream(entry: &Entry<'_>) -> Upstream {
     let upstream = Upstream {
         connections: section.take("connections").count(),
         patience: section.take("patience").duration().unwrap_or(DEFAULT_PATIENCE),
+        max_connection_age: section
+            .take("max_connection_age")
+            .duration()
+            .unwrap_or(DEFAULT_MAX_CONNECTION_AGE),
+        prefer_local_node: section.take("prefer_local_node").flag().unwrap_or_default(),
     };
     section.close();
     upstream
@@ -39,6 +53,9 @@ pub(crate) fn read_upstream(entry: &Entry<'_>) -> Upstream {
 
 /// SDKs wait for 10 s, and an answer after that reaches nobody.
 pub const DEFAULT_PATIENCE: u32 = 8_000;
+
+/// A Service's new pods get their share within minutes, and a connection costs a millisecond.
+const DEFAULT_MAX_CONNECTION_AGE: u32 = 300_000;
 
 #[cfg(test)]
 mod tests {

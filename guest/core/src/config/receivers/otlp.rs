@@ -10,7 +10,7 @@ use http::read_http;
 
 use crate::config::agent::AGENT_PATHS;
 use crate::config::document::Entry;
-use crate::config::extensions::Authenticators;
+use crate::config::extensions::Extensions;
 use crate::config::tls::ServerTls;
 use crate::signal::Signal;
 
@@ -75,7 +75,7 @@ impl Default for ReceiverSection {
 /// Reads the receiver. `carried`: the signals for which the document has pipelines that run.
 pub(crate) fn read_receiver(
     entry: &Entry<'_>,
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
     carried: &[Signal],
 ) -> ReceiverSection {
     let mut section = entry.section();
@@ -91,8 +91,8 @@ pub(crate) fn read_receiver(
     let mut include_metadata = false;
     let grpc_entry = &grpc;
     let http =
-        http.is_present().then(|| read_http(http.section(), authenticators, &mut include_metadata, carried));
-    let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), authenticators, &mut include_metadata));
+        http.is_present().then(|| read_http(http.section(), extensions, &mut include_metadata, carried));
+    let grpc = grpc.is_present().then(|| read_grpc(grpc.section(), extensions, &mut include_metadata));
     if let (Some(http), Some(grpc)) = (&http, &grpc)
         && is_same_listener(&http.endpoint, &grpc.endpoint)
         && !is_same_tls(http.tls.as_ref(), grpc.tls.as_ref())

@@ -29,7 +29,7 @@ fn server(id: &str, extensions: Value) -> Result<Option<ServerAuth>, Vec<String>
     let mut root = Entry::root(&document, &findings).section();
     let catalog = Catalog::of_document(&mut root);
     let read = service::read_service(&root.take("service"), &catalog);
-    let read = read.authenticators.server(&Entry::root(&auth, &findings));
+    let read = read.extensions.server(&Entry::root(&auth, &findings));
     match findings.conclude() {
         Ok(_) => Ok(read),
         Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),

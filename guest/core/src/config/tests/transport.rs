@@ -275,10 +275,6 @@ fn the_exporters_settings_are_the_collectors() {
     assert_eq!(parsed(&exporting(json!({"timeout": 0}))).traces.exporter.timeout, u32::MAX);
     for (settings, expected) in [
         (
-            json!({"sending_queue": {"enabled": true, "queue_size": 5000}}),
-            "Info exporters.otlphttp.sending_queue: has no effect here",
-        ),
-        (
             json!({"metrics_endpoint": "http://x"}),
             "Info exporters.otlphttp.metrics_endpoint: has no effect here",
         ),

@@ -15,7 +15,8 @@ pub struct Retry {
     pub multiplier: f64,
     /// The longest wait.
     pub max_interval: u32,
-    /// When to give up, counted from the first attempt; 0: never. The exporter's timeout bounds it in any case.
+    /// When to give up, counted from the first attempt, or with a queue from when a request came; 0: never. What a client
+    /// waits for is bounded by the exporter's timeout in any case.
     pub max_elapsed_time: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use super::protocol::{TRANSPORTS, read_endpoint, read_protection, refuse_middlewares};
 use crate::config::document::{ENABLED, Entry, Section};
-use crate::config::extensions::{Authenticators, ServerAuth};
+use crate::config::extensions::{Extensions, ServerAuth};
 use crate::config::tls::ServerTls;
 
 /// `protocols.grpc`.
@@ -64,7 +64,7 @@ impl Default for Keepalive {
 
 pub(super) fn read_grpc(
     mut section: Section<'_>,
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
     include_metadata: &mut bool,
 ) -> Grpc {
     let endpoint = read_endpoint(&section.take("endpoint"), DEFAULT_GRPC_ENDPOINT);
@@ -80,7 +80,7 @@ pub(super) fn read_grpc(
     let streams = section.take("max_concurrent_streams").count().filter(|count| *count > 0);
     let keepalive = read_keepalive(&section.take("keepalive").unless_disabled());
 
-    let (tls, auth) = read_protection(&mut section, authenticators);
+    let (tls, auth) = read_protection(&mut section, extensions);
     refuse_middlewares(&mut section);
     section.without_effect(&["read_buffer_size", "write_buffer_size"], "podstamp sizes its buffers itself");
     section.without_effect(&["include_tls_metadata"], "podstamp does not use it");

@@ -3,7 +3,7 @@
 use super::cors::{Cors, read_cors};
 use super::protocol::{TRANSPORTS, read_endpoint, read_protection, refuse_middlewares};
 use crate::config::document::Section;
-use crate::config::extensions::{Authenticators, ServerAuth};
+use crate::config::extensions::{Extensions, ServerAuth};
 use crate::config::signals::not_carried;
 use crate::config::tls::ServerTls;
 use crate::signal::Signal;
@@ -46,7 +46,7 @@ impl Default for Http {
 
 pub(super) fn read_http(
     mut section: Section<'_>,
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
     include_metadata: &mut bool,
     carried: &[Signal],
 ) -> Http {
@@ -71,7 +71,7 @@ pub(super) fn read_http(
     *include_metadata |= section.take("include_metadata").flag().unwrap_or_default();
     let max_body = section.take("max_request_body_size").size().filter(|size| *size > 0);
 
-    let (tls, auth) = read_protection(&mut section, authenticators);
+    let (tls, auth) = read_protection(&mut section, extensions);
     let cors = read_cors(&section.take("cors").unless_disabled());
     refuse_middlewares(&mut section);
     section.without_effect(

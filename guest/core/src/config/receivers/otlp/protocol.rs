@@ -1,20 +1,20 @@
 //! Keys that both protocols have.
 
 use crate::config::document::{ENABLED, Entry, Section, listen};
-use crate::config::extensions::{Authenticators, ServerAuth};
+use crate::config::extensions::{Extensions, ServerAuth};
 use crate::config::tls::{ServerTls, read_server_tls};
 use crate::interface::Level;
 
 pub(super) fn read_protection(
     section: &mut Section<'_>,
-    authenticators: &Authenticators<'_, '_>,
+    extensions: &Extensions<'_, '_>,
 ) -> (Option<ServerTls>, Option<ServerAuth>) {
     section.pass(&[ENABLED]);
     section.without_effect(&["dialer"], "podstamp listens there and does not dial");
     let tls_entry = section.take("tls").unless_disabled();
     let tls = read_server_tls(&tls_entry);
     let entry = section.take("auth").unless_disabled();
-    let auth = authenticators.server(&entry);
+    let auth = extensions.server(&entry);
     if auth.is_some() && !tls_entry.is_set() {
         let message = "there is no `tls` beside it, so that anybody on the way can read the credentials, unless a proxy \
                        ahead of podstamp has TLS";
