@@ -4,32 +4,39 @@ mod attempt;
 mod batch;
 mod body;
 mod compress;
+mod consumer;
 mod copies;
 mod credentials;
 mod gather;
 mod lane;
 mod load;
 mod sending;
+mod spill;
 mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use podstamp_core::config::Fault;
-use podstamp_core::interface::{self, Answer, Attempt, Mended, Next, Signal};
+use podstamp_core::interface::{self, Answer, Attempt, Encoding, Mended, Next, Signal};
 use tokio::time::{Instant, sleep};
 
+use crate::lifecycle::Draining;
 use crate::observe::{Metrics, Notices};
 use crate::offload::Offload;
+use crate::queue;
 use crate::sandbox::{Calls, Ended, Failure};
 use crate::settings::Upstream;
 use crate::tls::{self, Connector};
 use batch::BatchPart;
-use compress::Compressor;
+use compress::{Coded, Compressor};
 use credentials::Credentials;
+use lane::Lane;
 use load::{Load, Most};
 use sending::{Head, Sending, UnusableHead, Way};
+use spill::{Queueing, Rest};
 
 pub(crate) use batch::Batch;
 pub(crate) use copies::{Copies, QUEUE_BYTES};
@@ -46,6 +53,8 @@ pub(crate) struct Exporter {
     way: Arc<Way>,
     credentials: Option<Credentials>,
     compressor: Compressor,
+    /// `None`: whoever waits is told what the upstream does not take.
+    queueing: Option<Queueing>,
     context: ExporterContext,
 }
 
@@ -55,6 +64,8 @@ pub(crate) enum Sent {
     Answer(Answer),
     /// The upstream cannot decode the batch, and this body can be prepared in its place.
     Mended(Mended),
+    /// What the upstream has not acknowledged is queued.
+    Kept,
 }
 
 /// Who waits for a batch to be sent.
@@ -93,17 +104,20 @@ pub(crate) struct ExporterContext {
     pub(crate) notices: Arc<Notices>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) offload: Arc<Offload>,
+    /// Bytes of the largest body, before compression.
+    pub(crate) body_limit: u64,
 }
 
 impl Exporter {
-    /// Loads the files that `upstream` names and watches them; the error names one that is unusable. `number` is 0, or n
-    /// for the nth of the signal's copies.
+    /// Loads the files that `upstream` names and watches them, and opens its queue, which is sent until `draining`; the error
+    /// names a file that is unusable. `number` is 0, or n for the nth of the signal's copies.
     pub(crate) fn new(
         signal: Signal,
         number: u32,
         upstream: &Upstream,
         context: ExporterContext,
-    ) -> Result<Self, Fault> {
+        draining: &Draining,
+    ) -> Result<Arc<Self>, Fault> {
         let metrics = &context.metrics;
         let tls = upstream.tls.as_ref().map(tls::Client::new).transpose()?;
         let tls = tls.map(|tls| Arc::new(tls.watch_files(metrics)));
@@ -116,21 +130,27 @@ impl Exporter {
         let threads = if number == 0 { encoding } else { encoding_copies };
         let compressor = Compressor::new(upstream.compression, threads.clone());
         let connections = upstream.connections;
-        Ok(Self { signal, number, connections, way, credentials, compressor, context })
+        let queueing =
+            upstream.queue.as_ref().map(|queue| Queueing::open(signal, queue, &context)).transpose()?;
+        let exporter =
+            Arc::new(Self { signal, number, connections, way, credentials, compressor, queueing, context });
+        exporter.start_consumers(draining);
+        Ok(exporter)
     }
 
-    /// The faults of the files that `upstream` names. Blocks while they are read.
+    /// The faults of the files and of the folder that `upstream` names. Blocks while they are read.
     pub(crate) fn check_files(upstream: &Upstream) -> Vec<Fault> {
         let tls = upstream.tls.as_ref().and_then(|tls| tls::Client::new(tls).err());
         let credentials = upstream.auth.as_ref().and_then(|auth| Credentials::new(auth).err());
-        tls.into_iter().chain(credentials).collect()
+        let folder = upstream.queue().and_then(|queue| queue::check(&queue.sending));
+        tls.into_iter().chain(credentials).chain(folder).collect()
     }
 
     /// Sends `batch` until the filter has an answer for the client: its parts one after the other, each until it is
     /// acknowledged. The first part that is not decides: the upstream then has the parts ahead of it, and a client that
     /// is told to come again sends those a second time.
     pub(crate) async fn send(
-        &self,
+        self: &Arc<Self>,
         batch: &Batch,
         to: interface::Upstream,
         waiting: Waiting<'_>,
@@ -148,7 +168,14 @@ impl Exporter {
             let spans = part.spans;
             let sending = Arc::new(self.sending(batch, part, &head).await);
             let delivered = waiting.delivered.load(Ordering::Relaxed);
-            let sent = self.send_part(&sending, batch, times, delivered).await?;
+            let sent = match &self.queueing {
+                None => self.send_part(&sending, batch, times, delivered).await?,
+                Some(queueing) => {
+                    let (sending, head, is_awaited) = (&sending, &head, waiting.until.is_some());
+                    let rest = Rest { batch, sending, head, number, delivered, times, is_awaited };
+                    self.send_or_keep(queueing, rest).await?
+                }
+            };
             number += 1;
             if !matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
                 return Ok(sent);
@@ -168,27 +195,16 @@ impl Exporter {
         times: Times,
         delivered: u32,
     ) -> Result<Sent, Failure> {
-        let ExporterContext { calls, metrics, lanes, .. } = &self.context;
-        let Times { begun, deadline, until } = times;
-        let (upstream, patience) = (self.number, milliseconds(until.saturating_duration_since(begun)));
+        let ExporterContext { calls, metrics, .. } = &self.context;
+        let Times { deadline, until, .. } = times;
         let Batch { peer, encoding, .. } = *batch;
-        let lane = lanes.lane(&sending.uri, self.connections);
+        let lane = self.lane(sending);
         let mut number = 1;
         loop {
             let ended = lane.send(sending, deadline, until).await;
             let late = matches!(ended, Ended::TimedOut | Ended::Waited);
             let is_away = matches!(ended, Ended::Away { .. });
-            let elapsed = milliseconds(begun.elapsed());
-            let attempt = Attempt {
-                signal: self.signal,
-                upstream,
-                encoding,
-                number,
-                elapsed,
-                patience,
-                delivered,
-                random: fastrand::u32(..),
-            };
+            let attempt = self.attempt(encoding, number, times, delivered);
             match calls.conclude(peer, attempt, ended).await? {
                 Next::Answer(answer) => return Ok(Sent::Answer(answer)),
                 Next::Mend(mended) => return Ok(Sent::Mended(mended)),
@@ -206,17 +222,41 @@ impl Exporter {
         }
     }
 
+    /// Where a request stands whose attempt of that number has ended.
+    fn attempt(&self, encoding: Encoding, number: u32, times: Times, delivered: u32) -> Attempt {
+        let Times { begun, until, .. } = times;
+        Attempt {
+            signal: self.signal,
+            upstream: self.number,
+            encoding,
+            number,
+            elapsed: milliseconds(begun.elapsed()),
+            patience: milliseconds(until.saturating_duration_since(begun)),
+            delivered,
+            random: fastrand::u32(..),
+        }
+    }
+
+    fn lane(&self, sending: &Sending) -> Arc<Lane> {
+        self.context.lanes.lane(&sending.uri, self.connections)
+    }
+
     async fn sending(&self, batch: &Batch, part: BatchPart, head: &Head) -> Sending {
+        let BatchPart { pieces, gzip, spans, memory } = part;
+        let load = Load::new(pieces.len(), spans, memory);
+        let body = self.compressor.code(pieces, gzip).await;
+        self.request(head, body, load, batch.original.clone())
+    }
+
+    /// A request with the exporter's credentials. `original`: the body as a client sent it.
+    fn request(&self, head: &Head, body: Coded, load: Load, original: Bytes) -> Sending {
         let mut head = head.clone();
         if let Some(credentials) = &self.credentials {
             credentials.apply(&mut head.headers);
         }
-        let BatchPart { pieces, gzip, spans, memory } = part;
-        let load = Load::new(pieces.len(), spans, memory);
-        let body = self.compressor.code(pieces, gzip).await;
         // Only requests of the same exporter are merged.
         let exporter = 3 * self.number + self.signal as u32;
-        Sending::new(exporter, head, body, load, batch.original.clone(), Arc::clone(&self.way))
+        Sending::new(exporter, head, body, load, original, Arc::clone(&self.way))
     }
 
     fn unusable(&self, error: Unusable) -> Failure {

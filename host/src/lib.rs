@@ -51,7 +51,6 @@ pub mod network;
 pub mod observe;
 mod offload;
 pub mod pods;
-#[expect(dead_code, reason = "the exporter does not use it yet")]
 mod queue;
 mod receiver;
 mod relay;

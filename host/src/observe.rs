@@ -8,7 +8,8 @@ mod observed;
 pub use lost_peers::{LostPeer, LostPeers};
 pub use metrics::Metrics;
 pub(crate) use metrics::{
-    Attempted, Copied, CopyCounters, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,
+    Attempted, Copied, CopyCounters, Fate, GuestFailure, Limited, QueueCounters, QueueState, Queued, Reason,
+    Reloaded, Unsent, Unserved,
 };
 pub use notices::Notices;
 pub(crate) use observed::{Observed, Observer};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use podstamp_core::config::Fault;
+use podstamp_core::hosting::acknowledged;
 use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::lifecycle::Drain;
 use crate::network::Network;
 use crate::observe::{Fate, LostPeers, Metrics, Notices, Reason};
 use crate::offload::{Offload, Threads};
+use crate::queue;
 use crate::sandbox::{Calls, Failure, FilterRunner, ReceivedRequest};
 use crate::settings::Settings;
 
@@ -36,7 +38,7 @@ pub(crate) struct Relay {
 
 /// The exporters of a signal.
 struct Route {
-    exporter: Exporter,
+    exporter: Arc<Exporter>,
     copies: Copies,
 }
 
@@ -50,8 +52,8 @@ enum Unusable {
 }
 
 impl Relay {
-    /// A relay that carries out what `filter` decides, and the drain that stops its copies. The error is about a file that the
-    /// settings of an upstream name.
+    /// A relay that carries out what `filter` decides, and the drains that stop first its copies, then its queues. Blocks while it
+    /// opens queues on disk. The error is about a file that the settings of an upstream name.
     pub(crate) fn new(
         filter: Arc<dyn FilterRunner>,
         settings: &Settings,
@@ -59,7 +61,7 @@ impl Relay {
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
         lost_peers: Arc<LostPeers>,
-    ) -> Result<(Self, Drain), Fault> {
+    ) -> Result<(Self, [Drain; 2]), Fault> {
         let patience = settings.upstream.patience;
         let offload = Arc::new(Offload::new(settings.limits.large_calls));
         let threads = offload.calls.clone();
@@ -67,7 +69,10 @@ impl Relay {
         let (calls, decoding) = (Arc::new(calls), offload.decoding.clone());
         let pool = PoolSettings { patience, max_connection_age: settings.upstream.max_connection_age };
         let lanes = Lanes::new(pool, network.clone(), Arc::clone(&metrics), Arc::clone(&notices));
+        let body_limit = settings.limits.body as u64;
+        let (queueing, of_queues) = Drain::new();
         let context = ExporterContext {
+            body_limit,
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
@@ -78,16 +83,15 @@ impl Relay {
         let mut routes = [None, None, None];
         for (signal, route) in Signal::ALL.into_iter().zip(&mut routes) {
             if let Some((upstream, copies)) = settings.upstreams(signal) {
-                let copies = Copies::new(signal, copies, &context, &draining)?;
-                let exporter = Exporter::new(signal, 0, upstream, context.clone())?;
+                let copies = Copies::new(signal, copies, &context, &draining, &of_queues)?;
+                let exporter = Exporter::new(signal, 0, upstream, context.clone(), &of_queues)?;
                 *route = Some(Route { exporter, copies });
             }
         }
-        let body_limit = settings.limits.body as u64;
-        Ok((
-            Self { calls, routes, filter, decoding, metrics, notices, lost_peers, patience, body_limit },
-            copying,
-        ))
+        queue::tell_of_strangers(settings.queues());
+        let relay =
+            Self { calls, routes, filter, decoding, metrics, notices, lost_peers, patience, body_limit };
+        Ok((relay, [copying, queueing]))
     }
 
     /// Names of the request headers that the filter reads, in lower case.
@@ -153,8 +157,10 @@ impl Relay {
         spans: u32,
         waiting: Waiting<'_>,
     ) -> Result<Answer, Failure> {
+        let encoding = outbound.encoding;
         let Mended { body, texts } = match self.send(peer, &incoming, outbound, spans, waiting).await? {
             Sent::Answer(answer) => return Ok(answer),
+            Sent::Kept => return Ok(acknowledged(incoming.signal, encoding)),
             Sent::Mended(mended) => mended,
         };
         self.metrics.met(&Report { texts_mended: texts, ..Report::default() });
@@ -167,6 +173,7 @@ impl Relay {
         };
         match self.send(peer, &mended, outbound, spans, waiting).await? {
             Sent::Answer(answer) => Ok(answer),
+            Sent::Kept => Ok(acknowledged(mended.signal, encoding)),
             Sent::Mended(_) => Err(self.calls.unusable(&Unusable::MendedTwice)),
         }
     }

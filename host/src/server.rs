@@ -29,6 +29,7 @@ pub struct Server {
     readiness: Arc<Readiness>,
     receiving: Drain,
     copying: Drain,
+    queueing: Drain,
     administrating: Drain,
     drain_delay: Duration,
     drain_timeout: Duration,
@@ -109,7 +110,7 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let (relay, copying) = Relay::new(
+        let (relay, [copying, queueing]) = Relay::new(
             filter,
             settings,
             network,
@@ -164,6 +165,7 @@ impl Server {
             drain_timeout,
             companions,
             copying,
+            queueing,
         })
     }
 
@@ -208,6 +210,8 @@ impl Server {
         if !self.copying.finish(self.drain_timeout.saturating_sub(begun.elapsed())).await {
             tracing::warn!("copies were lost that did not leave within podstamp.limits.drain_timeout");
         }
+        // What is left in queues says so itself.
+        self.queueing.finish(self.drain_timeout.saturating_sub(begun.elapsed())).await;
         self.administrating.finish(ADMIN_DRAIN).await;
         self.companions.iter().for_each(JoinHandle::abort);
         finished

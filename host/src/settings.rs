@@ -129,6 +129,13 @@ pub struct Batch {
     pub max_size: u32,
 }
 
+impl Upstream {
+    /// The queue, where requests are to be sent later: not where each is tried once, nor where clients wait for the outcome.
+    pub(crate) fn queue(&self) -> Option<&Queue> {
+        self.queue.as_ref().filter(|queue| queue.exporter.retry.enabled && !queue.sending.wait_for_result)
+    }
+}
+
 impl Settings {
     /// The path that takes a signal over HTTP; `None` where the signal is refused.
     pub(crate) fn path(&self, signal: Signal) -> Option<&str> {
@@ -147,6 +154,15 @@ impl Settings {
             Signal::Logs => self.logs.as_ref()?,
         };
         Some((&route.upstream, &route.copies))
+    }
+
+    /// The queues of all signals, those of further exporters included.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (Signal, &Queue)> + Clone {
+        let all = Signal::ALL.into_iter().filter_map(|signal| Some((signal, self.upstreams(signal)?)));
+        all.flat_map(|(signal, (upstream, copies))| {
+            let upstreams = std::iter::once(upstream).chain(copies.iter().map(|copy| &copy.upstream));
+            upstreams.filter_map(move |upstream| Some((signal, upstream.queue()?)))
+        })
     }
 
     /// The upstreams of all signals, further exporters included.

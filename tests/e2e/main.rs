@@ -32,6 +32,7 @@ mod kubernetes;
 mod lifecycle;
 mod limits;
 mod pods;
+mod queue;
 mod refusals;
 mod sandbox;
 mod sdks;

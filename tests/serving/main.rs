@@ -15,6 +15,7 @@ mod lane;
 mod limits;
 mod patience;
 mod peers;
+mod queue;
 mod receiving;
 mod sending;
 mod signals;

@@ -1,16 +1,19 @@
 //! The content coding of bodies that go upstream.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crc32fast::Hasher;
+use flate2::Compression as Level;
+use flate2::bufread::GzDecoder;
 use flate2::write::DeflateEncoder;
-use flate2::{Compression as Level, Crc};
 use podstamp_core::config::Compression;
 
 use super::gather::{self, Pieces};
 use crate::offload::Threads;
+use crate::queue::Coding;
 
 /// Compresses as the configuration says.
 #[derive(Debug)]
@@ -35,7 +38,10 @@ pub(super) enum Coded {
 #[derive(Debug)]
 pub(super) struct Deflated {
     blocks: Bytes,
-    crc: Crc,
+    /// CRC-32 of what was compressed.
+    sum: u32,
+    /// Bytes of what was compressed.
+    length: u64,
 }
 
 impl Compressor {
@@ -63,6 +69,30 @@ impl Compressor {
         }
     }
 
+    /// The body to send of one that was stored, and its length before compression; `limit` bounds that.
+    pub(super) async fn restore(
+        &self,
+        coding: Coding,
+        stored: Bytes,
+        limit: u64,
+    ) -> io::Result<(Coded, u64)> {
+        if matches!(self.compression, Compression::Gzip { .. }) {
+            match coding {
+                Coding::Identity => (),
+                Coding::Gzip => return Ok((Coded::Member(stored), 0)),
+                Coding::Blocks => {
+                    let deflated = Deflated::of_member(&stored)
+                        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no gzip member"))?;
+                    let length = deflated.length;
+                    return Ok((Coded::Deflated(Arc::new(deflated)), length));
+                }
+            }
+        }
+        let plain = inflated(coding, stored, limit)?;
+        let length = plain.len() as u64;
+        Ok((self.code(Pieces::One(plain), None).await, length))
+    }
+
     /// Off the async workers, which other requests need meanwhile.
     async fn offload(&self, pieces: &Pieces, level: u32) -> io::Result<Deflated> {
         let pieces = pieces.clone();
@@ -79,6 +109,15 @@ impl Coded {
     /// Whether other bodies may follow in the same request.
     pub(super) fn takes_others(&self) -> bool {
         !matches!(self, Self::Member(_))
+    }
+
+    /// The body as a queue keeps it.
+    pub(super) fn stored(&self) -> (Coding, Bytes) {
+        match self {
+            Self::Plain(pieces) => (Coding::Identity, pieces.joined()),
+            Self::Member(member) => (Coding::Gzip, member.clone()),
+            Self::Deflated(deflated) => (Coding::Blocks, member(&[&**deflated]).joined()),
+        }
     }
 
     /// Several bodies as one request's: compressed ones as one gzip member. All of them are compressed, or none.
@@ -100,24 +139,51 @@ impl Coded {
     }
 }
 
+impl Deflated {
+    /// Takes apart what [`member`] made of one body.
+    fn of_member(member: &Bytes) -> Option<Self> {
+        let rest = member.strip_prefix(HEADER)?;
+        let (rest, trailer) = rest.split_last_chunk::<8>()?;
+        let blocks = rest.strip_suffix(&LAST_BLOCK)?;
+        let [sum, length] =
+            [&trailer[..4], &trailer[4..]].map(|word| word.try_into().map(u32::from_le_bytes));
+        Some(Self { blocks: member.slice_ref(blocks), sum: sum.ok()?, length: length.ok()?.into() })
+    }
+}
+
+/// What a queue has kept, before compression.
+pub(super) fn inflated(coding: Coding, stored: Bytes, limit: u64) -> io::Result<Bytes> {
+    if coding == Coding::Identity {
+        return Ok(stored);
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(&*stored).take(limit.saturating_add(1)).read_to_end(&mut plain)?;
+    if plain.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "is over podstamp.limits.body"));
+    }
+    Ok(plain.into())
+}
+
 /// Compresses to blocks that end at a whole byte (Z_SYNC_FLUSH) and refer to nothing ahead of them.
 fn deflate(pieces: &Pieces, level: u32) -> io::Result<Deflated> {
     let room = Vec::with_capacity(pieces.len() as usize / USUAL);
     let mut encoder = DeflateEncoder::new(room, Level::new(level));
-    let mut crc = Crc::new();
+    let mut sum = Hasher::new();
     for piece in pieces.iter() {
         encoder.write_all(piece)?;
-        crc.update(piece);
+        sum.update(piece);
     }
     encoder.flush()?;
-    Ok(Deflated { blocks: mem::take(encoder.get_mut()).into(), crc })
+    let blocks = mem::take(encoder.get_mut()).into();
+    Ok(Deflated { blocks, sum: sum.finalize(), length: pieces.len() })
 }
 
 /// One gzip member (RFC 1952) that holds all bodies.
 fn member(all: &[&Deflated]) -> Pieces {
-    let mut crc = Crc::new();
-    all.iter().for_each(|one| crc.combine(&one.crc));
-    let trailer = [&LAST_BLOCK[..], &crc.sum().to_le_bytes(), &crc.amount().to_le_bytes()].concat();
+    let mut sum = Hasher::new();
+    all.iter().for_each(|one| sum.combine(&Hasher::new_with_initial_len(one.sum, one.length)));
+    let length = all.iter().fold(0_u64, |length, one| length.wrapping_add(one.length));
+    let trailer = [&LAST_BLOCK[..], &sum.finalize().to_le_bytes(), &(length as u32).to_le_bytes()].concat();
     let ends = (Bytes::from_static(HEADER), Bytes::from(trailer));
     let blocks = all.iter().map(|one| &one.blocks);
     gather::concatenated([&ends.0].into_iter().chain(blocks).chain([&ends.1]))
@@ -137,10 +203,6 @@ const USUAL: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
-    use flate2::bufread::GzDecoder;
-
     use super::*;
 
     fn inflated(pieces: &Pieces) -> Vec<u8> {
@@ -165,6 +227,21 @@ mod tests {
                 .map(|deflated| Coded::Deflated(Arc::new(deflated)))
                 .collect();
             assert!(inflated(&Coded::joined(coded.iter())) == bodies.concat());
+            let restored: Vec<_> = coded
+                .iter()
+                .map(|one| Deflated::of_member(&one.stored().1).unwrap())
+                .map(|deflated| Coded::Deflated(Arc::new(deflated)))
+                .collect();
+            assert!(inflated(&Coded::joined(restored.iter())) == bodies.concat(), "out of a queue");
+        }
+    }
+
+    #[test]
+    fn what_is_no_member_of_podstamps_own_is_not_taken_apart() {
+        let whole = deflate(&Pieces::One(Bytes::from_static(b"spans")), 1).unwrap();
+        let (_, stored) = Coded::Deflated(Arc::new(whole)).stored();
+        for length in 0..stored.len() {
+            assert!(Deflated::of_member(&stored.slice(..length)).is_none(), "{length}");
         }
     }
 }

@@ -47,15 +47,16 @@ impl Drop for Job {
 }
 
 impl Copies {
-    /// Starts the consumers of a signal's copies. Told to stop, they first send what is queued. The error names a file of a
-    /// copy that is unusable.
+    /// Starts the consumers of a signal's copies. Told to stop, they first send what is queued; `queueing` stops what the
+    /// upstreams have not taken. The error names a file of a copy that is unusable.
     pub(crate) fn new(
         signal: Signal,
         copies: &[CopyTarget],
         context: &ExporterContext,
         draining: &Draining,
+        queueing: &Draining,
     ) -> Result<Self, Fault> {
-        let queue = |(number, copy)| Queue::new(signal, number, copy, context, draining);
+        let queue = |(number, copy)| Queue::new(signal, number, copy, context, draining, queueing);
         Ok(Self { queues: (1..).zip(copies).map(queue).collect::<Result<_, _>>()? })
     }
 
@@ -80,8 +81,9 @@ impl Queue {
         copy: &CopyTarget,
         context: &ExporterContext,
         draining: &Draining,
+        queueing: &Draining,
     ) -> Result<Self, Fault> {
-        let exporter = Arc::new(Exporter::new(signal, number, &copy.upstream, context.clone())?);
+        let exporter = Exporter::new(signal, number, &copy.upstream, context.clone(), queueing)?;
         let counters = context.metrics.copies(signal, &copy.name);
         let (jobs, queued) = mpsc::channel(LENGTH);
         let queued = Arc::new(Mutex::new(queued));
@@ -126,7 +128,7 @@ async fn next(queued: &Mutex<Receiver<Job>>, draining: &Draining) -> Option<Job>
     }
 }
 
-async fn deliver(exporter: &Exporter, job: &mut Job) {
+async fn deliver(exporter: &Arc<Exporter>, job: &mut Job) {
     job.outcome = Copied::Failed;
     let sent = match send(exporter, job).await {
         Ok(Sent::Mended(mended)) => match mend(exporter, job, mended).await {
@@ -135,6 +137,9 @@ async fn deliver(exporter: &Exporter, job: &mut Job) {
         },
         sent => sent,
     };
+    if let Ok(Sent::Kept) = sent {
+        job.outcome = Copied::Queued;
+    }
     if let Ok(Sent::Answer(answer)) = sent {
         if let Some(mut notice) = answer.notice {
             // A key of its own, and so a rate limit of its own: the same fault of another upstream is another fault.
@@ -147,7 +152,7 @@ async fn deliver(exporter: &Exporter, job: &mut Job) {
     }
 }
 
-async fn send(exporter: &Exporter, job: &Job) -> Result<Sent, Failure> {
+async fn send(exporter: &Arc<Exporter>, job: &Job) -> Result<Sent, Failure> {
     let waiting = Waiting { until: None, delivered: &job.delivered };
     exporter.send(&job.batch, job.to.clone(), waiting).await
 }

@@ -51,6 +51,14 @@ impl Pieces {
         }
     }
 
+    /// All pieces as one, which is copied where there are several.
+    pub(crate) fn joined(&self) -> Bytes {
+        match self {
+            Self::One(bytes) => bytes.clone(),
+            Self::Many(pieces) => pieces.concat().into(),
+        }
+    }
+
     /// All pieces, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
         (0..).map_while(|index| self.get(index))
@@ -155,10 +163,6 @@ mod tests {
         out
     }
 
-    fn joined(pieces: &Pieces) -> Vec<u8> {
-        pieces.iter().flatten().copied().collect()
-    }
-
     fn random_edits(random: &mut fastrand::Rng, length: usize) -> Edits {
         let mut edits = Edits::default();
         let mut at = 0;
@@ -186,7 +190,7 @@ mod tests {
             let expected = naive(&original, &edits);
             let pieces = gather(&original, Content::Edited(edits)).unwrap();
             assert_eq!(pieces.len(), expected.len() as u64);
-            assert_eq!(joined(&pieces), expected);
+            assert_eq!(pieces.joined(), expected);
         }
     }
 
@@ -210,7 +214,7 @@ mod tests {
         let pieces = [Bytes::copy_from_slice(&all[..5]), Bytes::copy_from_slice(&all[5..9_000])];
         let many = concatenated([&pieces[0], &pieces[1], &Bytes::copy_from_slice(&all[9_000..])].into_iter());
         for (begin, end) in [(0, 30_000), (0, 5), (3, 8_999), (9_000, 9_001), (4_000, 20_000), (7, 7)] {
-            assert_eq!(joined(&many.slice(begin, end)), all[begin as usize..end as usize]);
+            assert_eq!(many.slice(begin, end).joined(), all[begin as usize..end as usize]);
         }
     }
 

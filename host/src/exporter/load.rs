@@ -21,6 +21,10 @@ impl Load {
         Self { bytes, spans: spans.into(), memory: memory.into() }
     }
 
+    pub(super) fn spans(&self) -> u64 {
+        self.spans
+    }
+
     /// Estimated bytes of deepflow-agent's memory.
     pub(super) fn memory(&self) -> u64 {
         self.memory

@@ -4,6 +4,7 @@
 
 mod counters;
 mod gauge;
+mod queues;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,8 +23,10 @@ use prometheus_client::registry::{Registry, Unit};
 use counters::Counters;
 use gauge::{Watched, WatchedBy};
 pub(crate) use podstamp_core::hosting::labels::{
-    Attempted, Copied, Fate, GuestFailure, Limited, Reason, Reloaded, Unsent, Unserved,
+    Attempted, Copied, Fate, GuestFailure, Limited, Queued, Reason, Reloaded, Unsent, Unserved,
 };
+use queues::Queues;
+pub(crate) use queues::{QueueCounters, QueueState};
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub struct Metrics {
     reloads: Counters<Reloaded>,
     copied: Family<CopyLabels, Counter>,
     copied_requests: Family<CopiedLabels, Counter>,
+    queues: Queues,
     request_duration: Histogram,
     filter_duration: Histogram,
     upstream_duration: Histogram,
@@ -189,6 +193,7 @@ impl Default for Metrics {
             ),
             copied,
             copied_requests,
+            queues: Queues::register(registry),
             signals,
             request_duration: seconds(
                 registry,
@@ -257,6 +262,21 @@ impl Metrics {
             ])
         };
         CopyCounters(Arc::new([Counters::of(spans), Counters::of(requests)]))
+    }
+
+    /// Counters for the queue of a signal towards `upstream`.
+    pub(crate) fn queue_counters(&self, signal: Signal, upstream: &str) -> QueueCounters {
+        self.queues.counters(signal, upstream)
+    }
+
+    /// Shows such a queue at each scrape, as long as it has a state.
+    pub(crate) fn watch_queue(
+        &self,
+        signal: Signal,
+        upstream: &str,
+        state: impl Fn() -> Option<QueueState> + Send + Sync + 'static,
+    ) {
+        self.queues.watch(signal, upstream, state);
     }
 
     /// All metrics as OpenMetrics text.

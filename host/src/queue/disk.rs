@@ -28,6 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use podstamp_core::config::FileStorage;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -79,23 +80,6 @@ struct Shared {
     state: Mutex<State>,
     /// The segment that was read last.
     open: Mutex<Option<(u64, Arc<File>)>>,
-}
-
-/// Where and how a queue is kept: `extensions.file_storage`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileStorage {
-    /// The extension's section, for example `extensions.file_storage/queues`.
-    pub(crate) path: String,
-    pub(crate) directory: String,
-    pub(crate) create_directory: bool,
-    /// The permissions of folders that are made, less the process's umask.
-    pub(crate) directory_permissions: u32,
-    /// Milliseconds to wait for another process to leave the folder.
-    pub(crate) timeout: u32,
-    /// Whether entries survive a crash of the machine too.
-    pub(crate) fsync: bool,
-    /// The most bytes of one queue on disk; 0: any number.
-    pub(crate) max_size: u64,
 }
 
 impl Disk {

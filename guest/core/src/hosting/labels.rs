@@ -187,8 +187,21 @@ label!(
     /// What became of a copy.
     Copied, "outcome", {
         Delivered => "delivered",
+        Queued => "queued",
         Failed => "failed",
         Dropped => "dropped",
+    }
+);
+
+label!(
+    /// What became of a request that the upstream could not take at once.
+    Queued, "outcome", {
+        Enqueued => "enqueued",
+        NotEnqueued => "not_enqueued",
+        Delivered => "delivered",
+        Refused => "refused",
+        Expired => "expired",
+        Lost => "lost",
     }
 );
 

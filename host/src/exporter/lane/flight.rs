@@ -27,7 +27,7 @@ impl Flight {
     }
 
     /// Waits for the outcome, and gives up at `until`.
-    pub(super) async fn end(mut self, until: Instant) -> Ended {
+    pub(in crate::exporter) async fn end(mut self, until: Instant) -> Ended {
         if let Some(ended) = self.outcome(until).await {
             return ended;
         }
