@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;
 use crate::files;
+use crate::network::Network;
 use crate::pods::PodsFileError;
 use crate::pods::kubernetes::Surroundings;
 use crate::receiver::ListenerAccess;
@@ -208,7 +209,8 @@ impl App {
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
         settings.waits_for_pods = self.source.makes_clients_wait();
-        let mut server = Server::bind(&settings, sandbox, instruments).await?;
+        let network = Network { nodes: self.source.nodes(), ..Network::default() };
+        let mut server = Server::bind_in(&settings, sandbox, instruments, &network).await?;
         self.source.accompany(&self.config, &mut server, instruments);
         Ok(server)
     }

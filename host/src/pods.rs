@@ -15,6 +15,7 @@ mod file;
 mod items;
 pub mod kubernetes;
 mod log;
+mod nodes;
 mod parts;
 mod raw;
 mod read;
@@ -36,6 +37,7 @@ use departed::DepartedPods;
 use explain::{Departed, Subject};
 pub use file::{PodsFile, PodsFileError, Settings};
 use log::Log;
+pub(crate) use nodes::{OwnPlace, PodNodes};
 pub use podstamp_pods::{
     AddError, Coverage, KeptKeys, Keys, ListingReader, PodParts, Skipped, Slot, Table, Version,
 };

@@ -67,7 +67,11 @@ impl Relay {
         let threads = offload.calls.clone();
         let calls = Calls::new(Arc::clone(&filter), threads, Arc::clone(&metrics), Arc::clone(&notices));
         let (calls, decoding) = (Arc::new(calls), offload.decoding.clone());
-        let pool = PoolSettings { patience, max_connection_age: settings.upstream.max_connection_age };
+        let pool = PoolSettings {
+            patience,
+            max_connection_age: settings.upstream.max_connection_age,
+            prefers_local_node: settings.upstream.prefer_local_node,
+        };
         let lanes = Lanes::new(pool, network.clone(), Arc::clone(&metrics), Arc::clone(&notices));
         let body_limit = settings.limits.body as u64;
         let (queueing, of_queues) = Drain::new();

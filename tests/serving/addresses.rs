@@ -1,8 +1,10 @@
 //! An upstream of several addresses: who gets what, and what becomes of those that fail, hang, come and go.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use podstamp::network::Nodes;
 use podstamp::sandbox::Ended;
 use podstamp_core::interface::{Content, Next};
 use podstamp_fake_agent::Latch;
@@ -11,7 +13,7 @@ use podstamp_test_support::client::{Client, post};
 use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::support::{Fake, Names, Setup, answer, forward, free_addresses, upstreams};
+use crate::support::{Fake, Here, Names, Setup, answer, forward, free_addresses, upstreams};
 
 /// A URL by name; the port is that of the addresses.
 fn url(address: SocketAddr) -> String {
@@ -467,6 +469,91 @@ async fn an_old_connection_is_not_broken_off_with_a_request_on_its_way() {
     assert_eq!(second.response().await.status, 200);
     let connections: Vec<_> = upstream.requests().iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 1]);
+}
+
+#[tokio::test]
+async fn the_agent_on_this_node_is_used_first_and_others_while_it_does_not_work() {
+    let latch = Latch::default();
+    let held = latch.clone();
+    let free = free_addresses(3).await;
+    let mut others = Vec::new();
+    for address in [free[0], free[2]] {
+        others.push(Upstream::at(address, |_, _| Reaction::answer(200, "")).await);
+    }
+    let here = Here::default();
+    let names = Names::leading_to(free.clone());
+    let mut network = names.network();
+    network.nodes = Some(Arc::new(here.clone()));
+    let setup = Setup::within(&network, Fake::forwarding(url(free[0])), |settings| {
+        settings.upstream.prefer_local_node = true;
+        settings.upstream.patience = Duration::from_millis(500);
+    })
+    .await;
+    let mut client = setup.client().await;
+    // As long as nobody knows which one it is, all are used.
+    for _ in 0..8 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
+    }
+    assert_eq!(counts(&others), [4, 4]);
+    let local = Upstream::at(free[1], move |_, request| match &request.body[..] {
+        b"held" => Reaction::behind(&held, ""),
+        _ => Reaction::answer(200, ""),
+    })
+    .await;
+    here.are([free[1]]);
+    let deadline = Instant::now() + PATIENCE;
+    while local.requests().is_empty() {
+        assert!(Instant::now() < deadline, "it is not preferred");
+        assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let before = counts(&others);
+    for _ in 0..20 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"here")).await.status, 200);
+    }
+    assert_eq!(counts(&others), before);
+    // While it is busy, requests wait for it; once it does not answer, the others get them.
+    let mut slow = sent(&setup, b"held").await;
+    until("it has it", || local.requests().last().is_some_and(|request| request.body == b"held")).await;
+    let mut waiting = sent(&setup, b"waiting").await;
+    setup.shows("podstamp_upstream_waiting 1").await;
+    assert_eq!(slow.response().await.status, 504, "after the client's patience");
+    // Its own patience ends hardly later.
+    let went = usize::from(waiting.response().await.status == 200);
+    assert_eq!(client.ask(post("/v1/traces", "", b"elsewhere")).await.status, 200);
+    assert_eq!(total(&others), before.iter().sum::<usize>() + went + 1);
+    // When it answers again, it is used first as before.
+    latch.open();
+    setup.shows("podstamp_upstream_addresses_away 0").await;
+    let before = counts(&others);
+    for _ in 0..5 {
+        assert_eq!(client.ask(post("/v1/traces", "", b"here")).await.status, 200);
+    }
+    assert_eq!(counts(&others), before);
+    drop(local);
+}
+
+#[tokio::test]
+async fn where_no_agent_is_on_this_node_all_are_used() {
+    let agents = upstreams(2, |_, _, _| Reaction::answer(200, "")).await;
+    let names = Names::leading_to(addresses(&agents));
+    for nodes in [None, Some(Here::default())] {
+        let mut network = names.network();
+        network.nodes = nodes.map(|here| {
+            here.are([]);
+            Arc::new(here) as Arc<dyn Nodes>
+        });
+        let setup = Setup::within(&network, Fake::forwarding(url(agents[0].address)), |settings| {
+            settings.upstream.prefer_local_node = true;
+        })
+        .await;
+        let before = counts(&agents);
+        let mut client = setup.client().await;
+        for _ in 0..4 {
+            assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
+        }
+        assert_eq!(counts(&agents), [before[0] + 2, before[1] + 2]);
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, Http2};
 
 pub(crate) use fake::{Fake, answer, forward, outbound};
-pub(crate) use names::{Names, free_addresses, upstreams};
+pub(crate) use names::{Here, Names, free_addresses, upstreams};
 
 /// A server on a free port.
 pub(crate) struct Setup {

@@ -13,11 +13,12 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Error;
+use crate::network::Nodes;
 use crate::observe::Notices;
 use crate::pods::kubernetes::{self, KubernetesPods, Surroundings};
 use crate::pods::remote::{self, RemotePods};
 use crate::pods::source::{SourceFailure, SourceStatus};
-use crate::pods::{self, Coverage, PodsFile};
+use crate::pods::{self, Coverage, OwnPlace, PodNodes, PodsFile};
 use crate::server::{Instruments, Server};
 use crate::settings::milliseconds;
 
@@ -121,6 +122,18 @@ impl Source {
         if let (Self::Kubernetes(pods, _, begun), Ok(runtime)) = (self, Handle::try_current()) {
             begun.put(runtime.spawn(Arc::clone(pods).watch(Arc::default())));
         }
+    }
+
+    /// Which addresses are on this node, as far as the pods tell; `None` where there are none.
+    pub(super) fn nodes(&self) -> Option<Arc<dyn Nodes>> {
+        let (pods, status) = match self {
+            Self::Other => return None,
+            Self::File(file) => (file.pods(), None),
+            Self::Kubernetes(pods, ..) => (pods.pods(), Some(Arc::clone(pods.status()))),
+            Self::Podstamp(pods, _) => (pods.pods(), Some(Arc::clone(pods.status()))),
+        };
+        let own = OwnPlace::of_process(Surroundings::of_process().service_account);
+        Some(Arc::new(PodNodes::new(pods.clone(), status, own)))
     }
 
     /// Whether clients have to wait until all pods are known.

@@ -1,11 +1,11 @@
 //! A resolver that answers as a test says, and several upstreams on one port.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use podstamp::network::{Network, Resolver, Resolving};
+use podstamp::network::{Network, Nodes, Resolver, Resolving, Untold};
 use podstamp_test_support::upstream::{Reaction, Request, Upstream};
 use tokio::net::TcpListener;
 
@@ -36,7 +36,7 @@ impl Names {
     /// A network with these names, where moves are seen at once.
     pub(crate) fn network(&self) -> Network {
         let interval = Duration::from_millis(10);
-        Network { resolver: Arc::new(self.clone()), interval, pause: interval }
+        Network { resolver: Arc::new(self.clone()), nodes: None, interval, pause: interval }
     }
 
     /// A network with these names, where moves are seen after a failure only.
@@ -56,6 +56,24 @@ impl Resolver for Names {
             }
             Ok(addresses)
         })
+    }
+}
+
+/// The addresses on this node, as a test says; `None`: not known yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Here(Arc<Mutex<Option<Vec<IpAddr>>>>);
+
+impl Here {
+    pub(crate) fn are(&self, addresses: impl IntoIterator<Item = SocketAddr>) {
+        *self.0.lock().unwrap() = Some(addresses.into_iter().map(|address| address.ip()).collect());
+    }
+}
+
+impl Nodes for Here {
+    fn local(&self, addresses: &[IpAddr]) -> Result<Vec<bool>, Untold> {
+        let here = self.0.lock().unwrap().clone().ok_or(Untold::Yet)?;
+        let local: Vec<_> = addresses.iter().map(|address| here.contains(address)).collect();
+        if local.contains(&true) { Ok(local) } else { Err(Untold::Why("none is".to_owned())) }
     }
 }
 

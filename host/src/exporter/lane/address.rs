@@ -16,6 +16,8 @@ use super::health::{Fitness, Health};
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) socket: SocketAddr,
+    /// Whether it is on this node, where that counts.
+    pub(super) is_local: bool,
     /// The lanes that lead here. None: the address has gone, and its connections end after what is on its way.
     pub(super) lanes: Vec<usize>,
     /// Connections at a time, each with one request at a time; `None`: any number.
@@ -45,6 +47,7 @@ impl Address {
     fn new(socket: SocketAddr) -> Self {
         Self {
             socket,
+            is_local: false,
             lanes: Vec::new(),
             limit: None,
             drivers: 0,

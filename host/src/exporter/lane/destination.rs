@@ -31,6 +31,8 @@ pub(super) struct Destination {
     pub(super) is_followed: bool,
     /// Whether the name could not be resolved, the last time.
     pub(super) is_unresolved: bool,
+    /// Why nobody knows which addresses are on this node, as people were told.
+    pub(super) untold: Option<String>,
 }
 
 /// The address family that a lane uses.
@@ -81,7 +83,11 @@ impl Family {
 /// What is best among the addresses of an upstream: an address that is worse than that gets nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Best {
+    /// One on this node works, and is preferred.
+    WellHere,
+    /// One works.
     Well,
+    /// None works.
     Unwell,
 }
 
@@ -99,6 +105,7 @@ impl Destination {
             resolve,
             is_followed: false,
             is_unresolved: false,
+            untold: None,
         }
     }
 
@@ -121,8 +128,16 @@ impl Destination {
     }
 
     fn best(&self, addresses: &Addresses, kind: Kind, now: Instant) -> Best {
-        let is_well = |address: &Address| address.fitness(kind, now) == Fitness::Well;
-        if self.used(addresses).any(|(_, address)| is_well(address)) { Best::Well } else { Best::Unwell }
+        let mut best = Best::Unwell;
+        for (_, address) in self.used(addresses) {
+            if address.fitness(kind, now) == Fitness::Well {
+                if address.is_local {
+                    return Best::WellHere;
+                }
+                best = Best::Well;
+            }
+        }
+        best
     }
 
     /// The free address to send `job` to: one that is due for a try, else the one with the fewest requests on their way, and of
@@ -156,12 +171,14 @@ impl Destination {
         if self.has_failed(address, job) {
             return None;
         }
+        let is_local = address.is_local;
         match address.fitness(job.sending.kind(), now) {
+            Fitness::Due | Fitness::Well if best == Best::WellHere && !is_local => None,
             Fitness::Due => Some(0),
             Fitness::Well => Some(1),
-            Fitness::Resting | Fitness::Unreachable { .. } if best == Best::Well => None,
-            Fitness::Resting => Some(2),
-            Fitness::Unreachable { .. } => Some(3),
+            Fitness::Resting | Fitness::Unreachable { .. } if best != Best::Unwell => None,
+            Fitness::Resting => Some(if is_local { 2 } else { 3 }),
+            Fitness::Unreachable { .. } => Some(if is_local { 4 } else { 5 }),
         }
     }
 
@@ -185,8 +202,11 @@ impl Destination {
         kind: Kind,
         now: Instant,
     ) -> impl Iterator<Item = Id> {
+        let best = self.best(addresses, kind, now);
         let is_due = move |address: &Address| {
-            address.fitness(kind, now) == Fitness::Unreachable { is_due: true } && address.is_free()
+            address.fitness(kind, now) == Fitness::Unreachable { is_due: true }
+                && address.is_free()
+                && (address.is_local || best != Best::WellHere)
         };
         self.used(addresses).filter(move |(_, address)| is_due(address)).map(|(id, _)| id)
     }

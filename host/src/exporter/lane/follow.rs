@@ -1,14 +1,17 @@
 //! Resolves the name of an upstream, again and again.
 
 use std::fmt;
+use std::iter::repeat;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::Uri;
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::pool::Pool;
+use crate::network::Untold;
 
 /// Host and port of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,9 +50,23 @@ pub(super) async fn follow(pool: Arc<Pool>, lane: usize, name: Name, asked: Arc<
             resolved = network.resolver.resolve(&name.host, name.port) => resolved,
             () = closed(&pool, &asked) => return,
         };
-        pool.resolved(lane, &name, begun, resolved);
+        let mut interval = network.interval;
+        match resolved {
+            Ok(sockets) => {
+                let located = locate(&pool, &sockets).await;
+                let local = located.as_deref().unwrap_or_default().iter().copied().chain(repeat(false));
+                let sockets = sockets.into_iter().zip(local).collect();
+                pool.resolved(lane, &name, begun, Ok(sockets));
+                match located {
+                    Ok(_) => pool.untold(lane, &name, None),
+                    Err(Untold::Yet) => interval = interval.min(network.pause),
+                    Err(Untold::Why(why)) => pool.untold(lane, &name, Some(&why)),
+                }
+            }
+            Err(error) => pool.resolved(lane, &name, begun, Err(error)),
+        }
         tokio::select! {
-            () = sleep(network.interval) => (),
+            () = sleep(interval) => (),
             () = asked.notified() => (),
         }
         // Where there is no address at all, requests wait for the answer.
@@ -60,6 +77,18 @@ pub(super) async fn follow(pool: Arc<Pool>, lane: usize, name: Name, asked: Arc<
             }
         }
     }
+}
+
+/// For each of `sockets` whether it is on this node, where that counts.
+async fn locate(pool: &Pool, sockets: &[SocketAddr]) -> Result<Vec<bool>, Untold> {
+    if !pool.settings.prefers_local_node {
+        return Ok(vec![false; sockets.len()]);
+    }
+    let nodes = pool.network.nodes.clone();
+    let nodes = nodes.ok_or_else(|| Untold::Why("no pods are known (podstamp.pods)".to_owned()))?;
+    let addresses: Vec<_> = sockets.iter().map(SocketAddr::ip).collect();
+    // A task that is gone has told nothing; it is asked again.
+    spawn_blocking(move || nodes.local(&addresses)).await.unwrap_or(Err(Untold::Yet))
 }
 
 /// Waits for the pool to be closed.

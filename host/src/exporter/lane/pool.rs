@@ -44,6 +44,8 @@ pub(crate) struct PoolSettings {
     pub(crate) patience: Duration,
     /// How old a connection may grow, give or take a tenth; `None`: any age.
     pub(crate) max_connection_age: Option<Duration>,
+    /// Whether addresses on this node are used first, as long as one of them works.
+    pub(crate) prefers_local_node: bool,
 }
 
 #[derive(Default)]
@@ -93,7 +95,7 @@ impl Pool {
         let literal = name.literal();
         state.lanes.push(Destination::new(name, limit, self.settings.patience));
         if let Some(socket) = literal {
-            state.use_addresses(lane, &[socket]);
+            state.use_addresses(lane, &[(socket, false)]);
         }
         lane
     }
@@ -361,13 +363,13 @@ impl Pool {
         all.filter_map(|lane| lanes.get(*lane)).for_each(Destination::ask);
     }
 
-    /// Takes over what a name was resolved to, by a question that `begun`.
+    /// Takes over what a name was resolved to, by a question that `begun`, each address with whether it is on this node.
     pub(super) fn resolved(
         self: &Arc<Self>,
         lane: usize,
         name: &Name,
         begun: Instant,
-        resolved: io::Result<Vec<SocketAddr>>,
+        resolved: io::Result<Vec<(SocketAddr, bool)>>,
     ) {
         let sockets = match resolved {
             Ok(sockets) if !sockets.is_empty() => sockets,
@@ -383,6 +385,23 @@ impl Pool {
         if was_unresolved {
             let message = format!("{name} can be resolved again");
             self.notices.emit(&Notice { level: Level::Info, key: "upstream-resolved".into(), message });
+        }
+    }
+
+    /// Tells people, unless they know already, why nobody knows which addresses of an upstream are on this node.
+    pub(super) fn untold(&self, lane: usize, name: &Name, why: Option<&str>) {
+        let mut state = self.lock();
+        let Some(lane) = state.lanes.get_mut(lane) else { return };
+        let before = std::mem::replace(&mut lane.untold, why.map(str::to_owned));
+        // Other upstreams than agents may be anywhere.
+        if let Some(why) = why.filter(|why| before.as_deref() != Some(why) && lane.limit.is_some()) {
+            let count = lane.addresses.len();
+            self.notices.warn("upstream-no-local-node", || {
+                format!(
+                    "podstamp.upstream.prefer_local_node has no effect on {name}, which has {count} address(es): {why}. All of them \
+                     are used alike"
+                )
+            });
         }
     }
 
@@ -454,8 +473,8 @@ impl Pool {
     fn tell_away(&self, sending: &Sending, reason: &str) {
         self.notices.warn("upstream-away", || {
             format!(
-                "{} is away: nobody has reached it for {} ms ({reason}). Until it is back, requests get 503 at once, but for \
-                 one every few seconds that tries it",
+                "{} is away: nobody has reached it for {} ms ({reason}). Until it is back, requests get 503 at once or are \
+                 queued, but for one every few seconds that tries it",
                 sending.uri,
                 self.settings.patience.as_millis(),
             )
@@ -570,12 +589,12 @@ impl State {
     }
 
     /// Has a lane lead to `sockets`, and nowhere else.
-    fn use_addresses(&mut self, lane: usize, sockets: &[SocketAddr]) {
+    fn use_addresses(&mut self, lane: usize, sockets: &[(SocketAddr, bool)]) {
         let Self { lanes, addresses, .. } = self;
         let Some(limit) = lanes.get(lane).map(|lane| lane.limit) else { return };
         let mut ids = Vec::with_capacity(sockets.len());
         let mut known = Vec::with_capacity(sockets.len());
-        for socket in sockets {
+        for (socket, is_local) in sockets {
             let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
             let id = addresses.id(socket);
             if ids.contains(&id) {
@@ -583,9 +602,9 @@ impl State {
             }
             ids.push(id);
             known.push(socket);
-            if let Some(address) = addresses.get_mut(id)
-                && !address.lanes.contains(&lane)
-            {
+            let Some(address) = addresses.get_mut(id) else { continue };
+            address.is_local = *is_local;
+            if !address.lanes.contains(&lane) {
                 address.lanes.push(lane);
                 address.limit = address.limit.into_iter().chain(limit).min();
             }
