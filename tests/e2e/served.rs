@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::blocking::http::get;
+use podstamp_test_support::runtime::skip;
 pub(crate) use podstamp_test_support::wait_until;
 use tempfile::TempDir;
 
@@ -54,6 +55,16 @@ pub(crate) struct Setup {
     pub(crate) variables: Vec<(&'static str, String)>,
     /// A shell's script that runs its arguments, the server's command, as root in a mount namespace of its own.
     pub(crate) mounting: Option<&'static str>,
+}
+
+/// Whether this user may mount in a namespace, for a test of `what`, which is skipped otherwise.
+pub(crate) fn can_mount(what: &str) -> bool {
+    let mounts = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/run"]).output();
+    let can = mounts.is_ok_and(|output| output.status.success());
+    if !can {
+        skip(what, "this user may not mount");
+    }
+    can
 }
 
 impl Setup {

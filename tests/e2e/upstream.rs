@@ -1,12 +1,14 @@
 //! An agent that is down, closes, is busy or is none; a pods file that changes; the order to stop.
 
+use std::net::SocketAddr;
+
 use podstamp_fake_agent::{Answer, Latch, Script};
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
 use crate::fake_agent::FakeAgent;
-use crate::served::{Setup, wait_until};
+use crate::served::{Served, Setup, can_mount, wait_until};
 
 #[test]
 fn an_agent_that_is_down_gives_503_and_one_that_comes_up_takes_the_next_request() {
@@ -77,6 +79,60 @@ fn a_wrong_path_reaches_the_log_with_the_key_to_correct() {
     assert_eq!(answer.status, 500);
     let line = served.wait_for_log("exporters.otlphttp.traces_endpoint");
     assert!(line.contains("/api/v1/otel/trace"), "{line}");
+}
+
+/// Two agents by one name, and a podstamp on the second one's node. `None` where a name cannot lead there.
+fn two_agents(own: &str) -> Option<([FakeAgent; 2], Served)> {
+    if !can_mount("agents by one name") {
+        return None;
+    }
+    let first = closed_port();
+    let second = SocketAddr::from(([127, 0, 0, 2], first.port()));
+    let agents = [first, second].map(|address| FakeAgent::with(|builder| builder.listen(address)));
+    let hosts = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&hosts, "127.0.0.1 localhost agents.test\n127.0.0.2 agents.test\n").unwrap();
+    let pod = |name: &str, node: &str, ip: &str| {
+        serde_json::json!({
+            "metadata": {"name": name, "namespace": "deepflow", "uid": name},
+            "spec": {"nodeName": node},
+            "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "192.168.0.1"},
+        })
+    };
+    let items = [pod("agent-1", "node-1", "127.0.0.1"), pod("agent-2", "node-2", "127.0.0.2")];
+    let pods = serde_json::json!({"kind": "PodList", "items": items}).to_string();
+    let url = format!("http://agents.test:{}/api/v1/otel/trace", first.port());
+    let mut setup = Setup::load_balancer(&url).pods(pods).own(own);
+    setup.mounting = Some(r#"mount --bind "$HOSTS" /etc/hosts && exec "$@""#);
+    setup.variables = vec![("HOSTS", hosts.path().display().to_string()), ("NODE_NAME", "node-2".to_owned())];
+    // The file is mounted when it serves.
+    Some((agents, setup.serve()))
+}
+
+#[test]
+fn the_agents_of_one_name_share_the_requests_and_one_that_goes_costs_none() {
+    let Some(([first, second], served)) = two_agents("") else { return };
+    let send = || assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+    (0..6).for_each(|_| send());
+    assert_eq!((first.agent().totals().spans, second.agent().totals().spans), (3, 3));
+    assert_eq!(served.metric("podstamp_upstream_addresses", &[]), 2.0);
+    drop(second);
+    (0..6).for_each(|_| send());
+    assert_eq!(first.agent().totals().spans, 9);
+    assert_eq!(served.metric("podstamp_upstream_addresses_away", &[]), 1.0);
+    assert_eq!(served.metric("podstamp_upstream_away", &[]), 0.0);
+}
+
+#[test]
+fn the_agent_on_podstamps_own_node_is_used_first_and_the_other_one_when_it_has_gone() {
+    let Some(([first, second], served)) = two_agents("  upstream: {prefer_local_node: true}\n") else {
+        return;
+    };
+    let send = || assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
+    (0..6).for_each(|_| send());
+    assert_eq!((first.agent().totals().spans, second.agent().totals().spans), (0, 6));
+    drop(second);
+    (0..3).for_each(|_| send());
+    assert_eq!(first.agent().totals().spans, 3);
 }
 
 #[test]

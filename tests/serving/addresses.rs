@@ -1,5 +1,6 @@
 //! An upstream of several addresses: who gets what, and what becomes of those that fail, hang, come and go.
 
+use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use podstamp_core::interface::{Content, Next};
 use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, post};
+use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -383,10 +385,12 @@ async fn two_names_of_one_agent_give_it_one_connection() {
 /// The same port at both loopback addresses; `None` where this machine has no IPv6.
 async fn both_families() -> Option<(SocketAddr, SocketAddr)> {
     loop {
-        let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.ok()?.local_addr().unwrap();
-        let v4 = SocketAddr::from(([127, 0, 0, 1], v6.port()));
-        if TcpListener::bind(v4).await.is_ok() {
-            return Some((v6, v4));
+        let v4 = closed_port();
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, v4.port()));
+        match TcpListener::bind(v6).await {
+            Ok(_) => return Some((v6, v4)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => (),
+            Err(_) => return None,
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 
 use podstamp_test_support::api_server::{ApiServer, write_token};
 use podstamp_test_support::authority::Authority;
 use podstamp_test_support::ports::closed_port;
-use podstamp_test_support::runtime::skip;
 use serde_json::{Value, json};
+
+use crate::served::can_mount;
 
 use super::watching::{UNKNOWN, Watching, within};
 
@@ -72,7 +72,7 @@ fn a_service_account_that_is_mounted_is_found() {
     let document = crate::served::fixture("deepflow-load-balancer.yaml");
     let mut variables = server.in_cluster_variables().to_vec();
     variables.push(("MOUNTED", mounted.display().to_string()));
-    if !can_mount() {
+    if !can_mount("mounted service account") {
         return;
     }
     let watching = Watching::with(&document, |mut setup| {
@@ -166,16 +166,6 @@ fn web_page() -> SocketAddr {
         }
     });
     address
-}
-
-/// Whether this user may mount; if not, that has been said.
-fn can_mount() -> bool {
-    let mounts = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "none", "/run"]).output();
-    let can = mounts.is_ok_and(|output| output.status.success());
-    if !can {
-        skip("mounted service account", "this user may not mount");
-    }
-    can
 }
 
 /// Makes of the folder `$MOUNTED` what the kubelet mounts, for the command alone.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use podstamp::network::{Network, Nodes, Resolver, Resolving, Untold};
+use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::upstream::{Reaction, Request, Upstream};
 use tokio::net::TcpListener;
 
@@ -79,17 +80,17 @@ impl Nodes for Here {
 
 /// So many addresses of this machine with one port that nobody listens on.
 pub(crate) async fn free_addresses(count: u8) -> Vec<SocketAddr> {
-    'ports: loop {
+    loop {
+        let port = closed_port().port();
+        let addresses: Vec<_> =
+            (1..=count).map(|last| SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port))).collect();
         let mut listeners = Vec::new();
-        let mut port = 0;
-        for last in 1..=count {
-            let Ok(listener) = TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), port)).await else {
-                continue 'ports;
-            };
-            port = listener.local_addr().unwrap().port();
-            listeners.push(listener);
+        for address in &addresses {
+            listeners.extend(TcpListener::bind(address).await);
         }
-        return listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        if listeners.len() == addresses.len() {
+            return addresses;
+        }
     }
 }
 
