@@ -23,7 +23,7 @@ use crate::observe::{Metrics, Notices, QueueCounters, QueueState, Queued};
 use crate::settings;
 use disk::{Disk, Key, OpenError, Opened};
 use gate::{Gate, Passage};
-use index::{Index, Most, Place, Slot};
+use index::{First, Index, Most, Place, Slot};
 
 pub(crate) use disk::DiskError;
 pub(crate) use entry::{Coding, Entry, Head};
@@ -89,6 +89,8 @@ pub(crate) enum Settled {
     Lost,
     /// It is to be sent again.
     Later,
+    /// Likewise, but it may be at fault itself.
+    Suspect,
 }
 
 /// Why a request cannot be queued.
@@ -257,14 +259,17 @@ impl Queue {
         let now = Instant::now();
         let mut state = self.lock();
         self.expire(&mut state.index, now);
-        let Some((_, since)) = state.index.first() else { return Turn::Wait(None) };
+        let Some(First { since, due, .. }) = state.index.first() else { return Turn::Wait(None) };
         let expiry = self.keep_for.and_then(|keep_for| since.checked_add(keep_for));
+        if due > now {
+            return Turn::Wait(expiry.into_iter().chain([due]).min());
+        }
         let most = match state.gate.passage(now) {
             Passage::Open => self.most,
             Passage::Try => Most { requests: 1, ..self.most },
             Passage::Shut(due) => return Turn::Wait(due.into_iter().chain(expiry).min()),
         };
-        let slots = state.index.take(most, MAX_OUT);
+        let slots = state.index.take(now, most, MAX_OUT);
         if slots.is_empty() {
             state.gate.tried();
             return Turn::Wait(expiry);
@@ -277,7 +282,7 @@ impl Queue {
     fn expire(&self, index: &mut Index, now: Instant) {
         let Some(keep_for) = self.keep_for else { return };
         let mut sum = Size::default();
-        while let Some((ticket, since)) = index.first()
+        while let Some(First { ticket, since, .. }) = index.first()
             && now.saturating_duration_since(since) >= keep_for
         {
             if let Some(slot) = index.remove(ticket) {
@@ -317,14 +322,36 @@ impl Queue {
                 self.lock().index.release(ticket);
                 return self.changed.notify_waiters();
             }
+            Settled::Suspect => {
+                let times = self.lock().index.suspect(ticket, Instant::now());
+                self.changed.notify_waiters();
+                if times > SUSPICIOUS {
+                    self.notices.warn("queue-suspect", || {
+                        format!(
+                            "exporters.{}.sending_queue: a request has got no answer {times} times, where others may have: it is tried \
+                             less and less often. `podstamp queue export` shows what is in it, where the queue is on disk",
+                            self.exporter
+                        )
+                    });
+                }
+                return;
+            }
             Settled::Delivered => Queued::Delivered,
             Settled::Refused => Queued::Refused,
             Settled::Lost => Queued::Lost,
         };
-        let slot = self.lock().index.remove(ticket);
+        let mut state = self.lock();
+        let slot = state.index.remove(ticket);
+        let is_last = state.index.is_empty();
+        drop(state);
         if let Some(slot) = slot {
             self.count(outcome, &Size::of(&slot.head));
             self.forget(&slot);
+            if is_last {
+                let message =
+                    format!("exporters.{}.sending_queue: nothing is queued any more", self.exporter);
+                self.notices.emit(&Notice { level: Level::Info, key: "queue-empty".into(), message });
+            }
         }
         self.room.notify_waiters();
         self.changed.notify_waiters();
@@ -552,3 +579,6 @@ const MAX_OUT: u64 = 16 << 20;
 
 /// Bytes that a queue in memory may have, whatever its size is counted in.
 pub(crate) const MEMORY_BYTES: u64 = 64 << 20;
+
+/// Attempts without an answer after which an entry is worth a word.
+const SUSPICIOUS: u32 = 3;

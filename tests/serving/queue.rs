@@ -205,6 +205,27 @@ async fn what_is_refused_out_of_the_queue_leaves_it_and_its_neighbours_arrive() 
 }
 
 #[tokio::test]
+async fn what_ends_the_upstream_each_time_lets_the_others_pass_and_stays() {
+    let is_back = Arc::new(AtomicUsize::new(0));
+    let back = Arc::clone(&is_back);
+    let upstream = Upstream::new(move |_, request| match back.load(Ordering::Relaxed) {
+        0 => Reaction::answer(503, ""),
+        _ if request.body.windows(4).any(|window| window == b"kill") => Reaction::Close,
+        _ => Reaction::answer(200, ""),
+    })
+    .await;
+    let setup = queueing(&upstream, in_memory()).await;
+    let mut client = setup.client().await;
+    for body in ["kill", "one", "two"] {
+        assert_eq!(client.ask(post("/v1/traces", "", body.as_bytes())).await.status, 200);
+    }
+    is_back.store(1, Ordering::Relaxed);
+    setup.shows(&counted("requests", "delivered", 2)).await;
+    setup.shows(&size(1)).await;
+    setup.shows(&counted("requests", "refused", 0)).await;
+}
+
+#[tokio::test]
 async fn what_the_upstream_closes_on_is_mended_out_of_the_queue_too() {
     let is_back = Arc::new(AtomicUsize::new(0));
     let back = Arc::clone(&is_back);

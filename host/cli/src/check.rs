@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use super::document;
 use super::exit::{Exit, Failed};
 use super::output;
+use crate::destination::Destination;
 use probe::Finding;
 
 /// Check a configuration: every fault on a line of its own, on stdout. Exit code 64 if there is any.
@@ -56,7 +57,7 @@ impl Check {
         }
         for (signal, carried) in config.signals().filter_map(|signal| Some((signal, config.carried(signal)?)))
         {
-            say(&format!("{} go to {}", signal.name(), carried.exporter.url));
+            say(&format!("{} go to {}", signal.name(), Destination(&carried.exporter)));
         }
         match self.agent {
             None => Ok(Exit::Success),

@@ -5,6 +5,7 @@
 mod check;
 mod dated;
 mod demo;
+mod destination;
 mod doctor;
 mod document;
 mod exchange;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::document;
 use super::exit::{Exit, Failed};
+use crate::destination::Destination;
 
 /// Receive OTLP, stamp, forward. Without a configuration: DeepFlow's pipeline for load balancers, from 127.0.0.1:4318
 /// (OTLP/HTTP) and 127.0.0.1:4317 (OTLP/gRPC) to an agent on this host.
@@ -88,7 +89,7 @@ async fn serve(app: &App, mut signals: Signals) -> Result<Exit, Failed> {
         }
     }
     for carried in config.signals().filter_map(|signal| config.carried(signal)) {
-        tracing::info!("sending to {}", carried.exporter.url);
+        tracing::info!("sending to {}", Destination(&carried.exporter));
     }
     if let Some(address) = server.admin_address() {
         tracing::info!("metrics and health at http://{address}");

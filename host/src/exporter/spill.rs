@@ -86,8 +86,15 @@ impl Exporter {
     ) -> Result<Sent, Failure> {
         let Rest { batch, sending, delivered, times, is_awaited, .. } = rest;
         let queue = &queueing.queue;
-        if queue.is_shut() && self.keep(queue, rest, false).await.is_ok() {
-            return Ok(Sent::Kept);
+        if queue.is_shut() {
+            if self.keep(queue, rest, false).await.is_ok() {
+                return Ok(Sent::Kept);
+            }
+            let sent = self.send_part(sending, batch, times, delivered).await?;
+            if matches!(&sent, Sent::Answer(answer) if answer.status == 200) {
+                queue.reached();
+            }
+            return Ok(sent);
         }
         let begun = Instant::now();
         let lane = self.lane(sending);
@@ -209,6 +216,7 @@ impl Exporter {
         begun: Instant,
     ) -> Judged {
         let asks = asks_to_wait(&ended);
+        let later = if is_suspect(&ended) { Settled::Suspect } else { Settled::Later };
         let times = Times { begun, deadline: begun, until: begun + FOR_EVER };
         let number = queue.tries().saturating_add(1);
         let attempt = self.attempt(encoding, number, times, 0);
@@ -216,12 +224,12 @@ impl Exporter {
             Ok(next) => next,
             Err(_) => {
                 queue.failed(begun, SLOW);
-                return Judged::Settled(Settled::Later);
+                return Judged::Settled(later);
             }
         };
         if let Some(delay) = delay(&next, asks) {
             queue.failed(begun, delay);
-            return Judged::Settled(Settled::Later);
+            return Judged::Settled(later);
         }
         match next {
             Next::Mend(mended) => Judged::Mended(mended.body),
@@ -238,9 +246,9 @@ impl Exporter {
                     return Judged::Settled(Settled::Refused);
                 }
                 queue.failed(begun, LONGEST);
-                Judged::Settled(Settled::Later)
+                Judged::Settled(later)
             }
-            Next::Retry(_) => Judged::Settled(Settled::Later),
+            Next::Retry(_) => Judged::Settled(later),
         }
     }
 
@@ -272,6 +280,15 @@ fn delay(next: &Next, asks: bool) -> Option<Duration> {
 /// Whether an upstream said when to come again.
 fn asks_to_wait(ended: &Ended) -> bool {
     matches!(ended, Ended::Response { headers, .. } if headers.iter().any(|header| header.name == "retry-after"))
+}
+
+/// Whether the body itself may be why an attempt came to nothing.
+fn is_suspect(ended: &Ended) -> bool {
+    match ended {
+        Ended::Response { status, .. } => !matches!(status, 429 | 502..=504),
+        Ended::Closed(_) | Ended::TimedOut | Ended::Oversized => true,
+        Ended::NotConnected(_) | Ended::Away { .. } | Ended::Waited => false,
+    }
 }
 
 /// Why an upstream has not taken a request, for people.

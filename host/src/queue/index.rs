@@ -1,6 +1,7 @@
 //! The order of a queue's entries, who has them, and how much they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -13,8 +14,8 @@ use super::size::Size;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: BTreeMap<Ticket, Slot>,
-    /// Those that nobody has.
-    ready: BTreeSet<Ticket>,
+    /// Those that nobody has, by when they may be sent: as they came, and those behind that may be at fault themselves.
+    ready: BTreeSet<(Instant, Ticket)>,
     next: u64,
     /// The sums of all entries, and of those that are about to come.
     size: Size,
@@ -33,6 +34,18 @@ pub(super) struct Slot {
     pub(super) place: Place,
     /// Since when it has been queued, by a clock that nobody sets.
     pub(super) since: Instant,
+    /// When it may be sent.
+    due: Instant,
+    /// Attempts that it may have broken itself.
+    suspicions: u32,
+}
+
+/// An entry that nobody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct First {
+    pub(super) ticket: Ticket,
+    pub(super) since: Instant,
+    pub(super) due: Instant,
 }
 
 /// Where a body is.
@@ -83,25 +96,27 @@ impl Index {
     pub(super) fn add(&mut self, head: Head, place: Place, since: Instant, is_leased: bool) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.slots.insert(ticket, Slot { head, place, since });
+        self.slots.insert(ticket, Slot { head, place, since, due: since, suspicions: 0 });
         if !is_leased {
-            self.ready.insert(ticket);
+            self.ready.insert((since, ticket));
         }
         ticket
     }
 
-    /// The oldest entry that nobody has, and since when it has been queued.
-    pub(super) fn first(&self) -> Option<(Ticket, Instant)> {
-        let ticket = *self.ready.first()?;
-        self.slots.get(&ticket).map(|slot| (ticket, slot.since))
+    /// The entry that is to be sent next.
+    pub(super) fn first(&self) -> Option<First> {
+        let (due, ticket) = *self.ready.first()?;
+        self.slots.get(&ticket).map(|slot| First { ticket, since: slot.since, due })
     }
 
-    /// Hands the oldest entries to a consumer: at least one, and more as long as all together are within `most`. None where the
+    /// Hands the oldest entries that are due `now` to a consumer: at least one, and more as long as all together are within `most`. None where the
     /// consumers have `out` bytes already.
-    pub(super) fn take(&mut self, most: Most, out: u64) -> Vec<(Ticket, Slot)> {
+    pub(super) fn take(&mut self, now: Instant, most: Most, out: u64) -> Vec<(Ticket, Slot)> {
         let mut taken: Vec<(Ticket, Slot)> = Vec::new();
         let mut sum = Size::default();
-        while let Some(ticket) = self.ready.first().copied() {
+        while let Some((due, ticket)) = self.ready.first().copied()
+            && due <= now
+        {
             let Some(slot) = self.slots.get(&ticket) else { break };
             let next = sum.plus(&Size::of(&slot.head));
             let is_over = next.bytes > most.bytes || next.items > most.items || next.requests > most.requests;
@@ -123,19 +138,38 @@ impl Index {
 
     /// Gives an entry back to be sent, in its old place.
     pub(super) fn release(&mut self, ticket: Ticket) {
-        if self.slots.contains_key(&ticket) {
-            self.ready.insert(ticket);
+        if let Some(slot) = self.slots.get(&ticket) {
+            self.ready.insert((slot.due, ticket));
         }
+    }
+
+    /// Gives an entry back that may have broken the attempt itself. From the second time on it waits, longer each time, so that it
+    /// neither stands in the way of others nor ends the upstream again and again. Returns the number of times.
+    pub(super) fn suspect(&mut self, ticket: Ticket, now: Instant) -> u32 {
+        let Some(slot) = self.slots.get_mut(&ticket) else { return 0 };
+        self.ready.remove(&(slot.due, ticket));
+        slot.suspicions += 1;
+        let suspicions = slot.suspicions;
+        if suspicions > 1 {
+            slot.due =
+                now + LONGEST_SUSPICION.min(FIRST_SUSPICION * 2_u32.saturating_pow(suspicions.min(16)));
+        }
+        self.release(ticket);
+        suspicions
     }
 
     /// Takes an entry out for good.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Slot> {
-        self.ready.remove(&ticket);
         let slot = self.slots.remove(&ticket)?;
+        self.ready.remove(&(slot.due, ticket));
         self.size = self.size.minus(&Size::of(&slot.head));
         Some(slot)
     }
 }
+
+const FIRST_SUSPICION: Duration = Duration::from_millis(250);
+
+const LONGEST_SUSPICION: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -164,6 +198,10 @@ mod tests {
         index.add(head, Place::Memory(Bytes::new()), Instant::now(), is_leased)
     }
 
+    fn take(index: &mut Index, most: Most, out: u64) -> Vec<(Ticket, Slot)> {
+        index.take(Instant::now(), most, out)
+    }
+
     fn tickets(taken: &[(Ticket, Slot)]) -> Vec<Ticket> {
         taken.iter().map(|(ticket, _)| *ticket).collect()
     }
@@ -178,7 +216,7 @@ mod tests {
             (Most { bytes: 0, ..ANY }, 1),
         ] {
             let (mut index, all) = index(&[(1, 10), (1, 10), (1, 10), (1, 10)]);
-            assert_eq!(tickets(&index.take(most, u64::MAX)), all[..expected], "{most:?}");
+            assert_eq!(tickets(&take(&mut index, most, u64::MAX)), all[..expected], "{most:?}");
         }
     }
 
@@ -186,20 +224,45 @@ mod tests {
     fn what_is_given_back_keeps_its_place_and_what_is_leased_is_left_alone() {
         let (mut index, all) = index(&[(1, 10), (2, 20)]);
         let leased = add(&mut index, head(3, 30), true);
-        assert_eq!(tickets(&index.take(ANY, u64::MAX)), all);
+        assert_eq!(tickets(&take(&mut index, ANY, u64::MAX)), all);
         assert_eq!(index.first(), None);
         index.release(leased);
         index.release(all[0]);
-        assert_eq!(tickets(&index.take(ANY, u64::MAX)), [all[0], leased]);
+        assert_eq!(tickets(&take(&mut index, ANY, u64::MAX)), [all[0], leased]);
+    }
+
+    #[test]
+    fn what_breaks_attempts_again_and_again_lets_others_pass_and_waits() {
+        let (mut index, all) = index(&[(1, 10), (1, 10)]);
+        let now = Instant::now();
+        assert_eq!(tickets(&index.take(now, Most { requests: 1, ..ANY }, u64::MAX)), all[..1]);
+        assert_eq!(index.suspect(all[0], now), 1);
+        assert_eq!(
+            index.first().map(|first| first.ticket),
+            Some(all[0]),
+            "once is nothing: the upstream may have restarted"
+        );
+        take(&mut index, Most { requests: 1, ..ANY }, u64::MAX);
+        assert_eq!(index.suspect(all[0], now), 2);
+        assert_eq!(tickets(&index.take(now, ANY, u64::MAX)), all[1..]);
+        let due = index.first().unwrap().due;
+        assert!(due > now);
+        assert_eq!(tickets(&index.take(due, ANY, u64::MAX)), all[..1]);
+        for _ in 0..100 {
+            index.suspect(all[0], now);
+        }
+        assert_eq!(index.first().unwrap().due, now + LONGEST_SUSPICION);
+        index.remove(all[0]);
+        assert_eq!(index.first(), None);
     }
 
     #[test]
     fn consumers_have_so_many_bytes_at_a_time_and_one_entry_however_large() {
         let (mut index, all) = index(&[(1, 100), (1, 10), (1, 10)]);
-        assert_eq!(tickets(&index.take(Most { requests: 1, ..ANY }, 20)), all[..1]);
-        assert!(index.take(ANY, 20).is_empty());
+        assert_eq!(tickets(&take(&mut index, Most { requests: 1, ..ANY }, 20)), all[..1]);
+        assert!(take(&mut index, ANY, 20).is_empty());
         index.returned(100);
-        assert_eq!(tickets(&index.take(ANY, 20)), all[1..]);
+        assert_eq!(tickets(&take(&mut index, ANY, 20)), all[1..]);
     }
 
     #[test]
@@ -211,7 +274,7 @@ mod tests {
         index.remove(all[0]);
         index.release(all[0]);
         assert_eq!(index.size(), Size { requests: 1, items: 2, bytes: 20 });
-        assert_eq!(index.first().map(|(ticket, _)| ticket), Some(all[1]));
+        assert_eq!(index.first().map(|first| first.ticket), Some(all[1]));
         index.remove(all[1]);
         assert!(index.is_empty());
     }
