@@ -10,6 +10,7 @@
 //! - [`app`] puts a document, a directory of pods and the filter together.
 //! - [`server`] is what then runs, until it is shut down; [`observe`] is what it reports to, and [`network`] what it sends into.
 //! - [`pods`] is the directory that the Kubernetes API or a pods file fills. Any other is a [`core::Directory`], for [`app::App::with_directory`].
+//! - [`queue`] looks into what waits on disk for an upstream that is away.
 //! - [`sandbox`] runs the filter without a server.
 //!
 //! # Example
@@ -51,7 +52,7 @@ pub mod network;
 pub mod observe;
 mod offload;
 pub mod pods;
-mod queue;
+pub mod queue;
 mod receiver;
 mod relay;
 pub mod sandbox;

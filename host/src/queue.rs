@@ -8,6 +8,7 @@ mod entry;
 mod gate;
 mod index;
 mod size;
+pub mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -14,6 +14,7 @@ mod fake_agent;
 mod memory;
 mod output;
 mod pods;
+mod queue;
 mod rewrite;
 mod serve;
 mod telemetry;
@@ -66,6 +67,8 @@ enum Command {
     Rewrite(rewrite::Rewrite),
     /// Ask a running podstamp about its pods.
     Pods(pods::Pods),
+    /// Look into the queues on disk, or drop from them.
+    Queue(queue::Queue),
     /// Stand in for deepflow-agent.
     FakeAgent(fake_agent::FakeAgent),
     /// Show it all on this machine.
@@ -95,7 +98,9 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
     };
     let quiet = match cli.command {
         Command::Serve(_) | Command::FakeAgent(_) => "info",
-        Command::Check(_) | Command::Rewrite(_) | Command::Pods(_) | Command::Demo(_) => "warn",
+        Command::Check(_) | Command::Rewrite(_) | Command::Pods(_) | Command::Queue(_) | Command::Demo(_) => {
+            "warn"
+        }
         // What fails is in the report, and libraries would say it once more.
         Command::Doctor(_) => "off",
     };
@@ -106,6 +111,7 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
         Command::Doctor(doctor) => doctor.run(),
         Command::Rewrite(rewrite) => rewrite.run(),
         Command::Pods(pods) => pods.run(),
+        Command::Queue(queue) => queue.run(),
         Command::FakeAgent(agent) => agent.run(),
         Command::Demo(demo) => demo.run(),
     }

@@ -67,7 +67,7 @@ const PODS: &str = r#"{"kind": "List", "items": [{
 fn usage_is_told_apart_from_help() {
     let help = run(&["--help"], b"");
     assert_eq!((help.status.code(), help.stderr.is_empty()), (Some(0), true));
-    for name in ["serve", "check", "doctor", "rewrite", "pods", "fake-agent", "demo"] {
+    for name in ["serve", "check", "doctor", "rewrite", "pods", "queue", "fake-agent", "demo"] {
         assert!(text(&help.stdout).contains(name), "{name}");
     }
     assert_eq!(run(&["--version"], b"").status.code(), Some(0));

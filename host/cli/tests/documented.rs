@@ -50,7 +50,7 @@ fn operating_has_each_command_with_all_its_options() {
     let commands: Vec<_> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.len() > 4, "{help}");
     let everywhere = ["--help", "--log-format", "--log-level"];
-    let grouped = [("pods", ["explain", "ls"])];
+    let grouped = [("pods", &["explain", "ls"][..]), ("queue", &["ls", "export", "drop"])];
     let mut all: Vec<Vec<&str>> = Vec::new();
     for command in commands.into_iter().filter(|command| *command != "help") {
         match grouped.iter().find(|(group, _)| *group == command) {

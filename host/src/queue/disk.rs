@@ -10,6 +10,7 @@ mod fields;
 mod folder;
 mod format;
 mod index;
+mod inspect;
 mod load;
 mod lock;
 mod marks;
@@ -38,10 +39,12 @@ use folder::segment_path;
 use format::{Header, RECORD_HEAD, RecordHead};
 use load::find;
 use lock::Lock;
+use scan::Part;
 use state::{Location, State};
 use writer::{Order, Writer};
 
 pub(crate) use damage::{Damage, DiskError, OpenError};
+pub(crate) use inspect::{Inspected, folders, inspect};
 
 /// The log of one exporter's queue, in a folder of its own. It knows nothing of the order of sending.
 #[derive(Debug)]
@@ -238,17 +241,7 @@ impl Shared {
             }
             return Err(match fault {
                 Some(error) if !is_damage(&error) => DiskError::new(&self.place, &path, error),
-                _ => {
-                    let Location { offset, length, .. } = location;
-                    let bytes = RECORD_HEAD as u64 + u64::from(length);
-                    DiskError::Damaged(Damage {
-                        file: path,
-                        offset,
-                        bytes,
-                        part: scan::Part::Records,
-                        kept: None,
-                    })
-                }
+                _ => DiskError::Damaged(location.damage(&path)),
             });
         }
     }
@@ -264,6 +257,21 @@ impl Shared {
                 Ok(file)
             }
         }
+    }
+}
+
+impl Key {
+    /// The number that an entry keeps for ever.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl Location {
+    /// The record is not what was written.
+    fn damage(&self, path: &Path) -> Damage {
+        let bytes = RECORD_HEAD as u64 + u64::from(self.length);
+        Damage { file: path.to_owned(), offset: self.offset, bytes, part: Part::Records, kept: None }
     }
 }
 

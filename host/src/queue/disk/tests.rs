@@ -16,7 +16,6 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::queue::entry::Coding;
 use format::RECORDS;
-use scan::Part;
 
 const QUEUE: &str = "otlphttp/agent traces";
 
