@@ -29,6 +29,8 @@ pub(crate) struct Podstamp {
     pub(crate) lives: Vec<Life>,
     /// What should not have been: an end by itself, an exit status, a start that took for ever.
     pub(crate) complaints: Vec<String>,
+    /// Spans that went into the queues of all processes, as far as they could say it before their end.
+    pub(crate) queued: f64,
     /// Seconds from the start of the process until it was ready.
     pub(crate) starts: Vec<f64>,
 }
@@ -49,6 +51,7 @@ impl Podstamp {
             logged: 0,
             lives: Vec::new(),
             complaints: Vec::new(),
+            queued: 0.0,
             starts: Vec::new(),
         }
     }
@@ -84,6 +87,9 @@ impl Podstamp {
     }
 
     pub(crate) fn strike(&mut self, stroke: Stroke) {
+        if stroke != Stroke::Stop {
+            self.queued += self.queued_now();
+        }
         let Some(mut child) = self.child.take() else { return };
         let life = self.lives.last_mut().unwrap();
         match stroke {
@@ -141,6 +147,14 @@ impl Podstamp {
     pub(crate) fn metrics(&self) -> Option<String> {
         let (status, text) = self.ask("/metrics")?;
         (status == 200).then_some(text)
+    }
+
+    fn queued_now(&self) -> f64 {
+        let metrics =
+            self.child.as_ref().and_then(|_| get(self.admin, "/metrics", Duration::from_millis(300)));
+        let text = metrics.map(|(_, text)| text).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.contains("outcome=\"enqueued\""));
+        sum(&lines.collect::<Vec<_>>().join("\n"), "podstamp_queue_spans_total").unwrap_or_default()
     }
 
     /// Waits until these gauges are 0, those that there are.

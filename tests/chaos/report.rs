@@ -27,6 +27,8 @@ pub(crate) struct Measured {
     pub(crate) after: Held,
     /// Seconds.
     pub(crate) starts: Vec<f64>,
+    /// Spans that went through queues, at least.
+    pub(crate) queued: f64,
     /// How long there were faults.
     pub(crate) faults: Duration,
 }
@@ -61,6 +63,7 @@ impl Report<'_> {
         row("- two at a time at one agent", evidence.journal.overlaps().to_string());
         row("spans sent", verdict.sent.to_string());
         row("spans acknowledged", verdict.acknowledged.to_string());
+        row("- of them queued, at least", format!("{:.0}", measured.queued));
         row("spans recorded", verdict.recorded.to_string());
         row("**acknowledged spans lost**", verdict.lost.len().to_string());
         for (excuse, count) in &verdict.excused {

@@ -89,7 +89,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         agents: world.agents.iter().map(|agent| agent.lives.clone()).collect(),
     };
     write_events(&folder, &evidence);
-    let measured = Measured { before, most, after, starts: world.podstamp.starts.clone(), faults };
+    let measured = Measured {
+        before,
+        most,
+        after,
+        starts: world.podstamp.starts.clone(),
+        queued: world.podstamp.queued,
+        faults,
+    };
     let report = Report { options, evidence: &evidence, verdict: evidence.verdict(), measured, complaints };
     let text = report.text();
     fs::write(folder.join("report.md"), &text).unwrap();

@@ -17,6 +17,8 @@ pub(crate) struct Step {
 pub(crate) enum Fault {
     /// At an agent, by its number.
     Agent(usize, Trouble),
+    /// All agents are killed.
+    Away,
     Podstamp(Stroke),
     /// podstamp is killed again while it starts.
     Stumble(Duration),
@@ -122,8 +124,9 @@ impl Schedule {
                 0..16 => return Fault::Agent(agent, Trouble::Stroke(Stroke::Kill)),
                 16..20 => return Fault::Agent(agent, Trouble::Stroke(Stroke::Terminate)),
                 20..28 => return Fault::Agent(agent, Trouble::Stroke(Stroke::Stop)),
-                28..54 => return Fault::Agent(agent, Trouble::Script(self.script())),
-                54..72 if self.restarts => return Fault::Podstamp(Stroke::Kill),
+                28..48 => return Fault::Agent(agent, Trouble::Script(self.script())),
+                48..56 => return Fault::Away,
+                56..72 if self.restarts => return Fault::Podstamp(Stroke::Kill),
                 72..76 if self.restarts => return Fault::Podstamp(Stroke::Terminate),
                 76..82 => return Fault::Podstamp(Stroke::Stop),
                 82..86 if self.restarts => {
@@ -157,8 +160,12 @@ impl Schedule {
 impl Fault {
     /// Whether two faults cannot be had at a time.
     fn touches_what(self, other: Self) -> bool {
+        if matches!((self, other), (Self::Away, Self::Agent(..)) | (Self::Agent(..), Self::Away)) {
+            return true;
+        }
         let target = |fault| match fault {
             Self::Agent(agent, _) => agent,
+            Self::Away => usize::MAX - 3,
             Self::Podstamp(_) | Self::Stumble(_) | Self::Corruption => usize::MAX,
             Self::FullDisk => usize::MAX - 1,
             Self::Name(_) | Self::NoName => usize::MAX - 2,
@@ -182,6 +189,7 @@ impl Fault {
                 Script::ImportThenAnswer(_) => "agent: takes, and answers 503",
                 Script::Slow(_) => "agent: slow",
             },
+            Self::Away => "all agents: SIGKILL",
             Self::Podstamp(Stroke::Kill) => "podstamp: SIGKILL",
             Self::Podstamp(Stroke::Terminate) => "podstamp: SIGTERM",
             Self::Podstamp(Stroke::Stop) => "podstamp: SIGSTOP, SIGCONT",
@@ -231,7 +239,7 @@ mod tests {
     fn every_kind_of_fault_comes_in_a_while() {
         let kinds: std::collections::BTreeSet<_> =
             steps(1, true).iter().flat_map(|step| &step.faults).map(|fault| fault.kind()).collect();
-        assert_eq!(kinds.len(), 19, "{kinds:?}");
+        assert_eq!(kinds.len(), 20, "{kinds:?}");
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl World {
         match fault {
             Fault::Agent(agent, Trouble::Stroke(stroke)) => self.agents[agent].strike(stroke),
             Fault::Agent(agent, Trouble::Script(script)) => self.agents[agent].play(Some(script)),
+            Fault::Away => self.agents.iter_mut().for_each(|agent| agent.strike(Stroke::Kill)),
             Fault::Podstamp(stroke) => self.podstamp.strike(stroke),
             Fault::Stumble(after) => {
                 self.podstamp.strike(Stroke::Kill);
@@ -131,6 +132,7 @@ impl World {
         match fault {
             Fault::Agent(agent, Trouble::Stroke(_)) => self.agents[agent].recover(),
             Fault::Agent(agent, Trouble::Script(_)) => self.agents[agent].play(None),
+            Fault::Away => self.agents.iter_mut().for_each(Agent::recover),
             Fault::Podstamp(_) | Fault::Stumble(_) => self.podstamp.recover(),
             Fault::FullDisk => disk::empty(&self.stored),
             Fault::Corruption => {

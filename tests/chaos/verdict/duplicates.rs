@@ -41,7 +41,8 @@ pub(super) fn judge(evidence: &Evidence, verdict: &mut Verdict) {
                     (attempt(after), after)
                 };
                 let parts = torn.contains(&(key.0, at.batch, at.attempt));
-                earlier.and_then(|earlier| sent_again_by_client(evidence, earlier, request(at), parts))
+                let again = request(before).began.max(request(after).began);
+                earlier.and_then(|earlier| sent_again_by_client(evidence, earlier, request(at), again, parts))
             };
             match reason {
                 Some(reason) => *verdict.duplicates.entry(reason).or_default() += 1,
@@ -69,7 +70,7 @@ fn sent_again_by_podstamp(evidence: &Evidence, before: &Request, after: &Request
         return Some("the agent took it and closed");
     }
     if !before.is_heard
-        && let Some(reason) = unheard_because(evidence, before)
+        && let Some(reason) = unheard_because(evidence, before, after.began)
     {
         return Some(reason);
     }
@@ -85,6 +86,7 @@ fn sent_again_by_client(
     evidence: &Evidence,
     earlier: &Attempt,
     request: &Request,
+    again: Time,
     in_parts: bool,
 ) -> Option<&'static str> {
     match earlier.outcome {
@@ -103,7 +105,7 @@ fn sent_again_by_client(
                 return Some("a part of the request was not taken");
             }
             if !request.is_heard {
-                return unheard_because(evidence, request);
+                return unheard_because(evidence, request, again);
             }
             None
         }
@@ -111,18 +113,18 @@ fn sent_again_by_client(
     }
 }
 
-/// The fault for which podstamp has not heard the answer of an agent.
-fn unheard_because(evidence: &Evidence, request: &Request) -> Option<&'static str> {
+/// The fault for which podstamp has not heard the answer of an agent when the request was made `again`.
+fn unheard_because(evidence: &Evidence, request: &Request, again: Time) -> Option<&'static str> {
     let life = &evidence.agents[request.agent][request.life];
-    if life.end != End::Lives && life.told < request.ended + SLACK {
+    if life.end != End::Lives && life.told < again.min(request.ended + SLACK) {
         return Some("the agent ended before its answer was read");
     }
     let mut lives = evidence.podstamp.iter();
-    if lives.any(|life| life.end != End::Lives && is_near(life.told, request)) {
+    if lives.any(|life| life.end != End::Lives && life.told < again && is_near(life.told, request)) {
         return Some("podstamp ended before it read the answer");
     }
     let faults = evidence.events.iter().filter(|event| {
-        event.from < request.ended + SLACK
+        event.from < again.min(request.ended + SLACK)
             && event.to + SLACK > request.began
             && event.agent.is_none_or(|agent| agent == request.agent)
     });
