@@ -25,11 +25,13 @@ pub(crate) struct Life {
     pub(crate) end: End,
     /// Spans that podstamp's log says are lost with this process.
     pub(crate) given_up: u64,
+    /// How often podstamp's log says that the queue on disk is damaged.
+    pub(crate) damaged: usize,
 }
 
 impl Life {
     pub(crate) fn begin() -> Self {
-        Self { from: now(), told: 0, end: End::Lives, given_up: 0 }
+        Self { from: now(), told: 0, end: End::Lives, given_up: 0, damaged: 0 }
     }
 }
 

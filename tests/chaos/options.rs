@@ -53,7 +53,7 @@ impl Options {
             time: Duration::from_secs(5 * 60),
             seed: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             rate: 2000,
-            queue: Queue::None,
+            queue: Queue::Disk,
             folder: None,
             podstamp: beside.with_file_name("podstamp"),
             lie: false,
@@ -111,7 +111,7 @@ usage: cargo xtask chaos [OPTIONS]
   --minutes N      how long faults go on (5)
   --seed N         the schedule of faults; the same seed and minutes give the same one (the time)
   --rate N         spans a second, of all clients together (2000)
-  --queue KIND     sending_queue of podstamp: none, memory or disk (none)
+  --queue KIND     sending_queue of podstamp: none, memory or disk (disk)
   --folder DIR     where logs, configuration and report go (target/chaos/SEED)
   --podstamp FILE  the program under test
   --lie            agents answer 200 and keep nothing for a moment: the run has to fail";

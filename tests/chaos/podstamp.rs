@@ -24,8 +24,8 @@ pub(crate) struct Podstamp {
     pub(crate) doors: Doors,
     admin: SocketAddr,
     child: Option<Child>,
-    /// Bytes of the log when the process was started.
-    logged: u64,
+    /// Bytes of the log when each process was started.
+    logged: Vec<usize>,
     pub(crate) lives: Vec<Life>,
     /// What should not have been: an end by itself, an exit status, a start that took for ever.
     pub(crate) complaints: Vec<String>,
@@ -48,7 +48,7 @@ impl Podstamp {
             doors,
             admin,
             child: None,
-            logged: 0,
+            logged: Vec::new(),
             lives: Vec::new(),
             complaints: Vec::new(),
             queued: 0.0,
@@ -63,7 +63,7 @@ impl Podstamp {
         command.arg("serve").arg("--config").arg(self.folder.join("podstamp.yaml"));
         command.arg("--pods").arg(self.folder.join("pods.json"));
         command.env_remove("PODSTAMP_LOG").env_remove("KUBERNETES_SERVICE_HOST").env("NO_COLOR", "1");
-        self.logged = errors.metadata().unwrap().len();
+        self.logged.push(errors.metadata().unwrap().len() as usize);
         self.child = Some(command.stdout(errors.try_clone().unwrap()).stderr(errors).spawn().unwrap());
         self.lives.push(Life::begin());
     }
@@ -116,10 +116,6 @@ impl Podstamp {
                 signal(&child, "STOP");
                 self.child = Some(child);
             }
-        }
-        if stroke == Stroke::Terminate {
-            let given_up = given_up(self.log().get(self.logged as usize..).unwrap_or_default());
-            self.lives.last_mut().unwrap().given_up = given_up;
         }
     }
 
@@ -175,6 +171,17 @@ impl Podstamp {
                 return Err(format!("{seconds} s after all was quiet podstamp still has {left:?}"));
             }
             thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Adds what the log says to each life.
+    pub(crate) fn read_log(&mut self) {
+        let log = fs::read(self.folder.join("podstamp.log")).unwrap_or_default();
+        let ends = self.logged.iter().copied().skip(1).chain([log.len()]);
+        for ((life, begin), end) in self.lives.iter_mut().zip(&self.logged).zip(ends) {
+            let log = String::from_utf8_lossy(log.get(*begin..end).unwrap_or_default());
+            life.given_up = given_up(&log);
+            life.damaged = log.matches("key=\"queue-damaged\"").count();
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Evidence {
 
 /// What acknowledged spans may be lost by; each is used up by what it excuses.
 struct Excuses {
-    /// When bits were flipped on disk.
+    /// When bits were flipped on disk that podstamp said something of afterwards.
     flips: Vec<Time>,
     /// The spans that each process of podstamp said were lost with it.
     given_up: Vec<u64>,
@@ -57,7 +57,7 @@ impl Evidence {
     pub(crate) fn verdict(&self) -> Verdict {
         let mut verdict = Verdict { recorded: self.journal.first.len() as u64, ..Verdict::default() };
         let mut excuses = Excuses {
-            flips: self.times_of("disk: a flipped bit").collect(),
+            flips: self.flips(),
             given_up: self.podstamp.iter().map(|life| life.given_up).collect(),
         };
         for attempt in &self.attempts {
@@ -126,8 +126,16 @@ impl Evidence {
         }
     }
 
-    fn times_of(&self, kind: &'static str) -> impl Iterator<Item = Time> {
-        self.events.iter().filter(move |event| event.kind == kind).map(|event| event.from)
+    /// The flipped bits that podstamp's log tells of before the next one comes.
+    fn flips(&self) -> Vec<Time> {
+        let flips = self.events.iter().filter(|event| event.kind == "disk: a flipped bit");
+        let flips: Vec<Time> = flips.map(|event| event.from).collect();
+        let is_told = |number: usize| {
+            let until = flips.get(number + 1).copied().unwrap_or(Time::MAX);
+            let mut after = self.podstamp.iter().filter(|life| (flips[number]..until).contains(&life.from));
+            after.any(|life| life.damaged > 0)
+        };
+        (0..flips.len()).filter(|number| is_told(*number)).map(|number| flips[number]).collect()
     }
 }
 

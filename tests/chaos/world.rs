@@ -22,8 +22,6 @@ pub(crate) struct World {
     pub(crate) agents: Vec<Agent>,
     pub(crate) events: Vec<Event>,
     pub(crate) means: Means,
-    /// Flipped bits: where they are.
-    pub(crate) flips: Vec<String>,
     addresses: Vec<IpAddr>,
     hosts: Option<Hosts>,
     stored: PathBuf,
@@ -62,7 +60,7 @@ impl World {
         }
         podstamp.start();
         let rng = Rng::with_seed(options.seed);
-        Self { podstamp, agents, events: Vec::new(), means, flips: Vec::new(), addresses, hosts, stored, rng }
+        Self { podstamp, agents, events: Vec::new(), means, addresses, hosts, stored, rng }
     }
 
     /// Makes the faults of a step, and undoes them.
@@ -111,16 +109,12 @@ impl World {
                 self.agents.iter_mut().for_each(|agent| agent.strike(Stroke::Kill));
                 thread::sleep(UNTIL_QUEUED);
                 self.podstamp.strike(Stroke::Kill);
-                match disk::flip(&self.stored, &mut self.rng) {
-                    Some(place) => {
-                        self.flips.push(place);
-                        self.events[event].from = now();
-                    }
-                    None => {
-                        self.events.pop();
-                        return None;
-                    }
-                }
+                let Some(place) = disk::flip(&self.stored, &mut self.rng) else {
+                    self.events.pop();
+                    return None;
+                };
+                eprintln!("a bit is flipped in {place}");
+                self.events[event].from = now();
             }
             Fault::Name(agent) => self.set_name(&[self.addresses[agent]]),
             Fault::NoName => self.set_name(&[]),

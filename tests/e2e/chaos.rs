@@ -7,8 +7,19 @@ use tempfile::TempDir;
 
 #[test]
 fn nothing_that_was_acknowledged_is_lost_whatever_ends() {
+    judge(&["--minutes", "0.2", "--queue", "none"]);
+}
+
+#[test]
+fn nothing_that_is_queued_on_disk_is_lost_whatever_ends() {
+    let said = judge(&["--minutes", "0.25", "--queue", "disk"]);
+    assert!(value(&said, "- of them queued, at least") > 0, "{said}");
+}
+
+/// The report of a run in which nothing is wrong.
+fn judge(further: &[&str]) -> String {
     let folder = TempDir::new().unwrap();
-    let output = run(&folder, &["--minutes", "0.25"]);
+    let output = run(&folder, further);
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let folder = folder.keep();
@@ -20,12 +31,13 @@ fn nothing_that_was_acknowledged_is_lost_whatever_ends() {
     }
     assert!(value(&said, "SIGKILLs") > 0, "{said}");
     assert!(value(&said, "spans acknowledged") > 0, "{said}");
+    said.into_owned()
 }
 
 #[test]
 fn spans_that_agents_acknowledge_and_do_not_keep_are_found() {
     let folder = TempDir::new().unwrap();
-    let output = run(&folder, &["--minutes", "0.1", "--lie"]);
+    let output = run(&folder, &["--minutes", "0.1", "--queue", "none", "--lie"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(value(&said, "**acknowledged spans lost**") > 0, "{said}");

@@ -87,7 +87,7 @@ impl Case {
 }
 
 fn life(end: End, from: Time) -> Life {
-    Life { from, told: 0, end, given_up: 0 }
+    Life { from, told: 0, end, given_up: 0, damaged: 0 }
 }
 
 fn refused() -> Outcome {
@@ -141,9 +141,15 @@ fn memory_may_lose_on_sigterm_what_podstamp_says_is_lost() {
 
 #[test]
 fn a_flipped_bit_damages_one_request_that_was_there() {
-    let acknowledged = || Case::new(&[(0, Outcome::Acknowledged)]).queue(Queue::Disk);
-    assert!(acknowledged().event("disk: a flipped bit", 15, 16).verdict().is_sound());
-    assert!(!acknowledged().event("disk: a flipped bit", 5, 6).verdict().is_sound());
+    let flipped = |second, damaged| {
+        let mut case = Case::new(&[(0, Outcome::Acknowledged)]).queue(Queue::Disk).killed(16);
+        case.podstamp[1].damaged = damaged;
+        case.event("disk: a flipped bit", second, second + 1).verdict().is_sound()
+    };
+    assert!(flipped(15, 1));
+    // podstamp has to say so, and what came later cannot have been damaged.
+    assert!(!flipped(15, 0));
+    assert!(!flipped(5, 1));
 }
 
 #[test]
