@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use podstamp::network::Nodes;
 use podstamp::sandbox::Ended;
-use podstamp_core::interface::{Content, Next};
+use podstamp_core::interface::{Content, Next, Outbound, Verdict};
 use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, post};
@@ -15,7 +15,7 @@ use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::upstream::{Reaction, Upstream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::support::{Fake, Here, Names, Setup, answer, forward, free_addresses, upstreams};
+use crate::support::{Fake, Here, Names, Setup, answer, forward, free_addresses, outbound, upstreams};
 
 /// A URL by name; the port is that of the addresses.
 fn url(address: SocketAddr) -> String {
@@ -535,6 +535,32 @@ async fn the_agent_on_this_node_is_used_first_and_others_while_it_does_not_work(
     }
     assert_eq!(counts(&others), before);
     drop(local);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_agent_on_this_node_goes_elsewhere_once_that_has_failed() {
+    let agents = upstreams(2, |address, _, _| match address.ip().to_string().as_str() {
+        "127.0.0.1" => Reaction::Silence,
+        _ => Reaction::answer(200, ""),
+    })
+    .await;
+    let here = Here::default();
+    here.are([agents[0].address]);
+    let names = Names::leading_to(addresses(&agents));
+    let mut network = names.lasting();
+    network.nodes = Some(Arc::new(here));
+    let url = url(agents[0].address);
+    let fake = Fake::answering(move |incoming| {
+        let timeout = if &incoming.body[..] == b"short" { 300 } else { 60_000 };
+        Ok(Verdict::Forward(Outbound { timeout, ..outbound(&url, Content::Unchanged) }))
+    });
+    let setup = Setup::within(&network, fake, |settings| settings.upstream.prefer_local_node = true).await;
+    let mut short = sent(&setup, b"short").await;
+    until("it is on its way", || counts(&agents) == [1, 0]).await;
+    let mut waiting = sent(&setup, b"waiting").await;
+    assert_eq!(short.response().await.status, 504);
+    assert_eq!(waiting.response().await.status, 200);
+    assert_eq!(counts(&agents), [1, 1]);
 }
 
 #[tokio::test]

@@ -108,39 +108,51 @@ impl Address {
         &mut self.healths[at].1
     }
 
-    /// Whether any way of connecting fails.
-    pub(super) fn is_failing(&self) -> bool {
-        self.is_stuck() || self.healths.iter().any(|(_, health)| health.is_failing())
+    /// Whether it is left alone, by any way of connecting, or does not answer.
+    pub(super) fn is_away(&self, now: Instant) -> bool {
+        self.is_stuck() || self.healths.iter().any(|(_, health)| health.fitness(now) != Fitness::Well)
     }
 }
 
-/// The number of an address.
+/// The number of an address. Another address never has it, so that whoever is late finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id(usize);
+pub(super) struct Id {
+    slot: usize,
+    /// Counts the addresses that had the slot.
+    generation: u64,
+}
 
 /// All addresses, by their numbers. An address stays for as long as a lane leads there or a driver is there.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    slots: Vec<Option<Address>>,
-    free: Vec<Id>,
+    slots: Vec<Slot>,
+    free: Vec<usize>,
     ids: HashMap<SocketAddr, Id>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u64,
+    address: Option<Address>,
 }
 
 impl Addresses {
     pub(super) fn get(&self, id: Id) -> Option<&Address> {
-        self.slots.get(id.0)?.as_ref()
+        let slot = self.slots.get(id.slot)?;
+        slot.address.as_ref().filter(|_| slot.generation == id.generation)
     }
 
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Address> {
-        self.slots.get_mut(id.0)?.as_mut()
+        let Slot { generation, address } = self.slots.get_mut(id.slot)?;
+        address.as_mut().filter(|_| *generation == id.generation)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Address> {
-        self.slots.iter().flatten()
+        self.slots.iter().filter_map(|slot| slot.address.as_ref())
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Address> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut().filter_map(|slot| slot.address.as_mut())
     }
 
     /// The number of `socket`, which is added where it is not there yet.
@@ -148,16 +160,15 @@ impl Addresses {
         if let Some(id) = self.ids.get(&socket) {
             return *id;
         }
-        let address = Some(Address::new(socket));
-        let id = match self.free.pop() {
-            Some(id) => id,
-            None => {
-                self.slots.push(None);
-                Id(self.slots.len() - 1)
-            }
-        };
-        if let Some(slot) = self.slots.get_mut(id.0) {
-            *slot = address;
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        });
+        let mut id = Id { slot: number, generation: 0 };
+        if let Some(slot) = self.slots.get_mut(number) {
+            slot.generation += 1;
+            slot.address = Some(Address::new(socket));
+            id.generation = slot.generation;
         }
         self.ids.insert(socket, id);
         id
@@ -165,14 +176,55 @@ impl Addresses {
 
     /// Forgets an address where no lane leads and no driver is.
     pub(super) fn forget_unused(&mut self, id: Id) {
-        if let Some(slot) = self.slots.get_mut(id.0)
-            && let Some(address) = slot
-            && address.has_gone()
-            && address.drivers == 0
-        {
-            self.ids.remove(&address.socket);
-            *slot = None;
-            self.free.push(id);
+        let unused = self.get(id).filter(|address| address.has_gone() && address.drivers == 0);
+        let Some(socket) = unused.map(|address| address.socket) else { return };
+        self.ids.remove(&socket);
+        if let Some(slot) = self.slots.get_mut(id.slot) {
+            slot.address = None;
         }
+        self.free.push(id.slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_forgotten_once_nothing_leads_there_and_its_number_means_no_other() {
+        let mut addresses = Addresses::default();
+        let socket = |last| SocketAddr::from(([127, 0, 0, last], 80));
+        let first = addresses.id(socket(1));
+        assert_eq!(addresses.id(socket(1)), first);
+        addresses.get_mut(first).unwrap().lanes.push(0);
+        addresses.forget_unused(first);
+        assert!(addresses.get(first).is_some(), "a lane leads there");
+        let address = addresses.get_mut(first).unwrap();
+        (address.lanes, address.drivers) = (Vec::new(), 1);
+        addresses.forget_unused(first);
+        assert!(addresses.get(first).is_some(), "a driver is there");
+        addresses.get_mut(first).unwrap().drivers = 0;
+        addresses.forget_unused(first);
+        let second = addresses.id(socket(2));
+        assert!(addresses.get(first).is_none());
+        assert_eq!(addresses.get(second).unwrap().socket, socket(2));
+        for round in 0..1_000_u32 {
+            let id = addresses.id(socket((3 + round % 5) as u8));
+            addresses.forget_unused(id);
+        }
+        assert_eq!((addresses.slots.len(), addresses.iter().count(), addresses.ids.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn each_exporter_by_tls_has_a_health_of_its_own() {
+        let mut address = Address::new(SocketAddr::from(([127, 0, 0, 1], 443)));
+        let now = Instant::now();
+        address.health_mut(Some(3)).failed(super::super::health::Failing::Unreachable(now), now, 0.5);
+        assert_eq!(address.fitness(Some(3), now), Fitness::Unreachable { is_due: false });
+        assert_eq!(address.fitness(None, now), Fitness::Well);
+        assert_eq!(address.fitness(Some(0), now), Fitness::Well);
+        assert!(address.is_away(now));
+        (address.limit, address.silent) = (Some(1), 1);
+        assert_eq!(address.fitness(None, now), Fitness::Resting, "it does not answer");
     }
 }

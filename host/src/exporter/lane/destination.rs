@@ -228,10 +228,9 @@ impl Destination {
         turns
     }
 
-    /// Whether every address fails.
+    /// Whether every address that is used fails.
     pub(super) fn is_failing(&self, addresses: &Addresses, kind: Kind) -> bool {
-        let all = self.addresses.iter().filter_map(|id| addresses.get(*id));
-        all.into_iter().all(|address| {
+        self.used(addresses).all(|(_, address)| {
             address.is_stuck() || address.health(kind).is_some_and(|health| health.is_failing())
         })
     }

@@ -237,19 +237,17 @@ impl Driver {
             }
         };
         let is_stale = was_used && !wire.has_heard() && matches!(result, Err(Broken::Send(_)));
-        match &result {
-            Err(broken @ Broken::Late(_)) => {
-                let reason = format!("no answer: {broken}");
-                self.pool.failed(lane, self.id, sending, begun, Failing::Late, &reason);
-            }
-            Err(_) if is_stale => self.pool.reached(lane, self.id, sending, false),
-            result => {
-                let busy = busy(result);
-                self.pool.reached(lane, self.id, sending, busy.is_none());
-                if let Some(reason) = busy {
-                    self.pool.failed(lane, self.id, sending, begun, Failing::Refused, &reason);
-                }
-            }
+        let failing = match &result {
+            Err(broken @ Broken::Late(_)) => Some((Failing::Late, format!("no answer: {broken}"))),
+            Err(_) if is_stale => None,
+            result => busy(result).map(|reason| (Failing::Refused, reason)),
+        };
+        if !matches!(result, Err(Broken::Late(_))) {
+            self.pool.reached(lane, self.id, sending, !is_stale && failing.is_none());
+        }
+        if let Some((failing, reason)) = failing {
+            self.pool.failed(lane, self.id, sending, begun, failing, &reason);
+            self.pool.start_others(self.id);
         }
         let keeps = matches!(result, Ok(Ended::Response { .. }) | Err(Broken::Late(_)));
         if !keeps {

@@ -130,3 +130,79 @@ const FIRST: Duration = Duration::from_secs(1);
 
 /// The longest time between tries: an address that is back is used after that time at the latest.
 const LONGEST: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn what_takes_no_connection_is_left_alone_for_longer_each_time() {
+        let (mut health, mut now) = (Health::default(), Instant::now());
+        let mut told = Vec::new();
+        for interval in [1, 2, 4, 8, 16, 30, 30] {
+            told.push(health.failed(Failing::Unreachable(now), now, 0.5));
+            assert_eq!(health.unreachable(), Some((now, now)));
+            let early = now + seconds(interval) - Duration::from_millis(1);
+            assert_eq!(health.fitness(early), Fitness::Unreachable { is_due: false }, "{interval}");
+            now += seconds(interval);
+            assert_eq!(health.fitness(now), Fitness::Unreachable { is_due: true }, "{interval}");
+            health.begin_try(now);
+            assert_eq!(health.fitness(now), Fitness::Unreachable { is_due: false }, "one try at a time");
+        }
+        assert_eq!(told, [false, false, true, false, false, false, false], "people are told once");
+        assert!(health.connected(), "and told that it is back");
+        assert_eq!(health.fitness(now), Fitness::Well);
+        assert!(!health.is_failing());
+        // The next outage begins anew.
+        assert!(!health.failed(Failing::Unreachable(now), now, 0.5));
+        assert_eq!(health.fitness(now + seconds(1)), Fitness::Unreachable { is_due: true });
+        assert!(!health.connected());
+    }
+
+    #[test]
+    fn what_does_not_answer_is_tried_by_one_request_after_a_while() {
+        let (mut health, now) = (Health::default(), Instant::now());
+        assert!(!health.failed(Failing::Late, now, 0.5));
+        assert_eq!(health.fitness(now), Fitness::Resting);
+        assert!(!health.connected());
+        assert_eq!(health.fitness(now), Fitness::Resting, "a connection says nothing of answers");
+        let due = now + seconds(1);
+        assert_eq!(health.fitness(due), Fitness::Due);
+        health.begin_try(due);
+        assert_eq!(health.fitness(due), Fitness::Due, "until the request is on its way");
+        health.taken();
+        assert_eq!(health.fitness(due), Fitness::Resting);
+        health.answered();
+        assert_eq!(health.fitness(due), Fitness::Well);
+    }
+
+    #[test]
+    fn a_close_may_be_the_requests_own_fault_and_three_in_a_row_are_not() {
+        let (mut health, now) = (Health::default(), Instant::now());
+        for _ in 0..3 {
+            assert!(!health.failed(Failing::Refused, now, 0.5));
+            assert!(!health.failed(Failing::Refused, now, 0.5));
+            assert_eq!(health.fitness(now), Fitness::Well);
+            assert!(!health.answered());
+        }
+        assert!(!health.failed(Failing::Refused, now, 0.5));
+        assert!(!health.failed(Failing::Refused, now, 0.5));
+        assert!(health.failed(Failing::Refused, now, 0.5));
+        assert_eq!(health.fitness(now), Fitness::Resting);
+    }
+
+    #[test]
+    fn tries_are_spread() {
+        for (random, after) in [(0.0, 750), (1.0, 1_250)] {
+            let (mut health, now) = (Health::default(), Instant::now());
+            health.failed(Failing::Late, now, random);
+            let at = |milliseconds| now + Duration::from_millis(milliseconds);
+            assert_eq!(health.fitness(at(after - 1)), Fitness::Resting);
+            assert_eq!(health.fitness(at(after)), Fitness::Due);
+        }
+    }
+}

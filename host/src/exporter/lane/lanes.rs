@@ -54,8 +54,12 @@ fn watch(metrics: &Metrics, pool: &Arc<Pool>) {
     let away = asked(Pool::lanes_away);
     metrics.watch("upstream_away", "Upstreams that nobody has reached for a while", away);
     metrics.watch("upstream_addresses", "Addresses of all upstreams", asked(Pool::addresses));
-    let failing = asked(Pool::addresses_failing);
-    metrics.watch("upstream_addresses_away", "Addresses of upstreams that fail", failing);
+    let away = asked(Pool::addresses_away);
+    metrics.watch(
+        "upstream_addresses_away",
+        "Addresses of upstreams that are left alone, since they fail",
+        away,
+    );
     let counted = |count: fn(&Pool) -> &AtomicU64| {
         let shown = Arc::downgrade(pool);
         move || shown.upgrade().map(|pool| count(&pool).load(Ordering::Relaxed)).unwrap_or_default()

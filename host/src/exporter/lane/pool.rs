@@ -272,8 +272,8 @@ impl Pool {
             return;
         }
         let mut state = self.lock();
-        let others = state.addresses.get(id).map(|address| address.lanes.clone()).unwrap_or_default();
-        let told: Vec<_> = others.into_iter().flat_map(|lane| state.give_up(lane)).collect();
+        let lanes = state.addresses.get(id).map(|address| address.lanes.clone()).unwrap_or_default();
+        let told: Vec<_> = lanes.iter().flat_map(|lane| state.give_up(*lane)).collect();
         if let Some(lane) = state.lanes.get(lane) {
             lane.ask();
         }
@@ -281,7 +281,10 @@ impl Pool {
             0 | 1 => reason,
             count => format!("none of {count} addresses takes connections, the last one: {reason}"),
         };
-        self.start_drivers(state, lane, 1, None);
+        drop(state);
+        for lane in lanes {
+            self.start_drivers(self.lock(), lane, 1, None);
+        }
         for job in told {
             job.tell(Ended::NotConnected(reason.clone()));
         }
@@ -464,10 +467,11 @@ impl Pool {
         self.lock().addresses.iter().filter(|address| !address.has_gone()).count()
     }
 
-    /// The number of addresses that fail.
-    pub(super) fn addresses_failing(&self) -> usize {
+    /// The number of addresses that are left alone.
+    pub(super) fn addresses_away(&self) -> usize {
+        let now = Instant::now();
         let state = self.lock();
-        state.addresses.iter().filter(|address| !address.has_gone() && address.is_failing()).count()
+        state.addresses.iter().filter(|address| !address.has_gone() && address.is_away(now)).count()
     }
 
     fn tell_away(&self, sending: &Sending, reason: &str) {
