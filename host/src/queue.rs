@@ -242,14 +242,16 @@ impl Queue {
     }
 
     /// What a consumer has to send next: waits until there is something and the upstream may take it. None where `is_ending`
-    /// and nothing is left. Where the future is dropped, nobody has taken anything.
+    /// and nothing is left, or what is left is on disk and cannot be sent now. Where the future is dropped, nobody has taken anything.
     pub(crate) async fn next(&self, is_ending: bool) -> Option<Taken> {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.turn() {
                 Turn::Send(taken) => return Some(taken),
-                Turn::Wait(_) if is_ending && self.lock().index.is_empty() => return None,
+                Turn::Wait(_) if is_ending && (self.is_durable() || self.lock().index.is_empty()) => {
+                    return None;
+                }
                 Turn::Wait(Some(at)) => drop(timeout_at(at, changed).await),
                 Turn::Wait(None) => changed.await,
             }
@@ -260,8 +262,8 @@ impl Queue {
         let now = Instant::now();
         let mut state = self.lock();
         self.expire(&mut state.index, now);
-        let Some(First { since, due, .. }) = state.index.first() else { return Turn::Wait(None) };
-        let expiry = self.keep_for.and_then(|keep_for| since.checked_add(keep_for));
+        let Some(First { from, due, .. }) = state.index.first() else { return Turn::Wait(None) };
+        let expiry = self.keep_for.and_then(|keep_for| from.checked_add(keep_for));
         if due > now {
             return Turn::Wait(expiry.into_iter().chain([due]).min());
         }
@@ -283,8 +285,8 @@ impl Queue {
     fn expire(&self, index: &mut Index, now: Instant) {
         let Some(keep_for) = self.keep_for else { return };
         let mut sum = Size::default();
-        while let Some(First { ticket, since, .. }) = index.first()
-            && now.saturating_duration_since(since) >= keep_for
+        while let Some(First { ticket, from, .. }) = index.first()
+            && now.saturating_duration_since(from) >= keep_for
         {
             if let Some(slot) = index.remove(ticket) {
                 sum = sum.plus(&Size::of(&slot.head));

@@ -28,8 +28,8 @@ struct Underway {
 }
 
 impl Exporter {
-    /// Starts the tasks that send what is queued, where there is a queue. Told to stop, they send what is in memory and leave what
-    /// is on disk.
+    /// Starts the tasks that send what is queued, where there is a queue. Told to stop, they send what the upstream takes, and try
+    /// again what is in memory; what is on disk stays there.
     pub(super) fn start_consumers(self: &Arc<Self>, draining: &Draining) {
         let Some(queueing) = &self.queueing else { return };
         let (queue, consumers) = (Arc::clone(&queueing.queue), queueing.consumers);
@@ -40,6 +40,11 @@ impl Exporter {
                 tasks.spawn(Arc::clone(&exporter).consume(draining.clone()));
             }
             while tasks.join_next().await.is_some() {}
+            // What is on its way may yet be settled.
+            tokio::select! {
+                () = queue.idle() => (),
+                () = draining.abandoned() => (),
+            }
             queue.close().await;
             drop(draining);
         });
@@ -50,14 +55,7 @@ impl Exporter {
         let queue = &queueing.queue;
         loop {
             let is_ending = draining.is_stopping();
-            if is_ending && queue.is_durable() {
-                tokio::select! {
-                    () = queue.idle() => (),
-                    () = draining.abandoned() => (),
-                }
-                return;
-            }
-            if is_ending {
+            if is_ending && !queue.is_durable() {
                 queue.hurry();
             }
             let taken = tokio::select! {

@@ -220,12 +220,9 @@ impl Exporter {
         let times = Times { begun, deadline: begun, until: begun + FOR_EVER };
         let number = queue.tries().saturating_add(1);
         let attempt = self.attempt(encoding, number, times, 0);
-        let next = match self.context.calls.conclude(NOBODY, attempt, ended).await {
-            Ok(next) => next,
-            Err(_) => {
-                queue.failed(begun, SLOW);
-                return Judged::Settled(later);
-            }
+        let Ok(next) = self.context.calls.conclude(NOBODY, attempt, ended).await else {
+            queue.failed(begun, SLOW);
+            return Judged::Settled(later);
         };
         if let Some(delay) = delay(&next, asks) {
             queue.failed(begun, delay);

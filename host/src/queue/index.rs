@@ -34,6 +34,8 @@ pub(super) struct Slot {
     pub(super) place: Place,
     /// Since when it has been queued, by a clock that nobody sets.
     pub(super) since: Instant,
+    /// From when on its time counts: it is given up so long after.
+    from: Instant,
     /// When it may be sent.
     due: Instant,
     /// Attempts that it may have broken itself.
@@ -44,7 +46,8 @@ pub(super) struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct First {
     pub(super) ticket: Ticket,
-    pub(super) since: Instant,
+    /// From when on its time counts.
+    pub(super) from: Instant,
     pub(super) due: Instant,
 }
 
@@ -96,7 +99,9 @@ impl Index {
     pub(super) fn add(&mut self, head: Head, place: Place, since: Instant, is_leased: bool) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.slots.insert(ticket, Slot { head, place, since, due: since, suspicions: 0 });
+        // The time before this process was nobody's to send it in.
+        let from = Instant::now();
+        self.slots.insert(ticket, Slot { head, place, since, from, due: since, suspicions: 0 });
         if !is_leased {
             self.ready.insert((since, ticket));
         }
@@ -106,7 +111,7 @@ impl Index {
     /// The entry that is to be sent next.
     pub(super) fn first(&self) -> Option<First> {
         let (due, ticket) = *self.ready.first()?;
-        self.slots.get(&ticket).map(|slot| First { ticket, since: slot.since, due })
+        self.slots.get(&ticket).map(|slot| First { ticket, from: slot.from, due })
     }
 
     /// Hands the oldest entries that are due `now` to a consumer: at least one, and more as long as all together are within `most`. None where the

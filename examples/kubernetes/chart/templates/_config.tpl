@@ -56,6 +56,19 @@ exporters:
     {{- else }}
     traces_endpoint: {{ include "podstamp.upstream" .root }}/api/v1/otel/trace
     {{- end }}
+    {{- if include "podstamp.onDisk" . }}
+    sending_queue: { storage: file_storage, sizer: bytes, queue_size: {{ int64 $values.queue.maxBytes }} }
+    retry_on_failure: { max_elapsed_time: 0s }
+    {{- else if and (ne $values.queue.storage "none") (ne .component "central") }}
+    sending_queue: {}
+    {{- end }}
+{{- if include "podstamp.onDisk" . }}
+extensions:
+  file_storage:
+    directory: /var/lib/podstamp/queue
+    create_directory: true
+    max_size: {{ int64 $values.queue.maxBytes }}
+{{- end }}
 podstamp:
   pods:
     {{- if include "podstamp.watches" . }}
@@ -70,6 +83,11 @@ podstamp:
   drain_delay: {{ $values.drain.delaySeconds }}s
   limits:
     drain_timeout: {{ $values.drain.timeoutSeconds }}s
+{{- end -}}
+
+{{/* Whether a component keeps its queue on disk: each of the agents has a node of its own, a gateway's replicas have none. */}}
+{{- define "podstamp.onDisk" -}}
+{{- if and (eq .component "agent") (eq .root.Values.queue.storage "disk") -}}true{{- end -}}
 {{- end -}}
 
 {{/* DeepFlow's pipeline for agents behind a load balancer, which needs nothing of the clients. */}}
@@ -96,6 +114,9 @@ processors:
     attributes:
     - { key: app.host.ip, from_attribute: k8s.pod.ip, action: insert }
 service:
+  {{- if include "podstamp.onDisk" . }}
+  extensions: [file_storage]
+  {{- end }}
   pipelines:
     traces:
       receivers: [otlp]

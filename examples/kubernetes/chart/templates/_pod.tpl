@@ -26,9 +26,15 @@ spec:
   terminationGracePeriodSeconds: {{ add $values.drain.timeoutSeconds 5 }}
   enableServiceLinks: false
   securityContext:
+    {{- if include "podstamp.onDisk" . }}
+    # The kubelet makes the node's folder root's. All capabilities are dropped all the same.
+    runAsUser: 0
+    runAsGroup: 0
+    {{- else }}
     runAsNonRoot: true
     runAsUser: 65532
     runAsGroup: 65532
+    {{- end }}
     seccompProfile:
       type: RuntimeDefault
   containers:
@@ -96,6 +102,10 @@ spec:
     - name: config
       mountPath: /etc/podstamp
       readOnly: true
+    {{- if include "podstamp.onDisk" . }}
+    - name: queue
+      mountPath: /var/lib/podstamp/queue
+    {{- end }}
     {{- with $own.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -103,6 +113,12 @@ spec:
   - name: config
     configMap:
       name: {{ include "podstamp.fullname" .root }}-{{ .name }}
+  {{- if include "podstamp.onDisk" . }}
+  - name: queue
+    hostPath:
+      path: {{ $values.queue.hostPath }}
+      type: DirectoryOrCreate
+  {{- end }}
   {{- with $own.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -59,7 +59,7 @@ impl Footer {
 
     /// The heads with the places of their records; `None` where the index is damaged.
     pub(super) fn read(&self, key: u64, heads: &[u8]) -> Option<Vec<(u64, RecordHead)>> {
-        if checksum(key, heads) != self.sum || heads.len() as u64 % ENTRY != 0 {
+        if checksum(key, heads) != self.sum || !(heads.len() as u64).is_multiple_of(ENTRY) {
             return None;
         }
         let head = |entry: &[u8]| {
