@@ -12,6 +12,7 @@
 //! ```
 
 mod budget;
+mod memory_limiter;
 mod source;
 
 use std::io;
@@ -20,13 +21,16 @@ use std::sync::Arc;
 
 use podstamp_core::Directory;
 use podstamp_core::config::Rules;
-use podstamp_core::config::{self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Unresolved, Unset};
+use podstamp_core::config::{
+    self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Sizer, Unresolved, Unset,
+};
 use podstamp_core::interface::Notice;
 use podstamp_core::interface::Signal;
 use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;
 use crate::files;
+use crate::memory::Memory;
 use crate::network::Network;
 use crate::pods::PodsFileError;
 use crate::pods::kubernetes::Surroundings;
@@ -60,6 +64,7 @@ pub struct Overrides {
 pub struct App {
     config: Config,
     large_calls: usize,
+    queue_bytes: u64,
     notices: Vec<Notice>,
     sandbox: Arc<Sandbox>,
     source: Source,
@@ -177,9 +182,13 @@ impl App {
         })?;
         let mut notices = sandbox.notices().to_vec();
         notices.extend(budget.warning());
+        if let Some(limiter) = &config.memory_limiter {
+            let resident = Memory::default().resident();
+            notices.extend(memory_limiter::warning(limiter, budget::total_memory(), resident));
+        }
         notices.extend(notice);
-        let large_calls = budget.large_calls;
-        Ok(Self { config, large_calls, notices, sandbox: Arc::new(sandbox), source })
+        let Budget { large_calls, queue_bytes, .. } = budget;
+        Ok(Self { config, large_calls, queue_bytes, notices, sandbox: Arc::new(sandbox), source })
     }
 
     /// The compiled configuration.
@@ -208,6 +217,7 @@ impl App {
         let sandbox = Arc::<Sandbox>::clone(&self.sandbox);
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
+        settings.bound_queues(self.queue_bytes);
         settings.waits_for_pods = self.source.makes_clients_wait();
         let network = Network { nodes: self.source.nodes(), ..Network::default() };
         let mut server = Server::bind_in(&settings, sandbox, instruments, &network).await?;
@@ -242,6 +252,10 @@ fn settings(config: &Config) -> Settings {
         copies: copies(config, &config.traces),
         metrics: route(config, Signal::Metrics),
         logs: route(config, Signal::Logs),
+        memory_limiter: config
+            .memory_limiter
+            .as_ref()
+            .and_then(|limiter| memory_limiter::limiter(limiter, budget::total_memory())),
         waits_for_pods: false,
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
@@ -283,6 +297,11 @@ fn upstream(exporter: &config::Exporter, config: &Config, carried: &Carried) -> 
         max_connection_age: (age > 0).then(|| milliseconds(age)),
         prefer_local_node: config.upstream.prefer_local_node,
         queue: exporter.queue.clone().map(|sending| Queue {
+            memory: match (&sending.storage, sending.sizer) {
+                (Some(_), _) => u64::MAX,
+                (None, Sizer::Bytes) => sending.queue_size,
+                (None, Sizer::Requests | Sizer::Items) => budget::QUEUE,
+            },
             sending,
             patience: milliseconds(config.queue.patience),
             exporter: exporter.clone(),

@@ -48,6 +48,7 @@ pub mod config;
 mod exporter;
 mod files;
 pub mod lifecycle;
+pub mod memory;
 pub mod network;
 pub mod observe;
 mod offload;

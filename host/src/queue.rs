@@ -37,6 +37,8 @@ pub(crate) struct Queue {
     exporter: String,
     sizer: Sizer,
     capacity: u64,
+    /// The most bytes of bodies in memory.
+    memory: u64,
     /// Whether who finds the queue full waits for room.
     waits_for_room: bool,
     /// The most that a consumer sends together.
@@ -110,6 +112,7 @@ impl Queue {
         exporter: &str,
         signal: Signal,
         settings: &config::SendingQueue,
+        memory: u64,
         keep_for: Option<Duration>,
         metrics: &Metrics,
         notices: Arc<Notices>,
@@ -128,6 +131,7 @@ impl Queue {
             exporter: exporter.to_owned(),
             sizer: settings.sizer,
             capacity: settings.queue_size,
+            memory,
             waits_for_room: settings.block_on_overflow,
             most: most(settings),
             keep_for,
@@ -234,7 +238,7 @@ impl Queue {
         let mut state = self.lock();
         let then = state.index.size().plus(size);
         let fits =
-            then.by(self.sizer) <= self.capacity && (self.disk.is_some() || then.bytes <= MEMORY_BYTES);
+            then.by(self.sizer) <= self.capacity && (self.disk.is_some() || then.bytes <= self.memory);
         if fits {
             state.index.reserve(size);
         }
@@ -579,9 +583,6 @@ const MAX_BYTES: u64 = 4 << 20;
 
 /// Bytes that all consumers of a queue have at a time.
 const MAX_OUT: u64 = 16 << 20;
-
-/// Bytes that a queue in memory may have, whatever its size is counted in.
-pub(crate) const MEMORY_BYTES: u64 = 64 << 20;
 
 /// Attempts without an answer after which an entry is worth a word.
 const SUSPICIOUS: u32 = 3;

@@ -17,6 +17,7 @@ mod health;
 mod idle;
 mod opening;
 mod origin;
+pub(crate) mod pressure;
 mod proxy;
 mod refusal;
 mod response;
@@ -42,6 +43,7 @@ use admission::Admission;
 use coding::Decoder;
 use connections::Connections;
 use health::Health;
+use pressure::Pressure;
 use refusal::Refusal;
 
 /// What all connections of all listeners share.
@@ -58,6 +60,8 @@ pub(crate) struct Shared {
     health: Health,
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
+    /// Whether memory is over its limit, where there is one.
+    pressure: Option<Arc<Pressure>>,
     /// Tells whether the pods are there, where clients have to wait for them.
     awaited: Option<Arc<Readiness>>,
 }
@@ -70,6 +74,7 @@ impl Shared {
         metrics: Arc<Metrics>,
         notices: Arc<Notices>,
         readiness: &Arc<Readiness>,
+        pressure: Option<Arc<Pressure>>,
     ) -> Self {
         // A name that cannot be a header's cannot be sent either.
         let headers = relay.request_headers().iter().filter_map(|name| name.parse().ok()).collect();
@@ -96,6 +101,7 @@ impl Shared {
             health,
             metrics,
             notices,
+            pressure,
             awaited: settings.waits_for_pods.then(|| Arc::clone(readiness)),
         }
     }
@@ -103,6 +109,11 @@ impl Shared {
     /// Whether clients have to come again, since the pods are not there yet.
     fn lacks_pods(&self) -> bool {
         self.awaited.as_ref().is_some_and(|readiness| !readiness.has_pods())
+    }
+
+    /// Whether requests are refused for the memory of the process.
+    fn lacks_memory(&self) -> bool {
+        self.pressure.as_ref().is_some_and(|pressure| pressure.is_over())
     }
 
     /// Whether a signal is taken.

@@ -11,9 +11,11 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
 use crate::lifecycle::{Drain, Readiness};
+use crate::memory::Memory;
 use crate::network::Network;
 use crate::observe::{LostPeers, Metrics, Notices};
 use crate::receiver::admission::Admission;
+use crate::receiver::pressure::Pressure;
 use crate::receiver::{ListenerAccess, Receiver, Shared};
 use crate::relay::Relay;
 use crate::sandbox::FilterRunner;
@@ -60,6 +62,8 @@ pub struct Instruments {
     pub listings: Arc<Listings>,
     /// Peers whose resources led to no pod.
     pub lost_peers: Arc<LostPeers>,
+    /// The memory that [`Settings::memory_limiter`] is about.
+    pub memory: Memory,
 }
 
 /// Why a server cannot start.
@@ -106,7 +110,7 @@ impl Server {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let Instruments { metrics, notices, readiness, listings, lost_peers } = instruments.clone();
+        let Instruments { metrics, notices, readiness, listings, lost_peers, memory } = instruments.clone();
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
@@ -118,6 +122,12 @@ impl Server {
             Arc::clone(&notices),
             Arc::clone(&lost_peers),
         )?;
+        let pressure =
+            settings.memory_limiter.as_ref().map(|limiter| Pressure::new(limiter, &memory, &metrics));
+        let looking = pressure.as_ref().map(|pressure| {
+            let (admission, notices) = (Arc::clone(&admission), Arc::clone(&notices));
+            tokio::spawn(Arc::clone(pressure).watch(admission, notices))
+        });
         let shared = Arc::new(Shared::new(
             settings,
             Arc::new(relay),
@@ -125,6 +135,7 @@ impl Server {
             Arc::clone(&metrics),
             notices,
             &readiness,
+            pressure,
         ));
         let health = tokio::spawn(Arc::clone(&shared).report_health(Arc::clone(&readiness)));
         let (receiving, draining) = Drain::new();
@@ -154,7 +165,7 @@ impl Server {
         }
         readiness.listening();
         let Settings { drain_delay, drain_timeout, .. } = *settings;
-        let companions = vec![health];
+        let companions = std::iter::once(health).chain(looking).collect();
         Ok(Self {
             listening,
             admin_address,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use podstamp_core::config::Rules;
-use podstamp_core::config::{self, ClientAuth, ClientTls, Compression, SendingQueue, ServerAuth, ServerTls};
+use podstamp_core::config::{
+    self, ClientAuth, ClientTls, Compression, SendingQueue, ServerAuth, ServerTls, Sizer,
+};
 use podstamp_core::interface::Signal;
 
 /// The settings of a server: where it listens, where it sends, and its limits.
@@ -30,6 +32,8 @@ pub struct Settings {
     pub metrics: Option<Route>,
     /// The route of logs; `None`: they are refused.
     pub logs: Option<Route>,
+    /// The memory of the process from which requests are refused; `None`: they never are for that.
+    pub memory_limiter: Option<MemoryLimiter>,
     /// Whether clients are told to come again until the pod directory has its first table.
     pub waits_for_pods: bool,
     /// How long requests are still taken after the order to stop: endpoints and balancers lag behind.
@@ -107,11 +111,26 @@ impl Default for Upstream {
     }
 }
 
+/// From how much memory on requests are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryLimiter {
+    /// The section that says so, for example `processors.memory_limiter`.
+    pub path: String,
+    /// The bytes that the process is to stay under.
+    pub limit: u64,
+    /// The bytes over which requests are refused: the limit, less what may come before somebody looks again.
+    pub refused_from: u64,
+    /// How often memory is looked at.
+    pub check_interval: Duration,
+}
+
 /// The queue of an exporter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queue {
     /// How it is kept and emptied.
     pub sending: SendingQueue,
+    /// The most bytes of bodies that it has in memory, whatever its own size. One on disk has none there.
+    pub memory: u64,
     /// How long the upstream has for its answer before a request is queued and its client gets 200.
     pub patience: Duration,
     /// What is queued goes where this says, with its headers, and is tried again as this says.
@@ -165,6 +184,21 @@ impl Settings {
         })
     }
 
+    /// Gives each queue in memory whose size is not in bytes as many of them.
+    pub(crate) fn bound_queues(&mut self, bytes: u64) {
+        let further = [&mut self.metrics, &mut self.logs].into_iter().flatten();
+        let further = further.flat_map(|route| {
+            std::iter::once(&mut route.upstream).chain(route.copies.iter_mut().map(|copy| &mut copy.upstream))
+        });
+        let traces =
+            std::iter::once(&mut self.upstream).chain(self.copies.iter_mut().map(|copy| &mut copy.upstream));
+        for queue in traces.chain(further).filter_map(|upstream| upstream.queue.as_mut()) {
+            if queue.sending.storage.is_none() && queue.sending.sizer != Sizer::Bytes {
+                queue.memory = bytes;
+            }
+        }
+    }
+
     /// The upstreams of all signals, further exporters included.
     pub(crate) fn all_upstreams(&self) -> impl Iterator<Item = &Upstream> {
         let all = Signal::ALL.into_iter().filter_map(|signal| self.upstreams(signal));
@@ -189,6 +223,7 @@ impl Default for Settings {
             copies: Vec::new(),
             metrics: None,
             logs: None,
+            memory_limiter: None,
             waits_for_pods: false,
             drain_delay: milliseconds(config::DEFAULT_DRAIN_DELAY),
             drain_timeout: milliseconds(config::Limits::default().drain_timeout),

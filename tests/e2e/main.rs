@@ -31,6 +31,7 @@ mod image;
 mod kubernetes;
 mod lifecycle;
 mod limits;
+mod memory;
 mod pods;
 mod queue;
 mod refusals;

@@ -1,11 +1,17 @@
 //! Limits: requests that are too large or too slow, and too many of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use podstamp::memory::Memory;
+use podstamp::network::Network;
+use podstamp::server::Instruments;
+use podstamp::settings::{MemoryLimiter, Settings};
 use podstamp_core::interface::{Content, Verdict};
 use podstamp_fake_agent::Latch;
 use podstamp_test_support::PATIENCE;
-use podstamp_test_support::client::{Client, post};
+use podstamp_test_support::client::{Client, framed, post};
 use podstamp_test_support::codings::gzip;
 use podstamp_test_support::upstream::Upstream;
 
@@ -230,4 +236,39 @@ async fn who_has_been_idle_for_the_longest_time_goes_where_places_run_out() {
     assert_eq!(clients[1].ask(post("/v1/traces", "", b"")).await.status, 200);
     setup.shows(r#"podstamp_limited_total{limit="connections"} 1"#).await;
     setup.shows("podstamp_connections 2").await;
+}
+
+#[tokio::test]
+async fn requests_are_refused_while_the_process_takes_too_much_memory() {
+    let taken = Arc::new(AtomicU64::new(90));
+    let measured = Arc::clone(&taken);
+    let memory = Memory::measured_by(move || Some(measured.load(Ordering::Relaxed)));
+    let limiter = MemoryLimiter {
+        path: "processors.memory_limiter".to_owned(),
+        limit: 100,
+        refused_from: 80,
+        check_interval: Duration::from_millis(5),
+    };
+    let instruments = Instruments { memory, ..Instruments::default() };
+    let limited = |settings: &mut Settings| settings.memory_limiter = Some(limiter);
+    let setup = Setup::reporting(instruments, &Network::default(), accepting(), limited).await;
+
+    // The body never comes.
+    let mut client = setup.client().await;
+    client.send("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n").await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")));
+    let refused = setup.grpc().await.export(framed(b"x")).await;
+    assert_eq!(refused.code(), "14");
+    setup.shows(r#"podstamp_limited_total{limit="memory_limiter"} 2"#).await;
+    setup.shows("podstamp_memory_bytes 90").await;
+    setup.shows("podstamp_memory_limit_bytes 80").await;
+
+    taken.store(80, Ordering::Relaxed);
+    setup.shows("podstamp_memory_bytes 80").await;
+    let mut client = setup.client().await;
+    assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 200);
+    taken.store(81, Ordering::Relaxed);
+    setup.shows("podstamp_memory_bytes 81").await;
+    assert_eq!(client.ask(post("/v1/traces", "", b"x")).await.status, 503);
 }

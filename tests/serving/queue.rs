@@ -50,7 +50,7 @@ fn queue(upstream: &Upstream, sending: SendingQueue) -> settings::Queue {
         "service": {"pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlphttp"]}}},
     });
     let exporter = config::parse(&document).unwrap().traces.exporter;
-    settings::Queue { sending, patience: 10 * PATIENCE, exporter }
+    settings::Queue { sending, memory: 1 << 20, patience: 10 * PATIENCE, exporter }
 }
 
 fn in_memory() -> SendingQueue {

@@ -33,6 +33,16 @@ impl Setup {
 
     /// A server in a network of the test's.
     pub(crate) async fn within(network: &Network, fake: Fake, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::reporting(Instruments::default(), network, fake, change).await
+    }
+
+    /// A server that reports to the test's instruments.
+    pub(crate) async fn reporting(
+        instruments: Instruments,
+        network: &Network,
+        fake: Fake,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings {
             listeners: vec![Listener::http("127.0.0.1:0"), Listener::grpc("127.0.0.1:0")],
             limits: Limits { body: 1 << 20, ..Limits::default() },
@@ -41,7 +51,6 @@ impl Setup {
             ..Settings::default()
         };
         change(&mut settings);
-        let instruments = Instruments::default();
         let server = Server::bind_in(&settings, Arc::new(fake), &instruments, network).await.unwrap();
         Self { server, instruments }
     }

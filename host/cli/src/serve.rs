@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use podstamp::app::{App, Overrides};
 use podstamp::lifecycle::{Signal, Signals};
+use podstamp::memory::Memory;
 use podstamp::observe::Notices;
 use podstamp::server::{Instruments, Listening};
 use podstamp_core::config::{Receiver, ServerTls};
@@ -73,7 +74,8 @@ impl Serve {
 }
 
 async fn serve(app: &App, mut signals: Signals) -> Result<Exit, Failed> {
-    let server = app.serve(&Instruments::default()).await?;
+    let memory = Memory::of_process(crate::memory::give_back);
+    let server = app.serve(&Instruments { memory, ..Instruments::default() }).await?;
     let config = app.config();
     for listening in server.listening() {
         let Listening { address, http, grpc } = listening;

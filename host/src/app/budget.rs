@@ -4,10 +4,11 @@ mod cgroup;
 
 use std::fmt;
 
-use podstamp_core::config::{Config, Fault, Limits};
+use podstamp_core::config::{Config, Exporter, Fault, Limits, SendingQueue, Sizer};
 use podstamp_core::interface::{Level, Notice};
 
 use crate::exporter::QUEUE_BYTES;
+use crate::memory;
 use crate::settings::{descriptors, workers};
 
 /// How much memory there is, and what each part of the process may take of it. The rest of the process, its code, tables of pods
@@ -20,8 +21,47 @@ pub struct Budget {
     pub(crate) limits: Limits,
     /// Costly calls of the filter at a time.
     pub(crate) large_calls: usize,
+    /// The most bytes of a queue in memory whose size is not in bytes.
+    pub(crate) queue_bytes: u64,
     /// Exporters that get copies.
     copies: usize,
+    /// Queues in memory.
+    queues: Queues,
+}
+
+/// Queues in memory, of all exporters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Queues {
+    /// Bytes of those whose size is in bytes.
+    stated: u64,
+    /// How many have another measure.
+    others: u64,
+}
+
+/// The queue of an exporter, unless nothing goes into it.
+fn active_queue(exporter: &Exporter) -> Option<&SendingQueue> {
+    exporter.queue.as_ref().filter(|queue| exporter.retry.enabled && !queue.wait_for_result)
+}
+
+impl Queues {
+    fn of(config: &Config) -> Self {
+        let carried = config.signals().filter_map(|signal| config.carried(signal));
+        let exporters = carried.flat_map(|carried| std::iter::once(&carried.exporter).chain(&carried.copies));
+        let mut queues = Self::default();
+        for queue in exporters.filter_map(active_queue) {
+            match (&queue.storage, queue.sizer) {
+                (Some(_), _) => (),
+                (None, Sizer::Bytes) => queues.stated = queues.stated.saturating_add(queue.queue_size),
+                (None, Sizer::Requests | Sizer::Items) => queues.others += 1,
+            }
+        }
+        queues
+    }
+
+    /// All of them, where each of the others has `each` bytes.
+    fn bytes(self, each: u64) -> u64 {
+        self.stated.saturating_add(self.others.saturating_mul(each))
+    }
 }
 
 /// Where the limit of memory comes from.
@@ -41,10 +81,10 @@ impl Budget {
             connections: descriptors::connections(),
             calls: workers().saturating_sub(1).max(1),
         };
-        Self::within(config.limits, copies, &room)
+        Self::within(config.limits, copies, Queues::of(config), &room)
     }
 
-    fn within(limits: Limits, copies: usize, room: &Room) -> Self {
+    fn within(limits: Limits, copies: usize, queues: Queues, room: &Room) -> Self {
         let Room { container, connections, calls } = *room;
         let total = match limits.memory {
             0 => container.map(|bytes| (bytes / 4 * 3, Origin::System)),
@@ -54,9 +94,12 @@ impl Budget {
         if limits.connections == 0 {
             fitted.connections = connections.and_then(|most| u32::try_from(most).ok()).unwrap_or_default();
         }
-        let mut large_calls = calls;
+        let (mut large_calls, mut queue_bytes) = (calls, QUEUE);
         if let Some((total, _)) = total {
-            let left = total.saturating_sub(queues(copies));
+            let left = total.saturating_sub(copied(copies)).saturating_sub(queues.stated);
+            // A quarter for all of them at most.
+            queue_bytes = queue_bytes.min(left / 4 / queues.others.max(1));
+            let left = left.saturating_sub(queues.others * queue_bytes);
             let part = |share: u64| u32::try_from(left / share).unwrap_or(u32::MAX);
             // Half for bodies, a quarter for what the filter makes of them, a quarter for heads.
             if !limits.stated.body {
@@ -76,7 +119,7 @@ impl Budget {
             }
             large_calls = large_calls.min((part(4) / fitted.guest_memory.max(1)) as usize).max(1);
         }
-        Self { total, limits: fitted, large_calls, copies }
+        Self { total, limits: fitted, large_calls, queue_bytes, copies, queues }
     }
 
     /// Each part, as the document names it, with its bytes.
@@ -95,7 +138,10 @@ impl Budget {
             ),
         ];
         if copies > 0 {
-            parts.push((format!("copies ({copies} x {})", Bytes(QUEUE_BYTES)), queues(copies)));
+            parts.push((format!("copies ({copies} x {})", Bytes(QUEUE_BYTES)), copied(copies)));
+        }
+        if self.queues != Queues::default() {
+            parts.push(("queues in memory (sending_queue)".to_owned(), self.queues.bytes(self.queue_bytes)));
         }
         parts
     }
@@ -137,6 +183,11 @@ impl fmt::Display for Budget {
     }
 }
 
+/// Bytes of memory that there are for this process: the container's limit, or else the machine's. `None`: unknown.
+pub(super) fn total_memory() -> Option<u64> {
+    cgroup::limit().or_else(memory::of_machine)
+}
+
 /// What the system allows this process.
 struct Room {
     /// The limit of memory, bytes; `None` without one.
@@ -148,7 +199,7 @@ struct Room {
 }
 
 /// Bytes that may wait for the exporters that get copies.
-fn queues(copies: usize) -> u64 {
+fn copied(copies: usize) -> u64 {
     QUEUE_BYTES.saturating_mul(copies as u64)
 }
 
@@ -167,6 +218,9 @@ impl fmt::Display for Bytes {
 /// The document's key for all memory.
 const PATH: &str = "podstamp.limits.memory";
 
+/// Bytes that a queue in memory has at most, unless its size is in bytes: a minute of 1 MiB a second.
+pub(super) const QUEUE: u64 = 64 << 20;
+
 /// Bytes of heads that a connection may keep: the receiver's limit.
 const HEAD: u32 = 64 << 10;
 
@@ -182,7 +236,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn within(limits: Limits, container: Option<u64>) -> Budget {
-        Budget::within(limits, 0, &Room { container, connections: Some(16_384), calls: 3 })
+        Budget::within(limits, 0, Queues::default(), &Room { container, connections: Some(16_384), calls: 3 })
     }
 
     #[test]
@@ -214,11 +268,29 @@ mod tests {
     #[test]
     fn copies_have_their_queues() {
         let room = Room { container: Some(512 * MIB), connections: Some(16_384), calls: 3 };
-        let budget = Budget::within(Limits::default(), 2, &room);
+        let budget = Budget::within(Limits::default(), 2, Queues::default(), &room);
         assert!(
             budget.sum() <= 384 * MIB && budget.to_string().contains("copies (2 x 64 MiB) 128 MiB"),
             "{budget}"
         );
+    }
+
+    #[test]
+    fn queues_in_memory_have_a_quarter_unless_they_state_bytes() {
+        for container in [64 * MIB, 128 * MIB, 512 * MIB, 4096 * MIB] {
+            for others in [1, 3] {
+                let room = Room { container: Some(container), connections: Some(16_384), calls: 3 };
+                let queues = Queues { stated: 0, others };
+                let budget = Budget::within(Limits::default(), 0, queues, &room);
+                assert!(budget.sum() <= container / 4 * 3, "{budget}");
+                assert!(budget.queue_bytes <= QUEUE && budget.queue_bytes * others <= container / 16 * 3);
+                assert_eq!(budget.warning(), None);
+            }
+        }
+        let room = Room { container: Some(512 * MIB), connections: Some(16_384), calls: 3 };
+        let stated = Budget::within(Limits::default(), 0, Queues { stated: 500 * MIB, others: 0 }, &room);
+        let told = stated.warning().unwrap().message;
+        assert!(told.contains("queues in memory (sending_queue) 500 MiB"), "{told}");
     }
 
     #[test]

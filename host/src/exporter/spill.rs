@@ -59,14 +59,14 @@ impl Queueing {
         settings: &settings::Queue,
         context: &ExporterContext,
     ) -> Result<Self, Fault> {
-        let settings::Queue { sending, patience, exporter } = settings;
+        let settings::Queue { sending, memory, patience, exporter } = settings;
         let config::Exporter { id, retry, .. } = exporter;
         let fault =
             |error: UnusableHead| Fault { path: exporter.url_key.clone(), message: error.to_string() };
         let keep_for = (retry.max_elapsed_time > 0).then(|| milliseconds(retry.max_elapsed_time));
         let notices = Arc::clone(&context.notices);
         Ok(Self {
-            queue: Queue::open(id, signal, sending, keep_for, &context.metrics, notices)?,
+            queue: Queue::open(id, signal, sending, *memory, keep_for, &context.metrics, notices)?,
             patience: *patience,
             consumers: sending.num_consumers as usize,
             head: Head::new(exporter.upstream()).map_err(fault)?,

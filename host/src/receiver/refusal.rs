@@ -47,6 +47,8 @@ pub(super) enum Refusal {
     BrokenBody(String),
     #[error("{}", too_many(.0))]
     Full(Full),
+    #[error("podstamp takes too much memory: come again")]
+    Memory,
     #[error("{0}")]
     Unauthenticated(Unauthenticated, HeaderValue),
     #[error("the pods are not known yet: come again")]
@@ -84,7 +86,7 @@ impl Refusal {
             Self::Method | Self::Page => (405, Code::Unimplemented),
             Self::SlowBody(_) | Self::TrickledBody(_) => (408, Code::DeadlineExceeded),
             Self::Hosts | Self::BrokenBody(_) => (400, Code::InvalidArgument),
-            Self::Full(_) | Self::NoPods => (503, Code::Unavailable),
+            Self::Full(_) | Self::Memory | Self::NoPods => (503, Code::Unavailable),
             Self::Filter(failure) if failure.consequences().passes => (503, Code::Unavailable),
             Self::Filter(_) => (500, Code::Internal),
         };
@@ -113,6 +115,7 @@ impl Refusal {
                 Resource::Requests => Limited::InFlight,
                 Resource::Bytes => Limited::InFlightBytes,
             }),
+            Self::Memory => Some(Limited::MemoryLimiter),
             Self::SlowBody(_) => Some(Limited::ReadTimeout),
             Self::TrickledBody(_) => Some(Limited::BodyRate),
             Self::NoSuchPath(_)
@@ -142,7 +145,7 @@ impl Refusal {
             Self::Body(unreadable) => unreadable.reason(),
             Self::SlowBody(_) | Self::TrickledBody(_) => Reason::Slow,
             Self::BrokenBody(_) => Reason::Broken,
-            Self::Full(_) => Reason::Busy,
+            Self::Full(_) | Self::Memory => Reason::Busy,
             Self::NoPods => Reason::Pods,
             Self::Unauthenticated(..) => Reason::Credentials,
             Self::Filter(_) => Reason::Filter,
@@ -180,6 +183,8 @@ impl Refusal {
                 Resource::Requests => ("too-many-requests", "see podstamp.limits.in_flight"),
                 Resource::Bytes => ("too-many-bytes", "see podstamp.limits.in_flight_bytes"),
             },
+            // The limiter itself tells, with numbers.
+            Self::Memory => return None,
             Self::SlowBody(_) => ("slow-body", "see podstamp.limits.read_timeout"),
             Self::TrickledBody(_) => ("slow-body", "see podstamp.limits.body_rate"),
             Self::BrokenBody(_) => ("body-broken", "the client, or a proxy on the way, gave up"),

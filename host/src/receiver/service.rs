@@ -110,6 +110,9 @@ async fn take(
         let shown = authenticator.check(&head.headers).await;
         shown.map_err(|error| Refusal::Unauthenticated(error, authenticator.challenge()))?;
     }
+    if shared.lacks_memory() {
+        return Err(Refusal::Memory);
+    }
     if shared.lacks_pods() {
         return Err(Refusal::NoPods);
     }

@@ -170,7 +170,7 @@ label!(
 );
 
 label!(
-    /// The limit that a request or a connection ran into, by its key in `podstamp.limits`.
+    /// The limit that a request or a connection ran into, by its key in `podstamp.limits`, or the processor.
     Limited, "limit", {
         Body => "body",
         BodyRate => "body_rate",
@@ -178,6 +178,7 @@ label!(
         HeaderTimeout => "header_timeout",
         InFlight => "in_flight",
         InFlightBytes => "in_flight_bytes",
+        MemoryLimiter => "memory_limiter",
         PerPeer => "per_peer",
         ReadTimeout => "read_timeout",
     }
