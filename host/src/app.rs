@@ -24,8 +24,8 @@ use podstamp_core::config::Rules;
 use podstamp_core::config::{
     self, Carried, Config, DEFAULT_DOCUMENT, Fault, Reading, Sizer, Unresolved, Unset,
 };
-use podstamp_core::interface::Notice;
 use podstamp_core::interface::Signal;
+use podstamp_core::interface::{Level, Notice};
 use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;
@@ -182,6 +182,7 @@ impl App {
         })?;
         let mut notices = sandbox.notices().to_vec();
         notices.extend(budget.warning());
+        notices.extend(batch_notices(&config));
         if let Some(limiter) = &config.memory_limiter {
             let resident = Memory::default().resident();
             notices.extend(memory_limiter::warning(limiter, budget::total_memory(), resident));
@@ -307,13 +308,39 @@ fn upstream(exporter: &config::Exporter, config: &Config, carried: &Carried) -> 
             exporter: exporter.clone(),
         }),
         batch: carried.batch.as_ref().filter(|batch| batch.timeout > 0).map(|batch| Batch {
-            timeout: milliseconds(batch.timeout),
+            timeout: milliseconds(batch.timeout.min(longest_hold(exporter, config))),
             size: batch.send_batch_size,
             max_size: batch.send_batch_max_size,
         }),
         spans_per_request,
         agent_memory,
     }
+}
+
+/// How long a batch may hold requests, in milliseconds: their clients wait meanwhile, and with a queue they are queued when they
+/// have waited for too long.
+fn longest_hold(exporter: &config::Exporter, config: &Config) -> u32 {
+    let patience = match config.upstream.patience {
+        0 => exporter.timeout,
+        patience => patience.min(exporter.timeout),
+    };
+    let queued = exporter.queue.as_ref().map_or(u32::MAX, |_| config.queue.patience / 2);
+    queued.min(patience / 4)
+}
+
+/// The notices about batches that hold requests for less long than the document says.
+fn batch_notices(config: &Config) -> impl Iterator<Item = Notice> {
+    let carried = config.signals().filter_map(|signal| config.carried(signal));
+    carried.filter_map(|carried| {
+        let batch = carried.batch.as_ref()?;
+        let longest = longest_hold(&carried.exporter, config);
+        let message = format!(
+            "{}.timeout: is cut to {longest} ms, since clients wait meanwhile: a part of podstamp.upstream.patience, and of \
+             podstamp.queue.patience where there is a queue",
+            batch.path
+        );
+        (batch.timeout > longest).then(|| Notice { level: Level::Info, key: "config-batch".into(), message })
+    })
 }
 
 /// One listener for each protocol, or one for both where they have the same address.

@@ -124,8 +124,12 @@ impl Exporter {
         let credentials = upstream.auth.as_ref().map(Credentials::new).transpose()?;
         let credentials = credentials.map(|credentials| credentials.watch_files(metrics));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
-        let most = Most::new(upstream.spans_per_request, upstream.agent_memory);
-        let way = Arc::new(Way { connector, tls, most, has_client: number == 0 });
+        // Copies wait for nobody, and nobody waits for them: what is in their queues goes together where it has to wait.
+        let batch = upstream.batch.filter(|_| number == 0);
+        let spans = [upstream.spans_per_request, batch.map_or(0, |batch| batch.max_size)];
+        let spans = spans.into_iter().filter(|spans| *spans > 0).min().unwrap_or_default();
+        let most = Most::new(spans, upstream.agent_memory);
+        let way = Arc::new(Way { connector, tls, most, has_client: number == 0, batch });
         let Offload { encoding, encoding_copies, .. } = &*context.offload;
         let threads = if number == 0 { encoding } else { encoding_copies };
         let compressor = Compressor::new(upstream.compression, threads.clone());

@@ -237,8 +237,7 @@ impl Queue {
     fn try_reserve(&self, size: &Size) -> bool {
         let mut state = self.lock();
         let then = state.index.size().plus(size);
-        let fits =
-            then.by(self.sizer) <= self.capacity && (self.disk.is_some() || then.bytes <= self.memory);
+        let fits = then.by(self.sizer) <= self.capacity && (self.disk.is_some() || then.bytes <= self.memory);
         if fits {
             state.index.reserve(size);
         }

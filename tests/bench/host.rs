@@ -16,6 +16,7 @@ use podstamp_core::interface::{
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
+use crate::batch;
 use crate::load::{self, Round};
 use crate::sample::median;
 
@@ -212,6 +213,9 @@ pub(crate) fn child(arguments: &[String]) {
         println!("{}", listener.local_addr().unwrap());
         return load::sink(listener);
     }
+    if arguments[0] == "--agent" {
+        return batch::agent();
+    }
     let url = format!("http://{}/api/v1/otel/trace", arguments[2]);
     let filter: Arc<dyn FilterRunner> =
         if arguments[1] == "on" { Arc::new(filter(&url)) } else { Arc::new(Off::new(url)) };
@@ -223,6 +227,9 @@ pub(crate) fn child(arguments: &[String]) {
         };
         if arguments.get(3).is_some_and(|count| count == "any") {
             settings.upstream.connections = None;
+        }
+        if let Some([timeout, admin]) = arguments.get(4..6) {
+            batch::set(&mut settings, timeout, admin);
         }
         // All clients come from one address here.
         settings.limits.per_peer = 1_000;

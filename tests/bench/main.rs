@@ -2,7 +2,7 @@
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
+//! `batch`, `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
 //! `collector`, `envoy` and `kubernetes` run only where they are asked for: they fetch an OpenTelemetry Collector, an Envoy and
 //! a Kubernetes API server.
 
@@ -15,6 +15,7 @@
 )]
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
+mod batch;
 mod codec;
 mod coding;
 mod collector;
@@ -34,7 +35,7 @@ use serde_json::{Value, json};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some("--upstream" | "--serve") = arguments.first().map(String::as_str) {
+    if let Some("--upstream" | "--agent" | "--serve") = arguments.first().map(String::as_str) {
         host::child(&arguments);
         return ExitCode::SUCCESS;
     }
@@ -47,9 +48,10 @@ fn main() -> ExitCode {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all = !["codec", "coding", "collector", "envoy", "host", "kubernetes", "lane", "pods", "shapes"]
-        .into_iter()
-        .any(has);
+    let all =
+        !["batch", "codec", "coding", "collector", "envoy", "host", "kubernetes", "lane", "pods", "shapes"]
+            .into_iter()
+            .any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -59,6 +61,9 @@ fn main() -> ExitCode {
     }
     if all || has("host") {
         results["host"] = host::run(quick);
+    }
+    if all || has("batch") {
+        results["batch"] = batch::run(quick);
     }
     if all || has("lane") {
         results["lane"] = host::lane(quick);

@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod batching;
 mod bento;
 mod cases;
 mod central;

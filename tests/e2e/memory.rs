@@ -8,14 +8,7 @@ use crate::fake_agent::FakeAgent;
 use crate::served::{Served, Setup, wait_until};
 
 fn limited(agent: &FakeAgent, limiter: &str) -> Served {
-    let mut setup = Setup::load_balancer(&agent.url());
-    let listed = "      processors:\n";
-    assert_eq!(setup.config.matches(listed).count(), 1);
-    setup.config = setup.config.replace(listed, &format!("{listed}        - memory_limiter\n"));
-    let sections = "\nprocessors:\n";
-    assert_eq!(setup.config.matches(sections).count(), 1);
-    setup.config = setup.config.replace(sections, &format!("{sections}  memory_limiter: {limiter}\n"));
-    setup.serve()
+    Setup::load_balancer(&agent.url()).processing("memory_limiter", limiter).serve()
 }
 
 #[test]

@@ -92,6 +92,13 @@ impl Setup {
         self.changed("timeout: 60s", "timeout: 300ms")
     }
 
+    /// Lists a processor ahead of the others. `section`: its settings, on one line.
+    pub(crate) fn processing(self, id: &str, section: &str) -> Self {
+        let listed = "      processors:\n";
+        self.changed("\nprocessors:\n", &format!("\nprocessors:\n  {id}: {section}\n"))
+            .changed(listed, &format!("{listed}        - {id}\n"))
+    }
+
     fn changed(self, from: &str, to: &str) -> Self {
         assert!(self.config.contains(from), "{}", self.config);
         Self { config: self.config.replace(from, to), ..self }

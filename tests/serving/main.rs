@@ -7,6 +7,7 @@
 
 mod addresses;
 mod admin;
+mod batching;
 mod copies;
 mod door;
 mod draining;

@@ -141,7 +141,7 @@ impl Exporter {
         };
         let load = Load::new(length, entry.spans, entry.memory);
         let sending = self.drained(head, coded, load);
-        match self.lane(&sending).start(&sending, deadline) {
+        match self.lane(&sending).start(&sending, deadline, deadline) {
             Ok(flight) => Some(flight),
             Err(_) => {
                 queue.settle(ticket, Settled::Later);

@@ -4,6 +4,7 @@
 //! none are merged: export requests concatenate.
 
 mod address;
+mod batches;
 mod breaker;
 mod destination;
 mod driver;
@@ -54,17 +55,18 @@ impl Lane {
         deadline: Instant,
         until: Instant,
     ) -> Ended {
-        match self.start(sending, deadline) {
+        match self.start(sending, deadline, until) {
             Ok(flight) => flight.end(until).await,
             Err(ended) => ended,
         }
     }
 
-    /// Puts a request into the queue. The error: it is not sent, since the upstream is away.
+    /// Puts a request into the queue, where a batch may hold it for a while of what is left until `until`. The error: it is not sent, since the upstream is away.
     pub(super) fn start(
         self: &Arc<Self>,
         sending: &Arc<Sending>,
         deadline: Instant,
+        until: Instant,
     ) -> Result<Flight, Ended> {
         if sending.has_client()
             && !sending.is_drained
@@ -74,7 +76,7 @@ impl Lane {
             return Err(Ended::Away { reason, after: u32::try_from(after.as_millis()).unwrap_or(u32::MAX) });
         }
         let (reply, ended) = oneshot::channel();
-        let ticket = self.pool.enter(self.number, Job::new(Arc::clone(sending), deadline, reply));
+        let ticket = self.pool.enter(self.number, Job::new(Arc::clone(sending), deadline, reply), until);
         Ok(Flight { lane: Arc::clone(self), sending: Arc::clone(sending), ticket, ended })
     }
 

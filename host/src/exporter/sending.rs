@@ -10,6 +10,7 @@ use podstamp_core::interface::{Header, Upstream};
 
 use super::compress::Coded;
 use super::load::{Load, Most};
+use crate::settings::Batch;
 use crate::tls::{self, Connector};
 
 /// A request to send.
@@ -37,6 +38,8 @@ pub(super) struct Way {
     pub(super) most: Most,
     /// Whether clients wait for the answer, as they do not for a copy's.
     pub(super) has_client: bool,
+    /// How small requests are put together.
+    pub(super) batch: Option<Batch>,
 }
 
 /// The URL and the headers of a request.

@@ -98,35 +98,25 @@ impl Exporter {
         }
         let begun = Instant::now();
         let lane = self.lane(sending);
-        let ended = match lane.start(sending, times.deadline) {
+        let patient = if is_awaited { times.until.min(begun + queueing.patience) } else { times.until };
+        let ended = match lane.start(sending, times.deadline, patient) {
             Err(ended) => ended,
-            Ok(mut flight) => {
-                let patient =
-                    if is_awaited { times.until.min(begun + queueing.patience) } else { times.until };
-                match flight.outcome(patient).await {
-                    Some(ended) => ended,
-                    None if flight.leave() => {
-                        return match self.keep(queue, rest, false).await {
-                            Ok(_) => Ok(Sent::Kept),
-                            Err(_) => self.send_part(sending, batch, times, delivered).await,
-                        };
-                    }
-                    None => match self.keep(queue, rest, true).await {
-                        Ok(ticket) => {
-                            self.settle_later(
-                                queueing,
-                                ticket,
-                                flight,
-                                batch.encoding,
-                                begun,
-                                times.deadline,
-                            );
-                            return Ok(Sent::Kept);
-                        }
-                        Err(_) => flight.end(times.until).await,
-                    },
+            Ok(mut flight) => match flight.outcome(patient).await {
+                Some(ended) => ended,
+                None if flight.leave() => {
+                    return match self.keep(queue, rest, false).await {
+                        Ok(_) => Ok(Sent::Kept),
+                        Err(_) => self.send_part(sending, batch, times, delivered).await,
+                    };
                 }
-            }
+                None => match self.keep(queue, rest, true).await {
+                    Ok(ticket) => {
+                        self.settle_later(queueing, ticket, flight, batch.encoding, begun, times.deadline);
+                        return Ok(Sent::Kept);
+                    }
+                    Err(_) => flight.end(times.until).await,
+                },
+            },
         };
         let reason = reason(&ended);
         let asks = asks_to_wait(&ended);

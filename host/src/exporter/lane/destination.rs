@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, Instant};
 
 use super::address::{Address, Addresses, Id, Kind};
+use super::batches::Batches;
 use super::breaker::Breaker;
 use super::follow::Name;
 use super::health::Fitness;
@@ -22,6 +23,8 @@ pub(super) struct Destination {
     /// Whether the upstream is known to be away, for requests that wait for another attempt.
     pub(super) away: watch::Sender<bool>,
     pub(super) waiting: Waiting,
+    /// Requests that wait for others before they wait for an address.
+    pub(super) batches: Batches,
     /// The addresses as the name was resolved last, those to prefer first, of both families.
     pub(super) addresses: Vec<Id>,
     pub(super) family: Family,
@@ -100,6 +103,7 @@ impl Destination {
             breaker: Breaker::new(patience),
             away: watch::Sender::new(false),
             waiting: Waiting::default(),
+            batches: Batches::default(),
             addresses: Vec::new(),
             family: Family::default(),
             resolve,

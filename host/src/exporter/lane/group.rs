@@ -22,12 +22,14 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Takes the request of `waiting` whose turn it is and, where the lane `merges`, those behind it that may go with it.
+    /// Takes the request of `waiting` whose turn it is and, where the lane `merges` or the exporter puts requests together,
+    /// those behind it that may go with it.
     pub(super) fn take(waiting: &mut Waiting, merges: bool) -> Option<Self> {
         let (ticket, first) = waiting.pop()?;
         let sending = Arc::clone(&first.sending);
         let mut load = sending.load;
         let mut others = Vec::new();
+        let merges = merges || sending.way.batch.is_some();
         if merges && !first.is_alone {
             for (ticket, job) in waiting.iter().filter(|(_, job)| job.sending.joins(&sending)) {
                 match load.joined(&job.sending.load, sending.way.most) {

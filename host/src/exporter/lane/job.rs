@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::super::sending::Sending;
 use crate::sandbox::Ended;
+use crate::settings::Batch;
 
 pub(super) struct Job {
     pub(super) sending: Arc<Sending>,
@@ -23,6 +24,16 @@ impl Job {
     pub(super) fn new(sending: Arc<Sending>, deadline: Instant, reply: Sender<Ended>) -> Self {
         let is_alone = !sending.body.takes_others();
         Self { sending, entered: Instant::now(), deadline, is_alone, reply }
+    }
+
+    /// How it is put together with others before it waits for a connection; `None`: not at all.
+    pub(super) fn batch(&self) -> Option<Batch> {
+        self.sending.way.batch.filter(|_| !self.is_alone && !self.sending.is_drained)
+    }
+
+    /// The same job, which begins to wait now.
+    pub(super) fn entering(self) -> Self {
+        Self { entered: Instant::now(), ..self }
     }
 
     /// The same job, not to be merged with others.

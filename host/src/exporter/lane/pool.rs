@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use podstamp_core::interface::{Level, Notice};
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::super::attempt::Broken;
 use super::super::sending::Sending;
 use super::address::{Address, Addresses, Id, Kind};
+use super::batches::Added;
 use super::breaker::Refused;
 use super::destination::Destination;
 use super::driver::Driver;
@@ -108,13 +109,30 @@ impl Pool {
         lane.breaker.refuse(Instant::now(), is_stuck)
     }
 
-    /// Has a request wait for a connection, and gives its ticket.
-    pub(super) fn enter(self: &Arc<Self>, lane: usize, job: Job) -> u64 {
+    /// Has a request wait for a connection, and gives its ticket. One that is to go with others waits for them first, for half of
+    /// what is left until `until` at most.
+    pub(super) fn enter(self: &Arc<Self>, lane: usize, job: Job, until: Instant) -> u64 {
         let mut state = self.lock();
         let ticket = state.tickets;
         state.tickets += 1;
         let Some(destination) = state.lanes.get_mut(lane) else { return ticket };
-        destination.waiting.insert(ticket, job);
+        let count = match job.batch() {
+            None => {
+                destination.waiting.insert(ticket, job);
+                1
+            }
+            Some(batch) => {
+                let now = Instant::now();
+                let due = now + batch.timeout.min(until.saturating_duration_since(now) / 2);
+                let Added { released, batches, timer } =
+                    destination.batches.add(ticket, job, batch.size, due);
+                released.into_iter().for_each(|(ticket, job)| destination.waiting.insert(ticket, job));
+                if let Some((number, due)) = timer {
+                    tokio::spawn(Arc::clone(self).release(lane, number, due));
+                }
+                batches
+            }
+        };
         if let Some(asked) = &destination.resolve
             && !std::mem::replace(&mut destination.is_followed, true)
         {
@@ -122,8 +140,19 @@ impl Pool {
         } else if destination.addresses.is_empty() {
             destination.ask();
         }
-        self.start_drivers(state, lane, 1, None);
+        self.start_drivers(state, lane, count, None);
         ticket
+    }
+
+    /// Has the requests of a batch wait for a connection once its time is up.
+    async fn release(self: Arc<Self>, lane: usize, number: u64, due: Instant) {
+        sleep_until(due).await;
+        let mut state = self.lock();
+        let Some(destination) = state.lanes.get_mut(lane) else { return };
+        let released = destination.batches.release(number);
+        let count = usize::from(!released.is_empty());
+        released.into_iter().for_each(|(ticket, job)| destination.waiting.insert(ticket, job));
+        self.start_drivers(state, lane, count, None);
     }
 
     /// Whether a lane leads anywhere.
@@ -133,7 +162,9 @@ impl Pool {
 
     /// Takes a request out of the queue; false where it is on its way already.
     pub(super) fn leave_queue(&self, lane: usize, ticket: u64) -> bool {
-        self.with_lane(lane, |lane| lane.waiting.remove(ticket).is_some())
+        self.with_lane(lane, |lane| {
+            lane.waiting.remove(ticket).or_else(|| lane.batches.remove(ticket)).is_some()
+        })
     }
 
     /// What becomes known when the upstream is away.
@@ -452,9 +483,9 @@ impl Pool {
         state.lanes.iter().for_each(Destination::ask);
     }
 
-    /// The number of requests that wait.
+    /// The number of requests that wait, for a connection or for others.
     pub(super) fn waiting(&self) -> usize {
-        self.lock().lanes.iter().map(|lane| lane.waiting.len()).sum()
+        self.lock().lanes.iter().map(|lane| lane.waiting.len() + lane.batches.len()).sum()
     }
 
     /// The number of upstreams that are known to be away.
