@@ -32,8 +32,9 @@ impl Memory {
 
     /// Gives back what is not needed, on a thread that may block.
     pub(crate) async fn give_back(&self) {
-        // It ends by panicking only, and then memory stays as it is.
-        let _ = tokio::task::spawn_blocking(self.give_back).await;
+        if let Err(error) = tokio::task::spawn_blocking(self.give_back).await {
+            tracing::debug!(%error, "memory was not given back");
+        }
     }
 }
 

@@ -82,7 +82,13 @@ mod tests {
     fn job(is_drained: bool, spans: u32) -> Job {
         let to = Upstream { url: "http://127.0.0.1/".to_owned(), headers: Vec::new(), timeout: 1 };
         let connector = Connector::new(None, Duration::from_secs(1));
-        let way = Arc::new(Way { connector, tls: None, most: Most::new(10, 0), has_client: !is_drained });
+        let way = Arc::new(Way {
+            connector,
+            tls: None,
+            most: Most::new(10, 0),
+            has_client: !is_drained,
+            batch: None,
+        });
         let body = Coded::Plain(Pieces::One(Bytes::from_static(b"x")));
         let load = Load::new(1, spans, 0);
         let sending = Sending::new(0, Head::new(to).unwrap(), body, load, Bytes::new(), way);
