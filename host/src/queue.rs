@@ -7,12 +7,13 @@ mod disk;
 mod entry;
 mod gate;
 mod index;
+mod keeping;
+mod recovery;
 mod size;
 pub mod stored;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::config::{self, Fault, Sizer};
@@ -21,14 +22,16 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::observe::{Metrics, Notices, QueueCounters, QueueState, Queued};
-use crate::settings;
-use disk::{Disk, Key, OpenError, Opened};
+use disk::Disk;
 use gate::{Gate, Passage};
 use index::{First, Index, Most, Place, Slot};
+use recovery::{fault, name, recover};
 
 pub(crate) use disk::DiskError;
-pub(crate) use entry::{Coding, Entry, Head};
+pub(crate) use entry::{Coding, Entry, Head, milliseconds_since_1970};
 pub(crate) use index::Ticket;
+pub(crate) use keeping::NotKept;
+pub(crate) use recovery::{check, tell_of_strangers};
 pub(crate) use size::Size;
 
 /// The queue of one exporter and one signal.
@@ -96,15 +99,6 @@ pub(crate) enum Settled {
     Suspect,
 }
 
-/// Why a request cannot be queued.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotKept {
-    #[error("the queue is full")]
-    Full,
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
-
 impl Queue {
     /// Opens the queue of an exporter for a signal, with what is on disk from before. Blocks. The error names the key whose folder
     /// cannot be used.
@@ -160,88 +154,6 @@ impl Queue {
     /// Tries that have failed in a row.
     pub(crate) fn tries(&self) -> u32 {
         self.lock().gate.tries()
-    }
-
-    /// Keeps all entries, or none. With a disk, they are durable once this returns. `until`: how long to wait for room where the
-    /// configuration says so. `is_leased`: the first one is on its way, and is left alone until it is settled; its ticket comes
-    /// back. Where the future is dropped nothing is kept.
-    pub(crate) async fn keep(
-        &self,
-        entries: Vec<Entry>,
-        until: Instant,
-        is_leased: bool,
-    ) -> Result<Option<Ticket>, NotKept> {
-        let size = entries.iter().fold(Size::default(), |sum, entry| sum.plus(&Size::of(&entry.head)));
-        let kept = self.write(entries, size, until, is_leased).await;
-        if let Err(error) = &kept {
-            self.count(Queued::NotEnqueued, &size);
-            let key = match error {
-                NotKept::Full => "queue-full",
-                NotKept::Disk(_) => "queue-disk",
-            };
-            self.notices.warn(key, || {
-                format!("exporters.{}.sending_queue: {error}: a client is told to come again", self.exporter)
-            });
-        }
-        kept
-    }
-
-    async fn write(
-        &self,
-        entries: Vec<Entry>,
-        size: Size,
-        until: Instant,
-        is_leased: bool,
-    ) -> Result<Option<Ticket>, NotKept> {
-        self.reserve(&size, until).await?;
-        let mut coming = Coming { queue: self, size, written: Vec::new(), is_kept: false };
-        let mut places = Vec::with_capacity(entries.len());
-        for Entry { head, body } in entries {
-            let place = match &self.disk {
-                None => Place::Memory(body),
-                Some(disk) => {
-                    let key = disk.append(&Entry { head, body }).await?;
-                    coming.written.push(key);
-                    Place::Disk(key)
-                }
-            };
-            places.push((head, place));
-        }
-        coming.is_kept = true;
-        drop(coming);
-        let mut first = None;
-        let mut state = self.lock();
-        for (head, place) in places {
-            let ticket = state.index.add(head, place, Instant::now(), is_leased && first.is_none());
-            first = first.or(Some(ticket));
-        }
-        drop(state);
-        self.count(Queued::Enqueued, &size);
-        self.changed.notify_waiters();
-        Ok(first)
-    }
-
-    async fn reserve(&self, size: &Size, until: Instant) -> Result<(), NotKept> {
-        loop {
-            let mut freed = std::pin::pin!(self.room.notified());
-            freed.as_mut().enable();
-            if self.try_reserve(size) {
-                return Ok(());
-            }
-            if !self.waits_for_room || timeout_at(until, freed).await.is_err() {
-                return Err(NotKept::Full);
-            }
-        }
-    }
-
-    fn try_reserve(&self, size: &Size) -> bool {
-        let mut state = self.lock();
-        let then = state.index.size().plus(size);
-        let fits = then.by(self.sizer) <= self.capacity && (self.disk.is_some() || then.bytes <= self.memory);
-        if fits {
-            state.index.reserve(size);
-        }
-        fits
     }
 
     /// What a consumer has to send next: waits until there is something and the upstream may take it. None where `is_ending`
@@ -456,106 +368,10 @@ impl Queue {
     }
 }
 
-/// Entries for which there is room, and of which some are written. Dropping it undoes that, unless all of them are.
-struct Coming<'a> {
-    queue: &'a Queue,
-    size: Size,
-    written: Vec<Key>,
-    is_kept: bool,
-}
-
-impl Drop for Coming<'_> {
-    fn drop(&mut self) {
-        if self.is_kept {
-            return;
-        }
-        self.queue.lock().index.unreserve(&self.size);
-        self.queue.room.notify_waiters();
-        if let Some(disk) = &self.queue.disk {
-            self.written.drain(..).for_each(|key| disk.remove(key));
-        }
-    }
-}
-
 impl Stored {
     pub(crate) fn head(&self) -> &Head {
         &self.0.head
     }
-}
-
-/// What makes a queue's folder unusable, without opening it. Blocks.
-pub(crate) fn check(settings: &config::SendingQueue) -> Option<Fault> {
-    let storage = settings.storage.as_ref()?;
-    Disk::check(storage).err().map(|error| fault(storage, &error))
-}
-
-/// Says which queues on disk belong to none of `queues`, those of the configuration. Blocks.
-pub(crate) fn tell_of_strangers<'a>(queues: impl Iterator<Item = (Signal, &'a settings::Queue)> + Clone) {
-    let names: Vec<_> = queues.clone().map(|(signal, queue)| name(&queue.exporter.id, signal)).collect();
-    let storages: BTreeMap<_, _> = queues
-        .filter_map(|(_, queue)| queue.sending.storage.as_ref())
-        .map(|storage| (&storage.directory, storage))
-        .collect();
-    for storage in storages.into_values() {
-        for (stranger, folder) in Disk::strangers(storage, &names) {
-            Notices::tell(&Notice {
-                level: Level::Warning,
-                key: "queue-stranger".into(),
-                message: format!(
-                    "{}: the queue of {stranger} belongs to no exporter here and is not sent: `podstamp queue export` shows what \
-                     is in it, `podstamp queue drop` removes it",
-                    folder.display()
-                ),
-            });
-        }
-    }
-}
-
-/// The name by which a queue's folder is known.
-fn name(exporter: &str, signal: Signal) -> String {
-    format!("{exporter} {}", signal.name())
-}
-
-fn fault(storage: &config::FileStorage, error: &OpenError) -> Fault {
-    Fault { path: format!("{}.directory", storage.path), message: error.to_string() }
-}
-
-/// Puts what is on disk into the index, and says what is there and what is damaged.
-fn recover(opened: Opened, exporter: &str, index: &mut Index, counters: &QueueCounters) -> Disk {
-    let Opened { disk, entries, damage, foreign } = opened;
-    let (now, today) = (Instant::now(), milliseconds_since_1970());
-    for (key, head) in entries {
-        index.reserve(&Size::of(&head));
-        let age = Duration::from_millis(today.saturating_sub(head.queued));
-        // A clock that runs for less than that has been set since.
-        let since = now.checked_sub(age).unwrap_or(now);
-        index.add(head, Place::Disk(key), since, false);
-    }
-    let tell = |level, key: &'static str, message| Notices::tell(&Notice { level, key: key.into(), message });
-    let size = index.size();
-    if size.requests > 0 {
-        let Size { requests, items, bytes } = size;
-        let message = format!(
-            "exporters.{exporter}.sending_queue: {requests} requests with {items} spans ({bytes} bytes) are queued on disk from \
-             before, and are sent now"
-        );
-        tell(Level::Info, "queue-recovered", message);
-    }
-    for damage in damage {
-        if damage.is_loss() {
-            counters.add(Queued::Lost, 1, 0);
-        }
-        tell(
-            if damage.is_loss() { Level::Error } else { Level::Warning },
-            "queue-damaged",
-            format!("exporters.{exporter}.sending_queue: {damage}"),
-        );
-    }
-    for path in foreign {
-        let message = format!("{}: is none of podstamp's files, and stays as it is", path.display());
-        tell(Level::Warning, "queue-foreign", message);
-    }
-    disk
 }
 
 /// The most that a consumer sends together, by `sending_queue.batch`.
@@ -569,12 +385,6 @@ fn most(settings: &config::SendingQueue) -> Most {
         },
         _ => any,
     }
-}
-
-/// The time for [`Head::queued`].
-pub(crate) fn milliseconds_since_1970() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Bytes that one consumer sends together at most.

@@ -1,5 +1,7 @@
 //! A request that waits to be sent again.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use podstamp_core::interface::Signal;
 
@@ -35,4 +37,10 @@ pub(crate) enum Coding {
     Gzip,
     /// A gzip member of podstamp's own making, whose blocks others may follow.
     Blocks,
+}
+
+/// The time for [`Head::queued`].
+pub(crate) fn milliseconds_since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
