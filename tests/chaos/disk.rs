@@ -49,6 +49,9 @@ fn files(folder: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(kind) = entry.metadata() else { continue };
+        if entry.file_name() == ASIDE {
+            continue;
+        }
         if kind.is_dir() {
             found.extend(files(&entry.path()));
         } else if entry.file_name() != BALLAST {
@@ -57,5 +60,8 @@ fn files(folder: &Path) -> Vec<(PathBuf, u64)> {
     }
     found
 }
+
+/// Where podstamp keeps what it found damaged: nobody reads it but people.
+const ASIDE: &str = "damaged";
 
 const BALLAST: &str = "ballast";
