@@ -3,8 +3,8 @@
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
 //! `batch`, `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
-//! `collector`, `envoy` and `kubernetes` run only where they are asked for: they fetch an OpenTelemetry Collector, an Envoy and
-//! a Kubernetes API server.
+//! `collector`, `envoy`, `kubernetes` and `queue` run only where they are asked for: they fetch an OpenTelemetry Collector, an Envoy and
+//! a Kubernetes API server, and `queue` writes gigabytes.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +26,7 @@ mod kubernetes;
 mod load;
 mod oracle;
 mod pods;
+mod queue;
 mod sample;
 mod shapes;
 
@@ -48,10 +49,21 @@ fn main() -> ExitCode {
         arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
     let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
     let quick = has("--quick");
-    let all =
-        !["batch", "codec", "coding", "collector", "envoy", "host", "kubernetes", "lane", "pods", "shapes"]
-            .into_iter()
-            .any(has);
+    let all = ![
+        "batch",
+        "codec",
+        "coding",
+        "collector",
+        "envoy",
+        "host",
+        "kubernetes",
+        "lane",
+        "pods",
+        "queue",
+        "shapes",
+    ]
+    .into_iter()
+    .any(has);
     let mut results = json!({"quick": quick, "machine": machine()});
     if all || has("codec") {
         results["codec"] = codec::run(quick);
@@ -80,6 +92,9 @@ fn main() -> ExitCode {
     }
     if has("collector") {
         results["collector"] = collector::run(quick);
+    }
+    if has("queue") {
+        results["queue"] = queue::run(quick);
     }
     if has("kubernetes") {
         results["kubernetes"] = kubernetes::run(quick);

@@ -124,8 +124,11 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
 
 fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
-    // The Collector is compared with the program that people run.
-    if arguments.iter().any(|argument| argument == "collector" || argument == "kubernetes") {
+    // These run the program that people run.
+    if arguments
+        .iter()
+        .any(|argument| argument == "collector" || argument == "kubernetes" || argument == "queue")
+    {
         run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
     }
     run(cargo()

@@ -83,6 +83,16 @@ struct Shared {
     state: Mutex<State>,
     /// The segment that was read last.
     open: Mutex<Option<(u64, Arc<File>)>>,
+    /// What was read of it beyond the entry that was wanted: the next one is usually wanted next.
+    ahead: Mutex<Option<Ahead>>,
+}
+
+/// A range of a segment.
+#[derive(Debug)]
+struct Ahead {
+    segment: u64,
+    offset: u64,
+    bytes: Bytes,
 }
 
 impl Disk {
@@ -113,8 +123,8 @@ impl Disk {
         let lock = Lock::take(&folder, Duration::from_millis((*timeout).into()))?;
         let mut found = find(&folder)?;
         let state = Mutex::new(found.repair(&folder));
-        let (fsync, most_bytes, open) = (*fsync, *max_size, Mutex::new(None));
-        let shared = Arc::new(Shared { place, folder, fsync, most_bytes, segment_bytes, state, open });
+        let (fsync, most_bytes, open, ahead) = (*fsync, *max_size, Mutex::new(None), Mutex::new(None));
+        let shared = Arc::new(Shared { place, folder, fsync, most_bytes, segment_bytes, state, open, ahead });
         let (orders, receiver) = channel();
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -154,6 +164,9 @@ impl Disk {
 
     /// Reads a body and checks its checksum.
     pub(crate) async fn read(&self, key: Key) -> Result<Bytes, DiskError> {
+        if let Some(body) = self.shared.read_ahead(key.0) {
+            return Ok(body);
+        }
         let shared = Arc::clone(&self.shared);
         let read = spawn_blocking(move || shared.read(key)).await.map_err(|_| DiskError::Closed)?;
         if let Err(DiskError::Damaged(_)) = read {
@@ -212,6 +225,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A body that was read along with another. One that is damaged is read again, for whoever says so.
+    fn read_ahead(&self, sequence: u64) -> Option<Bytes> {
+        let (location, header) = self.state().locate(sequence)?;
+        let record = {
+            let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = ahead.as_ref().filter(|ahead| ahead.segment == location.segment)?;
+            let begin = usize::try_from(location.offset.checked_sub(known.offset)?).ok()?;
+            let end = begin.checked_add(RECORD_HEAD + location.length as usize)?;
+            // A copy, so that a small body does not keep all that was read with it.
+            Bytes::copy_from_slice(known.bytes.get(begin..end)?)
+        };
+        parse(header, sequence, record).map(|(_, body)| body)
+    }
+
     /// An entry; the bytes of one that is damaged are kept aside.
     fn read(&self, key: Key) -> Result<(Head, Bytes), DiskError> {
         self.read_record(key.0).map_err(|error| match error {
@@ -227,7 +254,8 @@ impl Shared {
         loop {
             let (location, header) = self.state().locate(sequence).ok_or(DiskError::Gone)?;
             let path = segment_path(&self.folder, location.segment);
-            let read = self.segment(location.segment, &path).and_then(|file| read_record(&file, location));
+            let read =
+                self.segment(location.segment, &path).and_then(|file| self.read_chunk(&file, location));
             let fault = match read {
                 Ok(record) => match parse(header, sequence, record) {
                     Some(entry) => return Ok(entry),
@@ -244,6 +272,25 @@ impl Shared {
                 _ => DiskError::Damaged(location.damage(&path)),
             });
         }
+    }
+
+    /// A record, and what follows it if it is small.
+    fn read_chunk(&self, file: &File, location: Location) -> io::Result<Bytes> {
+        let length = RECORD_HEAD + location.length as usize;
+        if length > AHEAD / 4 {
+            return read_record(file, location);
+        }
+        let mut chunk = vec![0; AHEAD];
+        let read = file.read_at(&mut chunk, location.offset)?;
+        if read < length {
+            return read_record(file, location);
+        }
+        chunk.truncate(read);
+        let chunk = Bytes::from(chunk);
+        let record = Bytes::copy_from_slice(chunk.get(..length).unwrap_or_default());
+        let ahead = Ahead { segment: location.segment, offset: location.offset, bytes: chunk };
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        Ok(record)
     }
 
     /// The file of a segment: the one that was read last stays open.
@@ -297,6 +344,9 @@ fn is_damage(error: &io::Error) -> bool {
     let is_gone = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
     is_gone || error.raw_os_error() == Some(EIO)
 }
+
+/// Bytes to read at a time where entries are small.
+const AHEAD: usize = 256 << 10;
 
 /// Bytes from which on a new segment is begun. A segment is deleted as a whole, and is read as a whole after a crash.
 const SEGMENT: u64 = 64 << 20;
