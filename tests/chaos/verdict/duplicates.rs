@@ -32,7 +32,9 @@ pub(super) fn judge(evidence: &Evidence, verdict: &mut Verdict) {
             let [before, after] = pair else { continue };
             let attempt = |of: &Occurrence| attempts.get(&(key.0, of.batch, of.attempt)).copied();
             let reason = if before.attempt == after.attempt {
+                // A stopped agent takes its copy later than the agent that was asked after it.
                 sent_again_by_podstamp(evidence, request(before), request(after))
+                    .or_else(|| stopped_with_a_copy(evidence, request(after)))
             } else {
                 // Whichever attempt is the earlier one made the client send another.
                 let (earlier, at) = if before.attempt < after.attempt {
@@ -79,6 +81,12 @@ fn sent_again_by_podstamp(evidence: &Evidence, before: &Request, after: &Request
     let killed = lives.any(|life| before.ended < life.told && life.told < after.ended);
     (evidence.queue == Queue::Disk && killed)
         .then_some("podstamp was killed before it could note the delivery")
+}
+
+/// The later record of two is the one whose answer nobody heard: its agent was stopped, or slow, with the request in hand.
+fn stopped_with_a_copy(evidence: &Evidence, after: &Request) -> Option<&'static str> {
+    let reason = unheard_because(evidence, after, after.ended);
+    reason.filter(|reason| !after.is_heard && reason.starts_with("the answer came too late"))
 }
 
 /// Two attempts of a client: the earlier one was not acknowledged, and yet it was recorded.

@@ -168,6 +168,17 @@ fn a_second_record_of_an_attempt_has_a_reason_or_is_wrong() {
 }
 
 #[test]
+fn a_stopped_agent_may_take_its_copy_after_the_other_one() {
+    let twice = |heard| {
+        let case = Case::new(&[(0, Outcome::Acknowledged)]).recorded(0, 12, true).recorded(0, 13, heard);
+        case.event("agent: SIGSTOP, SIGCONT", 9, 13).verdict()
+    };
+    assert_eq!(reasons(&twice(false)), ["the answer came too late: a process was stopped"]);
+    // One that was heard was not the one that nobody waited for.
+    assert_eq!(twice(true).unexplained.len(), 1);
+}
+
+#[test]
 fn what_was_refused_must_not_be_recorded_without_a_reason() {
     let again = |first| {
         let attempts = [(0, first), (1, Outcome::Acknowledged)];
