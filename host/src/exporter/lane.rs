@@ -14,7 +14,9 @@ mod group;
 mod health;
 mod job;
 mod lanes;
+mod notice;
 mod pool;
+mod state;
 mod waiting;
 
 use std::sync::Arc;

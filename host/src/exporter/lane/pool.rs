@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::attempt::Broken;
 use super::super::sending::Sending;
-use super::address::{Address, Addresses, Id, Kind};
+use super::address::{Id, Kind};
 use super::batches::Added;
 use super::breaker::Refused;
 use super::destination::Destination;
@@ -21,6 +21,7 @@ use super::follow::{Name, follow};
 use super::group::Group;
 use super::health::Failing;
 use super::job::Job;
+use super::state::{Start, State, first, wake_all};
 use crate::network::Network;
 use crate::observe::{Attempted, Metrics, Notices};
 use crate::sandbox::Ended;
@@ -49,18 +50,6 @@ pub(crate) struct PoolSettings {
     pub(crate) prefers_local_node: bool,
 }
 
-#[derive(Default)]
-struct State {
-    lanes: Vec<Destination>,
-    addresses: Addresses,
-    /// Requests so far.
-    tickets: u64,
-    /// Times so far that an address was chosen.
-    turns: u64,
-    /// The server has ended: drivers that have nothing to do leave.
-    is_closed: bool,
-}
-
 /// What a driver does next.
 pub(super) enum Turn {
     /// Connect for this request of that lane, whose turn it is.
@@ -69,13 +58,6 @@ pub(super) enum Turn {
     Park(Arc<Notify>),
     /// End the task.
     Leave,
-}
-
-/// A driver to start.
-struct Start {
-    id: Id,
-    /// A request to connect for, before looking for one to send.
-    probe: Option<(usize, Arc<Sending>)>,
 }
 
 impl Pool {
@@ -422,23 +404,6 @@ impl Pool {
         }
     }
 
-    /// Tells people, unless they know already, why nobody knows which addresses of an upstream are on this node.
-    pub(super) fn untold(&self, lane: usize, name: &Name, why: Option<&str>) {
-        let mut state = self.lock();
-        let Some(lane) = state.lanes.get_mut(lane) else { return };
-        let before = std::mem::replace(&mut lane.untold, why.map(str::to_owned));
-        // Other upstreams than agents may be anywhere.
-        if let Some(why) = why.filter(|why| before.as_deref() != Some(why) && lane.limit.is_some()) {
-            let count = lane.addresses.len();
-            self.notices.warn("upstream-no-local-node", || {
-                format!(
-                    "podstamp.upstream.prefer_local_node has no effect on {name}, which has {count} address(es): {why}. All of them \
-                     are used alike"
-                )
-            });
-        }
-    }
-
     fn unresolved(&self, lane: usize, name: &Name, begun: Instant, reason: &str) {
         let mut state = self.lock();
         let Some(lane) = state.lanes.get_mut(lane) else { return };
@@ -505,32 +470,6 @@ impl Pool {
         state.addresses.iter().filter(|address| !address.has_gone() && address.is_away(now)).count()
     }
 
-    fn tell_away(&self, sending: &Sending, reason: &str) {
-        self.notices.warn("upstream-away", || {
-            format!(
-                "{} is away: nobody has reached it for {} ms ({reason}). Until it is back, requests get 503 at once or are \
-                 queued, but for one every few seconds that tries it",
-                sending.uri,
-                self.settings.patience.as_millis(),
-            )
-        });
-    }
-
-    fn tell_unwell(&self, sending: &Sending, socket: SocketAddr, reason: &str) {
-        self.notices.warn("upstream-address-away", || {
-            format!(
-                "{socket}, one of the addresses of {}, fails again and again ({reason}). It is left alone but for a try now and \
-                 then, and the others get its requests",
-                sending.uri,
-            )
-        });
-    }
-
-    fn tell_well(&self, socket: SocketAddr) {
-        let message = format!("{socket} works again");
-        self.notices.emit(&Notice { level: Level::Info, key: "upstream-address-back".into(), message });
-    }
-
     /// Wakes or starts drivers for as many of the requests that wait as `count` says, and for addresses that are due for a try.
     fn start_drivers(
         self: &Arc<Self>,
@@ -550,130 +489,7 @@ impl Pool {
         self.lock().lanes.get_mut(lane).map(ask).unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    /// Chooses addresses for as many of the requests that wait as `count` says, wakes the drivers that are parked there, and
-    /// gives those to start.
-    fn assign(&mut self, lane: usize, count: usize, except: Option<Id>) -> Vec<Start> {
-        let Self { lanes, addresses, turns, .. } = self;
-        let mut starts = Vec::new();
-        let Some(destination) = lanes.get_mut(lane) else { return starts };
-        let Some((_, first)) = destination.waiting.first() else { return starts };
-        let now = Instant::now();
-        for _ in 0..count {
-            let Some(id) = destination.choose(addresses, first, now, except) else { break };
-            let Some(address) = addresses.get_mut(id) else { break };
-            *turns += 1;
-            address.used = *turns;
-            address.health_mut(first.sending.kind()).begin_try(now);
-            match address.parked.pop() {
-                Some(parked) => parked.notify_one(),
-                None => {
-                    address.drivers += 1;
-                    starts.push(Start { id, probe: None });
-                }
-            }
-        }
-        let kind = first.sending.kind();
-        let due: Vec<_> = destination.due(addresses, kind, now).collect();
-        for id in due {
-            if let Some(address) = addresses.get_mut(id) {
-                address.health_mut(kind).begin_try(now);
-                address.drivers += 1;
-                starts.push(Start { id, probe: Some((lane, Arc::clone(&first.sending))) });
-            }
-        }
-        starts
-    }
-
-    /// The request whose turn it is at an address.
-    fn first(&self, id: Id) -> Option<(usize, &Job)> {
-        first(&self.lanes, &self.addresses, id)
-    }
-
-    fn remove_driver(&mut self, id: Id) {
-        if let Some(address) = self.addresses.get_mut(id) {
-            address.drivers -= 1;
-        }
-        self.addresses.forget_unused(id);
-    }
-
-    /// Takes the requests out of a lane for which no address is left, after turning to its other address family.
-    fn give_up(&mut self, lane: usize) -> Vec<Job> {
-        let Self { lanes, addresses, .. } = self;
-        let Some(lane) = lanes.get_mut(lane) else { return Vec::new() };
-        let is_hopeless = |job: &Job| lane.has_failed_everywhere(addresses, job);
-        let Some((ticket, _)) = lane.waiting.iter().find(|(_, job)| is_hopeless(job)) else {
-            return Vec::new();
-        };
-        if let Some(job) = lane.waiting.remove(ticket) {
-            let turns = lane.turn_family(addresses, &job);
-            lane.waiting.insert(ticket, job);
-            if turns {
-                return Vec::new();
-            }
-        }
-        let mut waiting = std::mem::take(&mut lane.waiting);
-        let told = waiting.extract(|job| lane.has_failed_everywhere(addresses, job));
-        lane.waiting = waiting;
-        told
-    }
-
-    /// Has a lane lead to `sockets`, and nowhere else.
-    fn use_addresses(&mut self, lane: usize, sockets: &[(SocketAddr, bool)]) {
-        let Self { lanes, addresses, .. } = self;
-        let Some(limit) = lanes.get(lane).map(|lane| lane.limit) else { return };
-        let mut ids = Vec::with_capacity(sockets.len());
-        let mut known = Vec::with_capacity(sockets.len());
-        for (socket, is_local) in sockets {
-            let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
-            let id = addresses.id(socket);
-            if ids.contains(&id) {
-                continue;
-            }
-            ids.push(id);
-            known.push(socket);
-            let Some(address) = addresses.get_mut(id) else { continue };
-            address.is_local = *is_local;
-            if !address.lanes.contains(&lane) {
-                address.lanes.push(lane);
-                address.limit = address.limit.into_iter().chain(limit).min();
-            }
-        }
-        let Some(destination) = lanes.get_mut(lane) else { return };
-        destination.use_family_of(&known);
-        let before = std::mem::replace(&mut destination.addresses, ids.clone());
-        for id in before.into_iter().filter(|id| !ids.contains(id)) {
-            if let Some(address) = addresses.get_mut(id) {
-                address.lanes.retain(|other| *other != lane);
-                address.limit = address.lanes.iter().filter_map(|lane| lanes.get(*lane)?.limit).min();
-                if address.has_gone() {
-                    wake_all(address);
-                }
-            }
-            addresses.forget_unused(id);
-        }
-    }
-}
-
-/// The request whose turn it is at an address, among those of all lanes that lead there.
-fn first<'a>(lanes: &'a [Destination], addresses: &Addresses, id: Id) -> Option<(usize, &'a Job)> {
-    let address = addresses.get(id)?;
-    let now = Instant::now();
-    let firsts = address.lanes.iter().filter_map(|number| {
-        let lane = lanes.get(*number)?;
-        let (ticket, job) = lane.waiting.first()?;
-        let may = lane.permits(addresses, id, job, now) && address.has_room(&job.sending);
-        may.then_some((ticket, *number, job))
-    });
-    firsts.min_by_key(|(ticket, ..)| *ticket).map(|(_, lane, job)| (lane, job))
-}
-
-/// Wakes all parked drivers.
-fn wake_all(address: &mut Address) {
-    address.parked.drain(..).for_each(|parked| parked.notify_one());
 }
