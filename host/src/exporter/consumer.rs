@@ -75,7 +75,10 @@ impl Exporter {
 
     async fn deliver(&self, queueing: &Queueing, Taken { entries, bytes }: Taken) {
         let queue = &queueing.queue;
-        let (begun, deadline) = (Instant::now(), Instant::now() + queueing.timeout);
+        let begun = Instant::now();
+        let turn = begun + queueing.timeout;
+        // One whose turn comes late has its time all the same: it would arrive, and be sent again.
+        let deadline = turn + queueing.timeout;
         let mut underway = Vec::with_capacity(entries.len());
         for (ticket, stored) in entries {
             if let Some(body) = self.read(queue, ticket, &stored).await
@@ -88,7 +91,7 @@ impl Exporter {
             queue.tried();
         }
         for Underway { ticket, stored, body, flight } in underway {
-            let mut ended = flight.end(deadline).await;
+            let mut ended = end(flight, turn, deadline).await;
             if let Ended::Closed(original) = &mut ended {
                 *original = plain(queueing, &stored, body);
             }
@@ -171,6 +174,15 @@ impl Exporter {
         // What a client sent is not needed: the body as it is stored says why an upstream closes on it.
         let sending = self.request(head, body, load, Bytes::new());
         Arc::new(Sending { is_drained: true, ..sending })
+    }
+}
+
+/// How an entry's attempt ends: it has to be on its way at `turn`, and to have its response at `deadline`.
+async fn end(mut flight: Flight, turn: Instant, deadline: Instant) -> Ended {
+    match flight.outcome(turn).await {
+        Some(ended) => ended,
+        None if flight.leave() => Ended::Waited,
+        None => flight.end(deadline).await,
     }
 }
 
