@@ -7,6 +7,7 @@ use std::path::Path;
 use podstamp_test_support::blocking::http::{export, get};
 use podstamp_test_support::kubernetes::ScriptedApi;
 use podstamp_test_support::spans;
+use tempfile::TempDir;
 
 use super::PODS;
 use crate::fake_agent::FakeAgent;
@@ -28,9 +29,10 @@ struct Metric {
     labels: Labels,
 }
 
-/// What servers show that have all that makes a metric: pods of a file and of the Kubernetes API, a copy, and a request.
+/// What servers show that have all that makes a metric: pods of a file and of the Kubernetes API, a copy, a queue, and a request.
 fn shown() -> BTreeMap<String, Metric> {
     let mut shown = metrics_with_file();
+    shown.extend(metrics_with_queue());
     let (agent, api) = (FakeAgent::start(), ScriptedApi::serve(&[]));
     let served = Setup::load_balancer(&agent.url()).kube_config(&api.config()).serve();
     for (name, metric) in metrics(&served) {
@@ -49,6 +51,27 @@ fn metrics_with_file() -> BTreeMap<String, Metric> {
     assert_eq!(export(served.address, &spans::export(&[("shop", "web-1")])).status, 200);
     wait_until("the request counts", || served.metric("podstamp_signal_requests_total", &[]) == 1.0);
     metrics(&served)
+}
+
+/// Those that come with a queue on disk and with a limit of memory.
+fn metrics_with_queue() -> BTreeMap<String, Metric> {
+    let (agent, folder) = (FakeAgent::start(), TempDir::new().unwrap());
+    let mut setup = Setup::load_balancer(&agent.url()).pods(spans::pods(&PODS));
+    setup.config = setup
+        .config
+        .replace(
+            "processors:\n  resource/pre",
+            "processors:\n  memory_limiter: {check_interval: 1s, limit_mib: 100000}\n  resource/pre",
+        )
+        .replace("        - resource/pre", "        - memory_limiter\n        - resource/pre")
+        .replace("service:\n", "service:\n  extensions: [file_storage]\n");
+    setup.config.push_str(&format!(
+        "    sending_queue: {{storage: file_storage}}\nextensions:\n  file_storage: {{directory: {}}}\n",
+        folder.path().display()
+    ));
+    let mut metrics = metrics(&setup.serve());
+    metrics.retain(|name, _| name.contains("_queue_") || name.contains("_memory_"));
+    metrics
 }
 
 fn metrics(served: &Served) -> BTreeMap<String, Metric> {
