@@ -134,8 +134,9 @@ impl Exporter {
         let threads = if number == 0 { encoding } else { encoding_copies };
         let compressor = Compressor::new(upstream.compression, threads.clone());
         let connections = upstream.connections;
+        let merges = connections.is_some();
         let queueing =
-            upstream.queue.as_ref().map(|queue| Queueing::open(signal, queue, &context)).transpose()?;
+            upstream.queue().map(|queue| Queueing::open(signal, queue, merges, &context)).transpose()?;
         let exporter =
             Arc::new(Self { signal, number, connections, way, credentials, compressor, queueing, context });
         exporter.start_consumers(draining);

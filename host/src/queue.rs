@@ -59,6 +59,17 @@ pub(crate) struct Queue {
     notices: Arc<Notices>,
 }
 
+/// What bounds a queue beside its own section of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keeping {
+    /// Bytes of bodies in memory.
+    pub(crate) memory: u64,
+    /// How long an entry is kept; `None`: until it is delivered.
+    pub(crate) keep_for: Option<Duration>,
+    /// Whether requests that wait go upstream together.
+    pub(crate) merges: bool,
+}
+
 #[derive(Debug)]
 struct State {
     index: Index,
@@ -106,11 +117,11 @@ impl Queue {
         exporter: &str,
         signal: Signal,
         settings: &config::SendingQueue,
-        memory: u64,
-        keep_for: Option<Duration>,
+        kept: Keeping,
         metrics: &Metrics,
         notices: Arc<Notices>,
     ) -> Result<Arc<Self>, Fault> {
+        let Keeping { memory, keep_for, merges } = kept;
         let counters = metrics.queue_counters(signal, exporter);
         let mut index = Index::default();
         let disk = match &settings.storage {
@@ -127,7 +138,8 @@ impl Queue {
             capacity: settings.queue_size,
             memory,
             waits_for_room: settings.block_on_overflow,
-            most: most(settings),
+            // Each entry would have a connection of its own where nothing is merged.
+            most: if merges { most(settings) } else { Most { requests: 1, ..most(settings) } },
             keep_for,
             disk,
             state: Mutex::new(State { index, gate: Gate::new() }),
@@ -316,9 +328,9 @@ impl Queue {
         }
     }
 
-    /// Has the upstream tried at once: the process ends.
+    /// Has the upstream tried soon: the process ends.
     pub(crate) fn hurry(&self) {
-        self.lock().gate.hurry(Instant::now());
+        self.lock().gate.hurry(Instant::now() + HURRY);
         self.changed.notify_waiters();
     }
 
@@ -395,3 +407,6 @@ const MAX_OUT: u64 = 16 << 20;
 
 /// Attempts without an answer after which an entry is worth a word.
 const SUSPICIOUS: u32 = 3;
+
+/// How long until the upstream is tried again while the process ends.
+const HURRY: Duration = Duration::from_millis(250);

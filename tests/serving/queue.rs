@@ -175,6 +175,22 @@ async fn a_request_that_breaks_off_after_it_was_queued_is_sent_again() {
 }
 
 #[tokio::test]
+async fn nothing_is_queued_where_each_request_is_tried_once_or_clients_wait_for_the_outcome() {
+    let waiting = SendingQueue { wait_for_result: true, ..in_memory() };
+    for (sending, retries) in [(in_memory(), false), (waiting, true)] {
+        let upstream = with_status(&Arc::new(AtomicU16::new(503))).await;
+        let setup = changed(&upstream, sending, |settings, queue| {
+            queue.exporter.retry.enabled = retries;
+            settings.upstream.patience = Duration::from_millis(50);
+        })
+        .await;
+        let response = setup.client().await.ask(post("/v1/traces", "", b"spans")).await;
+        assert!(matches!(response.status, 503 | 504), "{}", response.status);
+        assert!(!setup.instruments.metrics.encode().unwrap().contains("podstamp_queue_size{"));
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_the_clients_to_know() {
     let upstream = with_status(&Arc::new(AtomicU16::new(400))).await;
     let setup = queueing(&upstream, in_memory()).await;

@@ -177,13 +177,17 @@ impl Exporter {
     }
 }
 
-/// How an entry's attempt ends: it has to be on its way at `turn`, and to have its response at `deadline`.
-async fn end(mut flight: Flight, turn: Instant, deadline: Instant) -> Ended {
-    match flight.outcome(turn).await {
-        Some(ended) => ended,
-        None if flight.leave() => Ended::Waited,
-        None => flight.end(deadline).await,
+/// How an entry's attempt ends: it has to be on its way at `turn`, and to have its response at `deadline`, or a little later where
+/// it went with others that have more time.
+pub(super) async fn end(mut flight: Flight, turn: Instant, deadline: Instant) -> Ended {
+    for until in [turn, deadline] {
+        match flight.outcome(until).await {
+            Some(ended) => return ended,
+            None if flight.leave() => return Ended::Waited,
+            None => (),
+        }
     }
+    flight.end(deadline + deadline.saturating_duration_since(turn)).await
 }
 
 /// An entry's body before compression; empty where it cannot be had.

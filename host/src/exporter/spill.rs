@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::compress::Coded;
+use super::consumer;
 use super::lane::Flight;
 use super::sending::{Head, Sending, UnusableHead};
 use super::{Exporter, ExporterContext, Sent, Times, Unusable};
-use crate::queue::{self, Entry, NotKept, Queue, Settled, Ticket};
+use crate::queue::{self, Entry, Keeping, NotKept, Queue, Settled, Ticket};
 use crate::sandbox::{Ended, Failure};
 use crate::settings::{self, milliseconds};
 
@@ -53,10 +54,11 @@ pub(super) enum Judged {
 }
 
 impl Queueing {
-    /// Opens the queue.
+    /// Opens the queue. `merges`: whether requests that wait go upstream together.
     pub(super) fn open(
         signal: Signal,
         settings: &settings::Queue,
+        merges: bool,
         context: &ExporterContext,
     ) -> Result<Self, Fault> {
         let settings::Queue { sending, memory, patience, exporter } = settings;
@@ -65,8 +67,9 @@ impl Queueing {
             |error: UnusableHead| Fault { path: exporter.url_key.clone(), message: error.to_string() };
         let keep_for = (retry.max_elapsed_time > 0).then(|| milliseconds(retry.max_elapsed_time));
         let notices = Arc::clone(&context.notices);
+        let kept = Keeping { memory: *memory, keep_for, merges };
         Ok(Self {
-            queue: Queue::open(id, signal, sending, *memory, keep_for, &context.metrics, notices)?,
+            queue: Queue::open(id, signal, sending, kept, &context.metrics, notices)?,
             patience: *patience,
             consumers: sending.num_consumers as usize,
             head: Head::new(exporter.upstream()).map_err(fault)?,
@@ -109,13 +112,29 @@ impl Exporter {
                         Err(_) => self.send_part(sending, batch, times, delivered).await,
                     };
                 }
-                None => match self.keep(queue, rest, true).await {
-                    Ok(ticket) => {
-                        self.settle_later(queueing, ticket, flight, batch.encoding, begun, times.deadline);
-                        return Ok(Sent::Kept);
+                None => {
+                    // The outcome may come while there is no room, or while a disk takes its time.
+                    let kept = tokio::select! {
+                        biased;
+                        kept = self.keep(queue, rest, true) => Ok(kept),
+                        ended = flight.outcome(times.until) => Err(ended),
+                    };
+                    match kept {
+                        Ok(Ok(ticket)) => {
+                            self.settle_later(
+                                queueing,
+                                ticket,
+                                flight,
+                                batch.encoding,
+                                begun,
+                                times.deadline,
+                            );
+                            return Ok(Sent::Kept);
+                        }
+                        Ok(Err(_)) => flight.end(times.until).await,
+                        Err(ended) => ended.unwrap_or(Ended::TimedOut),
                     }
-                    Err(_) => flight.end(times.until).await,
-                },
+                }
             },
         };
         let reason = reason(&ended);
@@ -185,9 +204,9 @@ impl Exporter {
         let Some(ticket) = ticket else { return };
         let queue = Arc::clone(&queueing.queue);
         queue.failed(begun, SLOW);
-        let exporter = Arc::clone(self);
+        let (exporter, more) = (Arc::clone(self), queueing.timeout);
         tokio::spawn(async move {
-            let ended = flight.end(deadline).await;
+            let ended = consumer::end(flight, deadline, deadline + more).await;
             let settled = match exporter.judge(&queue, encoding, ended, begun).await {
                 Judged::Settled(settled) => settled,
                 // The next attempt finds that out again.
@@ -261,7 +280,7 @@ fn delay(next: &Next, asks: bool) -> Option<Duration> {
         }
         _ => return None,
     };
-    Some(if asks { delay } else { delay.min(LONGEST) })
+    Some(delay.min(if asks { LONGEST_ASKED } else { LONGEST }))
 }
 
 /// Whether an upstream said when to come again.
@@ -298,6 +317,9 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// An upstream that is back is tried after that time at the latest, unless it asked for more.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// The same where it asked for more: what is queued must not expire over what one answer asked.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// The patience of an entry for which nobody waits.
 const FOR_EVER: Duration = Duration::from_millis(u32::MAX as u64);

@@ -18,6 +18,8 @@ pub(super) struct Gate {
 /// The state of a gate that is shut.
 #[derive(Debug)]
 struct Shut {
+    /// Since when it is shut.
+    since: Instant,
     /// When a consumer may try.
     until: Instant,
     /// Tries that have failed since it was shut.
@@ -76,9 +78,14 @@ impl Gate {
             self.tried();
             return;
         }
+        if let Some(shut) = self.shut.as_mut().filter(|shut| begun < shut.since) {
+            // It belongs to the failure that shut the gate, and is no try.
+            shut.until = shut.until.max(now + delay);
+            return;
+        }
         let tries = self.tries().saturating_add(1);
-        let until = self.shut.as_ref().map_or(now, |shut| shut.until).max(now + delay);
-        self.shut = Some(Shut { until, tries, is_tried: false });
+        let (since, until) = self.shut.as_ref().map_or((now, now), |shut| (shut.since, shut.until));
+        self.shut = Some(Shut { since, until: until.max(now + delay), tries, is_tried: false });
     }
 
     /// The next try is due now.
@@ -117,6 +124,19 @@ mod tests {
         assert_eq!(gate.passage(due + DELAY), Passage::Try);
         gate.reached(due + DELAY);
         assert_eq!((gate.tries(), gate.passage(due + DELAY)), (0, Passage::Open));
+    }
+
+    #[test]
+    fn what_failed_together_is_one_failure() {
+        let (mut gate, begin) = (Gate::new(), Instant::now());
+        let now = begin + DELAY;
+        for _ in 0..50 {
+            gate.failed(begin, now, DELAY);
+        }
+        assert_eq!((gate.tries(), gate.passage(now)), (1, Passage::Shut(Some(now + DELAY))));
+        assert_eq!(gate.passage(now + DELAY), Passage::Try);
+        gate.failed(begin, now + DELAY, Duration::ZERO);
+        assert_eq!(gate.passage(now + DELAY), Passage::Shut(None), "somebody tries still");
     }
 
     #[test]

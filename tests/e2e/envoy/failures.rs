@@ -145,8 +145,8 @@ fn an_agent_that_takes_nothing_and_says_so_at_once_is_believed() {
         encoding.success(&send(&envoy, encoding));
         // The upstream has answered before there is a body.
         let mut client = Client::connect(envoy.address);
-        client.begin_chunked("/v1/traces", &[encoding.header()]);
         let before = agent.agent().totals().requests;
+        client.begin_chunked("/v1/traces", &[encoding.header()]);
         wait_until("the agent has answered", || {
             agent.agent().totals().requests > before
                 || envoy.stat("http.otlp.downstream_rq_2xx") > before as f64

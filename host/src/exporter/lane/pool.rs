@@ -360,7 +360,9 @@ impl Pool {
         let lanes = self.lock().addresses.get(id).map(|address| address.lanes.clone()).unwrap_or_default();
         for lane in lanes {
             let state = self.lock();
-            let waiting = state.lanes.get(lane).map_or(0, |lane| lane.waiting.len());
+            // Without a limit each request has a driver of its own already.
+            let limited = state.lanes.get(lane).filter(|lane| lane.limit.is_some());
+            let waiting = limited.map_or(0, |lane| lane.waiting.len());
             self.start_drivers(state, lane, waiting, None);
         }
     }
