@@ -112,7 +112,8 @@ impl Side {
 pub(crate) fn agent() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let agent = Agent::builder().keep_records(1).start().await.unwrap();
+        let agent =
+            Agent::builder().listen(([127, 0, 0, 1], 0).into()).keep_records(1).start().await.unwrap();
         println!("{}", agent.address());
         std::future::pending::<()>().await;
     });
