@@ -58,20 +58,8 @@ impl List {
 }
 
 fn print(out: &mut impl Write, pods: &[ExplainedPod]) -> io::Result<()> {
-    let header = ["NAMESPACE", "NAME", "ADDRESSES", "NODE", "PHASE", "STATE"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(header).chain(pods.iter().map(row)).collect();
-    let mut widths = [0; 6];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    let header = ["NAMESPACE", "NAME", "ADDRESSES", "NODE", "PHASE", "STATE"];
+    output::write_columns(out, header, pods.iter().map(row))
 }
 
 fn row(pod: &ExplainedPod) -> [String; 6] {

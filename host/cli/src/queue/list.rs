@@ -145,21 +145,8 @@ impl Row {
 }
 
 fn print(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
-    let header =
-        ["EXPORTER", "SIGNAL", "REQUESTS", "ITEMS", "BYTES", "ON DISK", "OLDEST", "STATE"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(header).chain(rows.iter().map(Row::cells)).collect();
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    let header = ["EXPORTER", "SIGNAL", "REQUESTS", "ITEMS", "BYTES", "ON DISK", "OLDEST", "STATE"];
+    output::write_columns(out, header, rows.iter().map(Row::cells))
 }
 
 /// A number of bytes, for people.
