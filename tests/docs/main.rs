@@ -1,4 +1,5 @@
-//! The documents, held against the repository: links, paths, names in the code, commands and examples.
+//! The documents, held against the repository: links, paths, names in the code, commands and examples. The console's built page,
+//! held against its sources.
 //!
 //! It does not prove that a document is right, only that what it names is there. Keys of the configuration and metrics have
 //! tests of their own, beside the code's lists.
@@ -7,6 +8,7 @@
 
 mod alerts;
 mod commands;
+mod console;
 mod examples;
 mod links;
 mod markdown;

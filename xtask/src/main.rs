@@ -69,6 +69,12 @@ const COMMANDS: &[Task] = &[
         run: package,
     },
     Task {
+        name: "console",
+        arguments: "",
+        about: "build the console's page anew from host/console, with Node and npm; what is built is committed",
+        run: |_| console(),
+    },
+    Task {
         name: "ci",
         arguments: "",
         about: "format, lints, documentation and tests, as CI runs them",
@@ -150,6 +156,20 @@ fn package(parts: &[OsString]) -> Result<(), Failure> {
     run(cargo().args(["run", "--package", "podstamp-package", "--"]).args(parts))
 }
 
+/// Whoever changes no source of the page needs neither this nor Node.
+fn console() -> Result<(), Failure> {
+    let folder = workspace_root().join("host/console");
+    for words in [
+        &["ci", "--ignore-scripts", "--no-audit", "--no-fund"][..],
+        &["run", "--silent", "check"],
+        &["run", "--silent", "build"],
+    ] {
+        let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+        run_program("npm", npm.current_dir(&folder).args(words))?;
+    }
+    Ok(())
+}
+
 /// The cheap checks come first. Lints, documentation and tests share one target directory and one profile. Guests that only
 /// wasm can run are linted for this machine: the distribution's compiler for wasm has no lints.
 fn ci() -> Result<(), Failure> {
@@ -199,17 +219,21 @@ fn cargo() -> Command {
 }
 
 fn run(command: &mut Command) -> Result<(), Failure> {
+    run_program("cargo", command)
+}
+
+fn run_program(name: &str, command: &mut Command) -> Result<(), Failure> {
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     let words = words.join(" ");
-    eprintln!("xtask: cargo {words}");
+    eprintln!("xtask: {name} {words}");
     let started = Instant::now();
-    let status = command.status().context("cannot start cargo").map_err(Failure::Other)?;
+    let status = command.status().with_context(|| format!("cannot start {name}")).map_err(Failure::Other)?;
     let seconds = started.elapsed().as_secs();
     if status.success() {
         eprintln!("xtask: done after {seconds} s");
         return Ok(());
     }
-    eprintln!("xtask: `cargo {words}` failed after {seconds} s ({status})");
+    eprintln!("xtask: `{name} {words}` failed after {seconds} s ({status})");
     Err(Failure::Program(status))
 }
 

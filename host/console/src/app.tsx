@@ -1,0 +1,52 @@
+// The frame around the views: what is always there.
+
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Header } from "./header";
+import { address, useRoute, VIEWS, type Route, type View } from "./route";
+import { Live } from "./views/live";
+import { Who } from "./views/who";
+
+const PAGES: Record<View, ComponentType<{ route: Route }>> = {
+  live: Live,
+  who: Who,
+  traces: Coming,
+  pods: Coming,
+  configuration: Coming,
+};
+
+function Coming() {
+  return <p class="calm">This view is not there yet.</p>;
+}
+
+export function App() {
+  const route = useRoute();
+  const main = useRef<HTMLElement>(null);
+  const title = VIEWS.find(({ view }) => view === route.view)?.title ?? "";
+  const drawn = useRef(route.view);
+  useEffect(() => {
+    document.title = `${title} · podstamp`;
+    // Whoever goes on by keyboard or hears the page starts at the new view.
+    if (drawn.current !== route.view) main.current?.focus({ preventScroll: true });
+    if (drawn.current !== route.view) window.scrollTo(0, 0);
+    drawn.current = route.view;
+  }, [route.view]);
+  const Page = PAGES[route.view];
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>Skip to the view</a>
+      <Header />
+      <nav aria-label="Views" class="views">
+        <ul>
+          {VIEWS.map(({ view, title }) => (
+            <li><a href={address(view)} aria-current={route.view === view ? "page" : undefined}>{title}</a></li>
+          ))}
+        </ul>
+      </nav>
+      <main id="main" ref={main} tabIndex={-1} aria-label={title}>
+        <h1 class="hidden">{title}</h1>
+        <Page route={route} />
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,100 @@
+// What podstamp does now, and what is wrong.
+
+import type { Live as Point } from "../data/contract";
+import { POINTS, stream } from "../data/events";
+import { useStore } from "../data/store";
+import { bytes, count, milliseconds, rate } from "../format";
+import { NotReady } from "../header";
+import { Panel, Waiting } from "../parts/notice";
+import { Plot, type PlotLine } from "../parts/plot";
+import { FOUND, OUTCOMES } from "../words";
+import { Agents } from "./live/agents";
+import { Notices } from "./live/notices";
+import { PodTable } from "./live/pod_table";
+import { Queues } from "./live/queues";
+
+export function Live() {
+  const live = useStore(stream, ({ live }) => live);
+  const points = useStore(stream, ({ points }) => points);
+  if (!live) return <Waiting what="the first point" />;
+  return (
+    <div class="live">
+      <NotReady />
+      <Notices notices={live.notices ?? []} nowMs={live.now_ms} />
+      <Panel id="flow" title="Flow" note="the last five minutes">
+        <div class="plots">
+          <Figure title="Requests" value={`${rate(live.requests_per_second)} /s`} note={`${count(live.totals.requests)} in all`} points={points} of={(point) => point.requests_per_second} />
+          <Figure title="Spans" value={`${rate(live.spans_per_second)} /s`} note={`${count(live.totals.spans)} in all`} points={points} of={(point) => point.spans_per_second} />
+          <Figure title="Bytes" value={`${bytes(live.bytes_per_second)}/s`} note="of bodies" points={points} of={(point) => point.bytes_per_second} />
+          <Figure
+            title="Latency"
+            value={live.latency_ms ? `${milliseconds(live.latency_ms.p50)}` : "no requests"}
+            note={live.latency_ms ? `half are faster; 99 of 100 below ${milliseconds(live.latency_ms.p99)} (dashed)` : "nothing to measure"}
+            points={points}
+            of={(point) => point.latency_ms?.p50 ?? null}
+            dashed={(point) => point.latency_ms?.p99 ?? null}
+          />
+          {live.memory_bytes !== null && <Figure title="Memory" value={bytes(live.memory_bytes)} note="of the process" points={points} of={(point) => point.memory_bytes} />}
+        </div>
+      </Panel>
+      <Panel id="outcomes" title="What became of requests" note="requests per second">
+        <Rates points={points} live={live} of={(point) => point.outcomes} rows={OUTCOMES} />
+      </Panel>
+      <Panel id="addresses" title="How addresses were found" note="resources per second">
+        <Rates
+          points={points}
+          live={live}
+          of={(point) => point.addresses}
+          rows={Object.entries(FOUND).filter(([key]) => key !== "untouched").map(([key, { word, about }]) => ({ key, word, about }))}
+        />
+      </Panel>
+      <Queues queues={live.queues} />
+      <Agents agents={live.agents} />
+      <PodTable pods={live.pods} />
+    </div>
+  );
+}
+
+function Figure({ title, value, note, points, of, dashed }: {
+  title: string;
+  value: string;
+  note: string;
+  points: Point[];
+  of: (point: Point) => number | null;
+  dashed?: (point: Point) => number | null;
+}) {
+  const lines: PlotLine[] = [{ values: points.map(of) }];
+  if (dashed) lines.push({ values: points.map(dashed), dashed: true });
+  return (
+    <figure class="figure">
+      <figcaption>
+        <span class="figure-title">{title}</span>
+        <strong class="figure-value">{value}</strong>
+        <span class="figure-note">{note}</span>
+      </figcaption>
+      <Plot lines={lines} points={POINTS} label={`${title} over the last five minutes; now ${value}`} />
+    </figure>
+  );
+}
+
+/** One small plot for each kind, so that no colour has to tell them apart. */
+function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (point: Point) => Record<string, number>; rows: readonly { key: string; word: string; about: string }[] }) {
+  return (
+    <dl class="rates">
+      {rows.map(({ key, word, about }) => {
+        const now = of(live)[key] ?? 0;
+        const values = points.map((point) => of(point)[key] ?? 0);
+        const quiet = values.every((value) => value === 0);
+        return (
+          <div class={quiet ? "rate quiet" : "rate"} data-rate={key}>
+            <dt title={about}>{word}</dt>
+            <dd>
+              <Plot small lines={[{ values }]} points={POINTS} label={`${word}, over the last five minutes`} />
+              <span class="rate-value">{rate(now)}</span>
+            </dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
