@@ -4,20 +4,19 @@ import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Header } from "./header";
 import { address, useRoute, VIEWS, type Route, type View } from "./route";
+import { Configuration } from "./views/configuration";
 import { Live } from "./views/live";
+import { Pods } from "./views/pods";
+import { Traces } from "./views/traces";
 import { Who } from "./views/who";
 
 const PAGES: Record<View, ComponentType<{ route: Route }>> = {
   live: Live,
   who: Who,
-  traces: Coming,
-  pods: Coming,
-  configuration: Coming,
+  traces: Traces,
+  pods: Pods,
+  configuration: Configuration,
 };
-
-function Coming() {
-  return <p class="calm">This view is not there yet.</p>;
-}
 
 export function App() {
   const route = useRoute();

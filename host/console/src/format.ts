@@ -67,6 +67,12 @@ export function instant(ms: number): string {
   return `${day} ${time(ms)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
+/** The time, and the date where it is another day. */
+export function when(ms: number): string {
+  const text = instant(ms);
+  return text.slice(0, 10) === instant(Date.now()).slice(0, 10) ? text.slice(11) : text;
+}
+
 function pair(value: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
   const rest = Math.floor((value % large) / small);
   const first = `${plain.format(Math.floor(value / large))} ${largeUnit}`;
