@@ -32,7 +32,9 @@ createServer(async (request, response) => {
   response.setHeader("content-type", "application/json");
   response.setHeader("cache-control", "no-store");
   response.end(JSON.stringify(answer ?? { error: `there is nothing at ${path}` }));
-}).listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port}/`));
+}).listen(port, "127.0.0.1", function () {
+  console.log(`http://127.0.0.1:${this.address().port}/`);
+});
 
 function events(request, response) {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });

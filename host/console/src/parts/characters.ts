@@ -31,15 +31,18 @@ export function beginning(text: string, length: number): string {
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);
 }
 
-function sign(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
+function sign(characters: string): string {
+  const code = characters.codePointAt(0) ?? 0;
+  if (characters.length > 2) return `${characters.length} marks`;
+  if (code < 0x80) return ESCAPES[code] ?? `\\x${code.toString(16).padStart(2, "0")}`;
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
+const ESCAPES: Record<number, string> = { 0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r" };
+
 /**
  * Control characters, those that turn the direction (Unicode Standard Annex 9), those without width, separators of lines,
- * halves of surrogate pairs, noncharacters and tags.
+ * halves of surrogate pairs, noncharacters and tags. Of the marks that are
+ * piled on one letter, those after the fourth: they would cover the lines around.
  */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\ufffe\uffff]/gu;
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\ufffe\uffff]|(?<=\p{M}{4})\p{M}{3,}/gu;

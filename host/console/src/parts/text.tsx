@@ -26,7 +26,7 @@ export function WholeText({ value, max = 400 }: { value: string; max?: number })
   if (value.length <= max) return <Text value={value} max={max} />;
   return (
     <>
-      {open ? <bdi class="text whole" tabIndex={0} role="group" aria-label="The whole text">{visibleText(value).replaceAll("\u240a", "\u240a\n")}</bdi> : <Text value={value} max={max} />}{" "}
+      {open ? <bdi class="text whole" tabIndex={0} role="group" aria-label="The whole text">{value.split("\n").map(visibleText).join("\\n\n")}</bdi> : <Text value={value} max={max} />}{" "}
       <button type="button" class="small" aria-expanded={open} onClick={() => setOpen(!open)}>
         {open ? "less" : `all ${value.length.toLocaleString("en")} characters`}
       </button>
