@@ -35,6 +35,7 @@ use crate::network::Network;
 use crate::pods::PodsFileError;
 use crate::pods::kubernetes::Surroundings;
 use crate::receiver::ListenerAccess;
+use crate::receiver::auth::Authenticator;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
@@ -111,6 +112,8 @@ pub fn check_files(config: &Config) -> Vec<Fault> {
     let settings = settings(config);
     let mut faults: Vec<_> = settings.all_upstreams().flat_map(Exporter::check_files).collect();
     faults.extend(Budget::new(config).fault());
+    let admin = settings.admin.iter().filter_map(|admin| admin.auth.as_ref());
+    faults.extend(admin.filter_map(|auth| Authenticator::new(auth).err()));
     faults.extend(settings.listeners.into_iter().flat_map(|listener| ListenerAccess::check_files(&listener)));
     faults.extend(choose_pods(config, None, &Surroundings::of_process()).err());
     faults
@@ -247,7 +250,7 @@ fn settings(config: &Config) -> Settings {
         listeners: listeners(config),
         traces_path: config.receiver.traces_path().to_owned(),
         trusted_proxies: config.trusted_proxies.clone(),
-        admin: config.admin.clone(),
+        admin: config.admin.clone().map(Into::into),
         limits: Limits::from(limits),
         upstream: upstream(&config.traces.exporter, config, &config.traces),
         copies: copies(config, &config.traces),

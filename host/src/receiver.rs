@@ -3,7 +3,7 @@
 mod access;
 pub(crate) mod admission;
 mod astray;
-mod auth;
+pub(crate) mod auth;
 mod body;
 mod client;
 mod coding;

@@ -107,7 +107,7 @@ impl Server {
             bound.push((listener.clone(), access, bind(&listener.address).await?));
         }
         let admin = match &settings.admin {
-            Some(address) => Some(bind(address).await?),
+            Some(admin) => Some(bind(&admin.address).await?),
             None => None,
         };
         let Instruments { metrics, notices, readiness, listings, lost_peers, memory } = instruments.clone();

@@ -20,8 +20,8 @@ pub struct Settings {
     pub traces_path: String,
     /// Proxies whose forwarding headers are believed: their requests count for the peers that these name.
     pub trusted_proxies: Vec<IpNet>,
-    /// Address of the admin listener; `None` without one.
-    pub admin: Option<String>,
+    /// The admin listener; `None` without one.
+    pub admin: Option<Admin>,
     /// What one request, and all of them together, may take.
     pub limits: Limits,
     /// The upstream of traces.
@@ -40,6 +40,28 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// How long requests in flight may go on after the order to stop, the delay included.
     pub drain_timeout: Duration,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// `host:port`. Port 0 takes a free one.
+    pub address: String,
+    /// The page for people, and what it asks; `None` without it.
+    pub console: Option<Console>,
+    /// The authenticator of all but probes.
+    pub auth: Option<ServerAuth>,
+    /// Names by which the listener may be asked for, in lower case, besides those that only a cluster or this machine has.
+    pub hosts: Vec<String>,
+}
+
+/// The page for people on the admin listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Console {
+    /// Whether attributes and status messages of spans are kept and shown.
+    pub payloads: bool,
+    /// The URL of a trace elsewhere, with `{trace_id}` in it.
+    pub trace_link: Option<String>,
 }
 
 /// Where a signal besides traces is taken, and where it goes.
@@ -152,6 +174,22 @@ impl Upstream {
     /// The queue, where requests are to be sent later: not where each is tried once, nor where clients wait for the outcome.
     pub(crate) fn queue(&self) -> Option<&Queue> {
         self.queue.as_ref().filter(|queue| queue.exporter.retry.enabled && !queue.sending.wait_for_result)
+    }
+}
+
+impl Admin {
+    /// A listener without console and credentials.
+    pub fn at(address: &str) -> Self {
+        Self { address: address.to_owned(), ..Self::default() }
+    }
+}
+
+impl From<config::Admin> for Admin {
+    fn from(admin: config::Admin) -> Self {
+        let config::Admin { endpoint, console, auth, hosts } = admin;
+        let console =
+            console.map(|config::Console { payloads, trace_link }| Console { payloads, trace_link });
+        Self { address: endpoint, console, auth, hosts }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use podstamp::settings::{Batch, Settings};
+use podstamp::settings::{Admin, Batch, Settings};
 use podstamp_fake_agent::Agent;
 use podstamp_test_support::blocking::http::get;
 use podstamp_test_support::bodies;
@@ -121,7 +121,7 @@ pub(crate) fn agent() {
 
 /// Has a host put requests together for so many milliseconds; 0: it does not.
 pub(crate) fn set(settings: &mut Settings, timeout: &str, admin: &str) {
-    settings.admin = Some(admin.to_owned());
+    settings.admin = Some(Admin::at(admin));
     let timeout = Duration::from_millis(timeout.parse().unwrap());
     settings.upstream.batch =
         (timeout > Duration::ZERO).then_some(Batch { timeout, size: 8_192, max_size: 0 });

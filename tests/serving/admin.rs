@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
 
+use podstamp::settings::Admin;
 use podstamp_core::interface::Verdict;
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::client::{Client, Response, post};
@@ -17,7 +18,7 @@ async fn get(client: &mut Client, path: &str) -> Response {
 #[tokio::test]
 async fn probes_and_scrapers_get_their_answers() {
     let setup = Setup::with(Fake::answering(|_| Ok(Verdict::Answer(answer(200, "")))), |settings| {
-        settings.admin = Some("127.0.0.1:0".to_owned());
+        settings.admin = Some(Admin::at("127.0.0.1:0"));
     })
     .await;
     let mut client = Client::connect(setup.server.admin_address().unwrap()).await;
@@ -50,7 +51,7 @@ async fn health_is_told_whatever_the_workers_are_busy_with() {
         left.wait();
         Ok(Verdict::Answer(answer(200, "")))
     });
-    let setup = Setup::with(blocking, |settings| settings.admin = Some("127.0.0.1:0".to_owned())).await;
+    let setup = Setup::with(blocking, |settings| settings.admin = Some(Admin::at("127.0.0.1:0"))).await;
     let (address, admin) = (setup.address(), setup.server.admin_address().unwrap());
     // A thread, since the test's own runtime is the one that is busy.
     let told = std::thread::spawn(move || {

@@ -50,7 +50,7 @@ fn the_configurations_of_deepflows_documents_pass_as_they_are_and_listen_for_the
         let config = read(&text);
         let (http, grpc) = (config.receiver.http.unwrap().endpoint, config.receiver.grpc.unwrap().endpoint);
         assert_eq!([&*http, &*grpc], ["0.0.0.0:4318", "0.0.0.0:4317"], "{}", theirs.display());
-        assert_eq!(config.admin.as_deref(), Some("0.0.0.0:8888"));
+        assert_eq!(config.admin.as_ref().map(|admin| admin.endpoint.as_str()), Some("0.0.0.0:8888"));
     }
 }
 

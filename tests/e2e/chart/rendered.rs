@@ -46,7 +46,7 @@ fn pods_listen_where_their_ports_are_and_have_the_time_to_drain() {
             let config = read(document(&documents, workload));
             let (http, grpc) =
                 (config.receiver.http.as_ref().unwrap(), config.receiver.grpc.as_ref().unwrap());
-            let listeners = [&grpc.endpoint, &http.endpoint, config.admin.as_ref().unwrap()];
+            let listeners = [&grpc.endpoint, &http.endpoint, &config.admin.as_ref().unwrap().endpoint];
             // A loopback address is for nobody else.
             let outside = listeners.into_iter().filter(|endpoint| !endpoint.starts_with("127."));
             let expected: Vec<_> =

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::claims::Claims;
 use crate::config::carried::Carried;
 use crate::config::podstamp::ProxyProtocol;
+use crate::config::podstamp::admin::Admin;
 use crate::config::podstamp::limits::Limits;
 use crate::config::podstamp::pods::Pods;
 use crate::config::podstamp::proxy_wasm::ProxyWasm;
@@ -48,8 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long to take requests after the order to stop, milliseconds.
     pub drain_delay: u32,
-    /// `host:port` of the admin listener; `None` for no such listener.
-    pub admin: Option<String>,
+    /// The admin listener; `None` for no such listener.
+    pub admin: Option<Admin>,
     /// Where pods come from.
     pub pods: Pods,
     /// Settings of the proxy-wasm module.

@@ -72,7 +72,7 @@ impl<'c, 'd> Extensions<'c, 'd> {
         Self { catalog, started }
     }
 
-    /// Reads the `auth` of a receiver's protocol. `None`: it is missing or at fault.
+    /// Reads the `auth` of a receiver's protocol, or of the admin listener. `None`: it is missing or at fault.
     pub(crate) fn server(&self, auth: &Entry<'_>) -> Option<ServerAuth> {
         let (reference, component) = self.resolve(auth, "")?;
         match Type::of(component)? {
@@ -105,7 +105,8 @@ impl<'c, 'd> Extensions<'c, 'd> {
     /// Says which extensions nothing refers to. To be called once everything is read that might.
     pub(crate) fn report_unused(&self) {
         for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
-            let message = "no receiver or exporter of the traces pipeline refers to it";
+            let message =
+                "nothing refers to it: no receiver or exporter of a pipeline that runs, nor podstamp.admin";
             extension.entry.notice(Level::Info, "config-unused", message);
         }
     }

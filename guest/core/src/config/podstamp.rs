@@ -1,5 +1,6 @@
 //! `podstamp`: what the Collector has no keys for.
 
+pub(crate) mod admin;
 mod guard;
 pub(crate) mod limits;
 pub(crate) mod pods;
@@ -11,8 +12,10 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::address;
-use crate::config::document::{Entry, listen};
+use crate::config::document::Entry;
+use crate::config::extensions::Extensions;
 use crate::interface::Level;
+use admin::{Admin, read_admin};
 use guard::{Guard, read_guard};
 use limits::{Limits, read_limits};
 use pods::{Pods, read_pods};
@@ -41,13 +44,17 @@ pub(crate) struct PodstampSection {
     pub(crate) queue: Queue,
     pub(crate) limits: Limits,
     pub(crate) drain_delay: u32,
-    pub(crate) admin: Option<String>,
+    pub(crate) admin: Option<Admin>,
     pub(crate) pods: Pods,
     pub(crate) proxy_wasm: ProxyWasm,
 }
 
 /// Reads `podstamp`. `body`: the size of bodies that the receiver's section states.
-pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSection {
+pub(crate) fn read_podstamp(
+    entry: &Entry<'_>,
+    body: Option<u32>,
+    extensions: &Extensions<'_, '_>,
+) -> PodstampSection {
     let mut section = entry.section();
     let trusted_proxies: Vec<_> =
         section.take("trusted_proxies").list().iter().filter_map(read_network).collect();
@@ -58,7 +65,7 @@ pub(crate) fn read_podstamp(entry: &Entry<'_>, body: Option<u32>) -> PodstampSec
     let queue = read_queue(&section.take("queue"), upstream.patience);
     let limits = read_limits(&section.take("limits"), body);
     let drain_delay = read_drain_delay(&section.take("drain_delay"), limits.drain_timeout);
-    let admin = read_admin(&section.take("admin"));
+    let admin = read_admin(&section.take("admin"), extensions);
     let pods = read_pods(&section.take("pods"));
     let proxy_wasm = read_proxy_wasm(&section.take("proxy_wasm"));
     section.close();
@@ -131,32 +138,26 @@ fn read_drain_delay(entry: &Entry<'_>, timeout: u32) -> u32 {
     delay
 }
 
-fn read_admin(entry: &Entry<'_>) -> Option<String> {
-    let mut section = entry.section();
-    let endpoint = section.take("endpoint");
-    section.close();
-    if !entry.is_present() {
-        return None;
-    }
-    match endpoint.filled_text() {
-        Some(text) => listen(&endpoint, &text),
-        None => Some(DEFAULT_ADMIN.to_owned()),
-    }
-}
-
 /// How long to take requests after the order to stop, milliseconds. Kubernetes gives that order and takes the pod's address
 /// from its endpoints at the same time; the nodes learn of it within a second or two.
 pub const DEFAULT_DRAIN_DELAY: u32 = 3_000;
-
-/// The port of the Collector's own metrics, but on the loopback address: it needs no authentication there.
-pub const DEFAULT_ADMIN: &str = "127.0.0.1:8888";
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::catalog::Catalog;
     use crate::config::document::Findings;
+
+    /// Reads a section of a document without extensions.
+    fn read(document: &Value, findings: &Findings) -> PodstampSection {
+        let mut nothing = Entry::root(&Value::Null, findings).section();
+        let catalog = Catalog::of_document(&mut nothing);
+        let extensions = Extensions::started(&nothing.take("service"), &catalog);
+        nothing.close();
+        read_podstamp(&Entry::root(document, findings), None, &extensions)
+    }
 
     #[test]
     fn trusted_proxies_are_addresses_and_networks() {
@@ -164,7 +165,7 @@ mod tests {
         let document = json!({
             "trusted_proxies": ["10.0.0.0/8", "192.168.1.1", "::ffff:10.1.1.1", "fd00::/8", "0.0.0.0/0", "x", "::ffff:10.0.0.0/104"],
         });
-        let own = read_podstamp(&Entry::root(&document, &findings), None);
+        let own = read(&document, &findings);
         let texts: Vec<_> = own.trusted_proxies.iter().take(5).map(ToString::to_string).collect();
         assert_eq!(texts, ["10.0.0.0/8", "192.168.1.1/32", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0"]);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn a_drain_delay_leaves_time_for_what_is_in_flight() {
         let findings = Findings::default();
-        let delay = |document| read_podstamp(&Entry::root(&document, &findings), None).drain_delay;
+        let delay = |document| read(&document, &findings).drain_delay;
         assert_eq!(delay(json!({})), DEFAULT_DRAIN_DELAY);
         assert_eq!(delay(json!({"drain_delay": "0s"})), 0);
         assert_eq!(delay(json!({"limits": {"drain_timeout": "0s"}})), 0);
@@ -190,7 +191,7 @@ mod tests {
         let findings = Findings::default();
         let proxies = |value| {
             let document = json!({"trusted_proxies": ["10.0.0.1"], "proxy_protocol": value});
-            let read = read_podstamp(&Entry::root(&document, &findings), None).proxy_protocol;
+            let read = read(&document, &findings).proxy_protocol;
             (read.http, read.grpc)
         };
         assert_eq!(proxies(json!(null)), (false, false));
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(proxies(json!(["grpc"])), (false, true));
         assert_eq!(proxies(json!(["http", "grpc"])), (true, true));
         proxies(json!(["https"]));
-        read_podstamp(&Entry::root(&json!({"proxy_protocol": true}), &findings), None);
+        read(&json!({"proxy_protocol": true}), &findings);
         let paths: Vec<_> = findings.conclude().unwrap_err().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["proxy_protocol[0]", "proxy_protocol"]);
     }
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn ports_are_strict_where_it_is_asked_for() {
         let findings = Findings::default();
-        let strict = |document| read_podstamp(&Entry::root(&document, &findings), None).strict_ports;
+        let strict = |document| read(&document, &findings).strict_ports;
         assert!(!strict(json!({})) && !strict(json!({"strict_ports": false})));
         assert!(strict(json!({"strict_ports": true})));
         strict(json!({"strict_ports": "no"}));
@@ -217,9 +218,8 @@ mod tests {
     #[test]
     fn the_admin_listener_is_off_unless_its_section_is_there() {
         let findings = Findings::default();
-        let admin = |document| read_podstamp(&Entry::root(&document, &findings), None).admin;
+        let admin = |document| read(&document, &findings).admin;
         assert_eq!(admin(json!({})), None);
-        assert_eq!(admin(json!({"admin": null})).as_deref(), Some("127.0.0.1:8888"));
-        assert_eq!(admin(json!({"admin": {"endpoint": ":9"}})).as_deref(), Some("0.0.0.0:9"));
+        assert_eq!(admin(json!({"admin": null})), Some(Admin::default()));
     }
 }

@@ -104,8 +104,8 @@ pub(super) fn read_document(document: &Value, findings: &Findings) -> (Config, B
     let mut exporters = carried::exporters_of(&exporters, extensions, Signal::Traces, &signals).into_iter();
     let exporter = exporters.next().unwrap_or_else(|| implied_exporter(findings));
     let copies: Vec<_> = exporters.collect();
+    let own = podstamp::read_podstamp(&own, received.receiver.largest(), extensions);
     extensions.report_unused();
-    let own = podstamp::read_podstamp(&own, received.receiver.largest());
     let unused = catalog.unused().chain(["service.telemetry"]).map(str::to_owned).collect();
 
     let rules = own.guard.rules(exporter.is_agent || copies.iter().any(|exporter| exporter.is_agent));

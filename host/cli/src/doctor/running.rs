@@ -42,8 +42,8 @@ pub(super) fn admin(named: Option<&str>, config: Option<&Config>, standpoint: St
             }
         };
     }
-    let configured = config.and_then(|config| config.admin.as_deref());
-    let target = configured.and_then(|address| Target::parse(&on_this_host(address)).ok());
+    let configured = config.and_then(|config| config.admin.as_ref());
+    let target = configured.and_then(|admin| Target::parse(&on_this_host(&admin.endpoint)).ok());
     match (standpoint, target) {
         (Standpoint::Outside, Some(target)) => Admin::Within(Some(target.port)),
         (Standpoint::Outside, None) if config.is_none() => Admin::Within(None),

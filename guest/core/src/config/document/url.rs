@@ -86,7 +86,7 @@ fn after_scheme(text: &str) -> Option<&str> {
 }
 
 /// Whether `text` is `host` or `host:port`.
-fn is_authority(text: &str) -> bool {
+pub(crate) fn is_authority(text: &str) -> bool {
     match text.rsplit_once(':') {
         // A colon within brackets is the address's own.
         Some((host, port)) if !port.ends_with(']') => {

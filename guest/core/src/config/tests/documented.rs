@@ -58,7 +58,7 @@ fn everything() -> Value {
         },
         "podstamp": {
             "proxy_wasm": {"pods": {"cluster": "podstamp"}},
-            "admin": {},
+            "admin": {"console": {"trace_link": "https://grafana/{trace_id}"}, "auth": auth},
             "pods": {"from": "https://podstamp-pods:8888"},
         },
     })
