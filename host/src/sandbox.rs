@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::Directory;
-use podstamp_core::interface::{Attempt, Next, Notice, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Examination, Examined, Next, Notice, Prepared, Signal};
 
 use instance::{Instance, Plan};
 
@@ -201,6 +201,10 @@ impl FilterRunner for Sandbox {
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
         self.with_instance(ended.body().len(), |instance| instance.conclude(attempt, ended))
+    }
+
+    fn examine(&self, request: &ReceivedRequest, options: Examination) -> Result<Examined, Failure> {
+        self.with_instance(request.body.len(), |instance| instance.examine(request, options))
     }
 
     fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {

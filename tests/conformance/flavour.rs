@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp::pods::Table;
 use podstamp::sandbox::{BodyFault, Ended, Failure, FilterRunner, Guest, ReceivedRequest, Sandbox, Settings};
-use podstamp_core::interface::{Attempt, Next, Outcome, Prepared, Request, Signal};
+use podstamp_core::interface::{Attempt, Examination, Examined, Next, Outcome, Prepared, Request, Signal};
 use serde_json::Value as Json;
 
 pub(crate) mod module;
@@ -58,6 +58,12 @@ impl FilterRunner for Native {
         let ReceivedRequest { signal, path, peer, headers, body, now, .. } = request;
         let request = Request { signal: *signal, path, peer: *peer, headers, body, now: *now };
         Ok(self.filter.prepare(&request, self.pods.as_ref()))
+    }
+
+    fn examine(&self, request: &ReceivedRequest, options: Examination) -> Result<Examined, Failure> {
+        let ReceivedRequest { signal, path, peer, headers, body, now, .. } = request;
+        let request = Request { signal: *signal, path, peer: *peer, headers, body, now: *now };
+        Ok(self.filter.examine(&request, &options, self.pods.as_ref()))
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {

@@ -13,10 +13,11 @@ mod bindings {
 }
 mod allocator;
 mod convert;
+mod examined;
 
 use allocator::ALLOCATOR;
 use bindings::exports::podstamp::filter::filter::{
-    Attempt, Away, BodyFault, Guest, Next, Outcome, Prepared, Request, Settings,
+    Attempt, Away, BodyFault, Examination, Examined, Guest, Next, Outcome, Prepared, Request, Settings,
 };
 use bindings::podstamp::filter::pods;
 use bindings::podstamp::filter::types::{ConfigFault, Signal};
@@ -64,6 +65,19 @@ impl Guest for Component {
             now: request.now,
         };
         call(|filter| filter.prepare(&request, &HostPods).into())
+    }
+
+    fn examine(request: Request, options: Examination) -> Examined {
+        let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
+        let request = interface::Request {
+            signal: convert::signal(request.signal),
+            path: &request.path,
+            peer: request.peer.and_then(|peer| peer.parse().ok()),
+            headers: &headers,
+            body: &request.body,
+            now: request.now,
+        };
+        call(|filter| filter.examine(&request, &options.into(), &HostPods).into())
     }
 
     fn conclude(attempt: Attempt, outcome: Outcome) -> Next {

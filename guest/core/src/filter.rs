@@ -2,6 +2,7 @@
 
 mod conclude;
 mod encoding;
+mod examine;
 mod refusals;
 mod retry;
 mod unrecognised;

@@ -1,7 +1,14 @@
 //! The types that pass between a host and the filter. `wit/` has the same ones, for hosts that load the component.
 
+mod examined;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
+
+pub use examined::{
+    AddressSource, CollectorStamp, Examination, Examined, ExaminedAttribute, ExaminedChange, ExaminedLookup,
+    ExaminedPod, ExaminedResource, ExaminedSpan, LookupAnswer,
+};
 
 pub use crate::edit::{Edit, Edits, Piece};
 pub use crate::signal::Signal;

@@ -42,6 +42,11 @@ impl Pipeline {
         self.kubernetes().map(Kubernetes::kept_keys).fold(KeptKeys::default(), KeptKeys::union)
     }
 
+    /// All steps, in their order.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Whether any step excludes a pod, so that nothing is to be taken from it.
     pub(crate) fn excludes(&self, pod: &Pod) -> bool {
         self.kubernetes().any(|kubernetes| kubernetes.selection.excludes(pod))

@@ -13,7 +13,7 @@ use std::ops::Range;
 use ends::latest_end;
 
 /// The attributes of one resource, in their order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Resource<'a> {
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) entity_refs: Vec<EntityRef<'a>>,
@@ -23,7 +23,7 @@ pub struct Resource<'a> {
 }
 
 /// A reference to an entity, which names attributes of the resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EntityRef<'a> {
     /// The whole field in the request, its tag included.
     pub(crate) origin: Range<usize>,
@@ -32,7 +32,7 @@ pub(crate) struct EntityRef<'a> {
 }
 
 /// One attribute of a resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Attribute<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: Value<'a>,

@@ -3,6 +3,7 @@
 //! Where framing is concerned, this is at least as strict as the strictest reader downstream: a request that one reader accepts
 //! and another reads differently would be a way past the filter. Unknown fields, groups included, pass.
 
+use crate::bounds::MAX_DEPTH;
 use crate::fault::{Broken, FaultKind};
 
 /// Where `part`, a slice of `body`, begins in it.
@@ -155,6 +156,29 @@ impl<'a> Field<'a> {
     }
 }
 
+/// Iterates over a message's fields: number, wire type and the bytes that follow the tag. It ends where the message ends or is
+/// broken.
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a message with that content.
+    pub(crate) fn of(content: &'a [u8]) -> Self {
+        Self { rest: content }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (u32, u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (number, wire, after) = tag(self.rest).ok()?;
+        self.rest = skip(number, wire, after, MAX_DEPTH).ok()?;
+        Some((number, wire, after))
+    }
+}
+
 /// Appends a varint in its shortest form.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -203,7 +227,6 @@ pub(crate) fn check_text(bytes: &[u8]) -> Result<(), Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bounds::MAX_DEPTH;
 
     #[test]
     fn varints_round_trip_in_every_length() {

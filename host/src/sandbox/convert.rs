@@ -1,5 +1,7 @@
 //! Turns the shapes of `wit/` into the core's, and back.
 
+mod examined;
+
 use podstamp_core::interface;
 use podstamp_core::interface::{Edit, Edits};
 

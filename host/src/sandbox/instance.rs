@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
-use podstamp_core::interface::{Attempt, Next, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Examination, Examined, Next, Prepared, Signal};
 use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;
@@ -106,19 +106,19 @@ impl Instance {
     }
 
     pub(super) fn prepare(&mut self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
-        self.takes(request.body.len());
-        self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
-        let headers = convert::headers(&request.headers);
-        let peer = request.peer.map(|peer| peer.to_string());
-        let request = wit::Request {
-            signal: request.signal.into(),
-            path: &request.path,
-            peer: peer.as_deref(),
-            headers: &headers,
-            body: &request.body,
-            now: request.now,
-        };
-        self.call(|filter, store| filter.call_prepare(store, request)).map(Into::into)
+        self.with_request(request, |filter, store, request| filter.call_prepare(store, request))
+            .map(Into::into)
+    }
+
+    pub(super) fn examine(
+        &mut self,
+        request: &ReceivedRequest,
+        options: Examination,
+    ) -> Result<Examined, Failure> {
+        let examined = self.with_request(request, |filter, store, request| {
+            filter.call_examine(store, request, options.into())
+        });
+        examined.map(Into::into)
     }
 
     pub(super) fn conclude(&mut self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {
@@ -149,6 +149,27 @@ impl Instance {
             path: fault.path,
             message: fault.message,
         }))
+    }
+
+    /// Makes a call that takes a request.
+    fn with_request<T>(
+        &mut self,
+        request: &ReceivedRequest,
+        call: impl FnOnce(&wit::Guest, &mut Store<State>, wit::Request<'_>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        self.takes(request.body.len());
+        self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
+        let headers = convert::headers(&request.headers);
+        let peer = request.peer.map(|peer| peer.to_string());
+        let request = wit::Request {
+            signal: request.signal.into(),
+            path: &request.path,
+            peer: peer.as_deref(),
+            headers: &headers,
+            body: &request.body,
+            now: request.now,
+        };
+        self.call(|filter, store| call(filter, store, request))
     }
 
     /// Notes that a call takes `size` bytes into the memory.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use podstamp_core::interface::{Attempt, Header, Next, Prepared, Signal};
+use podstamp_core::interface::{Attempt, Examination, Examined, Header, Next, Prepared, Signal};
 
 use super::failure::Failure;
 
@@ -18,6 +18,12 @@ pub trait FilterRunner: Send + Sync {
 
     /// Reads how an attempt to send ended.
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
+
+    /// Tells what `prepare` does to the resources of a request, and why. A runner that cannot tell tells nothing.
+    fn examine(&self, request: &ReceivedRequest, options: Examination) -> Result<Examined, Failure> {
+        _ = (request, options);
+        Ok(Examined::default())
+    }
 
     /// The first fault of a body, looked for down to the values of attributes; `None`: the body is sound.
     fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure>;

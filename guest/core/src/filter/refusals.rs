@@ -4,10 +4,12 @@ use crate::answer::{Code, Failure, noted};
 use crate::fault::BodyFault;
 use crate::interface::{Answer, Encoding, Level, Report, Verdict};
 
+/// What is wrong with a request whose content type is none of OTLP's.
+pub(super) const UNSUPPORTED_TYPE: &str = "content-type has to be application/x-protobuf or application/json";
+
 pub(super) fn unsupported_type(encoding: Encoding) -> Answer {
-    let text = "content-type has to be application/x-protobuf or application/json";
-    let answer = Failure::new(415, Code::InvalidArgument, text).answer(encoding);
-    noted(answer, Level::Warning, "content-type", format!("a request was refused: {text}"))
+    let answer = Failure::new(415, Code::InvalidArgument, UNSUPPORTED_TYPE).answer(encoding);
+    noted(answer, Level::Warning, "content-type", format!("a request was refused: {UNSUPPORTED_TYPE}"))
 }
 
 pub(super) fn refused(encoding: Encoding, fault: &BodyFault, report: &mut Report) -> Verdict {

@@ -15,7 +15,7 @@ use crate::resource::Resource;
 
 pub(crate) use access::Access;
 pub use access::AuthType;
-pub(crate) use association::{Association, AssociationRule, Identifier, MAX_SOURCES, Source};
+pub(crate) use association::{Association, AssociationRule, Found, Identifier, MAX_SOURCES, Source};
 use extraction::write_address;
 pub(crate) use extraction::{Extraction, Field, KeyRule};
 pub use selection::TurnedAway;
@@ -107,7 +107,7 @@ impl Kubernetes {
     }
 
     /// The details of a pod that this step reads.
-    fn details(&self) -> Details {
+    pub(crate) fn details(&self) -> Details {
         let extracted = self.extraction.details();
         Details { labels: extracted.labels || !self.selection.labels.is_empty(), ..extracted }
     }

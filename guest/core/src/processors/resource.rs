@@ -19,6 +19,7 @@ use crate::resource::{Resource, Value};
 pub(crate) use any_value::from_json;
 pub(crate) use convert::Target;
 pub(crate) use source::{Origin, Source};
+pub(crate) use text::as_text;
 
 /// One action, ready to run.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! When the spans of a resource ended: a second look, for the few resources where that decides something.
 
-use crate::bounds::MAX_DEPTH;
-use crate::wire::{self, FIXED64, LENGTH};
+use crate::wire::{self, FIXED64, Fields, LENGTH};
 
 /// The latest end of the spans in a ResourceSpans that was walked, nanoseconds since 1970. `None` without spans, or if one has no
 /// end: the latest end is unknown then.
@@ -19,32 +18,16 @@ pub(crate) fn latest_end(resource_spans: &[u8]) -> Option<u64> {
 
 /// ScopeSpans of ResourceSpans, or spans of ScopeSpans: field 2 of both.
 fn messages(content: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Fields { rest: content }
+    Fields::of(content)
         .filter(|(number, wire, _)| (*number, *wire) == (2, LENGTH))
         .filter_map(|(_, _, after)| Some(wire::length_delimited(after).ok()?.0))
 }
 
 /// `end_time_unix_nano` of a span: the last one given counts.
 fn end(span: &[u8]) -> Option<u64> {
-    let ends = Fields { rest: span }.filter(|(number, wire, _)| (*number, *wire) == (8, FIXED64));
+    let ends = Fields::of(span).filter(|(number, wire, _)| (*number, *wire) == (8, FIXED64));
     let (_, _, after) = ends.last()?;
     after.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
-}
-
-/// Iterates over a message's fields: number, wire type and the bytes that follow the tag. It ends where the message ends or is
-/// broken.
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = (u32, u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (number, wire, after) = wire::tag(self.rest).ok()?;
-        self.rest = wire::skip(number, wire, after, MAX_DEPTH).ok()?;
-        Some((number, wire, after))
-    }
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ mod bindings {
 }
 
 use bindings::exports::podstamp::filter::filter::{
-    Answer, Attempt, BodyFault, Content, Edit, Edits, Guest, Next, Outbound, Outcome, Part, Prepared, Report,
-    Request, Settings, Verdict,
+    Answer, Attempt, BodyFault, Content, Edit, Edits, Examination, Examined, Guest, Next, Outbound, Outcome,
+    Part, Prepared, Report, Request, Settings, Verdict,
 };
 use bindings::podstamp::filter::types::{ConfigFault, Encoding, Signal};
 
@@ -48,6 +48,13 @@ impl Guest for Faulty {
             _ => Verdict::Answer(accepted()),
         };
         Prepared { verdict, report: nothing(), notices: Vec::new() }
+    }
+
+    fn examine(request: Request, _options: Examination) -> Examined {
+        if request.body.starts_with(b"trap") {
+            std::process::abort();
+        }
+        Examined { fault: None, resources: Vec::new(), resources_omitted: 0, spans_omitted: 0 }
     }
 
     fn conclude(_attempt: Attempt, _outcome: Outcome) -> Next {

@@ -121,7 +121,13 @@ impl Association {
         self.sources().find_map(|source| source.address(resource, context))
     }
 
-    fn sources(&self) -> impl Iterator<Item = &Source> {
+    /// The entries, in their order.
+    pub(crate) fn entries(&self) -> &[AssociationRule] {
+        &self.entries
+    }
+
+    /// The sources of all entries.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
         self.entries.iter().flat_map(|entry| &entry.sources)
     }
 }
@@ -199,12 +205,14 @@ impl Source {
         })
     }
 
-    fn is_connection(&self) -> bool {
+    /// Whether the Collector counts the value as the connection's address.
+    pub(crate) fn is_connection(&self) -> bool {
         matches!(self, Self::Connection | Self::Attribute { as_connection: true, .. })
     }
 }
 
-fn filled<'r>(resource: &'r Resource<'_>, name: &str) -> Option<&'r str> {
+/// The text of an attribute that has one.
+pub(crate) fn filled<'r>(resource: &'r Resource<'_>, name: &str) -> Option<&'r str> {
     resource.text(name).filter(|text| !text.is_empty())
 }
 
