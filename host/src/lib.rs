@@ -45,6 +45,7 @@
 mod admin;
 pub mod app;
 pub mod config;
+mod console;
 mod exporter;
 mod files;
 pub mod lifecycle;

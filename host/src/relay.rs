@@ -11,6 +11,7 @@ use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signal, Upstream, Verdict};
 use tokio::time::Instant;
 
+use crate::console::Console;
 use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, PoolSettings, Sent, Waiting};
 use crate::lifecycle::Drain;
 use crate::network::Network;
@@ -30,10 +31,19 @@ pub(crate) struct Relay {
     metrics: Arc<Metrics>,
     notices: Arc<Notices>,
     lost_peers: Arc<LostPeers>,
+    console: Option<Arc<Console>>,
     /// How long a client waits for its answer.
     patience: Duration,
     /// Bytes of the largest body that is sent on.
     body_limit: u64,
+}
+
+/// Who is told of requests.
+pub(crate) struct Observers {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) lost_peers: Arc<LostPeers>,
+    pub(crate) console: Option<Arc<Console>>,
 }
 
 /// The exporters of a signal.
@@ -58,10 +68,9 @@ impl Relay {
         filter: Arc<dyn FilterRunner>,
         settings: &Settings,
         network: &Network,
-        metrics: Arc<Metrics>,
-        notices: Arc<Notices>,
-        lost_peers: Arc<LostPeers>,
+        observers: Observers,
     ) -> Result<(Self, [Drain; 2]), Fault> {
+        let Observers { metrics, notices, lost_peers, console } = observers;
         let patience = settings.upstream.patience;
         let offload = Arc::new(Offload::new(settings.limits.large_calls));
         let threads = offload.calls.clone();
@@ -93,8 +102,18 @@ impl Relay {
             }
         }
         queue::tell_of_strangers(settings.queues());
-        let relay =
-            Self { calls, routes, filter, decoding, metrics, notices, lost_peers, patience, body_limit };
+        let relay = Self {
+            calls,
+            routes,
+            filter,
+            decoding,
+            metrics,
+            notices,
+            lost_peers,
+            console,
+            patience,
+            body_limit,
+        };
         Ok((relay, [copying, queueing]))
     }
 
@@ -122,6 +141,8 @@ impl Relay {
         self.metrics.met(&prepared.report);
         self.lost_peers.note(peer, prepared.report.address_unknown + prepared.report.address_contradicted);
         prepared.notices.iter().for_each(|notice| self.notices.emit(notice));
+        let picked =
+            self.console.as_ref().and_then(|console| console.pick(peer, &incoming, &prepared.report));
         let signal = incoming.signal;
         let delivered = AtomicU32::new(0);
         let waiting = Waiting { until: Some(until), delivered: &delivered };
@@ -142,6 +163,9 @@ impl Relay {
             Ok(answer) => Fate::of(answer.status),
             Err(_) => Fate::Failed,
         });
+        if let Some(picked) = picked {
+            picked.examine();
+        }
         answered
     }
 

@@ -28,6 +28,7 @@ use instance::{Instance, Plan};
 pub(crate) use calls::Calls;
 pub use failure::Failure;
 pub use guest::Guest;
+pub(crate) use limits::cpu_time;
 pub use runner::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 
 /// What a guest may use.

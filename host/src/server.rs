@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::task::JoinHandle;
 
 use crate::admin::Admin;
+use crate::console::{self, Console};
 use crate::lifecycle::{Drain, Readiness};
 use crate::memory::Memory;
 use crate::network::Network;
@@ -17,9 +18,9 @@ use crate::observe::{LostPeers, Metrics, Notices};
 use crate::receiver::admission::Admission;
 use crate::receiver::pressure::Pressure;
 use crate::receiver::{ListenerAccess, Receiver, Shared};
-use crate::relay::Relay;
+use crate::relay::{Observers, Relay};
 use crate::sandbox::FilterRunner;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 pub use crate::admin::Listings;
 
@@ -81,6 +82,9 @@ pub enum BindError {
     /// A file with certificates, tokens or passwords is unusable.
     #[error(transparent)]
     Credentials(#[from] Fault),
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
 }
 
 impl Server {
@@ -114,14 +118,15 @@ impl Server {
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
-        let (relay, [copying, queueing]) = Relay::new(
-            filter,
-            settings,
-            network,
-            Arc::clone(&metrics),
-            Arc::clone(&notices),
-            Arc::clone(&lost_peers),
-        )?;
+        let console = settings.admin.as_ref().and_then(|admin| admin.console.clone());
+        let console = console.map(|console| start_console(console, &filter, instruments)).transpose()?;
+        let observers = Observers {
+            metrics: Arc::clone(&metrics),
+            notices: Arc::clone(&notices),
+            lost_peers: Arc::clone(&lost_peers),
+            console,
+        };
+        let (relay, [copying, queueing]) = Relay::new(filter, settings, network, observers)?;
         let pressure =
             settings.memory_limiter.as_ref().map(|limiter| Pressure::new(limiter, &memory, &metrics));
         let looking = pressure.as_ref().map(|pressure| {
@@ -255,6 +260,21 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Connections that may wait to be accepted, as far as the system allows: all clients of a node that come again at once.
 const BACKLOG: u32 = 1_024;
+
+fn start_console(
+    settings: settings::Console,
+    filter: &Arc<dyn FilterRunner>,
+    instruments: &Instruments,
+) -> Result<Arc<Console>, BindError> {
+    let Instruments { listings, lost_peers, .. } = instruments.clone();
+    let known = Arc::clone(&listings);
+    let pods = console::Pods {
+        explain: Box::new(move |address| listings.explain(&address.to_string(), &lost_peers)),
+        find: Box::new(move |address| known.find(address)),
+    };
+    let console = Console::new(settings, Arc::clone(filter), pods).map_err(BindError::Thread)?;
+    Ok(Arc::new(console))
+}
 
 fn watch(metrics: &Metrics, admission: &Arc<Admission>) {
     let requests = Arc::clone(admission);

@@ -16,7 +16,7 @@ use super::listings::Listings;
 use super::pods::NO_PODS;
 use super::text;
 use crate::observe::LostPeers;
-use crate::pods::explain::{ExplainedPeers, Scene, Subject};
+use crate::pods::explain::ExplainedPeers;
 
 /// Answers what people ask about pods and peers.
 pub(super) struct Inquiry {
@@ -37,26 +37,11 @@ impl Inquiry {
             Some(what) if !what.trim().is_empty() => what,
             _ => return text(StatusCode::BAD_REQUEST, WHAT),
         };
-        let Some(table) = self.listings.table() else {
-            return text(StatusCode::NOT_FOUND, NO_PODS);
-        };
         let (listings, lost_peers) = (Arc::clone(&self.listings), Arc::clone(&self.lost_peers));
-        let explain = move || {
-            let turns_away = |pod: &_| listings.turns_away(pod);
-            let leaving = |pod: &_| listings.leaving(pod);
-            let gone = |subject: &Subject<'_>| listings.gone(subject);
-            let scene = Scene {
-                table: &table,
-                turns_away: &turns_away,
-                leaving: &leaving,
-                gone: &gone,
-                lost_peers: &lost_peers,
-            };
-            scene.explain(&what)
-        };
-        match self.in_turn(explain).await {
-            Some(explanation) if prefers_text(headers) => text(StatusCode::OK, explanation.to_string()),
-            explanation => json(explanation.as_ref()),
+        match self.in_turn(move || listings.explain(&what, &lost_peers)).await {
+            Some(None) => text(StatusCode::NOT_FOUND, NO_PODS),
+            Some(Some(explanation)) if prefers_text(headers) => text(StatusCode::OK, explanation.to_string()),
+            explanation => json(explanation.flatten().as_ref()),
         }
     }
 

@@ -4,11 +4,12 @@
 //! is asked for, and the text is kept until the table changes.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use podstamp_core::config::TurnedAway;
-use podstamp_core::directory::{Fields, Pod};
+use podstamp_core::directory::{Details, Directory as _, Fields, Lookup, Pod, Term};
 use podstamp_pods::listing;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
@@ -16,7 +17,8 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::coded::Text;
 use super::feed::{Feed, NoNews, Question};
-use crate::pods::explain::{Departed, Subject};
+use crate::observe::LostPeers;
+use crate::pods::explain::{Departed, Explanation, Scene, Subject};
 use crate::pods::{Pods, Table};
 
 /// The pods as the admin listener shows them.
@@ -103,6 +105,25 @@ impl Listings {
     /// The pod that had something and was deleted lately.
     pub(super) fn gone(&self, subject: &Subject<'_>) -> Option<Departed> {
         self.source.get().and_then(|source| source.pods.gone(subject))
+    }
+
+    /// Why an address, a name, a uid or a container's id does or does not lead to a pod; `None` where nothing gives a table. Goes
+    /// through all pods.
+    pub(crate) fn explain(&self, what: &str, lost_peers: &LostPeers) -> Option<Explanation> {
+        let table = self.table()?;
+        let scene = Scene {
+            table: &table,
+            turns_away: &|pod| self.turns_away(pod),
+            leaving: &|pod| self.leaving(pod),
+            gone: &|subject| self.gone(subject),
+            lost_peers,
+        };
+        Some(scene.explain(what))
+    }
+
+    /// What an address leads to; `None` where nothing gives a table.
+    pub(crate) fn find(&self, address: IpAddr) -> Option<Lookup> {
+        self.table().map(|table| table.find(&[Term::Ip(address)], Details::default()))
     }
 
     /// The current table with these fields.

@@ -87,14 +87,14 @@ const FIRST_LOOK: u64 = 2;
 
 /// The CPU time of this thread.
 #[cfg(unix)]
-pub(super) fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
 /// The time since the first call, in place of CPU time, which only Unix tells.
 #[cfg(not(unix))]
-pub(super) fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGUN.elapsed()
 }

@@ -1,0 +1,126 @@
+//! The thread that has the filter examine requests.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::thread;
+
+use podstamp_core::interface::{Examination, Examined};
+
+use super::allowance::Allowance;
+use super::{Shared, TEXT};
+use crate::sandbox::{ReceivedRequest, cpu_time};
+
+/// A request that was picked.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) request: ReceivedRequest,
+    pub(super) peer: IpAddr,
+    /// The spans that the request stands for.
+    pub(super) spans: u64,
+    /// When the request came, milliseconds since 1970.
+    pub(super) at: u64,
+    pub(super) _room: Room,
+}
+
+/// Bytes of the bodies that wait to be examined.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(AtomicUsize);
+
+/// The bytes of one body among those that wait.
+#[derive(Debug)]
+pub(super) struct Room {
+    waiting: Arc<Waiting>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Room for a body; `None` while too much waits.
+    pub(super) fn reserve(self: &Arc<Self>, bytes: usize, looking: bool) -> Option<Room> {
+        let most = if looking { WATCHED_BYTES } else { UNWATCHED_BYTES };
+        let reserve = |waiting: usize| waiting.checked_add(bytes).filter(|sum| *sum <= most);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).ok()?;
+        Some(Room { waiting: Arc::clone(self), bytes })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.waiting.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What the thread needs.
+pub(super) struct Examiner {
+    shared: Arc<Shared>,
+    allowance: Allowance,
+}
+
+impl Examiner {
+    pub(super) fn new(shared: Arc<Shared>, allowance: Allowance) -> Self {
+        Self { shared, allowance }
+    }
+
+    /// Examines what is received, on a thread that ends when nobody sends any more.
+    pub(super) fn start(self, received: Receiver<Sample>) -> io::Result<()> {
+        let run = move || received.into_iter().for_each(|sample| self.examine(sample));
+        thread::Builder::new().name("console".to_owned()).spawn(run).map(drop)
+    }
+
+    /// Examines a request and notes what was found. What it took of the processor is charged, whatever came of it.
+    fn examine(&self, sample: Sample) {
+        let begun = cpu_time();
+        let looking = self.shared.attention.is_there();
+        let options = Examination {
+            payloads: self.shared.settings.payloads,
+            resources: if looking { WATCHED_RESOURCES } else { UNWATCHED_RESOURCES },
+            spans: if looking { WATCHED_SPANS } else { UNWATCHED_SPANS },
+            text: TEXT,
+        };
+        match self.shared.filter.examine(&sample.request, options) {
+            Ok(examined) => self.note(&sample, examined),
+            // The same body went through the filter before: it is the limits that are met here, by what is little of use to anybody.
+            Err(failure) => tracing::debug!(%failure, "a request could not be examined"),
+        }
+        self.allowance.charge(cpu_time().saturating_sub(begun));
+    }
+
+    fn note(&self, sample: &Sample, mut examined: Examined) {
+        let spans: Vec<_> =
+            examined.resources.iter_mut().map(|resource| std::mem::take(&mut resource.spans)).collect();
+        let rows = self.shared.services().note(sample, &examined);
+        self.shared.traces().note(&examined.resources, spans, &rows, examined.spans_omitted > 0);
+    }
+}
+
+/// Bytes that may wait while nobody looks: within the 8 MiB that the console takes then.
+const UNWATCHED_BYTES: usize = 1 << 20;
+
+/// Bytes that may wait while somebody looks: the largest bodies that come by default.
+const WATCHED_BYTES: usize = 32 << 20;
+
+const UNWATCHED_RESOURCES: u32 = 256;
+const UNWATCHED_SPANS: u32 = 4_096;
+const WATCHED_RESOURCES: u32 = 4_096;
+
+/// A trace of 10,000 spans in one request is shown whole.
+const WATCHED_SPANS: u32 = 32_768;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_and_gives_them_back() {
+        let waiting = Arc::new(Waiting::default());
+        let room = waiting.reserve(UNWATCHED_BYTES, false).unwrap();
+        assert!(waiting.reserve(1, false).is_none());
+        let more = waiting.reserve(WATCHED_BYTES - UNWATCHED_BYTES, true).unwrap();
+        assert!(waiting.reserve(1, true).is_none());
+        drop((room, more));
+        assert!(waiting.reserve(usize::MAX, true).is_none());
+        assert!(waiting.reserve(WATCHED_BYTES, true).is_some());
+    }
+}

@@ -1,0 +1,300 @@
+//! Which services' spans came from which pods.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+
+use podstamp_core::interface::{AddressSource, Examined, ExaminedResource};
+
+use super::examiner::Sample;
+use super::told;
+
+/// The rows of the table, one for each service, pod, address and way in which it was found.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    rows: HashMap<u64, Row>,
+    omitted: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// Spans, those of requests that were not examined shared out among the services of their peer.
+    spans: f64,
+    exact: bool,
+    first: u64,
+    last: u64,
+    peer: IpAddr,
+    /// The last resource of the row that was examined, without its spans.
+    resource: ExaminedResource,
+}
+
+impl Services {
+    /// Notes what was found in a request, and returns the rows of its resources.
+    pub(super) fn note(&mut self, sample: &Sample, examined: &Examined) -> Vec<u64> {
+        let spans: u64 = examined.resources.iter().map(|resource| u64::from(resource.spans_total)).sum();
+        let weight = if spans > 0 { sample.spans as f64 / spans as f64 } else { 0.0 };
+        let note = |resource: &ExaminedResource| {
+            let id = id(resource);
+            self.make_room(id);
+            let row = self.rows.entry(id).or_insert_with(|| Row {
+                spans: 0.0,
+                exact: true,
+                first: sample.at,
+                last: sample.at,
+                peer: sample.peer,
+                resource: resource.clone(),
+            });
+            row.spans += f64::from(resource.spans_total) * weight;
+            row.exact &= spans == sample.spans;
+            (row.last, row.peer) = (sample.at, sample.peer);
+            row.resource.clone_from(resource);
+            id
+        };
+        examined.resources.iter().map(note).collect()
+    }
+
+    /// Removes the row that has been quiet the longest where another needs its place.
+    fn make_room(&mut self, id: u64) {
+        if self.rows.len() < MAX_ROWS || self.rows.contains_key(&id) {
+            return;
+        }
+        if let Some(oldest) = self.rows.iter().min_by_key(|(_, row)| row.last).map(|(id, _)| *id) {
+            self.rows.remove(&oldest);
+            self.omitted += 1;
+        }
+    }
+
+    /// All rows.
+    pub(super) fn rows(&self) -> Vec<told::Service> {
+        let services = self.services_by_connection();
+        let told = |(id, row): (&u64, &Row)| row.told(*id, row.relayed(&services));
+        self.rows.iter().map(told).collect()
+    }
+
+    /// The answer that these rows make.
+    pub(super) fn told(&self, seen: told::Seen, mut rows: Vec<told::Service>) -> told::Services {
+        rows.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id)));
+        told::Services { seen, rows, omitted: self.omitted }
+    }
+
+    /// A row and the resource that explains it.
+    pub(super) fn explained(&self, id: u64) -> Option<(told::Service, ExaminedResource)> {
+        let row = self.rows.get(&id)?;
+        let relayed = row.relayed(&self.services_by_connection());
+        Some((row.told(id, relayed), row.resource.clone()))
+    }
+
+    /// How many services nothing but the connection gave an address, by that address.
+    fn services_by_connection(&self) -> HashMap<&str, usize> {
+        let mut names: Vec<_> = self.rows.values().filter_map(Row::by_connection).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut services = HashMap::new();
+        for (address, ..) in names {
+            *services.entry(address).or_insert(0) += 1;
+        }
+        services
+    }
+}
+
+impl Row {
+    /// The address and the service, where nothing but the connection speaks for the address.
+    fn by_connection(&self) -> Option<(&str, &str, &str)> {
+        let ExaminedResource { found, address, service, service_namespace, claims, connection, .. } =
+            &self.resource;
+        let is_guess = matches!(found, AddressSource::Connection | AddressSource::Pipeline)
+            && claims.is_empty()
+            && address == connection;
+        is_guess
+            .then(|| (address.as_deref().unwrap_or_default(), service.as_str(), service_namespace.as_str()))
+    }
+
+    /// How many services have the row's address from the same connection, where that looks like a relay.
+    fn relayed(&self, services: &HashMap<&str, usize>) -> Option<String> {
+        let (address, ..) = self.by_connection()?;
+        let services = services.get(address).filter(|services| **services >= RELAYED)?;
+        Some(format!(
+            "{services} services have the address {address}, and nothing but the connection speaks for it: is that a relay?"
+        ))
+    }
+
+    fn told(&self, id: u64, suspicious: Option<String>) -> told::Service {
+        let ExaminedResource { service, service_namespace, pod, address, found, .. } = &self.resource;
+        let (pod_namespace, pod) =
+            pod.as_ref().map(|pod| (pod.namespace.clone(), pod.name.clone())).unwrap_or_default();
+        told::Service {
+            id: hex(id),
+            service: service.clone(),
+            service_namespace: service_namespace.clone(),
+            pod,
+            pod_namespace,
+            address: address.clone().unwrap_or_default(),
+            found: told::found(*found).to_owned(),
+            suspicious,
+            spans: self.spans.round() as u64,
+            spans_exact: self.exact,
+            first_ms: self.first,
+            last_ms: self.last,
+            peer: self.peer.to_string(),
+        }
+    }
+}
+
+/// Names a row: the same service, pod, address and way give the same one, in any process.
+pub(super) fn id(resource: &ExaminedResource) -> u64 {
+    let ExaminedResource { service, service_namespace, pod, address, found, .. } = resource;
+    let mut hasher = DefaultHasher::new();
+    (service_namespace, service, address, told::found(*found)).hash(&mut hasher);
+    pod.as_ref().map(|pod| (&pod.namespace, &pod.name)).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A row's name as text.
+pub(super) fn hex(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+/// What comes first: without a pod, suspicious, late.
+fn rank(row: &told::Service) -> (u8, std::cmp::Reverse<u64>) {
+    let class = match row.found.as_str() {
+        found if told::is_unknown(found) => 0,
+        _ if row.suspicious.is_some() => 1,
+        _ => 2,
+    };
+    (class, std::cmp::Reverse(row.last_ms))
+}
+
+/// Some kilobytes each at most.
+const MAX_ROWS: usize = 1_000;
+
+/// From how many services on that one address speaks for it is probably none of them. A pod may well have a sidecar or two.
+const RELAYED: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use podstamp_core::interface::{ExaminedAttribute, ExaminedPod, Signal};
+
+    use super::*;
+    use crate::console::examiner::Waiting;
+    use crate::sandbox::ReceivedRequest;
+
+    /// A request that stands for so many spans.
+    fn sample(spans: u64, at: u64) -> Sample {
+        let request = ReceivedRequest {
+            signal: Signal::Traces,
+            path: String::new(),
+            peer: None,
+            headers: Vec::new(),
+            body: Default::default(),
+            now: None,
+            gzip: None,
+        };
+        let room = std::sync::Arc::new(Waiting::default()).reserve(0, false).unwrap();
+        Sample { request, peer: "10.0.0.1".parse().unwrap(), spans, at, _room: room }
+    }
+
+    fn resource(service: &str, spans: u32) -> ExaminedResource {
+        let pod =
+            ExaminedPod { name: format!("{service}-0"), namespace: "shop".into(), ..Default::default() };
+        ExaminedResource {
+            service: service.to_owned(),
+            found: AddressSource::Pod,
+            address: Some("10.0.0.2".to_owned()),
+            pod: Some(pod),
+            spans_total: spans,
+            ..Default::default()
+        }
+    }
+
+    fn unknown(service: &str) -> ExaminedResource {
+        ExaminedResource { found: AddressSource::Unknown, pod: None, ..resource(service, 1) }
+    }
+
+    fn note(services: &mut Services, sample: &Sample, resources: Vec<ExaminedResource>) {
+        services.note(sample, &Examined { resources, ..Default::default() });
+    }
+
+    fn told(services: &Services) -> Vec<told::Service> {
+        services.told(told::Seen::default(), services.rows()).rows
+    }
+
+    #[test]
+    fn spans_of_requests_that_were_not_examined_are_shared_out_and_called_an_estimate() {
+        let mut services = Services::default();
+        note(&mut services, &sample(4, 1), vec![resource("cart", 3), resource("web", 1)]);
+        let rows = told(&services);
+        let spans = |rows: &[told::Service], name| {
+            rows.iter().find(|row| row.service == name).map(|row| (row.spans, row.spans_exact))
+        };
+        assert_eq!(spans(&rows, "cart"), Some((3, true)));
+        note(&mut services, &sample(400, 2), vec![resource("cart", 3), resource("web", 1)]);
+        let rows = told(&services);
+        assert_eq!(spans(&rows, "cart"), Some((303, false)));
+        assert_eq!(spans(&rows, "web"), Some((101, false)));
+        let cart = rows.iter().find(|row| row.service == "cart").unwrap();
+        assert_eq!((cart.first_ms, cart.last_ms, cart.pod.as_str()), (1, 2, "cart-0"));
+    }
+
+    #[test]
+    fn what_has_no_pod_comes_first_then_what_looks_wrong_then_the_latest() {
+        let mut services = Services::default();
+        note(&mut services, &sample(1, 1), vec![resource("old", 1)]);
+        note(&mut services, &sample(1, 2), vec![unknown("lost")]);
+        note(&mut services, &sample(1, 3), vec![resource("new", 1)]);
+        let relayed = |service| ExaminedResource {
+            found: AddressSource::Connection,
+            address: Some("10.0.0.9".to_owned()),
+            connection: Some("10.0.0.9".to_owned()),
+            ..resource(service, 1)
+        };
+        note(&mut services, &sample(4, 4), ["a", "b", "c"].map(relayed).to_vec());
+        assert!(told(&services).iter().all(|row| row.suspicious.is_none()), "a pod may have sidecars");
+        note(&mut services, &sample(1, 2), vec![relayed("d")]);
+        let rows = told(&services);
+        let names: Vec<_> = rows.iter().map(|row| row.service.as_str()).collect();
+        assert_eq!((names[0], &names[4..]), ("lost", &["d", "new", "old"][..]));
+        assert!(rows[1..5].iter().all(|row| {
+            row.suspicious.as_ref().is_some_and(|why| why.starts_with("4 services have the address 10.0.0.9"))
+        }));
+        // A claim speaks for the address too.
+        let mut named = relayed("e");
+        named.claims.push(ExaminedAttribute { key: "k8s.pod.uid".into(), value: "u".into() });
+        note(&mut services, &sample(1, 5), vec![named]);
+        assert!(told(&services).iter().any(|row| row.service == "e" && row.suspicious.is_none()));
+    }
+
+    #[test]
+    fn another_pod_address_or_way_is_another_row_and_the_same_one_has_the_same_name() {
+        let one = resource("cart", 1);
+        let id_of = |change: fn(&mut ExaminedResource)| {
+            let mut other = one.clone();
+            change(&mut other);
+            id(&other)
+        };
+        assert_eq!(id_of(|other| other.spans_total = 9), id(&one));
+        let ids = [
+            id(&one),
+            id_of(|other| other.service_namespace = "x".into()),
+            id_of(|other| other.address = None),
+            id_of(|other| other.found = AddressSource::Kept),
+            id_of(|other| other.pod = None),
+        ];
+        let different: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len());
+        assert_eq!(hex(id(&one)), hex(id(&one.clone())));
+    }
+
+    #[test]
+    fn however_many_rows_come_few_are_kept_the_latest() {
+        let mut services = Services::default();
+        for number in 0..5_000 {
+            note(&mut services, &sample(1, number), vec![resource(&format!("s{number}"), 1)]);
+        }
+        let told = services.told(told::Seen::default(), services.rows());
+        assert_eq!((told.rows.len(), told.omitted), (MAX_ROWS, 5_000 - MAX_ROWS as u64));
+        assert_eq!(told.rows[0].service, "s4999");
+        let (row, explained) = services.explained(id(&resource("s4999", 1))).unwrap();
+        assert_eq!((row.service, explained.spans_total), ("s4999".to_owned(), 1));
+        assert!(services.explained(id(&resource("s0", 1))).is_none());
+    }
+}
