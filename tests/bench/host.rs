@@ -192,6 +192,23 @@ impl Process {
         (ticks(11) + ticks(12)) / 100.0
     }
 
+    /// The same of the threads of that name.
+    pub(crate) fn thread_seconds(&self, name: &str) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let read =
+            |task: &std::path::Path, file| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+        let tasks = tasks.flatten().map(|task| task.path()).filter(|task| read(task, "comm").trim() == name);
+        // Nanoseconds on the processor come first: the ticks of `stat` are as long as all that a thread may take.
+        let seconds = |task: std::path::PathBuf| {
+            read(&task, "schedstat")
+                .split(' ')
+                .next()
+                .and_then(|text| text.parse::<f64>().ok())
+                .map(|ns| ns / 1e9)
+        };
+        tasks.filter_map(seconds).sum()
+    }
+
     pub(crate) fn resident_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();

@@ -3,8 +3,8 @@
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
 //! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
 //! `batch`, `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
-//! `collector`, `envoy`, `kubernetes` and `queue` run only where they are asked for: they fetch an OpenTelemetry Collector, an Envoy and
-//! a Kubernetes API server, and `queue` writes gigabytes.
+//! `collector`, `console`, `envoy`, `kubernetes` and `queue` run only where they are asked for: they fetch an OpenTelemetry Collector, an
+//! Envoy and a Kubernetes API server, `queue` writes gigabytes, and `console` takes its time.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ mod batch;
 mod codec;
 mod coding;
 mod collector;
+mod console;
 mod envoy;
 mod grpc;
 mod host;
@@ -28,6 +29,7 @@ mod oracle;
 mod pods;
 mod queue;
 mod sample;
+mod served;
 mod shapes;
 
 use std::process::ExitCode;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         "codec",
         "coding",
         "collector",
+        "console",
         "envoy",
         "host",
         "kubernetes",
@@ -92,6 +95,9 @@ fn main() -> ExitCode {
     }
     if has("collector") {
         results["collector"] = collector::run(quick);
+    }
+    if has("console") {
+        results["console"] = console::run(quick);
     }
     if has("queue") {
         results["queue"] = queue::run(quick);

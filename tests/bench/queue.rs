@@ -4,13 +4,11 @@
 //! has no `file_storage`: its queue is in memory, which costs it less than one that outlasts it.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use podstamp_test_support::blocking::http;
 use podstamp_test_support::kubernetes::Kubernetes;
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::{bodies, runtime};
@@ -20,6 +18,7 @@ use tempfile::TempDir;
 use crate::host::Process;
 use crate::load;
 use crate::sample::median;
+use crate::served::{Feature, Served, addresses};
 
 pub(crate) fn run(quick: bool) -> Value {
     let device = device();
@@ -44,8 +43,8 @@ fn through(quick: bool) -> Value {
     let (rounds, time) = if quick { (3, Duration::from_millis(500)) } else { (9, Duration::from_secs(1)) };
     let (folder, sink) = (folder(), Process::start(&["--upstream"]));
     let sides = [
-        Served::start(&sink.address, Some(&folder.path().join("queue"))),
-        Served::start(&sink.address, None),
+        Served::start(&sink.address, Feature::Queue(&folder.path().join("queue"))),
+        Served::start(&sink.address, Feature::None),
     ];
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
@@ -117,7 +116,7 @@ fn spill(quick: bool) -> Value {
         let request = load::request(&body, "application/x-protobuf", false);
         for connections in [16, 64] {
             let folder = folder();
-            let side = Served::start(&closed_port(), Some(folder.path()));
+            let side = Served::start(&closed_port(), Feature::Queue(folder.path()));
             // The first request finds out that the agent is away.
             load::run(side.process.address, &request, 1, Duration::from_millis(1));
             let cpu = side.process.cpu_seconds();
@@ -146,7 +145,7 @@ fn restart(quick: bool) -> Value {
     let body = bodies::of_spans(spans);
     let request = load::request(&body, "application/x-protobuf", false);
     let away = closed_port();
-    let side = Served::start(&away, Some(folder.path()));
+    let side = Served::start(&away, Feature::Queue(folder.path()));
     while side.metric("podstamp_queue_disk_bytes") < wanted as f64 {
         load::run(side.process.address, &request, 32, Duration::from_millis(300));
     }
@@ -156,12 +155,12 @@ fn restart(quick: bool) -> Value {
     let mut seconds = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (samples, folder) in seconds.iter_mut().zip([&folder, &empty]) {
-            samples.push(Served::start(&away, Some(folder.path())).ready_after);
+            samples.push(Served::start(&away, Feature::Queue(folder.path())).ready_after);
         }
     }
     let [full, none] = seconds.map(median);
     let sink = Process::start(&["--upstream"]);
-    let side = Served::start(&sink.address, Some(folder.path()));
+    let side = Served::start(&sink.address, Feature::Queue(folder.path()));
     let (begin, cpu, queued) =
         (Instant::now(), side.process.cpu_seconds(), side.metric("podstamp_queue_size"));
     while side.metric("podstamp_queue_size") > 0.0 {
@@ -209,65 +208,12 @@ fn collector(quick: bool) -> Value {
             json!({"spans_per_second": rate, "cpu_nanoseconds_per_span": cpu, "resident_mib": memory})
         };
         let folder = folder();
-        let ours = Served::start(&closed_port(), Some(folder.path()));
+        let ours = Served::start(&closed_port(), Feature::Queue(folder.path()));
         let ours = measure(&ours.process, "podstamp");
         let (process, _files) = collector_away(&otelcol);
         rows.push(json!({"label": label, "podstamp": ours, "collector": measure(&process, "Collector")}));
     }
     json!(rows)
-}
-
-/// podstamp, whose agent is at `agent`, with a queue in that folder.
-struct Served {
-    process: Process,
-    admin: SocketAddr,
-    /// Seconds from its start until it listened.
-    ready_after: f64,
-    _folder: TempDir,
-}
-
-impl Served {
-    fn start(agent: &SocketAddr, queue: Option<&Path>) -> Self {
-        let binary = std::env::current_exe().unwrap().with_file_name("podstamp");
-        assert!(binary.exists(), "{} is missing: `cargo xtask bench` builds it", binary.display());
-        let folder = TempDir::new().unwrap();
-        let pods = folder.path().join("pods.json");
-        fs::write(&pods, bodies::pods(1_000).to_string()).unwrap();
-        let (sending, storage) = match queue {
-            None => (String::new(), String::new()),
-            Some(queue) => (
-                "    sending_queue: {queue_size: 1000000000000, sizer: bytes, storage: file_storage}\n"
-                    .to_owned(),
-                format!(
-                    "extensions:\n  file_storage: {{directory: {}, create_directory: true}}\n",
-                    queue.display()
-                ),
-            ),
-        };
-        let config = format!(
-            "receivers:\n  otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:0'}}}}}}\n\
-             exporters:\n  otlphttp:\n    traces_endpoint: http://{agent}/api/v1/otel/trace\n    compression: none\n{sending}{storage}\
-             service:\n  extensions: [{}]\n  pipelines: {{traces: {{receivers: [otlp], exporters: [otlphttp]}}}}\n\
-             podstamp: {{admin: {{endpoint: '127.0.0.1:0'}}, limits: {{per_peer: 1}}}}\n",
-            if queue.is_some() { "file_storage" } else { "" }
-        );
-        let file = folder.path().join("config.yaml");
-        fs::write(&file, config).unwrap();
-        let mut command = Command::new(binary);
-        command.arg("serve").arg("--config").arg(file).arg("--pods").arg(pods).env("NO_COLOR", "1");
-        let begin = Instant::now();
-        let (child, [http, admin]) =
-            addresses(command, [("taking OTLP/HTTP at http://", 0), ("metrics and health at http://", 1)]);
-        let ready_after = begin.elapsed().as_secs_f64();
-        Self { process: Process::of(child, http), admin, ready_after, _folder: folder }
-    }
-
-    /// A gauge without labels but those of the only queue.
-    fn metric(&self, name: &str) -> f64 {
-        let (_, text) = http::get(self.admin, "/metrics");
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    }
 }
 
 /// A Collector with a queue in memory that nothing leaves.
@@ -287,25 +233,6 @@ fn collector_away(binary: &Path) -> (Process, (TempDir, Kubernetes)) {
     command.arg("--config").arg(file).env("KUBECONFIG", kubernetes.config());
     let (child, [http]) = addresses(command, [("\"endpoint\": \"", 0)]);
     (Process::of(child, http), (folder, kubernetes))
-}
-
-/// Starts a server and reads the addresses that follow these texts in its log, in whatever order they come.
-fn addresses<const N: usize>(mut command: Command, texts: [(&str, usize); N]) -> (Child, [SocketAddr; N]) {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut found = [None; N];
-    while found.iter().any(Option::is_none) {
-        let line = lines.next().expect("it ends before it listens").unwrap();
-        for (text, at) in texts {
-            if let Some((_, rest)) = line.split_once(text) {
-                let end = rest.find(|char: char| !char.is_ascii_digit() && !".:".contains(char));
-                found[at] = Some(rest[..end.unwrap_or(rest.len())].parse().unwrap());
-            }
-        }
-    }
-    // The process must not block on a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, found.map(Option::unwrap))
 }
 
 /// A folder on the disk that the build is on: that of temporary files may be in memory.

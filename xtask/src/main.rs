@@ -82,6 +82,9 @@ const COMMANDS: &[Task] = &[
     },
 ];
 
+/// The parts of the benchmark that run the program that people run.
+const RUN_THE_PROGRAM: [&str; 4] = ["collector", "console", "kubernetes", "queue"];
+
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
     let name = arguments.next().unwrap_or_default();
@@ -130,11 +133,7 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
 
 fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
-    // These run the program that people run.
-    if arguments
-        .iter()
-        .any(|argument| argument == "collector" || argument == "kubernetes" || argument == "queue")
-    {
+    if arguments.iter().any(|argument| RUN_THE_PROGRAM.iter().any(|part| argument == *part)) {
         run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
     }
     run(cargo()
