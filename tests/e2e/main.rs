@@ -20,6 +20,7 @@ mod chart;
 mod checklist;
 mod collector;
 mod commands;
+mod console;
 mod documented;
 mod doors;
 mod encoding;

@@ -13,10 +13,24 @@ function random(seed) {
 
 export function traces(nowMs, twist) {
   const sizes = [1, 7, 19, 60, 10_000, 3, 12, 250, 0];
-  return Array.from({ length: 60 }, (_, index) => build(index, index < sizes.length ? sizes[index] : 3 + ((index * 7) % 40), nowMs - index * 4_000, twist));
+  const shapes = Object.values(SHAPES);
+  return Array.from({ length: 60 }, (_, index) => {
+    const shape = shapes[index - sizes.length];
+    return build(index, shape ? 10_000 : (sizes[index] ?? 3 + ((index * 7) % 40)), nowMs - index * 4_000, twist, shape);
+  });
 }
 
-function build(seed, size, nowMs, twist) {
+/** Traces of 10,000 spans that are hard to lay out: start and duration of a span, and the place of its parent. */
+const SHAPES = {
+  /** All at the same time, below one. */
+  wide: (index) => ({ start: index, duration: 5e7, parent: 0 }),
+  /** Each below the one before. */
+  deep: (index) => ({ start: index * 10, duration: 5e7 - index * 20, parent: index - 1 }),
+  /** One after the other, each far narrower than a pixel. */
+  fine: (index) => ({ start: index * 5_000, duration: 4_000, parent: 0 }),
+};
+
+function build(seed, size, nowMs, twist, shape) {
   const next = random(seed + 7);
   const resources = SERVICES.map((service, index) => ({
     service: twist(service), service_namespace: "", pod: index === 5 ? null : `${service}-7d8b5c6f94-l2w9d`, pod_namespace: index === 5 ? null : "shop",
@@ -28,12 +42,13 @@ function build(seed, size, nowMs, twist) {
     const parent = index === 0 ? null : spans[Math.floor(size > 1000 && index > 5000 ? next() * 20 : Math.max(0, index - 1 - next() * 12))];
     const skewed = index % 17 === 11;
     const room = parent ? parent.duration_ns : duration;
+    const shaped = index > 0 && shape?.(index);
     const start = parent ? parent.start_ns + Math.floor(room * next() * 0.5) - (skewed ? Math.floor(room * 0.4) : 0) : 0;
     spans.push({
       id: (BigInt(seed + 1) * 2n ** 32n + BigInt(index + 1)).toString(16).padStart(16, "0"),
-      parent: index % 41 === 40 ? "ffffffffffffffff" : (parent?.id ?? ""),
+      parent: shaped ? spans[shaped.parent].id : index % 41 === 40 ? "ffffffffffffffff" : (parent?.id ?? ""),
       name: twist(["GET /shop/full", "HTTP POST", "SELECT orders", "publish mail", "cache get"][index % 5]), kind: ["server", "client", "internal", "producer", "consumer"][index % 5],
-      start_ns: Math.max(0, start), duration_ns: Math.max(index % 23 === 22 ? 0 : 900, Math.floor(room * (0.3 + next() * 0.55))), error: index % 13 === 8, resource: index % (size > 20 ? SERVICES.length : 7),
+      start_ns: shaped ? shaped.start : Math.max(0, start), duration_ns: shaped ? shaped.duration : Math.max(index % 23 === 22 ? 0 : 900, Math.floor(room * (0.3 + next() * 0.55))), error: index % 13 === 8, resource: index % (size > 20 ? SERVICES.length : 7),
       status: index % 13 === 8 ? twist("upstream answered 503: no healthy host") : "",
       attributes: [{ key: "http.request.method", value: "GET" }, { key: "url.full", value: twist("https://shop.example/full?user=17") }],
     });

@@ -1,5 +1,5 @@
 //! Programs in other languages that tests run: real SDKs, a real Collector, a real Envoy, a real Bento, a real Kubernetes API
-//! server, hosts of components.
+//! server, hosts of components, a browser.
 //!
 //! A [`Project`] is pinned files and the commands that prepare them: download, compile. What that gives is kept in a
 //! cache outside the target folder (`$PODSTAMP_CACHE`, else `$XDG_CACHE_HOME/podstamp`, else `~/.cache/podstamp`), under a
@@ -12,6 +12,7 @@
 
 mod bento;
 mod cache;
+mod console;
 mod envoy;
 mod kubernetes;
 mod otelcol;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use bento::bento;
+pub use console::{Browser, browser, built_page};
 pub use envoy::envoy;
 pub use kubernetes::{Server, api_server, helm, kubectl};
 pub use otelcol::{collector_keys, collector_sources, otelcol};

@@ -1,6 +1,6 @@
 // The flame graph: one bar for each span, at its time. Only what is in sight is drawn.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Trace } from "../data/contract";
 import { nanoseconds } from "../format";
 import { visibleText, beginning } from "../parts/characters";
@@ -53,7 +53,7 @@ export function Graph({ trace, layout, named, chosen, range, onChoose, onRange }
     };
   }, []);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
     const top = chosen.lane * LANE;
@@ -61,7 +61,7 @@ export function Graph({ trace, layout, named, chosen, range, onChoose, onRange }
     else if (top + LANE > element.scrollTop + element.clientHeight) element.scrollTop = top + 2 * LANE - element.clientHeight;
   }, [chosen]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (moves.current) box.current?.querySelector<HTMLElement>("[data-chosen]")?.focus({ preventScroll: true });
   }, [chosen, lanes, range, width]);
 

@@ -18,9 +18,9 @@ export function Failed({ error, again }: { error: string | null; again?: () => v
   );
 }
 
-export function Panel({ title, id, note, children, wide = false }: { title: string; id: string; note?: ComponentChildren; children: ComponentChildren; wide?: boolean }) {
+export function Panel({ title, id, note, children }: { title: string; id: string; note?: ComponentChildren; children: ComponentChildren }) {
   return (
-    <section class={wide ? "panel wide" : "panel"} aria-labelledby={`${id}-title`} id={id}>
+    <section class="panel" aria-labelledby={`${id}-title`} id={id}>
       <header class="panel-head">
         <h2 id={`${id}-title`}>{title}</h2>
         {note !== undefined && <span class="panel-note">{note}</span>}

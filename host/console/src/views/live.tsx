@@ -37,20 +37,22 @@ export function Live() {
           {live.memory_bytes !== null && <Figure title="Memory" value={bytes(live.memory_bytes)} note="of the process" points={points} of={(point) => point.memory_bytes} />}
         </div>
       </Panel>
-      <Panel id="outcomes" title="What became of requests" note="requests per second">
-        <Rates points={points} live={live} of={(point) => point.outcomes} rows={OUTCOMES} />
-      </Panel>
-      <Panel id="addresses" title="How addresses were found" note="resources per second">
-        <Rates
-          points={points}
-          live={live}
-          of={(point) => point.addresses}
-          rows={Object.entries(FOUND).filter(([key]) => key !== "untouched").map(([key, { word, about }]) => ({ key, word, about }))}
-        />
-      </Panel>
-      <Queues queues={live.queues} />
-      <Agents agents={live.agents} />
-      <PodTable pods={live.pods} />
+      <div class="live-panels">
+        <Panel id="outcomes" title="What became of requests" note="requests per second">
+          <Rates points={points} live={live} of={(point) => point.outcomes} rows={OUTCOMES} />
+        </Panel>
+        <Panel id="addresses" title="How addresses were found" note="resources per second">
+          <Rates
+            points={points}
+            live={live}
+            of={(point) => point.addresses}
+            rows={Object.entries(FOUND).filter(([key]) => key !== "untouched").map(([key, { word, about }]) => ({ key, word, about }))}
+          />
+        </Panel>
+        <Queues queues={live.queues} />
+        <Agents agents={live.agents} />
+        <PodTable pods={live.pods} />
+      </div>
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { WholeText } from "../../parts/text";
 
 export function Notices({ notices, nowMs }: { notices: Notice[]; nowMs: number }) {
   return (
-    <Panel id="notices" title="What is wrong now" wide>
+    <Panel id="notices" title="What is wrong now">
       {notices.length === 0 ? (
         <p class="calm"><Mark tone="good">nothing</Mark> that podstamp knows of</p>
       ) : (

@@ -1,0 +1,39 @@
+//! The page with answers that its own little server makes up: names that mean harm, 10,000 spans in a trace, every odd span.
+
+use super::driver::Driver;
+
+#[test]
+fn every_view_is_accessible_small_and_large_light_and_dark() {
+    play("accessible");
+}
+
+#[test]
+fn names_that_mean_harm_do_none() {
+    play("hostile");
+}
+
+#[test]
+fn of_ten_thousand_spans_each_is_drawn_or_counted() {
+    play("large");
+}
+
+#[test]
+fn bars_stand_where_their_spans_are() {
+    play("flame");
+}
+
+#[test]
+fn the_keyboard_gets_everywhere_and_out_again() {
+    play("keyboard");
+}
+
+#[test]
+fn the_page_comes_back_after_a_lost_connection() {
+    play("restart");
+}
+
+fn play(scenario: &str) {
+    if let Some(driver) = Driver::start("made_up.mjs", &[scenario]) {
+        driver.end();
+    }
+}
