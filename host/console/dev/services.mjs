@@ -10,7 +10,7 @@ export function rows(nowMs, twist, more) {
     const lost = found === "unknown" || found === "contradicted";
     return {
       id: (index + 31).toString(16), service: twist(name), service_namespace: index % 4 === 1 ? "shop" : "",
-      pod: lost ? null : twist(`${name}-7d8b5c6f94-l2w${index}`), pod_namespace: lost ? null : "shop", address: lost ? "0.0.0.0" : `10.244.3.${(index % 250) + 1}`, found,
+      pod: lost ? "" : twist(`${name}-7d8b5c6f94-l2w${index}`), pod_namespace: lost ? "" : "shop", address: lost ? "0.0.0.0" : `10.244.3.${(index % 250) + 1}`, found,
       suspicious: index === 2 ? "its spans come from 3 pods that share one address: a proxy stands between, and `trusted_proxies` does not name it" : null,
       spans: 120_000 - index * 7, spans_exact: index % 3 === 0, first_ms: nowMs - 4e6, last_ms: nowMs - index * 900, peer: "10.244.3.40",
     };
@@ -18,7 +18,7 @@ export function rows(nowMs, twist, more) {
 }
 
 export function explained(row, twist) {
-  const lost = row.pod === null;
+  const lost = row.pod === "";
   return {
     row,
     claims: [{ key: "service.name", value: row.service }, { key: "k8s.pod.uid", value: twist("uid-of-" + row.id) }, { key: "host.name", value: twist("web-shop-6d4cf8b9d7-x2x7k") }],
@@ -26,9 +26,9 @@ export function explained(row, twist) {
       { terms: ["k8s.pod.uid=" + twist("uid-of-" + row.id)], answer: lost ? "absent" : "found", pod: lost ? null : `shop/${row.pod}` },
       ...(lost ? [{ terms: ["k8s.pod.ip=10.244.3.40", "k8s.namespace.name=shop"], answer: "node", pod: null }, { terms: ["connection=10.244.3.40"], answer: "ambiguous", pod: null }] : []),
     ],
-    changes: [{ key: "app.host.ip", before: null, after: row.address }, { key: "k8s.pod.name", before: "localhost", after: row.pod }, { key: "net.peer.ip", before: "fe80::1", after: null }],
+    changes: [{ key: "app.host.ip", before: null, after: row.address }, { key: "k8s.pod.name", before: "localhost", after: lost ? null : row.pod }, { key: "net.peer.ip", before: "fe80::1", after: null }],
     connection: "10.244.3.40",
-    pod: lost ? null : { namespace: "shop", name: row.pod, uid: "0b9c6f5e-1111-4222-8333-444455556666", node: "node-3", addresses: [row.address, "fd00::3:1"], host_network: false },
+    pod: lost ? null : { namespace: "shop", name: row.pod, uid: "0b9c6f5e-1111-4222-8333-444455556666", node: "node-3", ips: [row.address, "fd00::3:1"], deployment: "shop-web", phase: "Running" },
     collector: { address: lost ? "10.244.3.40" : row.address, pod: lost ? "deepflow/gateway-0" : row.pod, differs: lost },
     verdict: lost ? "stamped as unknown: no attribute leads to a pod, and the connection comes from a gateway that relays for many" : "stamped as the pod that k8s.pod.uid names",
     advice: lost ? [

@@ -33,7 +33,7 @@ const SHAPES = {
 function build(seed, size, nowMs, twist, shape) {
   const next = random(seed + 7);
   const resources = SERVICES.map((service, index) => ({
-    service: twist(service), service_namespace: "", pod: index === 5 ? null : `${service}-7d8b5c6f94-l2w9d`, pod_namespace: index === 5 ? null : "shop",
+    service: twist(service), service_namespace: "", pod: index === 5 ? "" : `${service}-7d8b5c6f94-l2w9d`, pod_namespace: index === 5 ? "" : "shop",
     address: index === 5 ? "0.0.0.0" : `10.244.3.${index + 1}`, found: index === 5 ? "unknown" : "pod", row: index < 11 ? (index + 31).toString(16) : null,
   }));
   const duration = 48_200_000 * (1 + next() * 3);
@@ -66,5 +66,5 @@ function build(seed, size, nowMs, twist, shape) {
 }
 
 export function traceOf({ row, spans, resources, duration, nowMs }) {
-  return { id: row.id, start_ns: `${nowMs}000000`, duration_ns: duration, omitted: spans.length === 10_000 ? 812 : 0, link: `https://grafana.example/d/trace?id=${row.id}`, resources, spans };
+  return { id: row.id, start_ns: `${nowMs}000000`, duration_ns: duration, omitted: spans.length === 10_000, link: `https://grafana.example/d/trace?id=${row.id}`, resources, spans };
 }

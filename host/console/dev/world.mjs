@@ -92,7 +92,7 @@ export class World {
 
   rewritten() {
     const resources = this.rows.slice(0, 2).map((row) => ({ ...explained(row, this.twist), service: row.service, found: row.found, address: row.address, spans: 3 }));
-    return { verdict: "forward", message: null, resources };
+    return { verdict: "forward", message: "", resources };
   }
 }
 

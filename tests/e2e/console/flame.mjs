@@ -61,7 +61,7 @@ export function assertMeasures(trace, found) {
       assert.equal(Number(bar.gap), span.start_ns - spans.get(span.parent).start_ns);
     }
     const resource = trace.resources[span.resource];
-    const isPodless = resource.pod === null && ["unknown", "contradicted"].includes(resource.found);
+    const isPodless = ["unknown", "contradicted", "untouched"].includes(resource.found);
     assert.equal(bar.classes.includes("podless"), isPodless, `${id}: ${bar.classes}`);
     if (isPodless) assert.ok((bar.text + bar.label).includes("no pod"), "a word says that there is no pod");
     assert.equal(bar.classes.includes(" error"), span.error);

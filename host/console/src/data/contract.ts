@@ -69,16 +69,17 @@ export interface ServiceRow {
   id: string;
   service: string;
   service_namespace: string;
-  pod: string | null;
-  pod_namespace: string | null;
-  address: string | null;
+  /** Empty where there is none, as are the address and the peer. */
+  pod: string;
+  pod_namespace: string;
+  address: string;
   found: Found;
   suspicious: string | null;
   spans: number;
   spans_exact: boolean;
   first_ms: number;
   last_ms: number;
-  peer: string | null;
+  peer: string;
 }
 
 export interface Services {
@@ -104,15 +105,6 @@ export interface Change {
   after: string | null;
 }
 
-export interface ExaminedPod {
-  namespace: string;
-  name: string;
-  uid: string;
-  node: string;
-  addresses: string[];
-  host_network: boolean;
-}
-
 export interface CollectorStamp {
   address: string | null;
   pod: string | null;
@@ -131,7 +123,7 @@ export interface Reasons {
   lookups: Lookup[];
   changes: Change[];
   connection: string | null;
-  pod: ExaminedPod | null;
+  pod: Pod | null;
   collector: CollectorStamp;
   verdict: string;
   advice: Advice[];
@@ -166,9 +158,10 @@ export interface Traces {
 export interface TraceResource {
   service: string;
   service_namespace: string;
-  pod: string | null;
-  pod_namespace: string | null;
-  address: string | null;
+  /** Empty where there is none, as is the address. */
+  pod: string;
+  pod_namespace: string;
+  address: string;
   found: Found;
   row: string | null;
 }
@@ -192,7 +185,8 @@ export interface Trace {
   /** Too large for a number: as text. */
   start_ns: string;
   duration_ns: number;
-  omitted: number;
+  /** Spans were left out. */
+  omitted: boolean;
   link: string | null;
   resources: TraceResource[];
   spans: Span[];
@@ -260,12 +254,13 @@ export interface Checked extends Configuration {
 export interface RewrittenResource extends Reasons {
   service: string;
   found: Found;
-  address: string | null;
+  /** Empty where there would be none. */
+  address: string;
   spans: number;
 }
 
 export interface Rewritten {
   verdict: string;
-  message: string | null;
+  message: string;
   resources: RewrittenResource[];
 }

@@ -194,7 +194,7 @@ function Drawn({ piece, before, lane, trace, named, chosen, view, onPick, onRang
             {bar.outside && <Sign sign="⇄" word="outside of its parent" />}
             {podless && <b>no pod </b>}
             <b><Text value={resource?.service ?? ""} max={40} /></b> <Text value={span.name} max={120} /> <span class="bar-time">{nanoseconds(span.duration_ns)}</span>
-            {resource?.pod && <span class="bar-pod"> <Text value={resource.pod} max={64} /> {resource.address !== null && <Text value={resource.address} max={45} />}</span>}
+            {resource?.pod && <span class="bar-pod"> <Text value={resource.pod} max={64} /> {resource.address !== "" && <Text value={resource.address} max={45} />}</span>}
           </span>
         )}
       </div>

@@ -25,7 +25,7 @@ export function services(trace: Trace): Map<string, TracedService> {
 }
 
 export function isPodless(resource: TraceResource | undefined): boolean {
-  return resource === undefined || (resource.pod === null && (resource.found === "unknown" || resource.found === "contradicted" || resource.address === null));
+  return resource === undefined || ["unknown", "contradicted", "untouched"].includes(resource.found);
 }
 
 const COLOURS = 12;

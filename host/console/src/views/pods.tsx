@@ -8,6 +8,7 @@ import { useStore } from "../data/store";
 import { count, seconds } from "../format";
 import { Mark } from "../parts/mark";
 import { Failed, Panel, Waiting } from "../parts/notice";
+import { PodStates } from "../parts/pod_states";
 import { Table } from "../parts/table";
 import { None, Text, WholeText } from "../parts/text";
 import { address, type Route } from "../route";
@@ -87,7 +88,7 @@ function Rows({ pods }: { pods: Pod[] }) {
       columns={[
         { title: "Pod", heads: true, cell: ({ namespace, name }) => <><span class="aside"><Text value={namespace} max={64} />/</span><WholeText value={name} max={120} /></> },
         { title: "Addresses", cell: ({ ips }) => (ips.length === 0 ? <Mark tone="warning">none yet</Mark> : ips.map((ip, index) => <>{index > 0 && ", "}<span class="number"><Text value={ip} max={45} /></span></>)) },
-        { title: "State", cell: ({ phase, states }) => <span class="marks"><Text value={phase ?? ""} max={32} />{states?.map((state) => <Mark tone="warning" title={STATES[state]?.about}>{STATES[state]?.word ?? state}</Mark>)}</span> },
+        { title: "State", cell: (pod) => <span class="marks"><Text value={pod.phase ?? ""} max={32} /><PodStates pod={pod} /></span> },
         { title: "Deployment", cell: ({ deployment }) => (deployment ? <Text value={deployment} max={64} /> : <None />) },
         { title: "Node", cell: ({ node }) => (node ? <Text value={node} max={64} /> : <None />) },
         { title: "UID", cell: ({ uid }) => (uid ? <span class="uid"><Text value={uid} max={64} /></span> : <None />) },
@@ -95,15 +96,6 @@ function Rows({ pods }: { pods: Pod[] }) {
     />
   );
 }
-
-const STATES: Record<string, { word: string; about: string }> = {
-  host_network: { word: "host network", about: "It is on its node's network: its address is the node's, and not stamped." },
-  ended: { word: "ended", about: "It has run to its end, and given its addresses back." },
-  deleted: { word: "being deleted", about: "Kubernetes was told to delete it." },
-  ignored: { word: "ignored", about: "It carries the annotation by which it is not to be found." },
-  excluded: { word: "excluded", about: "The configuration's exclude.pods names it." },
-  filtered: { word: "filtered", about: "It does not meet the configuration's filter." },
-};
 
 const EVERY_MS = 5_000;
 const PAGE = 100;

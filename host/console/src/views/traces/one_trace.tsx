@@ -45,7 +45,7 @@ function Shown({ trace, again }: { trace: Trace; again: () => void }) {
           <span>{instant(Number(BigInt(trace.start_ns) / 1_000_000n))}</span>
           <span>{nanoseconds(trace.duration_ns)}</span>
           <span>{count(trace.spans.length)} spans of {count(named.size)} {named.size === 1 ? "service" : "services"}</span>
-          {trace.omitted > 0 && <Mark tone="warning">{count(trace.omitted)} spans left out: the trace is too large to be kept whole</Mark>}
+          {trace.omitted && <Mark tone="warning">spans left out: the trace is too large to be kept whole</Mark>}
           {orphans > 0 && <Mark tone="warning">{count(orphans)} with a missing parent</Mark>}
           <Outward link={trace.link} />
           <button type="button" class="small" onClick={again}>Read again</button>

@@ -1,13 +1,14 @@
 // What decided about a resource: shared by the explanation of a service and the box for one request.
 
-import type { Change, Lookup, Reasons } from "../../data/contract";
+import type { Change, Lookup, Pod, Reasons } from "../../data/contract";
 import { Snippet } from "../../parts/copy";
 import { Mark } from "../../parts/mark";
+import { PodStates } from "../../parts/pod_states";
 import { Table } from "../../parts/table";
 import { None, Text, WholeText } from "../../parts/text";
 import { ANSWERS } from "../../words";
 
-export function ReasonsGiven({ reasons, stamped }: { reasons: Reasons; stamped: string | null }) {
+export function ReasonsGiven({ reasons, stamped }: { reasons: Reasons; stamped: string }) {
   return (
     <div class="reasons">
       <p class="verdict"><WholeText value={reasons.verdict} max={1_000} /></p>
@@ -65,7 +66,7 @@ function OneLookup({ lookup }: { lookup: Lookup }) {
   );
 }
 
-function ThePod({ pod }: { pod: NonNullable<Reasons["pod"]> }) {
+function ThePod({ pod }: { pod: Pod }) {
   return (
     <>
       <h3>The pod</h3>
@@ -73,10 +74,12 @@ function ThePod({ pod }: { pod: NonNullable<Reasons["pod"]> }) {
         <dt>Name</dt>
         <dd><span class="aside"><Text value={pod.namespace} />/</span><Text value={pod.name} max={260} /></dd>
         <dt>Addresses</dt>
-        <dd class="number">{pod.addresses.length === 0 ? <None /> : pod.addresses.map((address, index) => <>{index > 0 && ", "}<Text value={address} /></>)}</dd>
-        {pod.uid !== "" && <><dt>UID</dt><dd class="number"><Text value={pod.uid} /></dd></>}
-        {pod.node !== "" && <><dt>Node</dt><dd><Text value={pod.node} max={260} /></dd></>}
-        {pod.host_network && <><dt>Network</dt><dd><Mark tone="warning">its node's</Mark></dd></>}
+        <dd class="number">{pod.ips.length === 0 ? <None /> : pod.ips.map((address, index) => <>{index > 0 && ", "}<Text value={address} /></>)}</dd>
+        {pod.uid && <><dt>UID</dt><dd class="number"><Text value={pod.uid} /></dd></>}
+        {pod.node && <><dt>Node</dt><dd><Text value={pod.node} max={260} /></dd></>}
+        {pod.deployment && <><dt>Deployment</dt><dd><Text value={pod.deployment} max={260} /></dd></>}
+        <dt>State</dt>
+        <dd class="marks"><Text value={pod.phase ?? ""} max={32} /><PodStates pod={pod} /></dd>
       </dl>
     </>
   );
