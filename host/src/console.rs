@@ -151,8 +151,8 @@ impl Console {
         let options = Examination { payloads: false, resources: PASTED_RESOURCES, spans: 0, text: TEXT };
         let examined = self.shared.filter.examine(request, options)?;
         let Examined { fault, resources, resources_omitted, .. } = examined;
-        let resources = resources.into_iter().map(|resource| verdict::of_resource(resource, &self.pods));
-        Ok(told::Rewritten::new(fault, resources.collect(), resources_omitted))
+        let resources = verdict::of_request(resources, &self.pods);
+        Ok(told::Rewritten::new(fault, resources, resources_omitted))
     }
 }
 

@@ -13,6 +13,7 @@ use super::told;
 #[derive(Debug, Default)]
 pub(super) struct Services {
     rows: HashMap<u64, Row>,
+    bytes: usize,
     omitted: u64,
 }
 
@@ -35,7 +36,7 @@ impl Services {
         let weight = if spans > 0 { sample.spans as f64 / spans as f64 } else { 0.0 };
         let note = |resource: &ExaminedResource| {
             let id = id(resource);
-            self.make_room(id);
+            self.make_room(id, size(resource));
             let row = self.rows.entry(id).or_insert_with(|| Row {
                 spans: 0.0,
                 exact: true,
@@ -53,14 +54,26 @@ impl Services {
         examined.resources.iter().map(note).collect()
     }
 
-    /// Removes the row that has been quiet the longest where another needs its place.
-    fn make_room(&mut self, id: u64) {
-        if self.rows.len() < MAX_ROWS || self.rows.contains_key(&id) {
+    /// Counts the bytes of a row's new resource, and removes the rows that have been quiet the longest where it needs their place.
+    fn make_room(&mut self, id: u64, bytes: usize) {
+        let before = self.rows.get(&id).map(|row| size(&row.resource));
+        self.bytes = self.bytes + bytes - before.unwrap_or_default();
+        let fits = |services: &Self| {
+            services.bytes <= CAPACITY && (before.is_some() || services.rows.len() < MAX_ROWS)
+        };
+        if fits(self) {
             return;
         }
-        if let Some(oldest) = self.rows.iter().min_by_key(|(_, row)| row.last).map(|(id, _)| *id) {
-            self.rows.remove(&oldest);
-            self.omitted += 1;
+        let mut order: Vec<_> = self.rows.iter().map(|(id, row)| (row.last, *id)).collect();
+        order.sort_unstable();
+        for (_, oldest) in order.into_iter().filter(|(_, other)| *other != id) {
+            if let Some(row) = self.rows.remove(&oldest) {
+                self.bytes -= size(&row.resource);
+                self.omitted += 1;
+            }
+            if fits(self) {
+                break;
+            }
         }
     }
 
@@ -149,6 +162,22 @@ pub(super) fn id(resource: &ExaminedResource) -> u64 {
     hasher.finish()
 }
 
+/// About how many bytes a row takes.
+fn size(resource: &ExaminedResource) -> usize {
+    let ExaminedResource { service, service_namespace, service_instance, claims, changes, lookups, .. } =
+        resource;
+    let texts = [service, service_namespace, service_instance].map(String::len);
+    let claims = claims.iter().map(|claim| claim.key.len() + claim.value.len());
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let changes =
+        changes.iter().map(|change| change.key.len() + length(&change.before) + length(&change.after));
+    let lookups = lookups.iter().map(|lookup| {
+        lookup.terms.iter().map(|term| term.len() + size_of::<String>()).sum::<usize>() + length(&lookup.pod)
+    });
+    let parts = claims.chain(changes).chain(lookups).map(|bytes| bytes + PART);
+    size_of::<Row>() + POD + texts.iter().sum::<usize>() + parts.sum::<usize>()
+}
+
 /// A row's name as text.
 pub(super) fn hex(id: u64) -> String {
     format!("{id:016x}")
@@ -164,8 +193,17 @@ fn rank(row: &told::Service) -> (u8, std::cmp::Reverse<u64>) {
     (class, std::cmp::Reverse(row.last_ms))
 }
 
-/// Some kilobytes each at most.
+/// More than people look through.
 const MAX_ROWS: usize = 1_000;
+
+/// A kilobyte or two a row, whatever clients send.
+const CAPACITY: usize = 2 << 20;
+
+/// About what the pod, the addresses and the row's place take.
+const POD: usize = 512;
+
+/// What a claim, a change or a lookup takes besides its texts.
+const PART: usize = 72;
 
 /// From how many services on that one address speaks for it is probably none of them. A pod may well have a sidecar or two.
 const RELAYED: usize = 4;
@@ -282,6 +320,22 @@ mod tests {
         let different: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(different.len(), ids.len());
         assert_eq!(hex(id(&one)), hex(id(&one.clone())));
+    }
+
+    #[test]
+    fn rows_take_no_more_than_their_bytes_whatever_is_in_them() {
+        let mut services = Services::default();
+        for number in 0..500 {
+            let mut large = resource(&format!("s{}", number % 100), 1);
+            let claim =
+                ExaminedAttribute { key: "k8s.pod.uid".into(), value: "x".repeat(1_024 * (number % 50)) };
+            large.claims = vec![claim; 4];
+            note(&mut services, &sample(1, number as u64), vec![large]);
+            assert!(services.bytes <= CAPACITY, "{}", services.bytes);
+        }
+        let counted: usize = services.rows.values().map(|row| size(&row.resource)).sum();
+        assert_eq!(counted, services.bytes);
+        assert!(services.rows.len() > 10 && services.omitted > 0);
     }
 
     #[test]

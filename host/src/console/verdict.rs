@@ -26,7 +26,7 @@ pub(super) fn suspect(row: &mut Service, pods: &Pods) {
 
 /// The explanation of a row.
 pub(super) fn explain(row: Service, resource: ExaminedResource, pods: &Pods) -> ServiceExplained {
-    let mut explained = explained(resource, pods);
+    let mut explained = explained(resource, &mut &pods.explain, has_table(pods));
     if let Some(suspicious) = &row.suspicious {
         explained.verdict = format!("{} But {suspicious}", explained.verdict);
         if explained.advice.is_empty() {
@@ -36,26 +36,39 @@ pub(super) fn explain(row: Service, resource: ExaminedResource, pods: &Pods) -> 
     ServiceExplained { examined_ms: row.last_ms, row, explained }
 }
 
-/// A resource of a request that was pasted.
-pub(super) fn of_resource(resource: ExaminedResource, pods: &Pods) -> RewrittenResource {
-    RewrittenResource {
+/// The resources of a request that was pasted.
+pub(super) fn of_request(resources: Vec<ExaminedResource>, pods: &Pods) -> Vec<RewrittenResource> {
+    // They all came over one connection, and an explanation goes through all pods.
+    let mut known = None;
+    let mut explain = |address: IpAddr| known.get_or_insert_with(|| (pods.explain)(address)).clone();
+    let has_table = has_table(pods);
+    let told = |resource: ExaminedResource| RewrittenResource {
         service: resource.service.clone(),
         found: told::found(resource.found).to_owned(),
         address: resource.address.clone().unwrap_or_default(),
         spans: resource.spans_total,
-        explained: explained(resource, pods),
-    }
+        explained: explained(resource, &mut explain, has_table),
+    };
+    resources.into_iter().map(told).collect()
 }
 
-fn explained(resource: ExaminedResource, pods: &Pods) -> Explained {
+/// Whether there is a table of pods.
+fn has_table(pods: &Pods) -> bool {
+    (pods.find)(IpAddr::from([127, 0, 0, 1])).is_some()
+}
+
+fn explained(
+    resource: ExaminedResource,
+    explain: &mut dyn FnMut(IpAddr) -> Option<Explanation>,
+    has_table: bool,
+) -> Explained {
     let connection = resource.connection.as_deref().and_then(|text| text.parse::<IpAddr>().ok());
     let is_lost = matches!(
         resource.found,
         AddressSource::Unknown | AddressSource::Contradicted | AddressSource::Untouched
     );
-    let of_connection = connection.filter(|_| is_lost).and_then(&pods.explain);
+    let of_connection = connection.filter(|_| is_lost).and_then(explain);
     let stamped = resource.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name));
-    let has_table = (pods.find)(IpAddr::from([127, 0, 0, 1])).is_some();
     let verdict = sentence(&resource, of_connection.as_ref());
     let advice = advice(&resource, of_connection.as_ref(), has_table);
     let ExaminedResource { claims, lookups, changes, connection, collector, address, pod, .. } = resource;

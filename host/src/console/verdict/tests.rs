@@ -63,13 +63,17 @@ fn resource(found: AddressSource, connection: &str) -> ExaminedResource {
     }
 }
 
+fn of(resource: ExaminedResource, pods: &Pods) -> Explained {
+    of_request(vec![resource], pods).remove(0).explained
+}
+
 fn titles(explained: &Explained) -> Vec<&'static str> {
     explained.advice.iter().map(|advice| advice.title).collect()
 }
 
 #[test]
 fn an_unknown_pod_behind_a_node_is_told_to_keep_traffic_local() {
-    let explained = explained(resource(AddressSource::Unknown, "192.168.0.1"), &cluster(Coverage::Cluster));
+    let explained = of(resource(AddressSource::Unknown, "192.168.0.1"), &cluster(Coverage::Cluster));
     assert_eq!(
         explained.verdict,
         "Nothing in the resource names a pod, and 192.168.0.1 is node n1, not a pod."
@@ -81,7 +85,7 @@ fn an_unknown_pod_behind_a_node_is_told_to_keep_traffic_local() {
 
 #[test]
 fn an_unknown_pod_behind_a_balancer_is_told_to_trust_it() {
-    let explained = explained(resource(AddressSource::Unknown, "203.0.113.7"), &cluster(Coverage::Cluster));
+    let explained = of(resource(AddressSource::Unknown, "203.0.113.7"), &cluster(Coverage::Cluster));
     assert_eq!(titles(&explained), ["Believe the balancer", "Have the client name its pod"]);
     let snippet = explained.advice[0].snippet.as_deref();
     assert_eq!(snippet, Some("podstamp:\n  trusted_proxies: [\"203.0.113.7\"]\n"));
@@ -89,9 +93,9 @@ fn an_unknown_pod_behind_a_balancer_is_told_to_trust_it() {
 
 #[test]
 fn where_podstamp_knows_no_pods_or_not_all_of_them_it_says_so() {
-    let none = explained(resource(AddressSource::Unknown, "10.9.9.9"), &no_cluster());
+    let none = of(resource(AddressSource::Unknown, "10.9.9.9"), &no_cluster());
     assert_eq!(titles(&none), ["Have podstamp know the pods", "Have the client name its pod"]);
-    let some = explained(resource(AddressSource::Unknown, "10.9.9.9"), &cluster(Coverage::Part));
+    let some = of(resource(AddressSource::Unknown, "10.9.9.9"), &cluster(Coverage::Part));
     assert_eq!(titles(&some), ["Have podstamp know all pods", "Have the client name its pod"]);
 }
 
@@ -104,7 +108,7 @@ fn a_contradiction_names_what_the_resource_says() {
         answer: LookupAnswer::Found,
         pod: Some("shop/cart-0".into()),
     });
-    let explained = explained(lost, &cluster(Coverage::Cluster));
+    let explained = of(lost, &cluster(Coverage::Cluster));
     assert!(explained.verdict.starts_with("A pod was found (shop/cart-0), but"), "{}", explained.verdict);
     assert!(explained.advice[0].text.contains("k8s.pod.uid=other"));
 }
@@ -120,17 +124,17 @@ fn what_was_found_says_by_what_and_whether_the_collector_differs() {
         pod: Some("shop/cart-0".into()),
     });
     found.collector = CollectorStamp { address: Some("192.168.0.1".into()), pod: None };
-    let explained = explained(found.clone(), &cluster(Coverage::Cluster));
+    let explained = of(found.clone(), &cluster(Coverage::Cluster));
     assert_eq!(
         explained.verdict,
         "It is pod shop/cart-0 by k8s.pod.uid=u, so that its address 10.1.1.1 was stamped."
     );
     assert!(explained.collector.differs && explained.advice.is_empty());
     found.collector = CollectorStamp { address: found.address.clone(), pod: Some("shop/cart-0".into()) };
-    assert!(!super::explained(found, &cluster(Coverage::Cluster)).collector.differs);
+    assert!(!of(found, &cluster(Coverage::Cluster)).collector.differs);
     // An address that is not known and none at all are the same to DeepFlow.
     let unknown = resource(AddressSource::Unknown, "192.168.0.1");
-    assert!(!super::explained(unknown, &cluster(Coverage::Cluster)).collector.differs);
+    assert!(!of(unknown, &cluster(Coverage::Cluster)).collector.differs);
 }
 
 #[test]
