@@ -50,8 +50,8 @@ export class Console {
     });
   }
 
-  static async open(base, { size = USUAL, scheme = "light", hash = "#/live" } = {}) {
-    const context = await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: "reduce" });
+  static async open(base, { size = USUAL, scheme = "light", hash = "#/live", credentials } = {}) {
+    const context = await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: "reduce", ...(credentials && { httpCredentials: credentials }) });
     const opened = new Console(await context.newPage(), context, base);
     await opened.page.addInitScript(() => {
       window.violations = [];
