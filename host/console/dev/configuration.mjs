@@ -20,7 +20,7 @@ service:
 const PATHS = { "    passthrough: false": [{ level: "warning", message: "podstamp has no passthrough: the key has no effect" }], "    auth_type: serviceAccount": [{ level: "info", message: "the pod's own service account is used" }] };
 
 function lines(text) {
-  return text.split("\n").map((line) => ({ text: line, path: line.trim().split(":")[0] || null, notices: PATHS[line] ?? [] }));
+  return text.split("\n").map((line) => ({ text: line, path: line.trim().split(":")[0], ...(PATHS[line] && { notices: PATHS[line] }) }));
 }
 
 export const CONFIGURATION = { lines: lines(TEXT), notices: [{ level: "info", message: "no guard is configured: its defaults hold", path: "podstamp.guard" }] };

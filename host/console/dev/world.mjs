@@ -44,6 +44,7 @@ export class World {
   notices(nowMs) {
     return [
       { key: "agent_away", level: "error", message: "an agent cannot be reached: http://deepflow-agent.deepflow.svc:38086, address 10.0.0.2:38086: connection refused; is the agent running on that node, and `external_agent_http_proxy_enabled` set?", count: 14, first_ms: nowMs - 80_000, last_ms: nowMs - 700 },
+      { key: "started", level: "info", message: "taking OTLP/HTTP at 127.0.0.1:4318", count: 1, first_ms: nowMs - 4e6, last_ms: nowMs - 4e6 },
       { key: "no_pod", level: "warning", message: this.twist("spans of mail-svc lead to no pod: the connection comes from 10.244.3.40, a gateway; give its pods K8S_POD_UID by the Downward API"), count: 1_204, first_ms: nowMs - 900_000, last_ms: nowMs - 3_000 },
     ];
   }
@@ -54,7 +55,9 @@ export class World {
 
   history() {
     const now = Date.now();
-    return Array.from({ length: 299 }, (_, index) => this.point(now - (299 - index) * 1000, false));
+    // Seldom while nobody looks, each second then.
+    const ages = [...Array.from({ length: 30 }, (_, index) => 290 - index * 5), ...Array.from({ length: 139 }, (_, index) => 139 - index)];
+    return ages.map((age) => this.point(now - age * 1000, false));
   }
 
   answer(path, query, body) {

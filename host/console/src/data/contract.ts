@@ -23,6 +23,7 @@ export interface Notice {
 
 export interface Queue {
   name: string;
+  /** In the unit, as the capacity. */
   requests: number;
   capacity: number;
   unit: string;
@@ -234,12 +235,14 @@ export interface LineNotice {
 
 export interface Line {
   text: string;
-  path: string | null;
-  notices: LineNotice[];
+  path: string;
+  /** Left out where there are none. */
+  notices?: LineNotice[];
 }
 
 export interface PlacelessNotice extends LineNotice {
-  path: string | null;
+  /** Empty where it is about no place. */
+  path: string;
 }
 
 export interface Configuration {
@@ -248,7 +251,7 @@ export interface Configuration {
 }
 
 export interface Checked extends Configuration {
-  faults: { path: string | null; message: string }[];
+  faults: { path: string; message: string }[];
 }
 
 export interface RewrittenResource extends Reasons {

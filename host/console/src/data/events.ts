@@ -10,7 +10,7 @@ export interface Stream {
   connection: Connection;
   /** Since when the connection is lost. */
   lostMs: number | null;
-  /** Oldest first, the newest included; at most `POINTS`. */
+  /** Oldest first, the newest included; of the last `SECONDS`. */
   points: Live[];
   live: Live | null;
   /** When another instance was met than the one before. */
@@ -70,19 +70,19 @@ function heard(): void {
 function take(points: Live[]): void {
   heard();
   const was = stream.value;
-  stream.set({ ...was, points: points.slice(-POINTS) });
+  stream.set({ ...was, points });
 }
 
 function add(live: Live): void {
   heard();
   const was = stream.value;
   const another = was.live !== null && was.live.instance !== live.instance;
-  const points = was.points.filter((point) => point.instance === live.instance && point.now_ms < live.now_ms);
+  const points = was.points.filter((point) => point.instance === live.instance && point.now_ms < live.now_ms && point.now_ms > live.now_ms - SECONDS * 1000);
   points.push(live);
   stream.set({
     connection: "open",
     lostMs: null,
-    points: points.slice(-POINTS),
+    points,
     live,
     restartedMs: another ? Date.now() : was.restartedMs,
   });
@@ -100,7 +100,7 @@ function show(): void {
 }
 
 /** Five minutes: what the plots show. */
-export const POINTS = 300;
+export const SECONDS = 300;
 /** A point comes each second. */
 const SILENCE_MS = 6_000;
 const RETRY_MS = 1_000;

@@ -7,28 +7,28 @@ export interface PlotLine {
   dashed?: boolean;
 }
 
-/** Newest at the right; the plot is as wide as `points` seconds. */
-export function Plot({ lines, points, label, small = false }: { lines: PlotLine[]; points: number; label: string; small?: boolean }) {
+/** `at`: how many seconds ago each value was. Newest at the right; the plot is as wide as `seconds`. */
+export function Plot({ lines, at, seconds, label, small = false }: { lines: PlotLine[]; at: number[]; seconds: number; label: string; small?: boolean }) {
   const height = small ? 20 : 48;
   const most = Math.max(1e-9, ...lines.flatMap(({ values }) => values.map((value) => value ?? 0)));
+  const y = (value: number) => round(height - 1 - (value / most) * (height - 3));
+  const x = (index: number) => round(seconds - Math.min(seconds, at[index] ?? 0));
   return (
-    <svg class={small ? "plot small" : "plot"} viewBox={`0 0 ${points - 1} ${height}`} preserveAspectRatio="none" role="img" aria-label={label}>
-      <line class="plot-base" x1="0" x2={points - 1} y1={height - 0.5} y2={height - 0.5} />
-      {lines.map(({ values, dashed }) => {
-        const at = (value: number) => round(height - 1 - (value / most) * (height - 3));
-        const from = points - values.length;
-        return (
-          <>
-            {!dashed && <path class="plot-area" d={area(values, from, at, height)} />}
-            <path class={dashed ? "plot-line dashed" : "plot-line"} d={line(values, from, at)} />
-          </>
-        );
-      })}
+    <svg class={small ? "plot small" : "plot"} viewBox={`0 0 ${seconds} ${height}`} preserveAspectRatio="none" role="img" aria-label={label}>
+      <line class="plot-base" x1="0" x2={seconds} y1={height - 0.5} y2={height - 0.5} />
+      {lines.map(({ values, dashed }) => (
+        <>
+          {!dashed && <path class="plot-area" d={area(values, x, y, height)} />}
+          <path class={dashed ? "plot-line dashed" : "plot-line"} d={line(values, x, y)} />
+        </>
+      ))}
     </svg>
   );
 }
 
-function line(values: (number | null)[], from: number, at: (value: number) => number): string {
+type Scale = (value: number) => number;
+
+function line(values: (number | null)[], x: Scale, y: Scale): string {
   let path = "";
   let pen = "M";
   values.forEach((value, index) => {
@@ -36,22 +36,22 @@ function line(values: (number | null)[], from: number, at: (value: number) => nu
       pen = "M";
       return;
     }
-    path += `${pen}${from + index} ${at(value)}`;
+    path += `${pen}${x(index)} ${y(value)}`;
     pen = "L";
   });
   return path;
 }
 
-function area(values: (number | null)[], from: number, at: (value: number) => number, height: number): string {
+function area(values: (number | null)[], x: Scale, y: Scale, height: number): string {
   let path = "";
   let open: number | null = null;
   const close = (index: number) => {
-    if (open !== null) path += `L${from + index} ${height}L${from + open} ${height}Z`;
+    if (open !== null) path += `L${x(index)} ${height}L${x(open)} ${height}Z`;
     open = null;
   };
   values.forEach((value, index) => {
     if (value === null) return close(index - 1);
-    path += `${open === null ? "M" : "L"}${from + index} ${at(value)}`;
+    path += `${open === null ? "M" : "L"}${x(index)} ${y(value)}`;
     open ??= index;
   });
   close(values.length - 1);

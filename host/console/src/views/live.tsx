@@ -1,7 +1,7 @@
 // What podstamp does now, and what is wrong.
 
 import type { Live as Point } from "../data/contract";
-import { POINTS, stream } from "../data/events";
+import { SECONDS, stream } from "../data/events";
 import { useStore } from "../data/store";
 import { bytes, count, milliseconds, rate } from "../format";
 import { NotReady } from "../header";
@@ -15,8 +15,9 @@ import { Queues } from "./live/queues";
 
 export function Live() {
   const live = useStore(stream, ({ live }) => live);
-  const points = useStore(stream, ({ points }) => points);
+  const all = useStore(stream, ({ points }) => points);
   if (!live) return <Waiting what="the first point" />;
+  const points = all.filter(({ now_ms }) => live.now_ms - now_ms <= SECONDS * 1000);
   return (
     <div class="live">
       <NotReady />
@@ -74,13 +75,14 @@ function Figure({ title, value, note, points, of, dashed }: {
         <strong class="figure-value">{value}</strong>
         <span class="figure-note">{note}</span>
       </figcaption>
-      <Plot lines={lines} points={POINTS} label={`${title} over the last five minutes; now ${value}`} />
+      <Plot lines={lines} at={ages(points)} seconds={SECONDS} label={`${title} over the last five minutes; now ${value}`} />
     </figure>
   );
 }
 
 /** One small plot for each kind, so that no colour has to tell them apart. */
 function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (point: Point) => Record<string, number>; rows: readonly { key: string; word: string; about: string }[] }) {
+  const at = ages(points);
   return (
     <dl class="rates">
       {rows.map(({ key, word, about }) => {
@@ -91,7 +93,7 @@ function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (
           <div class={quiet ? "rate quiet" : "rate"} data-rate={key}>
             <dt title={about}>{word}</dt>
             <dd>
-              <Plot small lines={[{ values }]} points={POINTS} label={`${word}, over the last five minutes`} />
+              <Plot small lines={[{ values }]} at={at} seconds={SECONDS} label={`${word}, over the last five minutes`} />
               <span class="rate-value">{rate(now)}</span>
             </dd>
           </div>
@@ -99,4 +101,10 @@ function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (
       })}
     </dl>
   );
+}
+
+/** How many seconds before the newest point each was: they come seldom while nobody looks. */
+function ages(points: Point[]): number[] {
+  const newest = points.at(-1)?.now_ms ?? 0;
+  return points.map(({ now_ms }) => (newest - now_ms) / 1000);
 }

@@ -7,7 +7,7 @@ import { Text, WholeText } from "../../parts/text";
 export function Document({ lines, label }: { lines: Line[]; label: string }) {
   return (
     <ol class="document" tabIndex={0} aria-label={label}>
-      {lines.map(({ text, notices }, index) => (
+      {lines.map(({ text, notices = [] }, index) => (
         <li class={notices.length > 0 ? "line noted" : "line"} data-line={index + 1}>
           <span class="line-number" aria-hidden="true">{index + 1}</span>
           <code class="line-text"><Text value={text} max={LONGEST} /></code>

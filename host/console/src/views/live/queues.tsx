@@ -18,7 +18,7 @@ export function Queues({ queues }: { queues: Queue[] }) {
           rowKey={({ name }) => name}
           columns={[
             { title: "Exporter", heads: true, cell: ({ name }) => <Text value={name} /> },
-            { title: "Waiting", numeric: true, cell: (queue) => `${count(queue.requests)} ${queue.unit === "requests" ? "" : "requests"}` },
+            { title: "Waiting", numeric: true, cell: ({ requests, unit }) => amount(requests, unit) },
             { title: "Room", cell: (queue) => <Filled queue={queue} /> },
             { title: "Oldest", numeric: true, cell: ({ requests, oldest_seconds }) => (requests > 0 && oldest_seconds !== null ? seconds(oldest_seconds) : "–") },
             { title: "Disk", numeric: true, cell: ({ disk_bytes }) => (disk_bytes ? bytes(disk_bytes) : "–") },
@@ -30,11 +30,13 @@ export function Queues({ queues }: { queues: Queue[] }) {
 }
 
 function Filled({ queue }: { queue: Queue }) {
-  const capacity = queue.unit === "bytes" ? bytes(queue.capacity) : `${count(queue.capacity)} ${queue.unit}`;
-  if (queue.unit !== "requests" || queue.capacity <= 0) return <>{capacity}</>;
   return (
     <span class="filled">
-      <meter min={0} max={queue.capacity} value={queue.requests} aria-label={`${queue.name}: filled`} /> {capacity}
+      <meter min={0} max={Math.max(1, queue.capacity)} value={queue.requests} aria-label={`${queue.name}: filled`} /> {amount(queue.capacity, queue.unit)}
     </span>
   );
+}
+
+function amount(value: number, unit: string): string {
+  return unit === "bytes" ? bytes(value) : `${count(value)} ${unit}`;
 }
