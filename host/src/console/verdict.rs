@@ -131,6 +131,9 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
         AddressSource::Connection => {
             format!("Nothing in the resource names a pod: {address}{is} is the address that it came from.")
         }
+        AddressSource::Unknown if pod.is_some() => {
+            format!("It is {}{by}, which has no address of its own now.", pod.unwrap_or_default())
+        }
         AddressSource::Unknown => {
             let named = if resource.claims.is_empty() {
                 "Nothing in the resource names a pod"
@@ -173,6 +176,13 @@ fn by(resource: &ExaminedResource) -> String {
 fn advice(resource: &ExaminedResource, of_connection: Option<&Explanation>, has_table: bool) -> Vec<Advice> {
     let mut advice = Vec::new();
     match resource.found {
+        AddressSource::Unknown if resource.pod.is_some() => advice.push(Advice {
+            title: "Wait for its address",
+            text: "A pod that does not run yet has none, and one that has run to its end gave it back. Spans until then stay \
+                   unknown."
+                .to_owned(),
+            snippet: None,
+        }),
         AddressSource::Unknown => {
             if !has_table {
                 advice.push(know_the_pods());

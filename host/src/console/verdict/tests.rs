@@ -100,6 +100,15 @@ fn where_podstamp_knows_no_pods_or_not_all_of_them_it_says_so() {
 }
 
 #[test]
+fn a_pod_without_an_address_is_named_and_waited_for() {
+    let mut pending = resource(AddressSource::Unknown, "192.168.0.1");
+    pending.pod = Some(ExaminedPod { addresses: Vec::new(), ..cart() });
+    let explained = of(pending, &cluster(Coverage::Cluster));
+    assert_eq!(explained.verdict, "It is pod shop/cart-0, which has no address of its own now.");
+    assert_eq!(titles(&explained), ["Wait for its address"]);
+}
+
+#[test]
 fn a_contradiction_names_what_the_resource_says() {
     let mut lost = resource(AddressSource::Contradicted, "10.1.1.1");
     lost.claims.push(ExaminedAttribute { key: "k8s.pod.uid".into(), value: "other".into() });
