@@ -132,7 +132,7 @@ impl Source {
             Self::Kubernetes(pods, ..) => (pods.pods(), Some(Arc::clone(pods.status()))),
             Self::Podstamp(pods, _) => (pods.pods(), Some(Arc::clone(pods.status()))),
         };
-        let own = OwnPlace::of_process(Surroundings::of_process().service_account);
+        let own = OwnPlace::of_process(&Surroundings::of_process());
         Some(Arc::new(PodNodes::new(pods.clone(), status, own)))
     }
 

@@ -1,12 +1,12 @@
 //! Which addresses are on the node that this process runs on, as far as its pods tell.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use podstamp_core::directory::{Details, Directory, Lookup, Term};
 
 use super::Pods;
+use super::kubernetes::Surroundings;
 use super::source::SourceStatus;
 use crate::network::{Nodes, Untold};
 
@@ -31,14 +31,13 @@ pub(crate) struct OwnPlace {
 }
 
 impl OwnPlace {
-    /// The place of this process. `service_account`: the folder with the pod's namespace.
-    pub(crate) fn of_process(service_account: PathBuf) -> Self {
+    /// The place of this process.
+    pub(crate) fn of_process(surroundings: &Surroundings) -> Self {
         let text = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let namespace = std::fs::read_to_string(service_account.join("namespace")).ok();
         Self {
             node: NODE_NAMES.iter().find_map(text),
             pod: text(&"HOSTNAME"),
-            namespace: namespace.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+            namespace: surroundings.namespace(),
         }
     }
 }

@@ -20,8 +20,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn of_process() -> Self {
         let surroundings = Surroundings::of_process();
-        let namespace = std::fs::read_to_string(surroundings.service_account.join("namespace"));
-        let namespace = namespace.ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let namespace = surroundings.namespace();
         // Kubernetes names a container's host after its pod.
         let pod = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
         Self { surroundings, namespace, pod }

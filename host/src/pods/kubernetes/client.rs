@@ -13,6 +13,7 @@ use podstamp_core::config::{AuthType, Kubernetes};
 
 use super::Surroundings;
 use super::token::{TokenFile, WithToken};
+use crate::files::open_regular;
 
 /// A client, and what it was made of.
 #[derive(Clone)]
@@ -159,7 +160,7 @@ fn in_cluster(surroundings: &Surroundings) -> Result<Config, ClientError> {
 fn trust(config: &mut Config, authority: &Path) -> Result<(), ClientError> {
     let fail = |source| ClientError::ServiceAccount { path: authority.to_owned(), source };
     // kube says less of a file that it cannot open.
-    std::fs::File::open(authority).map_err(fail)?;
+    open_regular(authority).map_err(fail)?;
     config.root_cert_file = Some(authority.to_owned());
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::files::read_file;
+
 /// What a process is told of the cluster that it runs in, and where its user keeps a kubeconfig.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -37,6 +39,13 @@ impl Surroundings {
         self.host.is_some()
     }
 
+    /// The namespace of the pod that the process runs in. `None`: it has no service account.
+    pub fn namespace(&self) -> Option<String> {
+        let bytes = read_file(&self.service_account.join("namespace"), MAX_NAMESPACE).ok()??;
+        let text = str::from_utf8(&bytes).ok()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
     /// The URL of the cluster's API, for those inside. `None`: the process runs in no cluster.
     pub(super) fn server(&self) -> Option<String> {
         let (host, port) = (self.host.as_deref()?, self.port.as_deref()?);
@@ -46,5 +55,8 @@ impl Surroundings {
         })
     }
 }
+
+/// Bytes of the file with a namespace, whose name has 63 at most.
+const MAX_NAMESPACE: u64 = 256;
 
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

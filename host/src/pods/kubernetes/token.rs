@@ -1,7 +1,7 @@
 //! The token of a file that is renewed now and then.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -11,6 +11,8 @@ use http::{HeaderValue, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use tower_service::Service;
+
+use crate::files::read_file;
 
 /// A client that sends a file's token with each request.
 ///
@@ -81,10 +83,10 @@ impl TokenFile {
     }
 }
 
-fn read(path: &PathBuf) -> io::Result<HeaderValue> {
-    let text = std::fs::read_to_string(path)?;
+fn read(path: &Path) -> io::Result<HeaderValue> {
     let unusable = |why| io::Error::new(io::ErrorKind::InvalidData, why);
-    let token = text.trim();
+    let bytes = read_file(path, MAX_TOKEN)?.ok_or_else(|| unusable("it is over 64 KiB"))?;
+    let token = str::from_utf8(&bytes).map_err(|_| unusable("it is no text"))?.trim();
     if token.is_empty() {
         return Err(unusable("it is empty"));
     }
@@ -93,6 +95,9 @@ fn read(path: &PathBuf) -> io::Result<HeaderValue> {
     header.set_sensitive(true);
     Ok(header)
 }
+
+/// Bytes of a token. Servers take headers of 8 KiB to 64 KiB.
+const MAX_TOKEN: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use podstamp_core::config::Kubernetes;
 
 use super::{ClientError, Connection, chain, finish};
+use crate::files::open_regular;
 use crate::pods::kubernetes::Surroundings;
 use crate::pods::kubernetes::token::TokenFile;
 
@@ -22,13 +23,34 @@ pub(super) fn connect(
     let fail = |source| ClientError::Kubeconfig { path: shown.clone(), source: Box::new(source) };
     let mut merged = Kubeconfig::default();
     for path in &paths {
-        let read = Kubeconfig::read_from(path)
+        // kube itself would wait for whoever writes into a pipe.
+        let read = open_regular(path)
+            .map_err(|source| KubeconfigError::ReadConfig(source, path.clone()))
+            .and_then(|_| Kubeconfig::read_from(path))
             .map_err(|source| ClientError::Kubeconfig { path: path.clone(), source: Box::new(source) })?;
         merged = merged.merge(read).map_err(fail)?;
     }
     let context = kubernetes.context.clone().or_else(|| merged.current_context.clone());
     let context = context.filter(|name| !name.is_empty());
-    refuse_proxy(&merged, context.as_deref(), &shown)?;
+    let named = merged.contexts.iter().find(|named| Some(named.name.as_str()) == context.as_deref());
+    if let Some(context) = named.and_then(|named| named.context.as_ref()) {
+        let cluster = merged.clusters.iter().find(|named| named.name == context.cluster);
+        if let Some(cluster) = cluster.and_then(|named| named.cluster.as_ref()) {
+            refuse_proxy(cluster, &shown)?;
+            if cluster.certificate_authority_data.is_none() {
+                refuse_unreadable(cluster.certificate_authority.as_ref(), &shown)?;
+            }
+        }
+        let user = merged.auth_infos.iter().find(|named| Some(&named.name) == context.user.as_ref());
+        if let Some(user) = user.and_then(|named| named.auth_info.as_ref()) {
+            if user.client_certificate_data.is_none() {
+                refuse_unreadable(user.client_certificate.as_ref(), &shown)?;
+            }
+            if user.client_key_data.is_none() {
+                refuse_unreadable(user.client_key.as_ref(), &shown)?;
+            }
+        }
+    }
     let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
     // Nothing in it waits.
     let config = Config::from_custom_kubeconfig(merged, &options).now_or_never();
@@ -80,12 +102,8 @@ pub(super) fn reason(error: &KubeconfigError) -> String {
 }
 
 /// kube would go through a proxy of the environment as well; podstamp goes through none.
-fn refuse_proxy(config: &Kubeconfig, context: Option<&str>, path: &Path) -> Result<(), ClientError> {
-    let named = config.contexts.iter().find(|named| Some(named.name.as_str()) == context);
-    let cluster = named.and_then(|named| named.context.as_ref()).map(|context| context.cluster.as_str());
-    let cluster = config.clusters.iter().find(|named| Some(named.name.as_str()) == cluster);
-    let proxy = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
-    match proxy.filter(|url| !url.is_empty()) {
+fn refuse_proxy(cluster: &Cluster, path: &Path) -> Result<(), ClientError> {
+    match cluster.proxy_url.as_deref().filter(|url| !url.is_empty()) {
         Some(_) => Err(ClientError::Unsupported {
             path: path.to_owned(),
             reason: "its cluster has a `proxy-url`, and podstamp goes through no proxy: use a direct address"
@@ -93,6 +111,13 @@ fn refuse_proxy(config: &Kubeconfig, context: Option<&str>, path: &Path) -> Resu
         }),
         None => Ok(()),
     }
+}
+
+/// A file that a kubeconfig names has to be a regular one: kube would wait for whoever writes into a pipe.
+fn refuse_unreadable(file: Option<&String>, path: &Path) -> Result<(), ClientError> {
+    let Some(file) = file else { return Ok(()) };
+    let fail = |error| ClientError::Unsupported { path: path.to_owned(), reason: format!("{file}: {error}") };
+    open_regular(Path::new(file)).map(drop).map_err(fail)
 }
 
 fn paths(kubernetes: &Kubernetes, surroundings: &Surroundings) -> Result<Vec<PathBuf>, ClientError> {

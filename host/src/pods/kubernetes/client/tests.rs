@@ -154,3 +154,43 @@ async fn a_kubeconfig_that_is_of_no_use_says_why_and_shows_no_secret() {
         assert!(!error.contains("TOPSECRET") && !error.contains('\n'), "{error}");
     }
 }
+
+/// A test that waits here for ever has failed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_pipe_among_the_credentials_is_told_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let folder = Folder::new();
+    let pipe = |name: &str| {
+        let path = folder.path().join(name);
+        drop(std::fs::remove_file(&path));
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    };
+    pipe("pipe");
+    for line in [
+        KUBECONFIG.replace("tokenFile: token", "tokenFile: pipe"),
+        KUBECONFIG.replace("server:", "certificate-authority: pipe, server:"),
+        KUBECONFIG.replace("tokenFile: token", "client-certificate: pipe, client-key: token"),
+        KUBECONFIG.replace("tokenFile: token", "client-certificate: token, client-key: pipe"),
+    ] {
+        folder.write("config", &line);
+        let told = error(AuthType::KubeConfig, &folder.surroundings()).await;
+        assert!(told.contains("/pipe") && told.contains("it is a pipe"), "{line}\n{told}");
+    }
+    for (auth_type, name) in [
+        (AuthType::KubeConfig, "config"),
+        (AuthType::ServiceAccount, "token"),
+        (AuthType::ServiceAccount, "ca.crt"),
+        (AuthType::Tls, "ca.crt"),
+    ] {
+        pipe(name);
+        let told = error(auth_type, &folder.surroundings()).await;
+        assert!(told.contains(name) && told.contains("it is a pipe"), "{name}: {told}");
+    }
+    pipe("namespace");
+    assert_eq!(folder.surroundings().namespace(), None);
+    std::fs::remove_file(folder.path().join("namespace")).unwrap();
+    folder.write("namespace", "shop\n");
+    assert_eq!(folder.surroundings().namespace().as_deref(), Some("shop"));
+}
