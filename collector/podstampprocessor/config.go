@@ -118,8 +118,13 @@ func (c *PodsConfig) check() error {
 		return nil
 	}
 	parsed, err := url.Parse(c.Endpoint)
+	_, authority, _ := strings.Cut(c.Endpoint, "://")
+	authority, _, _ = strings.Cut(authority, "/")
 	var faults []error
 	switch {
+	case strings.Count(authority, ":") > 1 && !strings.HasPrefix(authority, "["):
+		// Some versions of Go take the last part for the port, and fail where they connect.
+		faults = append(faults, fmt.Errorf("pods.endpoint: %q has an IPv6 address without brackets: write http://[fd00::1]:8888", c.Endpoint))
 	case err != nil:
 		faults = append(faults, fmt.Errorf("pods.endpoint: %w", err))
 	case parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "":

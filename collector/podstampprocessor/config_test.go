@@ -75,6 +75,22 @@ func TestPodsAreAskedForByPathsOfTheProcessor(t *testing.T) {
 	assert.ErrorContains(t, err, "pods.timeout: 5s would end questions")
 }
 
+func TestAnIPv6AddressWithoutBracketsIsToldHowToBeWritten(t *testing.T) {
+	for endpoint, fault := range map[string]string{
+		"http://fd00::1:8888":    "write http://[fd00::1]:8888",
+		"http://[fd00::1]:8888":  "",
+		"https://podstamp-pods/": "",
+	} {
+		var pods PodsConfig
+		pods.Endpoint = endpoint
+		if err := pods.check(); fault == "" {
+			assert.NoError(t, err, endpoint)
+		} else {
+			assert.ErrorContains(t, err, fault)
+		}
+	}
+}
+
 func TestTheDocumentsOwnSourceOfPodsIsTakenWhereItIsAPodstamp(t *testing.T) {
 	for from, endpoint := range map[string]string{"http://podstamp:8888": "http://podstamp:8888", "kubernetes": ""} {
 		config := createDefaultConfig().(*Config)

@@ -64,7 +64,7 @@ impl Target {
 }
 
 /// A URL whose host is an IPv6 address without brackets, with them.
-fn in_brackets(url: &str) -> Option<String> {
+pub(crate) fn in_brackets(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     bracketed(authority, None).map(|authority| format!("{scheme}://{authority}{path}"))

@@ -9,9 +9,11 @@ use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use podstamp_core::config::BRACKETS;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::exchange::in_brackets;
 use crate::exit::{Exit, Failed};
 
 /// The admin listener of a podstamp.
@@ -27,7 +29,10 @@ impl Admin {
     pub(super) fn new(url: &str) -> Result<Self, Failed> {
         let usage = |message| Failed::message(Exit::Usage, message);
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = full.parse().map_err(|error| usage(format!("--admin {url} is no URL: {error}")))?;
+        let uri: Uri = full.parse().map_err(|error| match in_brackets(&full) {
+            Some(written) => usage(format!("--admin {url} is no URL: {BRACKETS}, write {written}")),
+            None => usage(format!("--admin {url} is no URL: {error}")),
+        })?;
         if uri.scheme_str() != Some("http") {
             return Err(usage(format!("--admin {url}: the admin listener speaks plain HTTP; write http://")));
         }
@@ -121,8 +126,12 @@ mod tests {
             let admin = Admin::new(url).unwrap();
             assert_eq!((admin.host.as_str(), admin.port), (host, port), "{url}");
         }
-        for (url, word) in [("https://a:1", "plain HTTP"), ("http://a/pods", "path"), ("http://[", "no URL")]
-        {
+        for (url, word) in [
+            ("https://a:1", "plain HTTP"),
+            ("http://a/pods", "path"),
+            ("http://[", "no URL"),
+            ("fd00::1:8888", "an IPv6 address takes brackets, write http://[fd00::1]:8888"),
+        ] {
             let failed = Admin::new(url).unwrap_err();
             assert!(failed.exit == Exit::Usage && failed.to_string().contains(word), "{url}: {failed}");
         }

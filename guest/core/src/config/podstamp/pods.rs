@@ -61,6 +61,10 @@ fn read_from(from: &Entry<'_>, tls: &Entry<'_>) -> Option<PodsFrom> {
             from.fault("has a path; write the address of a podstamp's admin listener alone: `http://podstamp-pods:8888`");
             None
         }
+        Err(reason) if text.contains("://") => {
+            from.fault(reason);
+            None
+        }
         Err(_) => {
             from.fault(format!(
                 "`{text}` is neither `kubernetes` nor the address of a podstamp's admin listener, `http://podstamp-pods:8888`"
@@ -102,12 +106,19 @@ mod tests {
             Some(PodsFrom::Kubernetes)
         );
         read(json!({"from": "kubernetes", "file": "/pods.json"}));
-        for bad in ["Kubernetes", "podstamp-pods:8888", "http://podstamp-pods:8888/pods", "http://a:b"] {
+        for bad in [
+            "Kubernetes",
+            "podstamp-pods:8888",
+            "http://podstamp-pods:8888/pods",
+            "http://a:b",
+            "http://fd00::1:8888",
+        ] {
             assert_eq!(read(json!({"from": bad})).from, None, "{bad}");
         }
         let (faults, notices) = findings.into_parts();
         let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
-        assert_eq!(paths, ["from"; 5]);
+        assert_eq!(paths, ["from"; 6]);
+        assert!(faults.iter().any(|fault| fault.message.ends_with("write `[fd00::1]:8888`")), "{faults:?}");
         assert!(faults.iter().any(|fault| fault.message.contains("has a path")));
         assert_eq!(notices.len(), 1, "{notices:?}");
     }
