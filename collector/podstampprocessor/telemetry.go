@@ -70,6 +70,7 @@ var ruleNames = map[records.Count]string{
 	records.AddressesNormalised: "address_normalised", records.AddressesRepaired: "address_repaired",
 	records.PeersRenamed: "peer_renamed", records.SpansMoved: "span_moved", records.SpansFar: "span_far",
 	records.SpansSenseless: "span_senseless", records.NamesCut: "name_cut", records.TextsMended: "text_mended",
+	records.RequestsSplit: "request_split",
 }
 
 func option(attributes ...attribute.KeyValue) metric.MeasurementOption {

@@ -259,6 +259,7 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         spans_senseless,
         names_cut,
         texts_mended,
+        requests_split,
     } = report;
     let all = [
         ("resources", resources),
@@ -281,6 +282,7 @@ fn counts(report: Report) -> BTreeMap<String, u32> {
         ("spans_senseless", spans_senseless),
         ("names_cut", names_cut),
         ("texts_mended", texts_mended),
+        ("requests_split", requests_split),
     ];
     all.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
 }

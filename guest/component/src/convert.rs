@@ -132,6 +132,7 @@ impl From<interface::Report> for wit::Report {
             spans_senseless: report.spans_senseless,
             names_cut: report.names_cut,
             texts_mended: report.texts_mended,
+            requests_split: report.requests_split,
         }
     }
 }

@@ -5,6 +5,7 @@ mod encoding;
 mod examine;
 mod refusals;
 mod retry;
+mod told;
 mod unrecognised;
 
 use serde_json::Value as Json;
@@ -28,6 +29,7 @@ use crate::message::diagnose_as;
 use crate::trace::{Walked, walk};
 use encoding::encoding;
 use refusals::{refused, too_large, unsupported_type};
+use told::told;
 use unrecognised::unrecognised;
 
 /// A configured filter.
@@ -210,7 +212,7 @@ impl Filter {
             rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context, report);
         })?;
         let peer = connection.or(request.peer).map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
-        notices.extend(walked.times.notices(walked.spans, &peer));
+        notices.extend(told(&walked, &peer));
         *report = Report {
             resources: walked.resources,
             spans: walked.spans,
@@ -221,6 +223,7 @@ impl Filter {
             spans_far: walked.times.far,
             spans_senseless: walked.times.senseless,
             names_cut: walked.names_cut,
+            requests_split: u32::from(walked.parts.len() > 1),
             ..*report
         };
         let Walked { edits, parts, .. } = walked;

@@ -229,6 +229,8 @@ pub struct Report {
     pub names_cut: u32,
     /// Texts that were not UTF-8 and were mended.
     pub texts_mended: u32,
+    /// Requests that leave as several, since they are too much for the agent at once: 0 or 1.
+    pub requests_split: u32,
 }
 
 /// Where a request stands when an attempt to send it has ended.

@@ -74,6 +74,7 @@ record!(Report {
     spans_senseless,
     names_cut,
     texts_mended,
+    requests_split,
 });
 
 choice!(Signal { 0 => Traces, 1 => Metrics, 2 => Logs });

@@ -146,6 +146,7 @@ impl From<wit::Report> for interface::Report {
             spans_senseless: report.spans_senseless,
             names_cut: report.names_cut,
             texts_mended: report.texts_mended,
+            requests_split: report.requests_split,
         }
     }
 }

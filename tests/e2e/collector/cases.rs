@@ -327,6 +327,7 @@ const COUNTED: &[Counted] = &[
     ("spans_senseless", REPAIRS, &[("rule", "span_senseless")]),
     ("names_cut", REPAIRS, &[("rule", "name_cut")]),
     ("texts_mended", REPAIRS, &[("rule", "text_mended")]),
+    ("requests_split", REPAIRS, &[("rule", "request_split")]),
 ];
 
 /// A count, the metric that shows it, and the labels of its samples.

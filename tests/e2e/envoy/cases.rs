@@ -291,6 +291,7 @@ const COUNTED: &[(&str, &str)] = &[
     ("spans_senseless", "podstamp_guard_repairs_total_rule_span_senseless{"),
     ("names_cut", "podstamp_guard_repairs_total_rule_name_cut{"),
     ("texts_mended", "podstamp_guard_repairs_total_rule_text_mended{"),
+    ("requests_split", "podstamp_guard_repairs_total_rule_request_split{"),
 ];
 
 /// A proxy's clock is the real one, and what it sends is one request.

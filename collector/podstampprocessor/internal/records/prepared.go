@@ -25,6 +25,7 @@ const (
 	SpansSenseless
 	NamesCut
 	TextsMended
+	RequestsSplit
 	counts
 )
 

@@ -106,6 +106,7 @@ label!(
         SpanSenseless => "span_senseless",
         NameCut => "name_cut",
         TextMended => "text_mended",
+        RequestSplit => "request_split",
     }
 );
 
@@ -221,7 +222,7 @@ impl Report {
     }
 
     /// How often the guard did what.
-    pub fn repairs(&self) -> [(Repair, u32); 11] {
+    pub fn repairs(&self) -> [(Repair, u32); 12] {
         [
             (Repair::Refused, self.refused),
             (Repair::KindCleared, self.kinds_cleared),
@@ -234,6 +235,7 @@ impl Report {
             (Repair::SpanSenseless, self.spans_senseless),
             (Repair::NameCut, self.names_cut),
             (Repair::TextMended, self.texts_mended),
+            (Repair::RequestSplit, self.requests_split),
         ]
     }
 }

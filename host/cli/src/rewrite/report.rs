@@ -51,6 +51,7 @@ pub(super) fn show(signal: Signal, report: &Report, body: &[u8]) {
         (report.spans_senseless, "spans without an end, or that begin after it"),
         (report.names_cut, "long names of spans cut"),
         (report.texts_mended, "texts that were not UTF-8 mended"),
+        (report.requests_split, "requests that are several to the agent"),
     ];
     for (count, what) in counts {
         if count > 0 {

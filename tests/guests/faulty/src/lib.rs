@@ -130,5 +130,6 @@ fn nothing() -> Report {
         spans_senseless: 0,
         names_cut: 0,
         texts_mended: 0,
+        requests_split: 0,
     }
 }
