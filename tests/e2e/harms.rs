@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use podstamp_fake_agent::{Latch, Script};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use podstamp_fake_agent::{Latch, Script, TRACE_PATH};
 use podstamp_test_support::blocking::http::{Client, export};
 use podstamp_test_support::spans;
 
@@ -106,4 +108,38 @@ fn more_spans_than_a_request_to_the_agent_may_have_leave_as_several_and_are_answ
     assert!(sizes.len() > 1 && sizes.iter().all(|size| (1..=20_000).contains(size)), "{sizes:?}");
     assert_eq!(agent.agent().totals().spans, 21_000);
     assert!(rows(&agent).iter().all(|row| row == "10.1.1.1"));
+}
+
+#[test]
+fn what_would_kill_or_stall_the_agent_reaches_it_in_pieces_and_without_long_names() {
+    let (bare, agent) = (FakeAgent::start(), FakeAgent::start());
+    let served = Setup::load_balancer(&agent.url()).pods(spans::pods(&[("web-1", "10.1.1.1")])).serve();
+    let end = now();
+    let long = Span {
+        name: "/".repeat(64 << 10),
+        attributes: vec![KeyValue::default(); 2_100],
+        ..spans::span(end, &[])
+    };
+    let harms = |agent: &FakeAgent| -> Vec<_> {
+        agent.records().iter().flat_map(|record| record.harms.clone()).map(|harm| harm.to_string()).collect()
+    };
+    for (batch, harm, key) in [
+        // The agent copies `service.name` for each span.
+        (
+            spans::export_spans(&"s".repeat(64 << 10), "web-1", vec![spans::span(end, &[]); 13_000]),
+            "the agent is killed",
+            "several-requests:127.0.0.1",
+        ),
+        (spans::export_spans("shop", "web-1", vec![long]), "busy for seconds", "long-names:127.0.0.1"),
+    ] {
+        bare.agent().forget_records();
+        assert_eq!(Client::connect(bare.agent().address()).send("POST", TRACE_PATH, &[], &batch).status, 200);
+        assert!(matches!(&harms(&bare)[..], [told] if told.contains(harm)), "{:?}", harms(&bare));
+        assert_eq!(export(served.address, &batch).status, 200);
+        served.wait_for_log(key);
+    }
+    assert_eq!(harms(&agent), Vec::<String>::new());
+    assert_eq!(agent.agent().totals().spans, 13_001);
+    assert_eq!(served.metric("podstamp_guard_repairs_total", &["rule=\"request_split\""]), 1.0);
+    assert_eq!(served.metric("podstamp_guard_repairs_total", &["rule=\"name_cut\""]), 1.0);
 }

@@ -66,6 +66,10 @@ pub(crate) fn import(body: &[u8], sender: &Sender) -> Result<Import, Fault> {
     if spans > harm::MAX_METRICS as u64 {
         import.harms.push(Harm::TooManySpans { spans });
     }
+    import
+        .harms
+        .extend(harm::too_much_memory(body.len(), &message).map(|bytes| Harm::TooMuchMemory { bytes }));
+    import.harms.extend(harm::long_names(&message).map(|copied| Harm::LongNames { copied }));
     if let Some(compressed) = harm::too_large(&message) {
         import.harms.push(Harm::TooLarge { compressed, spans });
     }

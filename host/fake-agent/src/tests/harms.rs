@@ -46,6 +46,30 @@ async fn more_spans_than_the_metrics_take_at_once_are_not_counted() {
     assert_eq!((agent.totals().uncounted, agent.meters().len()), (spans as u64, MAX_METRICS));
 }
 
+/// The figures were measured with the agent's own code.
+#[tokio::test]
+async fn what_takes_too_much_of_the_agents_memory_or_processor_is_told() {
+    let agent = start().await;
+    let spans = |name: &str, attributes: usize, count: usize| {
+        let mut resource = resource(&[("service.name", &"s".repeat(64 << 10))], 0);
+        let span = Span {
+            name: name.to_owned(),
+            attributes: vec![KeyValue::default(); attributes],
+            end_time_unix_nano: u64::MAX,
+            ..Span::default()
+        };
+        resource.scope_spans[0].spans = vec![span; count];
+        body([resource])
+    };
+    assert_eq!(exchange(&agent, &post(&[], &spans("", 0, 16 << 10))).await, Some(ok()));
+    let [Harm::TooMuchMemory { bytes }] = last(&agent).harms[..] else { panic!("{:?}", last(&agent).harms) };
+    assert!((1_024 << 20..1_060 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(exchange(&agent, &post(&[], &spans(&"/".repeat(64 << 10), 32 << 10, 1))).await, Some(ok()));
+    assert_eq!(last(&agent).harms, [Harm::LongNames { copied: 2 << 30 }]);
+    assert_eq!(exchange(&agent, &post(&[], &spans(&"/".repeat(1 << 10), 1 << 10, 100))).await, Some(ok()));
+    assert_eq!(last(&agent).harms, []);
+}
+
 #[tokio::test]
 async fn more_hours_than_a_block_takes_lose_the_block_over_several_requests() {
     let agent = start().await;
