@@ -126,6 +126,37 @@ async fn other_upstreams_get_as_many_connections_as_there_are_requests() {
     assert_eq!(connections, [0, 1, 2]);
 }
 
+/// An agent may have 768 MiB, and is killed over that.
+#[tokio::test]
+async fn requests_on_their_way_to_an_agent_take_so_much_of_its_memory_together_and_no_more() {
+    let latch = Latch::default();
+    let upstream = Upstream::behind(&latch).await;
+    let url = upstream.url();
+    let fake = Fake::answering(move |incoming| {
+        let part = Part { end: incoming.body.len() as u32, spans: 1, memory: 100 << 20 };
+        Ok(Verdict::Forward(Outbound { parts: vec![part], ..outbound(&url, Content::Unchanged) }))
+    });
+    let setup = Setup::with(fake, |settings| settings.upstream.connections = Some(4)).await;
+    let mut clients = Vec::new();
+    for count in 1..=2 {
+        let mut client = setup.client().await;
+        client.send(post("/v1/traces", "", b"large;")).await;
+        while upstream.requests().len() < count {
+            tokio::task::yield_now().await;
+        }
+        clients.push(client);
+    }
+    let mut third = setup.client().await;
+    third.send(post("/v1/traces", "", b"third;")).await;
+    setup.shows("podstamp_upstream_waiting 1").await;
+    assert_eq!(upstream.requests().len(), 2, "two connections are free, and 56 MiB");
+    latch.open();
+    for client in clients.iter_mut().chain([&mut third]) {
+        assert_eq!(client.response().await.status, 200);
+    }
+    assert_eq!(bodies(&upstream), ["large;", "large;", "third;"]);
+}
+
 #[tokio::test]
 async fn a_request_that_timed_out_has_its_connection_ended_before_the_next_one_goes() {
     let upstream = Upstream::new(|number, _| match number {
