@@ -1,14 +1,14 @@
 //! `rewrite`, `agent`, `check --agent` and `demo`.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use podstamp_test_support::blocking::http;
 use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
 use crate::fake_agent::FakeAgent;
-use crate::served::{fixture_path, podstamp, run, wait};
+use crate::served::{fixture_path, podstamp, run, wait, wait_until};
 
 #[test]
 fn rewrite_stamps_a_request_and_reports() {
@@ -131,7 +131,29 @@ fn the_demo_ends_well() {
     }
     // The pod without an address has none, and above all not the relay's.
     let line = text.lines().find(|line| line.trim_start().starts_with("mail-svc")).unwrap();
-    assert!(line.contains("10.244.3.40   0.0.0.0 (unknown)"), "{line}");
+    assert!(line.contains("10.244.3.40 (relay)  0.0.0.0 (unknown)"), "{line}");
+    assert!(text.contains("svc-mail-5c4d7b8f6-z8xkp has no address yet"), "{text}");
+    // What came through the relay has its own pod's address.
+    let line = text.lines().find(|line| line.trim_start().starts_with("pay-svc")).unwrap();
+    assert!(line.contains("10.244.3.40 (relay)  10.244.3.12"), "{line}");
+}
+
+#[test]
+fn the_demo_that_is_kept_says_where_its_console_is_and_has_traffic() {
+    let mut child = podstamp(["demo", "--keep"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("in a browser")).unwrap();
+    let address = line.rsplit_once("http://").unwrap().1.trim_end_matches('/').parse().unwrap();
+    let requests = || {
+        let (status, text) = http::get(address, "/metrics");
+        assert_eq!(status, 200);
+        let line = text.lines().find(|line| line.starts_with("podstamp_requests_total{outcome=\"accepted\""));
+        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    // Each trace takes one of each of the seven services.
+    wait_until("further traffic comes", || requests() > 3 * 7);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(wait(&mut child).code(), Some(0));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod flame;
 mod scenario;
 mod send;
 mod shop;
+mod traffic;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use scenario::{Scenario, Verdict};
 /// agent. Exit code 0 only if every span arrived under the right pod.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Leave it running afterwards, for requests of your own.
+    /// Leave it running afterwards, with its console, more traffic, and for requests of your own.
     #[arg(long)]
     keep: bool,
     /// Another WebAssembly component than the one inside this binary.
@@ -42,7 +43,10 @@ impl Demo {
         if self.keep {
             demo.describe(&mut out)?;
             out.flush()?;
-            signals.received().await;
+            tokio::select! {
+                _ = signals.received() => (),
+                () = demo.keep_busy() => (),
+            }
         }
         demo.stop().await;
         Ok(match verdict {

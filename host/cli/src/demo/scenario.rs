@@ -20,7 +20,8 @@ use podstamp::server::Server;
 
 use super::flame::{self, Bar};
 use super::send::Connection;
-use super::shop::{self, RELAY, SERVICES, SPANS, Service, Way};
+use super::shop::{self, Course, RELAY, SERVICES, SPANS, Service, Way};
+use super::traffic;
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Scenario {
     server: Server,
     address: SocketAddr,
+    console: SocketAddr,
     agent: Agent,
     direct: Agent,
     pods: PathBuf,
@@ -52,7 +54,8 @@ impl Scenario {
         let overrides = Overrides { pods: Some(pods.clone()), guest, ..Overrides::default() };
         let server = app::start(document, &overrides).await?;
         let address = server.http_address().context("the document has no OTLP/HTTP")?;
-        Ok(Self { server, address, agent, direct, pods })
+        let console = server.admin_address().context("the document has no admin listener")?;
+        Ok(Self { server, address, console, agent, direct, pods })
     }
 
     /// Plays one request through the shop and shows what came of it.
@@ -62,7 +65,7 @@ impl Scenario {
         let mut balanced = Connection::open(self.address).await?;
         let mut direct = Connection::open(self.direct.address()).await?;
         for service in &SERVICES {
-            let body = shop::export(service, trace, begin).encode_to_vec();
+            let body = shop::export(service, trace, begin, &Course::USUAL).encode_to_vec();
             let relay = (service.way == Way::Relay).then_some(RELAY);
             balanced.post("/v1/traces", relay, body.clone()).await?;
             direct.post(podstamp_fake_agent::TRACE_PATH, relay, body).await?;
@@ -99,13 +102,19 @@ impl Scenario {
         Ok(verdict)
     }
 
-    /// Says where everything listens, for those who want to send something of their own.
+    /// Says where everything listens, for those who want to look at it or to send something of their own.
     pub(super) fn describe(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        writeln!(out, "\n  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.address)?;
+        writeln!(out, "\n  Look at it in a browser:     http://{}/", self.console)?;
+        writeln!(out, "  podstamp takes OTLP/HTTP at  http://{}/v1/traces", self.address)?;
         writeln!(out, "  the fake agent is at         {}", self.agent.url())?;
         writeln!(out, "  the pods are in              {}", self.pods.display())?;
-        writeln!(out, "\n  Ctrl-C ends it.")?;
+        writeln!(out, "\n  More traffic comes until Ctrl-C ends it.")?;
         Ok(())
+    }
+
+    /// Sends requests through the shop until this is dropped.
+    pub(super) async fn keep_busy(&self) {
+        traffic::flow(self.address).await;
     }
 
     /// Stops everything.
@@ -126,7 +135,11 @@ fn document(upstream: &str) -> anyhow::Result<Value> {
     let http = json!({"endpoint": "127.0.0.1:0"});
     sections.insert("receivers".to_owned(), json!({"otlp": {"protocols": {"http": http}}}));
     // What comes for the relay says so in X-Forwarded-For: all connections of the demo are from here.
-    sections.insert("podstamp".to_owned(), json!({"trusted_proxies": ["127.0.0.1/32"]}));
+    let own = json!({
+        "trusted_proxies": ["127.0.0.1/32"],
+        "admin": {"endpoint": "127.0.0.1:0", "console": {"payloads": true}},
+    });
+    sections.insert("podstamp".to_owned(), own);
     Ok(document)
 }
 
@@ -168,13 +181,13 @@ fn table(
     let (stamped, bare) = (addresses(with), addresses(without));
     writeln!(
         out,
-        "  {:<10} {:<27} {:<13} {:<20} without podstamp",
+        "  {:<10} {:<27} {:<20} {:<20} without podstamp",
         "service", "pod", "connection", "stamped"
     )?;
     for service in &SERVICES {
         let wire = match service.way {
             Way::Balancer => balancer.to_string(),
-            Way::Relay => RELAY.to_owned(),
+            Way::Relay => format!("{RELAY} (relay)"),
         };
         let stamped = match stamped.get(service.name) {
             Some(&UNKNOWN) => format!("{UNKNOWN} (unknown)"),
@@ -185,7 +198,7 @@ fn table(
             Some(address) if *address == balancer => format!("{address} (who sent it)"),
             address => address.map_or("-".to_owned(), ToString::to_string),
         };
-        writeln!(out, "  {:<10} {:<27} {wire:<13} {stamped:<20} {bare}", service.name, service.pod)?;
+        writeln!(out, "  {:<10} {:<27} {wire:<20} {stamped:<20} {bare}", service.name, service.pod)?;
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use serde_json::json;
 
 /// One service and the pod that runs it.
@@ -83,13 +84,35 @@ const STEPS: [Step; 19] = [
     Step { service: 0, parent: Some(0), name: "render shop.html", kind: 1, start: 47_200, duration: 800 },
 ];
 
+/// How a request goes through the shop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// How long everything takes, in percent of what it usually does.
+    pub(super) pace: u64,
+    /// Whether the database has no stock, and the order fails for it.
+    pub(super) fails: bool,
+}
+
+impl Course {
+    /// The course that the table and the flame graph show.
+    pub(super) const USUAL: Self = Self { pace: 100, fails: false };
+}
+
+/// The steps that fail where the stock does, the first of them where it is noticed.
+const FAILING: [usize; 5] = [11, 10, 9, 5, 4];
+
 /// How many spans one trace has.
 pub(super) const SPANS: usize = STEPS.len();
 
 /// The export request of one service for a trace that began at `begin` (nanoseconds since 1970).
-pub(super) fn export(service: &Service, trace: u128, begin: u64) -> ExportTraceServiceRequest {
+pub(super) fn export(
+    service: &Service,
+    trace: u128,
+    begin: u64,
+    course: &Course,
+) -> ExportTraceServiceRequest {
     let spans = STEPS.iter().enumerate().filter(|(_, step)| is_of(step, service));
-    let spans = spans.map(|(index, step)| span(index, step, trace, begin)).collect();
+    let spans = spans.map(|(index, step)| span(index, step, trace, begin, course)).collect();
     let scope = InstrumentationScope {
         name: "io.opentelemetry.tomcat-7.0".to_owned(),
         version: "1.15.0-alpha".to_owned(),
@@ -133,11 +156,12 @@ fn is_of(step: &Step, service: &Service) -> bool {
     SERVICES.get(step.service).is_some_and(|other| other.name == service.name)
 }
 
-fn span(index: usize, step: &Step, trace: u128, begin: u64) -> Span {
+fn span(index: usize, step: &Step, trace: u128, begin: u64, course: &Course) -> Span {
     let id = |index: usize| {
         (trace as u64 ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes().to_vec()
     };
-    let start = begin + step.start * 1000;
+    let nanoseconds = |microseconds: u64| microseconds * 10 * course.pace;
+    let start = begin + nanoseconds(step.start);
     let mut attributes = vec![
         text("thread.name", "http-nio-8090-exec-3"),
         number("thread.id", 41 + step.service as i64),
@@ -167,10 +191,18 @@ fn span(index: usize, step: &Step, trace: u128, begin: u64) -> Span {
         name: step.name.to_owned(),
         kind: step.kind,
         start_time_unix_nano: start,
-        end_time_unix_nano: start + step.duration * 1000,
+        end_time_unix_nano: start + nanoseconds(step.duration),
         attributes,
+        status: status(index, course),
         ..Default::default()
     }
+}
+
+/// The status of a step; `None` where nothing is said of it.
+fn status(index: usize, course: &Course) -> Option<Status> {
+    let failed = course.fails.then(|| FAILING.iter().position(|step| *step == index)).flatten()?;
+    let message = if failed == 0 { "Lock wait timeout exceeded; try restarting transaction" } else { "" };
+    Some(Status { code: StatusCode::Error.into(), message: message.to_owned() })
 }
 
 fn resource(service: &Service) -> Vec<KeyValue> {
