@@ -120,9 +120,12 @@ fn helm_installs_upgrades_from_one_mode_to_the_next_and_takes_all_away_again() {
         let items = list["items"].as_array().unwrap().clone();
         items.iter().map(|item| name(item).to_owned()).collect::<Vec<_>>()
     };
-    let notes = run(&["install", "podstamp", "--create-namespace"], Some("agent"));
+    let install = ["install", "podstamp", "--create-namespace", "--set", "console.enabled=true"];
+    let notes = run(&install, Some("agent"));
     let endpoint = format!("http://podstamp-agent.{namespace}:4318");
     assert!(notes.contains(&endpoint) && notes.contains("inputs.integration.enabled"), "{notes}");
+    let forward = format!("kubectl -n {namespace} port-forward daemonset/podstamp-agent 8888\n");
+    assert!(notes.contains("http://127.0.0.1:8888/ in a browser") && notes.contains(&forward), "{notes}");
     assert_eq!((there("daemonsets"), there("deployments").len()), (vec!["podstamp-agent".to_owned()], 0));
     for case in ["both", "gateway", "agent-central"] {
         run(&["upgrade", "podstamp"], Some(case));

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use podstamp_core::config::{self, Console};
 use serde_json::Value;
 
-use super::{CASES, Helm, chart, check_configurations, documents, examples, text, values};
+use super::{CASES, Helm, chart, check_configurations, documents, examples, of_kind, text, values};
 
 /// Values that are wrong, and what is said of them.
 const REFUSED: &[(&str, &str)] = &[
@@ -26,6 +27,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("gateway.pods=node", "'cluster', 'central'"),
     ("listen=127.0.0.1", "at '/listen'"),
     ("image.digest=sha256:1", "at '/image/digest'"),
+    ("console.traceLink=javascript:alert", "at '/console/traceLink'"),
     ("serviceMonitor.interval=often", "at '/serviceMonitor/interval'"),
 ];
 
@@ -82,6 +84,30 @@ fn values_in_documents_are_taken_and_make_configurations_that_podstamp_takes() {
         }
     }
     assert!(count >= 4, "only {count} examples were found");
+}
+
+#[test]
+fn the_console_is_off_unless_it_is_asked_for() {
+    let Some(helm) = Helm::new() else { return };
+    let consoles = |set: &[&str]| -> Vec<_> {
+        let rendered = documents(&text(helm.template(&[values("both")], set)));
+        let maps = of_kind(&rendered, "ConfigMap");
+        let console = |map: &&Value| {
+            let document = map["data"]["podstamp.yaml"].as_str().unwrap();
+            let loaded = podstamp::config::parse(document, &|_| Some("node-1".to_owned())).unwrap();
+            config::parse(&loaded.document).unwrap().admin.unwrap().console
+        };
+        maps.iter().map(console).collect()
+    };
+    assert_eq!(consoles(&[]), [None, None]);
+    assert_eq!(consoles(&["console.payloads=true"]), [None, None]);
+    let plain = Console::default();
+    assert_eq!(consoles(&["console.enabled=true"]), [Some(plain.clone()), Some(plain)]);
+    let link = "https://grafana.example.com/explore?trace={trace_id}";
+    let elsewhere = format!("console.traceLink={link}");
+    let set = ["console.enabled=true", "console.payloads=true", &elsewhere];
+    let whole = Console { payloads: true, trace_link: Some(link.to_owned()) };
+    assert_eq!(consoles(&set), [Some(whole.clone()), Some(whole)]);
 }
 
 fn defaults() -> Value {

@@ -80,6 +80,13 @@ podstamp:
     {{- end }}
   admin:
     endpoint: "{{ $values.listen }}:8888"
+    {{- if $values.console.enabled }}
+    console:
+      payloads: {{ $values.console.payloads }}
+      {{- with $values.console.traceLink }}
+      trace_link: {{ quote . }}
+      {{- end }}
+    {{- end }}
   drain_delay: {{ $values.drain.delaySeconds }}s
   limits:
     drain_timeout: {{ $values.drain.timeoutSeconds }}s

@@ -82,7 +82,8 @@ pub(super) async fn check(
     let name = listener.name();
     match listener.get("/readyz").await {
         Ok((StatusCode::OK, body)) if body.trim_ascii() == b"ready" => {
-            report.add(check::READY, Finding::fine(format!("podstamp at {name} is ready")));
+            let finding = Finding::fine(format!("podstamp at {name} is ready"));
+            report.add(check::READY, with_console(finding, &listener, installation).await);
             rest(&listener, report).await;
             Running::Ready
         }
@@ -106,6 +107,22 @@ pub(super) async fn check(
             unseen(unheard(&target, &broken, is_named, standpoint), report)
         }
         Err(NoAnswer::NotThrough(why)) => unseen(unreachable(admin, installation, Some(why)), report),
+    }
+}
+
+/// Says where the console is, if there is one.
+async fn with_console(finding: Finding, listener: &Listener<'_>, installation: &Installation) -> Finding {
+    // One that asks for credentials is there too.
+    let answered = listener.get("/console/live").await;
+    if !matches!(answered, Ok((StatusCode::OK | StatusCode::UNAUTHORIZED, _))) {
+        return finding;
+    }
+    match listener {
+        Listener::At(target) => finding.detail(format!("its console: http://{}/", target.authority())),
+        Listener::Through { port, .. } => {
+            let finding = finding.detail(format!("its console: http://127.0.0.1:{port}/ while this runs:"));
+            installation.forward(*port).into_iter().fold(finding, Finding::command)
+        }
     }
 }
 
@@ -186,6 +203,9 @@ async fn peers(listener: &Listener<'_>) -> Finding {
 
 fn unanswered(path: &str, answered: Result<(StatusCode, Bytes), NoAnswer>) -> Finding {
     let why = match answered {
+        Ok((StatusCode::UNAUTHORIZED, _)) => {
+            return Finding::skipped("it asks for credentials (podstamp.admin.auth), and doctor has none");
+        }
         Ok((status, _)) => format!("GET {path} gave {}", status.as_u16()),
         Err(NoAnswer::Broken(_, broken)) => format!("GET {path} got no answer: {broken:?}"),
         Err(NoAnswer::NotThrough(why)) => format!("GET {path} got no answer: {why}"),

@@ -16,6 +16,7 @@ pub(super) enum Listener<'l> {
         api: &'l Api,
         /// The pod, for people.
         pod: String,
+        port: u16,
         /// The path that stands ahead of the listener's own.
         path: String,
     },
@@ -33,7 +34,7 @@ impl<'l> Listener<'l> {
     pub(super) fn through(api: &'l Api, pod: &Pod, port: u16) -> Option<Self> {
         let (namespace, name) = (&pod.metadata.namespace, &pod.metadata.name);
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy");
-        (!name.is_empty()).then(|| Self::Through { api, pod: format!("pod {namespace}/{name}"), path })
+        (!name.is_empty()).then(|| Self::Through { api, pod: format!("pod {namespace}/{name}"), port, path })
     }
 
     /// Where it is, for people.

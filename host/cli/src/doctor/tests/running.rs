@@ -17,6 +17,16 @@ async fn readiness_pods_and_peers_are_told() {
     found.expect(check::READY, Fine, &["is ready"]);
     found.expect(check::POD_TABLE, Fine, &["6 pods, heard from 3 s ago"]);
     found.expect(check::PEERS, Fine, &["each of the last 10 minutes led to a pod"]);
+    shop.admin.say("/console/live", 200, "{}");
+    let console = format!("its console: http://{}/", shop.admin.address());
+    shop.examine().await.expect(check::READY, Fine, &["is ready", &console]);
+    for path in ["/console/live", "/metrics", "/peers"] {
+        shop.admin.say(path, 401, "credentials\n");
+    }
+    let found = shop.examine().await;
+    found.expect(check::READY, Fine, &[&console]);
+    found.expect(check::POD_TABLE, Skipped, &["podstamp.admin.auth"]);
+    found.expect(check::PEERS, Skipped, &["podstamp.admin.auth"]);
     shop.admin.say("/readyz", 503, "pods\n");
     let peers = r#"{"minutes": 10, "peers": [{"address": "10.0.3.7", "requests": 14, "is": "node", "node": "worker-3"}]}"#;
     shop.admin.say("/peers", 200, peers);
@@ -88,6 +98,11 @@ async fn from_a_laptop_the_admin_listener_is_asked_through_the_api_server() {
     found.expect(check::READY, Fine, &["podstamp at pod podstamp/podstamp-1 is ready"]);
     found.expect(check::POD_TABLE, Fine, &["6 pods"]);
     found.expect(check::PEERS, Fine, &[]);
+    shop.cluster.say(&format!("{proxy}/console/live"), 200, "{}");
+    let console = "its console: http://127.0.0.1:8888/ while this runs:";
+    let forward = "kubectl -n podstamp port-forward pod/podstamp-1 8888:8888";
+    let with_console = examined(&options, &Process::default()).await;
+    with_console.expect(check::READY, Fine, &[console, forward]);
     // Its receiver is not passed on.
     found.expect(check::SPAN, Fine, &["taken straight to"]);
     shop.cluster.say(&format!("{proxy}/readyz"), 503, "pods\n");
