@@ -62,6 +62,8 @@ mod tests {
             (Kind::Processor, "k8sattributes"),
             (Kind::Processor, "k8s_attributes"),
             (Kind::Processor, "resource"),
+            (Kind::Processor, "batch"),
+            (Kind::Processor, "memory_limiter"),
             (Kind::Exporter, "otlphttp"),
             (Kind::Extension, "bearertokenauth"),
         ] {

@@ -20,6 +20,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
+	"go.opentelemetry.io/collector/processor/batchprocessor"
+	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
@@ -32,8 +34,9 @@ func main() {
 		os.Exit(1)
 	}
 	printed := map[string]any{
-		"receivers":  types(otlpreceiver.NewFactory()),
-		"processors": types(k8sattributesprocessor.NewFactory(), resourceprocessor.NewFactory()),
+		"receivers": types(otlpreceiver.NewFactory()),
+		"processors": types(k8sattributesprocessor.NewFactory(), resourceprocessor.NewFactory(), batchprocessor.NewFactory(),
+			memorylimiterprocessor.NewFactory()),
 		"exporters":  types(otlphttpexporter.NewFactory()),
 		"extensions": types(bearertokenauthextension.NewFactory()),
 		"telemetry":  telemetry.ToStringMap(),
