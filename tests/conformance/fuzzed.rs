@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp::pods::{self, Coverage, KeptKeys};
 use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
-use podstamp_core::interface::{Attempt, Encoding, Header, Signal, Verdict};
+use podstamp_core::interface::{Attempt, Encoding, Examination, Header, Signal, Verdict};
 use podstamp_test_support::fuzz::guest::guest;
 use podstamp_test_support::otlp_json;
 use podstamp_test_support::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
@@ -49,6 +49,10 @@ fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
         let taken = [few, many].map(|count| prepare(&plain, "application/json", 0, text(count)));
         in_proportion(&format!("{} in JSON", shape.name), taken);
         in_proportion(
+            &format!("{}, examined", shape.name),
+            [few, many].map(|count| examine(&plain, body_with(count))),
+        );
+        in_proportion(
             &format!("{}, diagnosed", shape.name),
             [few, many].map(|count| conclude(&plain, body_with(count))),
         );
@@ -68,9 +72,23 @@ fn in_proportion(what: &str, [few, many]: [u64; 2]) {
 
 /// The fuel that it takes to prepare a body that goes on.
 fn prepare(sandbox: &Sandbox, content_type: &str, values: usize, body: Vec<u8>) -> u64 {
+    let prepared = sandbox.prepare(&incoming(content_type, values, body)).unwrap();
+    assert!(matches!(prepared.verdict, Verdict::Forward(_)), "{:?}", prepared.verdict);
+    sandbox.fuel()
+}
+
+/// The fuel that it takes to examine a body as far as that goes.
+fn examine(sandbox: &Sandbox, body: Vec<u8>) -> u64 {
+    let options = Examination { payloads: true, resources: u32::MAX, spans: u32::MAX, text: u32::MAX };
+    let examined = sandbox.examine(&incoming("application/x-protobuf", 0, body), options).unwrap();
+    assert_eq!(examined.fault, None);
+    sandbox.fuel()
+}
+
+fn incoming(content_type: &str, values: usize, body: Vec<u8>) -> ReceivedRequest {
     let mut headers = vec![Header::new("content-type", content_type)];
     headers.extend((0..values).map(|_| Header::new("x-tenant", "blue")));
-    let incoming = ReceivedRequest {
+    ReceivedRequest {
         signal: Signal::Traces,
         path: "/v1/traces".to_owned(),
         peer: Some(PEER),
@@ -78,10 +96,7 @@ fn prepare(sandbox: &Sandbox, content_type: &str, values: usize, body: Vec<u8>) 
         body: body.into(),
         now: Some(NOW),
         gzip: None,
-    };
-    let prepared = sandbox.prepare(&incoming).unwrap();
-    assert!(matches!(prepared.verdict, Verdict::Forward(_)), "{:?}", prepared.verdict);
-    sandbox.fuel()
+    }
 }
 
 /// The fuel that it takes to find that nothing is wrong with a body.

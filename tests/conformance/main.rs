@@ -25,7 +25,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use podstamp::pods::{self, Coverage, KeptKeys, Keys};
 use podstamp::sandbox::{BodyFault, Ended, FilterRunner, ReceivedRequest};
 use podstamp_core::interface::{
-    self, Attempt, Content, Encoding, Header, Next, Prepared, Report, Signal, Verdict,
+    self, Attempt, Content, Encoding, Examination, Header, Next, Prepared, Report, Signal, Verdict,
 };
 use podstamp_test_support::cases::{self, Answer, Case, Conclusion, Forward, Outcome, body};
 use prost::Message;
@@ -51,6 +51,30 @@ fn every_case_holds_on_every_flavour_and_all_of_them_decide_alike() {
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// The module for other hosts does not examine.
+#[test]
+fn an_examination_of_every_case_tells_the_same_natively_and_in_the_component() {
+    let options = Examination { payloads: true, resources: 100, spans: 1_000, text: 200 };
+    let mut told = 0;
+    for (name, case) in cases::all() {
+        let examined = flavours().into_iter().take(2).map(|(_, make)| {
+            let (filter, incoming) = set_up(&case, make);
+            filter.examine(&incoming, options).unwrap()
+        });
+        let [native, component] = &examined.collect::<Vec<_>>()[..] else { panic!("two flavours") };
+        assert_eq!(native, component, "{name}");
+        if let Some(forward) = &case.expect.forward
+            && let Some(resources) = &forward.resources
+            && forward.parts.is_none()
+        {
+            assert_eq!(native.resources.len(), resources.len(), "{name}");
+        }
+        assert!(native.fault.is_none() || case.expect.forward.is_none(), "{name}: {:?}", native.fault);
+        told += native.resources.len();
+    }
+    assert!(told >= 25, "{told} resources");
 }
 
 /// All that a filter has to say about a case.

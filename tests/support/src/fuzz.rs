@@ -10,7 +10,8 @@ use podstamp_core::config::Rules;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::fault::FaultKind;
 use podstamp_core::interface::{
-    Attempt, Content, Encoding, Header, Next, Outbound, Outcome, Report, Request, Signal, Verdict,
+    Attempt, Content, Encoding, Examination, Header, Next, Outbound, Outcome, Report, Request, Signal,
+    Verdict,
 };
 use podstamp_core::testing::{self, Limits, Resource, Value, diagnose};
 
@@ -73,7 +74,7 @@ pub fn json(text: &[u8]) {
     }
 }
 
-/// `prepare` and `conclude` never panic, what is sent is the body with edits that fit, every address is counted once, and
+/// `prepare`, `conclude` and `examine` never panic, what is sent is the body with edits that fit, every address is counted once, and
 /// what has passed passes unchanged.
 pub fn prepare(data: &[u8]) {
     let Input { document, peer, headers, body } = Input::read(data);
@@ -89,8 +90,19 @@ pub fn prepare(data: &[u8]) {
         };
         let prepared = filter.prepare(&request(body), &Cluster);
         let report = prepared.report;
-        let Verdict::Forward(outbound) = prepared.verdict else { return };
+        let examined = filter.examine(&request(body), &EVERYTHING, &Cluster);
+        let Verdict::Forward(outbound) = prepared.verdict else {
+            assert_eq!(examined.fault.is_some(), report.refused > 0, "{:?}", examined.fault);
+            return;
+        };
         check(&report);
+        if let Some(fault) = &examined.fault {
+            assert!(fault.contains("refuse_undecodable is off"), "{fault}");
+        } else {
+            let told = examined.resources.len() as u32 + examined.resources_omitted;
+            let spans: usize = examined.resources.iter().map(|resource| resource.spans.len()).sum();
+            assert_eq!((told, spans as u32 + examined.spans_omitted), (report.resources, report.spans));
+        }
         let attempt = Attempt {
             signal: Signal::Traces,
             upstream: 0,
@@ -121,6 +133,10 @@ pub fn prepare(data: &[u8]) {
         assert!(document % DOCUMENTS.len() > 0 || outbound.content == Content::Unchanged);
     });
 }
+
+/// All that an examination can tell.
+const EVERYTHING: Examination =
+    Examination { payloads: true, resources: u32::MAX, spans: u32::MAX, text: u32::MAX };
 
 fn check(report: &Report) {
     let known = report.address_kept

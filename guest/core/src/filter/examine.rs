@@ -105,17 +105,17 @@ impl Filter {
             }
             let Ok(field) = Field::read(rest, number, wire, after) else { break };
             rest = field.rest(rest);
-            if !limits.admit(field.content) {
+            let told = if limits.admit(field.content) {
+                let Ok(told) = examiner.examine(field.whole, &mut limits) else { break };
+                told
+            } else {
+                None
+            };
+            let Some(resource) = told else {
                 examined.resources_omitted += 1;
                 continue;
-            }
-            let Ok(mut resource) = examiner.examine(field.whole, &mut limits) else { break };
-            if !limits.take(limits::size_of_resource(&resource)) {
-                examined.resources_omitted += 1;
-                continue;
-            }
+            };
             spans += resource.spans.len() as u32;
-            resource.spans.shrink_to_fit();
             examined.resources.push(resource);
         }
         let total = match checked {

@@ -84,13 +84,13 @@ fn ip(text: &str) -> IpAddr {
 }
 
 /// Peer and cluster of a request.
-fn surroundings(bytes: &[u8]) -> (Option<IpAddr>, Cluster) {
+pub(crate) fn surroundings(bytes: &[u8]) -> (Option<IpAddr>, Cluster) {
     let mut choices = Choices::new(bytes);
     let peer = choices.pick(&[Some("10.1.2.3"), Some("10.1.9.9"), Some(NODE), Some("127.0.0.6"), None]);
     (peer.map(ip), Cluster::new(choices.one_in(2)))
 }
 
-fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
+pub(crate) fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
     let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
     let headers = [Header::new("content-type", "application/x-protobuf")];
     filter.prepare(
@@ -100,7 +100,7 @@ fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
 }
 
 /// The body that is sent; `None` if the verdict is an answer.
-fn sent(prepared: Prepared, body: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn sent(prepared: Prepared, body: &[u8]) -> Option<Vec<u8>> {
     match prepared.verdict {
         Verdict::Answer(answer) => {
             assert_eq!((answer.status, prepared.report), (200, Report::default()));

@@ -15,6 +15,7 @@ mod broken;
 mod choices;
 mod claims;
 mod depth;
+mod examine;
 mod faults;
 mod filter;
 mod generator;

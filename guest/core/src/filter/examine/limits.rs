@@ -27,7 +27,7 @@ impl Limits {
 
     /// Whether ResourceSpans with that content are examined. They count against the limits then.
     pub(super) fn admit(&mut self, content: &[u8]) -> bool {
-        if self.resources == 0 || self.told == 0 {
+        if self.resources == 0 {
             return false;
         }
         let pieces = Fields::of(content).filter(|(number, wire, _)| (*number, *wire) == (1, LENGTH));
@@ -40,22 +40,30 @@ impl Limits {
         true
     }
 
-    /// Whether there is room for one more span.
-    pub(super) fn has_spans(&self) -> bool {
-        self.spans > 0 && self.told > 0
-    }
-
-    /// Counts a span; false where it is too much.
-    pub(super) fn take_span(&mut self, span: &ExaminedSpan) -> bool {
-        let taken = self.has_spans() && self.take(size_of_span(span));
-        self.spans = self.spans.saturating_sub(1);
+    /// Counts a resource without its spans; false where it is too much. Then no other is taken either.
+    pub(super) fn take_resource(&mut self, resource: &ExaminedResource) -> bool {
+        let taken = self.take(size_of_resource(resource));
+        if !taken {
+            self.resources = 0;
+        }
         taken
     }
 
-    /// Counts bytes of the result; false where they are too many. Then nothing else is taken either.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
+    /// Whether there is room for one more span.
+    pub(super) fn has_spans(&self) -> bool {
+        self.spans > 0
+    }
+
+    /// Counts a span; false where it is too much. Then no other is taken either.
+    pub(super) fn take_span(&mut self, span: &ExaminedSpan) -> bool {
+        let taken = self.has_spans() && self.take(size_of_span(span));
+        self.spans = if taken { self.spans - 1 } else { 0 };
+        taken
+    }
+
+    fn take(&mut self, bytes: usize) -> bool {
         let left = self.told.checked_sub(bytes);
-        self.told = left.unwrap_or_default();
+        self.told = left.unwrap_or(self.told);
         left.is_some()
     }
 }

@@ -64,8 +64,12 @@ impl<'e> Examiner<'e> {
         }
     }
 
-    /// Examines a request of one ResourceSpans. Its spans count against `limits`.
-    pub(super) fn examine(&self, body: &[u8], limits: &mut Limits) -> Result<ExaminedResource, BodyFault> {
+    /// Examines a request of one ResourceSpans, which counts against `limits`. `None`: there is no room to tell of it.
+    pub(super) fn examine(
+        &self,
+        body: &[u8],
+        limits: &mut Limits,
+    ) -> Result<Option<ExaminedResource>, BodyFault> {
         let Self { pipeline, rules, texts, .. } = self;
         let request = Request { body, ..*self.request };
         let recording = Recording::new(self.directory, *texts);
@@ -100,6 +104,9 @@ impl<'e> Examiner<'e> {
             };
         })?;
         told.spans_total = walked.spans;
+        if !limits.take_resource(&told) {
+            return Ok(None);
+        }
         if request.signal == Signal::Traces && walked.spans > 0 && limits.has_spans() {
             told.spans = if walked.edits.is_empty() {
                 read_spans(body, *texts, self.payloads, limits)
@@ -108,7 +115,7 @@ impl<'e> Examiner<'e> {
                 read_spans(&edited, *texts, self.payloads, limits)
             };
         }
-        Ok(told)
+        Ok(Some(told))
     }
 
     /// The pod that a resource is stamped as.
