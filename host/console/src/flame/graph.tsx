@@ -7,7 +7,7 @@ import { visibleText, beginning } from "../parts/characters";
 import { Text } from "../parts/text";
 import { Axis } from "./axis";
 import type { Bar, Layout } from "./layout";
-import { pieces, type Piece, type View } from "./pieces";
+import { piecesOf, type Piece, type View } from "./pieces";
 import { isPodless, type TracedService } from "./services";
 
 export interface Range {
@@ -38,8 +38,9 @@ export function Graph({ trace, layout, named, chosen, range, onChoose, onRange }
       look(element);
     };
     const look = ({ scrollTop, clientHeight }: HTMLElement) => {
-      const from = Math.max(0, Math.floor(scrollTop / LANE) - SPARE);
-      const to = Math.ceil((scrollTop + clientHeight) / LANE) + SPARE;
+      // In steps, so that it is not drawn anew with each lane that is scrolled by.
+      const from = Math.max(0, Math.floor(scrollTop / LANE / SPARE) - 1) * SPARE;
+      const to = (Math.ceil((scrollTop + clientHeight) / LANE / SPARE) + 1) * SPARE;
       setLanes((was) => (was.from === from && was.to === to ? was : { from, to }));
     };
     const onScroll = () => look(element);
@@ -69,8 +70,7 @@ export function Graph({ trace, layout, named, chosen, range, onChoose, onRange }
   const drawn = useMemo(() => {
     if (width === 0) return [];
     const shown = layout.lanes.slice(lanes.from, lanes.to);
-    // The chosen bar is always there, so that the keyboard finds back to it.
-    return shown.map((lane, index) => ({ lane: lanes.from + index, pieces: pieces(lane, view, chosen) }));
+    return piecesOf(shown, view, chosen).map((pieces, index) => ({ lane: lanes.from + index, pieces }));
   }, [layout, lanes, range.from, range.to, width, chosen]);
   const isChosenDrawn = drawn.some(({ pieces }) => pieces.some((piece) => piece.kind === "bar" && piece.bar === chosen));
 

@@ -46,8 +46,8 @@ export function ReasonsGiven({ reasons, stamped }: { reasons: Reasons; stamped: 
       {reasons.changes.length === 0 ? <p class="calm">Nothing: the resource left as it came.</p> : <Changes changes={reasons.changes} />}
       <h3>What the Collector would have stamped</h3>
       <p>
-        {reasons.collector.differs ? <Mark tone="warning">something else</Mark> : <Mark tone="good">the same</Mark>}{" "}
-        <span class="number">{reasons.collector.address ? <Text value={reasons.collector.address} /> : <None word="no address" />}</span>
+        {reasons.collector.differs ? <Mark tone="warning">something else</Mark> : <Mark tone="good">{reasons.collector.address ? "the same" : "no pod either"}</Mark>}{" "}
+        {(reasons.collector.differs || reasons.collector.address) && <span class="number">{reasons.collector.address ? <Text value={reasons.collector.address} /> : <None word="no address" />}</span>}
         {reasons.collector.pod && <>, the pod <Text value={reasons.collector.pod} max={200} /></>}
         {reasons.collector.differs && <>; podstamp stamps <span class="number">{stamped ? <Text value={stamped} /> : "no address"}</span></>}
       </p>
