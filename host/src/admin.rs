@@ -1,54 +1,86 @@
-//! The admin listener: metrics and health, for scrapers and probes, and the pods, for filters elsewhere.
+//! The admin listener: metrics and health, for scrapers and probes, the pods, for filters elsewhere, and the console, for people.
 
+mod access;
 mod coded;
+mod console;
 mod feed;
 mod inquiry;
 mod listings;
 mod pods;
 mod reserve;
+mod response;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::console::Console as State;
+use crate::exporter::Agent;
 use crate::lifecycle::{Draining, Phase, Readiness};
-use crate::observe::{LostPeers, Metrics};
+use crate::memory::Memory;
+use crate::observe::{LostPeers, Metrics, Notices};
+use access::Denied;
+use console::{Console, Visit};
 use inquiry::Inquiry;
 use reserve::Reserve;
+use response::{Body, error, protect, text};
 
-pub use listings::Listings;
+pub(crate) use access::Access;
+pub use console::Configuration;
+pub(crate) use console::ShownQueue;
+pub use listings::{Listings, SourceState};
 
 /// What the admin listener shows.
 pub(crate) struct Admin {
-    metrics: Arc<Metrics>,
-    readiness: Arc<Readiness>,
-    listings: Arc<Listings>,
+    sources: Arc<Sources>,
+    access: Access,
     inquiry: Inquiry,
+    /// `None`: there is none.
+    console: Option<Arc<Console>>,
+}
+
+/// Where it comes from.
+pub(crate) struct Sources {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) listings: Arc<Listings>,
+    pub(crate) lost_peers: Arc<LostPeers>,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) memory: Memory,
+    pub(crate) configuration: Arc<Configuration>,
+    /// The upstreams and how their addresses do.
+    pub(crate) agents: Box<dyn Fn() -> Vec<Agent> + Send + Sync>,
+    /// What the console shows of requests; `None`: there is no console.
+    pub(crate) console: Option<Arc<State>>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sources").field("listings", &self.listings).finish_non_exhaustive()
+    }
 }
 
 impl Admin {
-    pub(crate) fn new(
-        metrics: Arc<Metrics>,
-        readiness: Arc<Readiness>,
-        listings: Arc<Listings>,
-        lost_peers: Arc<LostPeers>,
-    ) -> Self {
-        let inquiry = Inquiry::new(Arc::clone(&listings), lost_peers);
-        Self { metrics, readiness, listings, inquiry }
+    pub(crate) fn new(sources: Sources, access: Access) -> Self {
+        let sources = Arc::new(sources);
+        let inquiry = Inquiry::new(Arc::clone(&sources.listings), Arc::clone(&sources.lost_peers));
+        let state = sources.console.clone();
+        let console = state.map(|state| Arc::new(Console::new(Arc::clone(&sources), state)));
+        Self { sources, access, inquiry, console }
     }
 
     /// Answers on a thread of its own, however busy the workers are, until requests in flight are done: probes ought to see
@@ -72,6 +104,9 @@ impl Admin {
 
     async fn serve(self: Arc<Self>, listener: TcpListener, mut reserve: Reserve, draining: Draining) {
         let mut connections = JoinSet::new();
+        if let Some(console) = self.console.clone() {
+            tokio::spawn(async move { console.beat().await });
+        }
         reserve.fill();
         loop {
             let accepted = tokio::select! {
@@ -101,10 +136,10 @@ impl Admin {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
-        let stopping = draining.clone();
+        let (stopping, stuck) = (draining.clone(), Arc::new(Notify::new()));
         let service = service_fn(|request| {
-            let (admin, stopping) = (Arc::clone(&self), stopping.clone());
-            async move { Ok::<_, Infallible>(admin.answer(&request, &stopping).await) }
+            let (admin, stopping, stuck) = (Arc::clone(&self), stopping.clone(), Arc::clone(&stuck));
+            async move { Ok::<_, Infallible>(admin.answer(request, &stopping, &stuck).await) }
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
@@ -117,6 +152,7 @@ impl Admin {
                     }
                     return;
                 }
+                () = stuck.notified() => return,
                 phase = draining.changed() => match phase {
                     Phase::Running => (),
                     Phase::Draining => connection.as_mut().graceful_shutdown(),
@@ -126,22 +162,40 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>, draining: &Draining) -> Response<Full<Bytes>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is possible here\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        draining: &Draining,
+        stuck: &Arc<Notify>,
+    ) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let mut response = match self.access.check(&head).await {
+            Err(denied) => self.turn_away(&denied, head.uri.path()),
+            Ok(()) if console::is_of_console(head.uri.path()) => match &self.console {
+                Some(console) => {
+                    console.answer(Visit { head: &head, draining, stuck, inquiry: &self.inquiry }, body).await
+                }
+                None => text(StatusCode::NOT_FOUND, NO_CONSOLE),
+            },
+            Ok(()) if !matches!(head.method, Method::GET | Method::HEAD) => only("GET, HEAD"),
+            Ok(()) => self.show(&Request::from_parts(head, ()), draining).await,
+        };
+        protect(&mut response);
+        response
+    }
+
+    async fn show(&self, request: &Request<()>, draining: &Draining) -> Response<Body> {
+        let Sources { readiness, listings, .. } = &*self.sources;
         match request.uri().path() {
             "/metrics" => self.metrics(),
             "/healthz" => text(StatusCode::OK, "alive\n"),
-            "/readyz" => match self.readiness.missing() {
+            "/readyz" => match readiness.missing() {
                 None => text(StatusCode::OK, "ready\n"),
                 Some(missing) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
             },
             "/pods" => {
                 let query = request.uri().query();
-                pods::answer(query, request.headers(), &self.listings, draining.stopping()).await
+                pods::answer(query, request.headers(), listings, draining.stopping()).await
             }
             "/peers" => self.inquiry.peers().await,
             path => match path.strip_prefix("/pods/") {
@@ -151,8 +205,21 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> Response<Full<Bytes>> {
-        match self.metrics.encode() {
+    fn turn_away(&self, denied: &Denied, path: &str) -> Response<Body> {
+        let mut response = match path.starts_with("/console/") {
+            true => error(denied.status(), &denied.to_string()),
+            false => text(denied.status(), format!("{denied}\n")),
+        };
+        if matches!(denied, Denied::Unauthenticated(_)) {
+            for challenge in self.access.challenges() {
+                response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        response
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        match self.sources.metrics.encode() {
             Ok(shown) => {
                 let mut response = text(StatusCode::OK, shown);
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
@@ -163,16 +230,21 @@ impl Admin {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+/// The answer to a method that a path does not know.
+fn only(methods: &'static str) -> Response<Body> {
+    let message =
+        if methods == "POST" { "only POST is possible here\n" } else { "only GET is possible here\n" };
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, message);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-const HERE: &str = "here are /metrics, /healthz, /readyz, /pods, /pods/WHAT and /peers\n";
+const NO_CONSOLE: &str =
+    "the console is off here: set podstamp.admin.console to true, and start podstamp again\n";
+
+const HERE: &str = "here are /metrics, /healthz, /readyz, /pods, /pods/WHAT, /peers, and the console at /\n";
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 

@@ -32,14 +32,15 @@ use crate::exporter::Exporter;
 use crate::files;
 use crate::memory::Memory;
 use crate::network::Network;
-use crate::pods::PodsFileError;
 use crate::pods::kubernetes::Surroundings;
+use crate::pods::{OwnPlace, PodsFileError};
 use crate::receiver::ListenerAccess;
 use crate::receiver::auth::Authenticator;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
-    Batch, CopyTarget, Grpc, Http, Limits, Listener, Queue, Route, Settings, Upstream, milliseconds, workers,
+    Admin, Batch, CopyTarget, Grpc, Http, Limits, Listener, Queue, Route, Settings, Upstream, milliseconds,
+    workers,
 };
 
 use source::Source;
@@ -59,11 +60,14 @@ pub struct Overrides {
     /// Whether pods of the Kubernetes API are asked for while the filter is compiled, by a program that will serve. Without the
     /// context of a tokio runtime they are asked for afterwards.
     pub follow_at_once: bool,
+    /// The document as it was before variables of the environment were put into it, to be shown in the console. `None`: as it is.
+    pub written: Option<Value>,
 }
 
 /// A filter and its pods, put together from a document and ready to be served.
 pub struct App {
     config: Config,
+    written: Value,
     large_calls: usize,
     queue_bytes: u64,
     notices: Vec<Notice>,
@@ -192,7 +196,8 @@ impl App {
         }
         notices.extend(notice);
         let Budget { large_calls, queue_bytes, .. } = budget;
-        Ok(Self { config, large_calls, queue_bytes, notices, sandbox: Arc::new(sandbox), source })
+        let written = overrides.written.clone().unwrap_or(document);
+        Ok(Self { config, written, large_calls, queue_bytes, notices, sandbox: Arc::new(sandbox), source })
     }
 
     /// The compiled configuration.
@@ -219,6 +224,7 @@ impl App {
     /// Serves, until the server is told to stop.
     pub async fn serve(&self, instruments: &Instruments) -> Result<Server, Error> {
         let sandbox = Arc::<Sandbox>::clone(&self.sandbox);
+        instruments.configuration.show(&self.written, &self.notices);
         let mut settings = settings(&self.config);
         settings.limits.large_calls = self.large_calls;
         settings.bound_queues(self.queue_bytes);
@@ -250,7 +256,7 @@ fn settings(config: &Config) -> Settings {
         listeners: listeners(config),
         traces_path: config.receiver.traces_path().to_owned(),
         trusted_proxies: config.trusted_proxies.clone(),
-        admin: config.admin.clone().map(Into::into),
+        admin: config.admin.clone().map(|admin| Admin { namespace: own_namespace(), ..admin.into() }),
         limits: Limits::from(limits),
         upstream: upstream(&config.traces.exporter, config, &config.traces),
         copies: copies(config, &config.traces),
@@ -264,6 +270,11 @@ fn settings(config: &Config) -> Settings {
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
+}
+
+/// The namespace of this process, where Kubernetes tells it.
+fn own_namespace() -> Option<String> {
+    OwnPlace::of_process(&Surroundings::of_process()).namespace
 }
 
 fn route(config: &Config, signal: Signal) -> Option<Route> {

@@ -19,6 +19,8 @@
 
 mod document;
 mod merge;
+mod shown;
+mod weight;
 pub(crate) mod yaml;
 
 use std::io::{self, Read};
@@ -33,12 +35,15 @@ use document::Found;
 use yaml::Document;
 
 pub use podstamp_core::config::{Environment, Unresolved};
+pub use shown::{Line, shown_lines};
 
 /// A configuration document, ready for [`podstamp_core::config::parse`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The document.
     pub document: Value,
+    /// The document before variables of the environment were put into it.
+    pub written: Value,
     /// What the operator should know about where the document comes from.
     pub notices: Vec<Notice>,
     /// The faults of variables, and of keys that stand twice.
@@ -105,6 +110,14 @@ pub fn parse(text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fau
     Ok(loaded(document::find(text)?, environment))
 }
 
+/// Reads a text of somebody who may not know the environment of this process: no variable is set. What would take more memory
+/// or time to check than any configuration is a fault.
+pub fn parse_apart(text: &str) -> Result<Loaded, Vec<Fault>> {
+    let found = document::find(text)?;
+    weight::check(&found.document).map_err(|message| vec![fault(message)])?;
+    Ok(loaded(found, &|_| None))
+}
+
 /// Reads several texts, each with its name, as one document, as the Collector does: maps are merged, and of everything else the
 /// last text counts. Unlike there a null changes nothing that an earlier text says: `grpc:` stands for "with its defaults".
 pub fn parse_all(texts: &[(String, String)], environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
@@ -116,13 +129,14 @@ pub fn parse_all(texts: &[(String, String)], environment: Environment<'_>) -> Re
 
 fn loaded(found: Found, environment: Environment<'_>) -> Loaded {
     let Found { mut document, mut notices, faults } = found;
+    let written = document.clone();
     let read_scalar = |text: &str| Document::whole(text).value().ok();
     let mut unresolved = config::resolve(&mut document, environment, read_scalar);
     unresolved.faults.splice(..0, faults);
     // One document may serve both, so the key is not a fault, though it does nothing in the host.
     let for_a_proxy = || config::no_effect("podstamp.proxy_wasm", "it is for the module in Envoy");
     notices.extend(document.pointer("/podstamp/proxy_wasm").is_some().then(for_a_proxy));
-    Loaded { document, notices, unresolved }
+    Loaded { document, written, notices, unresolved }
 }
 
 /// A variable of this process.

@@ -6,7 +6,6 @@ mod body;
 mod compress;
 mod consumer;
 mod copies;
-mod credentials;
 mod gather;
 mod lane;
 mod load;
@@ -23,6 +22,7 @@ use podstamp_core::config::Fault;
 use podstamp_core::interface::{self, Answer, Attempt, Encoding, Mended, Next, Signal};
 use tokio::time::{Instant, sleep};
 
+use crate::credentials::Credentials;
 use crate::lifecycle::Draining;
 use crate::observe::{Metrics, Notices};
 use crate::offload::Offload;
@@ -32,7 +32,6 @@ use crate::settings::Upstream;
 use crate::tls::{self, Connector};
 use batch::BatchPart;
 use compress::{Coded, Compressor};
-use credentials::Credentials;
 use lane::Lane;
 use load::{Load, Most};
 use sending::{Head, Sending, UnusableHead, Way};
@@ -40,7 +39,7 @@ use spill::{Queueing, Rest};
 
 pub(crate) use batch::Batch;
 pub(crate) use copies::{Copies, QUEUE_BYTES};
-pub(crate) use lane::{Lanes, PoolSettings};
+pub(crate) use lane::{Agent, Lanes, PoolSettings};
 
 /// Sends to one upstream, and asks the filter what the outcome means.
 pub(crate) struct Exporter {

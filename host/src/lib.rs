@@ -46,6 +46,7 @@ mod admin;
 pub mod app;
 pub mod config;
 mod console;
+pub mod credentials;
 mod exporter;
 mod files;
 pub mod lifecycle;

@@ -8,8 +8,9 @@ mod observed;
 pub use lost_peers::{LostPeer, LostPeers};
 pub use metrics::Metrics;
 pub(crate) use metrics::{
-    Attempted, Copied, CopyCounters, Fate, GuestFailure, Limited, QueueCounters, QueueState, Queued, Reason,
-    Reloaded, Unsent, Unserved,
+    Attempted, Copied, CopyCounters, Fate, GuestFailure, Limited, QueueCounters, QueueState, Queued, Reading,
+    Reason, Reloaded, Unsent, Unserved, bounds, sources,
 };
 pub use notices::Notices;
+pub(crate) use notices::{RecentNotice, name_of_level};
 pub(crate) use observed::{Observed, Observer};

@@ -370,6 +370,11 @@ impl Queue {
         QueueState {
             size: state.index.size().by(self.sizer),
             capacity: self.capacity,
+            unit: match self.sizer {
+                Sizer::Requests => "requests",
+                Sizer::Items => "spans",
+                Sizer::Bytes => "bytes",
+            },
             oldest: state.index.oldest().map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
             disk: self.disk.as_ref().map(Disk::bytes),
         }

@@ -12,7 +12,7 @@ use podstamp_core::interface::{Answer, Encoding, Mended, Outbound, Report, Signa
 use tokio::time::Instant;
 
 use crate::console::Console;
-use crate::exporter::{Batch, Copies, Exporter, ExporterContext, Lanes, PoolSettings, Sent, Waiting};
+use crate::exporter::{Agent, Batch, Copies, Exporter, ExporterContext, Lanes, PoolSettings, Sent, Waiting};
 use crate::lifecycle::Drain;
 use crate::network::Network;
 use crate::observe::{Fate, LostPeers, Metrics, Notices, Reason};
@@ -32,6 +32,7 @@ pub(crate) struct Relay {
     notices: Arc<Notices>,
     lost_peers: Arc<LostPeers>,
     console: Option<Arc<Console>>,
+    lanes: Arc<Lanes>,
     /// How long a client waits for its answer.
     patience: Duration,
     /// Bytes of the largest body that is sent on.
@@ -81,7 +82,7 @@ impl Relay {
             max_connection_age: settings.upstream.max_connection_age,
             prefers_local_node: settings.upstream.prefer_local_node,
         };
-        let lanes = Lanes::new(pool, network.clone(), Arc::clone(&metrics), Arc::clone(&notices));
+        let lanes = Arc::new(Lanes::new(pool, network.clone(), Arc::clone(&metrics), Arc::clone(&notices)));
         let body_limit = settings.limits.body as u64;
         let (queueing, of_queues) = Drain::new();
         let context = ExporterContext {
@@ -89,7 +90,7 @@ impl Relay {
             calls: Arc::clone(&calls),
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
-            lanes: Arc::new(lanes),
+            lanes: Arc::clone(&lanes),
             offload,
         };
         let (copying, draining) = Drain::new();
@@ -111,6 +112,7 @@ impl Relay {
             notices,
             lost_peers,
             console,
+            lanes,
             patience,
             body_limit,
         };
@@ -120,6 +122,11 @@ impl Relay {
     /// Names of the request headers that the filter reads, in lower case.
     pub(crate) fn request_headers(&self) -> &[String] {
         self.filter.request_headers()
+    }
+
+    /// What tells how the upstreams do.
+    pub(crate) fn tell_agents(&self) -> impl Fn() -> Vec<Agent> + Send + Sync + 'static {
+        self.lanes.tell_agents()
     }
 
     /// The threads that decode bodies.

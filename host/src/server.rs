@@ -9,7 +9,7 @@ use podstamp_core::config::Fault;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::task::JoinHandle;
 
-use crate::admin::Admin;
+use crate::admin::{Access, Admin, Sources};
 use crate::console::{self, Console};
 use crate::lifecycle::{Drain, Readiness};
 use crate::memory::Memory;
@@ -22,7 +22,7 @@ use crate::relay::{Observers, Relay};
 use crate::sandbox::FilterRunner;
 use crate::settings::{self, Settings};
 
-pub use crate::admin::Listings;
+pub use crate::admin::{Configuration, Listings, SourceState};
 
 /// A server that is running, until [`Server::shutdown`].
 #[derive(Debug)]
@@ -65,6 +65,8 @@ pub struct Instruments {
     pub lost_peers: Arc<LostPeers>,
     /// The memory that [`Settings::memory_limiter`] is about.
     pub memory: Memory,
+    /// The configuration, for people. Whoever reads it sets it.
+    pub configuration: Arc<Configuration>,
 }
 
 /// Why a server cannot start.
@@ -111,10 +113,14 @@ impl Server {
             bound.push((listener.clone(), access, bind(&listener.address).await?));
         }
         let admin = match &settings.admin {
-            Some(admin) => Some(bind(&admin.address).await?),
+            Some(admin) => {
+                let access = Access::new(admin).map_err(BindError::Credentials)?;
+                Some((bind(&admin.address).await?, access))
+            }
             None => None,
         };
-        let Instruments { metrics, notices, readiness, listings, lost_peers, memory } = instruments.clone();
+        let Instruments { metrics, notices, readiness, listings, lost_peers, memory, configuration } =
+            instruments.clone();
         let admission = Arc::new(Admission::new(&settings.limits));
         watch(&metrics, &admission);
 
@@ -124,9 +130,10 @@ impl Server {
             metrics: Arc::clone(&metrics),
             notices: Arc::clone(&notices),
             lost_peers: Arc::clone(&lost_peers),
-            console,
+            console: console.clone(),
         };
         let (relay, [copying, queueing]) = Relay::new(filter, settings, network, observers)?;
+        let agents = Box::new(relay.tell_agents());
         let pressure =
             settings.memory_limiter.as_ref().map(|limiter| Pressure::new(limiter, &memory, &metrics));
         let looking = pressure.as_ref().map(|pressure| {
@@ -138,7 +145,7 @@ impl Server {
             Arc::new(relay),
             admission,
             Arc::clone(&metrics),
-            notices,
+            Arc::clone(&notices),
             &readiness,
             pressure,
         ));
@@ -157,13 +164,26 @@ impl Server {
         drop(draining);
 
         let (administrating, draining) = Drain::new();
-        let admin_address = admin.as_ref().map(|(_, address)| *address);
-        if let Some((listener, address)) = admin {
+        let admin_address = admin.as_ref().map(|((_, address), _)| *address);
+        if let Some(((listener, address), access)) = admin {
             let followed = Arc::clone(&listings);
             metrics.watch("pods_followers", "Questions that wait for changes of pods", move || {
                 followed.followers() as u64
             });
-            let admin = Admin::new(metrics, Arc::clone(&readiness), listings, lost_peers);
+            let access = access.watch_files(&metrics);
+            let readiness = Arc::clone(&readiness);
+            let sources = Sources {
+                metrics,
+                readiness,
+                listings,
+                lost_peers,
+                notices,
+                memory,
+                configuration,
+                agents,
+                console,
+            };
+            let admin = Admin::new(sources, access);
             admin
                 .start(listener, draining)
                 .map_err(|source| BindError::Listen { address: address.to_string(), source })?;

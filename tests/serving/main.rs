@@ -8,6 +8,7 @@
 mod addresses;
 mod admin;
 mod batching;
+mod console;
 mod copies;
 mod door;
 mod draining;

@@ -27,8 +27,10 @@ fn text_of(file: &Path) -> Result<String, LoadError> {
 /// The files', or the one that runs without a file.
 pub(crate) fn load(files: &[PathBuf]) -> Result<Loaded, Failed> {
     if files.is_empty() {
+        let document = app::default_document()?;
         return Ok(Loaded {
-            document: app::default_document()?,
+            written: document.clone(),
+            document,
             notices: Vec::new(),
             unresolved: Unresolved::default(),
         });
@@ -49,7 +51,7 @@ pub(crate) fn read_whole(loaded: Loaded, unset: Unset) -> Reading {
 
 /// The same, without looking at the files that it names: they may be elsewhere.
 pub(crate) fn read_text(loaded: Loaded, unset: Unset) -> Reading {
-    let Loaded { document, notices, unresolved } = loaded;
+    let Loaded { document, notices, unresolved, .. } = loaded;
     let mut reading = core_config::read_all(&document, unresolved, unset);
     reading.config.notices.splice(..0, notices);
     reading

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use podstamp_core::config::{BRACKETS, bracketed};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::credentials::Credentials;
 
 /// Where to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// As the URL has it: empty, or from its slash on.
     pub(crate) path: String,
+    /// What to show there.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 /// Why a URL is no [`Target`].
@@ -32,8 +36,9 @@ pub(crate) enum NoTarget {
 }
 
 impl Target {
-    /// Reads `host:port` or `http://host:port/path`. Without a port, 80.
+    /// Reads `host:port` or `http://user:password@host:port/path`. Without a port, 80.
     pub(crate) fn parse(url: &str) -> Result<Self, NoTarget> {
+        let (url, credentials) = Credentials::of_url(url);
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = full.parse().map_err(|error| match in_brackets(&full) {
             Some(written) => NoTarget::Url(format!("{url} is no URL: {BRACKETS}, write {written}")),
@@ -44,7 +49,7 @@ impl Target {
             return Err(NoTarget::Scheme(host));
         }
         let path = if uri.path() == "/" { "" } else { uri.path() };
-        Ok(Self { host, port: uri.port_u16().unwrap_or(80), path: path.to_owned() })
+        Ok(Self { host, port: uri.port_u16().unwrap_or(80), path: path.to_owned(), credentials })
     }
 
     /// Host and port, for people and for `Host`.
@@ -121,13 +126,16 @@ async fn ask(
 ) -> Result<Response<Bytes>, Broken> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Broken::Http)?;
     let connection = tokio::spawn(connection);
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header(HOST, target.authority())
         .header(CONTENT_TYPE, "application/x-protobuf")
         .body(Full::<Bytes>::new(body));
     // A path that was part of a URL is always fit for a request.
+    if let (Ok(request), Some(credentials)) = (&mut request, &target.credentials) {
+        request.headers_mut().insert(AUTHORIZATION, credentials.header());
+    }
     let response = sender.send_request(request.unwrap_or_default()).await.map_err(Broken::Http)?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, LONGEST).collect().await;

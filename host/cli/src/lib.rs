@@ -3,6 +3,7 @@
 //! A library beside the binary, so that tests run the same program in a package of their own.
 
 mod check;
+mod credentials;
 mod dated;
 mod demo;
 mod destination;

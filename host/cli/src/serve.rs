@@ -67,8 +67,13 @@ impl Serve {
     fn assemble(self) -> Result<App, Failed> {
         let loaded = document::load(&self.config)?;
         loaded.notices.iter().for_each(Notices::tell);
-        let overrides =
-            Overrides { pods: self.pods, guest: self.guest, follow_at_once: true, ..Overrides::default() };
+        let overrides = Overrides {
+            pods: self.pods,
+            guest: self.guest,
+            follow_at_once: true,
+            written: Some(loaded.written),
+            ..Overrides::default()
+        };
         Ok(App::new(loaded.document, &overrides)?)
     }
 }

@@ -40,7 +40,8 @@ impl Text {
     }
 }
 
-fn compress(plain: &[u8]) -> Option<Bytes> {
+/// A text in gzip, where that is shorter.
+pub(super) fn compress(plain: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
     encoder.write_all(plain).ok()?;
     let compressed = encoder.finish().ok()?;

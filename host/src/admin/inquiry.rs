@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use podstamp_pods::listing;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -14,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::listings::Listings;
 use super::pods::NO_PODS;
-use super::text;
+use super::response::{Body, text};
 use crate::observe::LostPeers;
 use crate::pods::explain::ExplainedPeers;
 
@@ -32,7 +30,7 @@ impl Inquiry {
     }
 
     /// Explains `what`, the part of the path behind `/pods/`: in JSON, or in text for whoever prefers that.
-    pub(super) async fn explain(&self, what: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    pub(super) async fn explain(&self, what: &str, headers: &HeaderMap) -> Response<Body> {
         let what = match unescape(what) {
             Some(what) if !what.trim().is_empty() => what,
             _ => return text(StatusCode::BAD_REQUEST, WHAT),
@@ -46,14 +44,17 @@ impl Inquiry {
     }
 
     /// The peers of the last minutes that led to no pod.
-    pub(super) async fn peers(&self) -> Response<Full<Bytes>> {
+    pub(super) async fn peers(&self) -> Response<Body> {
         let (table, lost_peers) = (self.listings.table(), Arc::clone(&self.lost_peers));
         let peers = self.in_turn(move || ExplainedPeers::of(&lost_peers, table.as_deref())).await;
         json(peers.as_ref())
     }
 
     /// Does something off the admin listener's own thread, once nobody else does.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let _turn = self.turn.acquire().await.ok()?;
         let worked = spawn_blocking(work).await;
         worked.inspect_err(|error| tracing::error!(%error, "an answer about pods failed")).ok()
@@ -61,7 +62,7 @@ impl Inquiry {
 }
 
 /// `None`: there is no answer, since making it failed.
-fn json(answer: Option<&impl Serialize>) -> Response<Full<Bytes>> {
+fn json(answer: Option<&impl Serialize>) -> Response<Body> {
     let Some(Ok(mut body)) = answer.map(serde_json::to_vec_pretty) else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the answer failed; see the log\n");
     };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use podstamp_core::config::TurnedAway;
 use podstamp_core::directory::{Details, Directory as _, Fields, Lookup, Pod, Term};
 use podstamp_pods::listing;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
@@ -25,6 +26,7 @@ use crate::pods::{Pods, Table};
 #[derive(Default)]
 pub struct Listings {
     source: OnceLock<Source>,
+    state: OnceLock<TellState>,
     kept: Mutex<Kept>,
     feed: Feed,
 }
@@ -34,6 +36,24 @@ struct Source {
     pods: Pods,
     turns_away: TurnsAway,
 }
+
+/// How the source of pods does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SourceState {
+    /// How many pods are known.
+    pub known: usize,
+    /// Where they come from, for people.
+    pub source: String,
+    /// `following`, `loading`, or what is wrong.
+    pub state: String,
+    /// Seconds since the source was heard.
+    pub age_seconds: f64,
+    /// Whether the pods are there, and changes come.
+    pub healthy: bool,
+}
+
+/// Tells how the source of pods does.
+type TellState = Box<dyn Fn() -> SourceState + Send + Sync>;
 
 /// Why a pod that is found does not count, if so.
 type TurnsAway = Box<dyn Fn(&Pod) -> Option<TurnedAway> + Send + Sync>;
@@ -80,6 +100,22 @@ impl Listings {
     /// Sets the pods, and the rule by which the configuration turns some away. Only the first pods count.
     pub fn show(&self, pods: Pods, turns_away: impl Fn(&Pod) -> Option<TurnedAway> + Send + Sync + 'static) {
         self.source.get_or_init(|| Source { pods, turns_away: Box::new(turns_away) });
+    }
+
+    /// Sets what tells how the source of pods does; the number of pods is known here. Only the first one counts.
+    pub fn tell_state(&self, state: impl Fn() -> SourceState + Send + Sync + 'static) {
+        self.state.get_or_init(|| Box::new(state));
+    }
+
+    /// How the source of pods does.
+    pub(crate) fn source_state(&self) -> SourceState {
+        let nobody = || SourceState {
+            source: "nobody".to_owned(),
+            state: "none".to_owned(),
+            ..SourceState::default()
+        };
+        let state = self.state.get().map_or_else(nobody, |state| state());
+        SourceState { known: self.table().map_or(0, |table| table.len()), ..state }
     }
 
     /// How many wait for changes of the pods.

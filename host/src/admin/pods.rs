@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use podstamp_core::directory::{Field, Fields};
 use podstamp_pods::Version;
 
 use super::coded::{Text, takes_gzip};
 use super::feed::Question;
 use super::listings::{Listing, Listings, NoListing};
-use super::text;
+use super::response::{Body, text};
 
 /// What a query asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     listings: &Listings,
     stopping: impl Future<Output = ()>,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     let Query { fields, since, wait } = match Query::parse(query.unwrap_or_default()) {
         Ok(query) => query,
         Err(message) => return text(StatusCode::BAD_REQUEST, message),
@@ -61,9 +60,9 @@ pub(super) async fn answer(
     })
 }
 
-async fn listed(listing: &Listing, headers: &HeaderMap) -> Response<Full<Bytes>> {
+async fn listed(listing: &Listing, headers: &HeaderMap) -> Response<Body> {
     let mut response = if is_known(headers, &listing.hash) {
-        let mut response = Response::new(Full::default());
+        let mut response = Response::new(Full::default().boxed());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
@@ -79,7 +78,7 @@ async fn listed(listing: &Listing, headers: &HeaderMap) -> Response<Full<Bytes>>
 }
 
 /// A text, compressed where the client takes that and it pays.
-async fn coded(written: &Text, headers: &HeaderMap) -> Response<Full<Bytes>> {
+async fn coded(written: &Text, headers: &HeaderMap) -> Response<Body> {
     let gzip = if takes_gzip(headers) { written.gzip().await } else { None };
     let is_gzip = gzip.is_some();
     let mut response = text(StatusCode::OK, gzip.unwrap_or_else(|| written.plain.clone()));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use podstamp_core::Directory;
-use podstamp_core::config::{self, AuthType, ClientTls, Config, Fault, Kubernetes, PodsFrom};
+use podstamp_core::config::{self, AuthType, ClientAuth, ClientTls, Config, Fault, Kubernetes, PodsFrom};
 use podstamp_core::directory::{Field, Fields, NoPods, Pod};
 use podstamp_core::interface::{Level, Notice};
 use tokio::runtime::Handle;
@@ -19,7 +19,7 @@ use crate::pods::kubernetes::{self, KubernetesPods, Surroundings};
 use crate::pods::remote::{self, RemotePods};
 use crate::pods::source::{SourceFailure, SourceStatus};
 use crate::pods::{self, Coverage, OwnPlace, PodNodes, PodsFile};
-use crate::server::{Instruments, Server};
+use crate::server::{Instruments, Server, SourceState};
 use crate::settings::milliseconds;
 
 /// The pods of an app.
@@ -62,6 +62,8 @@ pub enum PodsChoice {
         url: String,
         /// TLS for an https URL.
         tls: Option<ClientTls>,
+        /// The credentials to show there.
+        auth: Option<ClientAuth>,
     },
 }
 
@@ -107,10 +109,11 @@ impl Source {
                 let pods = Arc::new(KubernetesPods::new(settings));
                 (Self::Kubernetes(Arc::clone(&pods), waiting, Begun::default()), pods)
             }
-            PodsChoice::Podstamp { url, tls } => {
+            PodsChoice::Podstamp { url, tls, auth } => {
                 let faulty = |fault| Error::Faults(vec![fault]);
                 let waiting = Waiting::of(&config.kubernetes().map_err(faulty)?);
-                let pods = Arc::new(RemotePods::new(remote_settings(config, url, tls)).map_err(faulty)?);
+                let pods =
+                    Arc::new(RemotePods::new(remote_settings(config, url, tls, auth)).map_err(faulty)?);
                 (Self::Podstamp(Arc::clone(&pods), waiting), pods)
             }
         };
@@ -168,12 +171,16 @@ impl Source {
             Self::File(file) => {
                 file.show(metrics);
                 listings.show(file.pods().clone(), turns_away);
+                let told = Arc::clone(file);
+                listings.tell_state(move || state_of_file(&told));
                 server.accompany(tokio::spawn(Arc::clone(file).watch()));
                 readiness.pods_loaded();
             }
             Self::Kubernetes(pods, waiting, begun) => {
                 pods.show(metrics);
                 listings.show(pods.pods().clone(), turns_away);
+                let status = Arc::clone(pods.status());
+                listings.tell_state(move || state_of("the Kubernetes API", &status));
                 let watching = begun.take();
                 let watch = || tokio::spawn(Arc::clone(pods).watch(Arc::clone(notices)));
                 server.accompany(watching.unwrap_or_else(watch));
@@ -183,6 +190,8 @@ impl Source {
                 pods.pods().show(metrics);
                 pods.status().show(metrics);
                 listings.show(pods.pods().clone(), turns_away);
+                let (url, status) = (format!("the podstamp at {}", pods.url()), Arc::clone(pods.status()));
+                listings.tell_state(move || state_of(&url, &status));
                 let following = Arc::clone(pods).follow(Arc::clone(metrics), Arc::clone(notices));
                 server.accompany(tokio::spawn(following));
                 server.accompany(waiting.tell_when_loaded(pods.status(), instruments));
@@ -246,6 +255,40 @@ impl Waiting {
     }
 }
 
+/// How a source of pods that is elsewhere does, for people.
+fn state_of(source: &str, status: &SourceStatus) -> SourceState {
+    let (trouble, loaded) = (status.trouble(), status.is_loaded());
+    let state = match trouble {
+        Some(trouble) => trouble.describe(),
+        None if loaded => "following",
+        None => "loading",
+    };
+    SourceState {
+        known: 0,
+        source: source.to_owned(),
+        state: state.to_owned(),
+        age_seconds: tenths(status.age()),
+        healthy: loaded && trouble.is_none(),
+    }
+}
+
+/// How a pods file does, for people.
+fn state_of_file(file: &PodsFile) -> SourceState {
+    let healthy = !file.is_failing();
+    let state = if healthy { "following" } else { "the file has become unusable: the pods of before stay" };
+    SourceState {
+        known: 0,
+        source: format!("the file {}", file.path().display()),
+        state: state.to_owned(),
+        age_seconds: tenths(file.age()),
+        healthy,
+    }
+}
+
+fn tenths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
 fn late(patience: Duration, waits: bool) -> String {
     let seconds = patience.as_secs_f32();
     if waits {
@@ -273,8 +316,8 @@ pub fn choose_pods(
         (Some(path), _) => PodsChoice::File(path),
         (None, Some(PodsFrom::File(path))) => PodsChoice::File(PathBuf::from(path)),
         (None, Some(PodsFrom::Kubernetes)) => kubernetes()?,
-        (None, Some(PodsFrom::Podstamp { url, tls })) => {
-            PodsChoice::Podstamp { url: url.clone(), tls: tls.clone() }
+        (None, Some(PodsFrom::Podstamp { url, tls, auth })) => {
+            PodsChoice::Podstamp { url: url.clone(), tls: tls.clone(), auth: auth.clone() }
         }
         (None, None) if !config.looks_up_pods() => PodsChoice::Nobody,
         (None, None) => {
@@ -306,13 +349,19 @@ fn file_settings(config: &Config) -> pods::Settings {
     }
 }
 
-fn remote_settings(config: &Config, url: String, tls: Option<ClientTls>) -> remote::Settings {
+fn remote_settings(
+    config: &Config,
+    url: String,
+    tls: Option<ClientTls>,
+    auth: Option<ClientAuth>,
+) -> remote::Settings {
     let of_flag = |covers: bool| if covers { Coverage::Cluster } else { Coverage::Part };
     // People ask for more than rules do, and what pods share costs next to nothing; labels and annotations are another matter.
     let cheap = Fields::ALL.without(Field::Labels).without(Field::Annotations);
     remote::Settings {
         url,
         tls,
+        auth,
         fields: config.fields().union(cheap),
         kept_keys: config.kept_keys(),
         coverage: config.pods.covers_cluster.map(of_flag),

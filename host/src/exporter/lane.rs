@@ -17,6 +17,7 @@ mod lanes;
 mod notice;
 mod pool;
 mod state;
+mod told;
 mod waiting;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use pool::Pool;
 pub(super) use flight::Flight;
 pub(crate) use lanes::Lanes;
 pub(crate) use pool::PoolSettings;
+pub(crate) use told::Agent;
 
 /// Takes requests to one upstream, in the order in which they come.
 pub(super) struct Lane {

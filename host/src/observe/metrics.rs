@@ -5,6 +5,7 @@
 mod counters;
 mod gauge;
 mod queues;
+mod reading;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +21,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::admin::ShownQueue;
 use counters::Counters;
 use gauge::{Watched, WatchedBy};
 pub(crate) use podstamp_core::hosting::labels::{
@@ -27,12 +29,16 @@ pub(crate) use podstamp_core::hosting::labels::{
 };
 use queues::Queues;
 pub(crate) use queues::{QueueCounters, QueueState};
+pub(crate) use reading::{Reading, bounds, sources};
 
 /// All metrics of a process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: RwLock<Registry>,
     requests: Family<RequestLabels, Counter>,
+    /// The sums of `requests` for the console, beside `accepted` and `cancelled`. No metric.
+    refused_requests: Counter,
+    failed_requests: Counter,
     accepted: Counter,
     cancelled: Counter,
     refused: Counters<Reason>,
@@ -126,6 +132,8 @@ impl Default for Metrics {
             accepted,
             cancelled,
             requests,
+            refused_requests: Counter::default(),
+            failed_requests: Counter::default(),
             refused: Counters::register(
                 registry,
                 "refused_requests",
@@ -279,6 +287,11 @@ impl Metrics {
         self.queues.watch(signal, upstream, state);
     }
 
+    /// All queues as they stand.
+    pub(crate) fn shown_queues(&self) -> Vec<ShownQueue> {
+        self.queues.shown()
+    }
+
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut out = String::new();
@@ -293,8 +306,9 @@ impl Metrics {
             self.accepted.inc();
             return;
         }
-        let outcome = Fate::of(status).name();
-        self.requests.get_or_create(&[("outcome", outcome.into()), ("code", status.to_string())]).inc();
+        let fate = Fate::of(status);
+        if fate == Fate::Failed { &self.failed_requests } else { &self.refused_requests }.inc();
+        self.requests.get_or_create(&[("outcome", fate.name().into()), ("code", status.to_string())]).inc();
     }
 
     /// A request was not taken.

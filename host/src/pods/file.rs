@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -74,6 +74,8 @@ pub struct PodsFile {
 struct Counts {
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
+    /// Whether the last change could not be used.
+    failing: AtomicBool,
 }
 
 impl PodsFile {
@@ -121,6 +123,21 @@ impl PodsFile {
         self.pods.table()
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file's last change could not be used.
+    pub fn is_failing(&self) -> bool {
+        self.counts.failing.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the current table was loaded.
+    pub fn age(&self) -> Duration {
+        self.loaded().elapsed().unwrap_or_default()
+    }
+
     /// When the current table was loaded.
     pub fn loaded(&self) -> SystemTime {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,10 +161,12 @@ impl PodsFile {
                 announce(&self.path, &table);
                 self.pods.replace(table);
                 self.counts.reloads.fetch_add(1, Ordering::Relaxed);
+                self.counts.failing.store(false, Ordering::Relaxed);
                 *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
             }
             Some(Err(error)) => {
                 self.counts.failed_reloads.fetch_add(1, Ordering::Relaxed);
+                self.counts.failing.store(true, Ordering::Relaxed);
                 self.complain(&error);
             }
         }
@@ -159,7 +178,7 @@ impl PodsFile {
             PodsFileError::Invalid { source, .. } => source.to_string(),
             PodsFileError::TooLarge { .. } => error.to_string(),
         };
-        let age = self.loaded().elapsed().unwrap_or_default().as_secs();
+        let age = self.age().as_secs();
         tracing::error!(
             path = %self.path.display(),
             reason,

@@ -27,7 +27,7 @@ pub(crate) struct OwnPlace {
     /// The pod's name.
     pod: Option<String>,
     /// The pod's namespace.
-    namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 impl OwnPlace {

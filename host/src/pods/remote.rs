@@ -10,7 +10,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use podstamp_core::config::{ClientTls, Fault};
+use podstamp_core::config::{ClientAuth, ClientTls, Fault};
 use podstamp_core::directory::{Details, Directory, Field, Fields, KeptKeys, Keys, Lookup, Term};
 use podstamp_pods::{Coverage, ListingReader, Slot, Table};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -28,6 +28,8 @@ pub struct Settings {
     pub url: String,
     /// TLS for an https URL.
     pub tls: Option<ClientTls>,
+    /// The credentials to show there.
+    pub auth: Option<ClientAuth>,
     /// The parts of pods that lookups need.
     pub fields: Fields,
     /// The labels and annotations that lookups need.
@@ -46,7 +48,7 @@ pub struct RemotePods {
 }
 
 impl RemotePods {
-    /// No pods yet: [`RemotePods::follow`] gets them. The error is about the files of `tls`, which are read.
+    /// No pods yet: [`RemotePods::follow`] gets them. The error is about the files of `tls` and `auth`, which are read.
     pub fn new(settings: Settings) -> Result<Self, Fault> {
         let way = Mutex::new(Some(Way::new(&settings)?));
         let none = Table::new(settings.fields, settings.kept_keys.clone(), Coverage::Part);
@@ -56,6 +58,11 @@ impl RemotePods {
     /// The pods.
     pub fn pods(&self) -> &Pods {
         &self.pods
+    }
+
+    /// The podstamp that they come from.
+    pub fn url(&self) -> &str {
+        &self.settings.url
     }
 
     /// Whether the pods have come, and how old they are.

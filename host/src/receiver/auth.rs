@@ -87,6 +87,17 @@ impl Authenticator {
         self.challenge.clone()
     }
 
+    /// Checks the headers of a request from a program or from a browser. That can ask its user for a password alone: a token is taken
+    /// as the password of any user.
+    pub(crate) async fn check_or_password(&self, headers: &HeaderMap) -> Result<(), Unauthenticated> {
+        let checked = self.check(headers).await;
+        let (Err(_), Kind::Bearer { scheme, tokens, .. }) = (&checked, &self.kind) else { return checked };
+        match headers.get(AUTHORIZATION).and_then(|shown| decode(shown.as_bytes())) {
+            Some((_, shown)) => password(&shown, *scheme, &tokens.current()),
+            None => checked,
+        }
+    }
+
     /// Checks the headers of a request. Slow password hashes are computed away from the async workers, and remembered.
     pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), Unauthenticated> {
         match &self.kind {
@@ -102,6 +113,17 @@ impl Authenticator {
             }
         }
     }
+}
+
+/// The same for a token that is shown as a password.
+fn password(shown: &[u8], scheme: usize, tokens: &[HeaderValue]) -> Result<(), Unauthenticated> {
+    let mut found = Choice::from(0);
+    for token in tokens {
+        let token = token.as_bytes().get(scheme..).unwrap_or_default();
+        let token = if scheme > 0 { token.strip_prefix(b" ").unwrap_or(token) } else { token };
+        found |= token.ct_eq(shown);
+    }
+    if bool::from(found) && !shown.is_empty() { Ok(()) } else { Err(Unauthenticated::Wrong) }
 }
 
 /// Compares with every token, in a time that does not depend on where they differ.

@@ -81,7 +81,7 @@ impl<'c, 'd> Extensions<'c, 'd> {
         }
     }
 
-    /// Reads the `auth` of an exporter. `None`: it is missing or at fault.
+    /// Reads the `auth` of an exporter, or of a follower of pods. `None`: it is missing or at fault.
     pub(crate) fn client(&self, auth: &Entry<'_>) -> Option<ClientAuth> {
         let (reference, component) = self.resolve(auth, ", or put the credentials into `headers`")?;
         match Type::of(component)? {
@@ -105,8 +105,7 @@ impl<'c, 'd> Extensions<'c, 'd> {
     /// Says which extensions nothing refers to. To be called once everything is read that might.
     pub(crate) fn report_unused(&self) {
         for extension in self.catalog.supported(Kind::Extension).filter(|extension| !extension.is_used()) {
-            let message =
-                "nothing refers to it: no receiver or exporter of a pipeline that runs, nor podstamp.admin";
+            let message = "nothing refers to it: no receiver or exporter of a pipeline that runs, nor podstamp.admin and podstamp.pods";
             extension.entry.notice(Level::Info, "config-unused", message);
         }
     }

@@ -66,7 +66,7 @@ pub(crate) fn read_podstamp(
     let limits = read_limits(&section.take("limits"), body);
     let drain_delay = read_drain_delay(&section.take("drain_delay"), limits.drain_timeout);
     let admin = read_admin(&section.take("admin"), extensions);
-    let pods = read_pods(&section.take("pods"));
+    let pods = read_pods(&section.take("pods"), extensions);
     let proxy_wasm = read_proxy_wasm(&section.take("proxy_wasm"));
     section.close();
     PodstampSection {

@@ -20,6 +20,10 @@ pub(super) fn check_support(config: &Config) -> Result<Vec<Notice>, Vec<Fault>> 
         let why = "clients are for what stands ahead of this server to authenticate";
         refuse("receivers.otlp.protocols".to_owned(), why);
     }
+    if matches!(config.pods.from, Some(PodsFrom::Podstamp { auth: Some(_), .. })) {
+        let why = "credentials are not shown here: have podstamp's admin listener ask for none";
+        refuse("podstamp.pods.auth".to_owned(), why);
+    }
     for exporter in exporters(config) {
         if exporter.auth.is_some() {
             let why = "credentials are not fetched here: write them as `headers`, with ${env:NAME}";

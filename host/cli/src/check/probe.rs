@@ -75,7 +75,7 @@ pub(crate) fn read_target(url: &str) -> Result<Target, String> {
     let mut target = Target::parse(url).map_err(|wrong| match wrong {
         NoTarget::Url(message) => message,
         NoTarget::Scheme(host) => {
-            format!("{url}: deepflow-agent speaks plain HTTP only; write http://{host}")
+            format!("deepflow-agent speaks plain HTTP only; write http://{host}")
         }
     })?;
     if target.path.is_empty() {

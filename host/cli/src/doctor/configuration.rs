@@ -56,7 +56,8 @@ impl Files {
 pub(super) fn default(standpoint: Standpoint) -> Read {
     match app::default_document() {
         Ok(document) => {
-            let loaded = Loaded { document, notices: Vec::new(), unresolved: Unresolved::default() };
+            let written = document.clone();
+            let loaded = Loaded { document, written, notices: Vec::new(), unresolved: Unresolved::default() };
             judge("that of `podstamp serve` without --config", loaded, standpoint)
         }
         Err(error) => Read {

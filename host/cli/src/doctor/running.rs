@@ -14,6 +14,7 @@ use super::kubernetes::Api;
 use super::kubernetes::installation::Installation;
 use super::report::Report;
 use super::standpoint::Standpoint;
+use crate::credentials::{self, Credentials};
 use crate::exchange::{Broken, NoTarget, Target};
 use listener::{Listener, NoAnswer};
 use metrics::Metrics;
@@ -35,10 +36,10 @@ pub(super) enum Admin {
 pub(super) fn admin(named: Option<&str>, config: Option<&Config>, standpoint: Standpoint) -> Admin {
     if let Some(url) = named {
         return match Target::parse(url) {
-            Ok(target) => Admin::At { target, is_named: true },
+            Ok(target) => Admin::At { target: with_credentials(target), is_named: true },
             Err(NoTarget::Url(why)) => Admin::Wrong(why),
             Err(NoTarget::Scheme(host)) => {
-                Admin::Wrong(format!("{url}: the admin listener speaks plain HTTP only; write http://{host}"))
+                Admin::Wrong(format!("the admin listener speaks plain HTTP only; write http://{host}"))
             }
         };
     }
@@ -47,9 +48,17 @@ pub(super) fn admin(named: Option<&str>, config: Option<&Config>, standpoint: St
     match (standpoint, target) {
         (Standpoint::Outside, Some(target)) => Admin::Within(Some(target.port)),
         (Standpoint::Outside, None) if config.is_none() => Admin::Within(None),
-        (Standpoint::Inside | Standpoint::Alone, Some(target)) => Admin::At { target, is_named: false },
+        (Standpoint::Inside | Standpoint::Alone, Some(target)) => {
+            Admin::At { target: with_credentials(target), is_named: false }
+        }
         (_, None) => Admin::Off,
     }
+}
+
+/// A target with the credentials of the environment, unless it has some.
+fn with_credentials(target: Target) -> Target {
+    let credentials = target.credentials.or_else(Credentials::of_environment);
+    Target { credentials, ..target }
 }
 
 /// The address by which a listener is reached from its own host.
@@ -204,7 +213,11 @@ async fn peers(listener: &Listener<'_>) -> Finding {
 fn unanswered(path: &str, answered: Result<(StatusCode, Bytes), NoAnswer>) -> Finding {
     let why = match answered {
         Ok((StatusCode::UNAUTHORIZED, _)) => {
-            return Finding::skipped("it asks for credentials (podstamp.admin.auth), and doctor has none");
+            let advice = format!(
+                "give them as --admin http://USER:PASSWORD@HOST:PORT, or in {}; through the API server none can be shown",
+                credentials::VARIABLE
+            );
+            return Finding::skipped("it asks for credentials (podstamp.admin.auth)").advise(advice);
         }
         Ok((status, _)) => format!("GET {path} gave {}", status.as_u16()),
         Err(NoAnswer::Broken(_, broken)) => format!("GET {path} got no answer: {broken:?}"),

@@ -110,7 +110,17 @@ impl Address {
 
     /// Whether it is left alone, by any way of connecting, or does not answer.
     pub(super) fn is_away(&self, now: Instant) -> bool {
-        self.is_stuck() || self.healths.iter().any(|(_, health)| health.fitness(now) != Fitness::Well)
+        self.worst(now) != Fitness::Well
+    }
+
+    /// Its fitness by the way of connecting that does worst.
+    pub(super) fn worst(&self, now: Instant) -> Fitness {
+        let failing = self.healths.iter().map(|(_, health)| health.fitness(now));
+        let stuck = if self.is_stuck() { Fitness::Resting } else { Fitness::Well };
+        failing.fold(stuck, |worst, fitness| match (worst, fitness) {
+            (worst @ Fitness::Unreachable { .. }, _) | (worst, Fitness::Well) => worst,
+            (_, fitness) => fitness,
+        })
     }
 }
 

@@ -34,6 +34,14 @@ impl Name {
     }
 }
 
+impl Name {
+    /// Host and port, an IPv6 address in brackets.
+    pub(super) fn authority(&self) -> String {
+        let Self { host, port } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.host)

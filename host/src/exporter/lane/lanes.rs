@@ -9,6 +9,7 @@ use http::Uri;
 use super::Lane;
 use super::follow::Name;
 use super::pool::{Pool, PoolSettings};
+use super::told::Agent;
 use crate::network::Network;
 use crate::observe::{Metrics, Notices};
 
@@ -28,6 +29,12 @@ impl Lanes {
         let pool = Arc::new(Pool::new(settings, network, Arc::clone(&metrics), notices));
         watch(&metrics, &pool);
         Self { lanes: Mutex::default(), pool }
+    }
+
+    /// What tells how the upstreams do, for as long as they are there.
+    pub(crate) fn tell_agents(&self) -> impl Fn() -> Vec<Agent> + Send + Sync + 'static {
+        let pool = Arc::downgrade(&self.pool);
+        move || pool.upgrade().map(|pool| pool.agents()).unwrap_or_default()
     }
 
     /// The lane to `uri`. `limit`: connections at a time to each address, as the first one who asks says; `None`: any number.

@@ -26,6 +26,16 @@ impl<L: Label> Counters<L> {
         Self { cells: L::NAMES.iter().map(|name| cell(name)).collect(), label: PhantomData }
     }
 
+    /// The counts of all values, in the order of their indices.
+    pub(super) fn all(&self) -> impl Iterator<Item = u64> {
+        self.cells.iter().map(Counter::get)
+    }
+
+    /// The count of a value.
+    pub(super) fn count(&self, label: L) -> u64 {
+        self.cells.get(label.index()).map_or(0, Counter::get)
+    }
+
     pub(super) fn add(&self, label: L, count: u64) {
         if count > 0
             && let Some(cell) = self.cells.get(label.index())

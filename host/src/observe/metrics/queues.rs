@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::counters::Counters;
+use crate::admin::ShownQueue;
 
 /// The counters of all queues, and what their gauges show.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Queues {
     requests: Family<Labels<3>, Counter>,
     spans: Family<Labels<3>, Counter>,
     shown: Arc<Mutex<Vec<Shown>>>,
+    counters: Mutex<Vec<QueueCounters>>,
 }
 
 /// How a queue stands.
@@ -30,6 +32,8 @@ pub(crate) struct QueueState {
     /// By the queue's sizer.
     pub(crate) size: u64,
     pub(crate) capacity: u64,
+    /// What the two are counted in.
+    pub(crate) unit: &'static str,
     /// How long the oldest entry has been there.
     pub(crate) oldest: Duration,
     /// Bytes of its files; `None` where it is in memory.
@@ -64,7 +68,7 @@ impl Queues {
         );
         let shown = Arc::default();
         registry.register_collector(Box::new(Gauges(Arc::clone(&shown))));
-        Self { requests, spans, shown }
+        Self { requests, spans, shown, counters: Mutex::default() }
     }
 
     pub(super) fn counters(&self, signal: Signal, upstream: &str) -> QueueCounters {
@@ -74,7 +78,24 @@ impl Queues {
                 family.get_or_create_owned(&[by_upstream, by_signal, (Queued::KEY, outcome.to_owned())])
             })
         };
-        QueueCounters(Arc::new([counters(&self.requests), counters(&self.spans)]))
+        let counters = QueueCounters(Arc::new([counters(&self.requests), counters(&self.spans)]));
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
+        counters
+    }
+
+    /// Requests of all queues that ended as `queued`.
+    pub(super) fn count(&self, queued: Queued) -> u64 {
+        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters
+            .iter()
+            .map(|QueueCounters(counters)| counters.first().map_or(0, |requests| requests.count(queued)))
+            .sum()
+    }
+
+    /// All queues as they stand.
+    pub(super) fn shown(&self) -> Vec<ShownQueue> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.iter().filter_map(|queue| Some(queue.show((queue.state)()?))).collect()
     }
 
     pub(super) fn watch(
@@ -99,6 +120,24 @@ impl QueueCounters {
 
 fn labels(signal: Signal, upstream: &str) -> Labels<2> {
     [("upstream", upstream.to_owned()), (Signal::KEY, signal.name().to_owned())]
+}
+
+impl Shown {
+    fn show(&self, state: QueueState) -> ShownQueue {
+        let [(_, upstream), (_, signal)] = &self.labels;
+        let name = match signal.as_str() {
+            "traces" => upstream.clone(),
+            signal => format!("{upstream} ({signal})"),
+        };
+        ShownQueue {
+            name,
+            requests: state.size,
+            capacity: state.capacity,
+            unit: state.unit,
+            oldest_seconds: state.oldest.as_secs(),
+            disk_bytes: state.disk,
+        }
+    }
 }
 
 impl fmt::Debug for Shown {

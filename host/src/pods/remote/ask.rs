@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Settings;
+use crate::credentials::Credentials;
 use crate::observe::Metrics;
 use crate::pods::source::SourceFailure;
 use crate::tls::{self, BoxError, Connector};
@@ -30,6 +31,7 @@ pub(super) struct Way {
     /// TLS before its files are watched.
     unwatched: Option<tls::Client>,
     tls: Option<Arc<tls::Client>>,
+    credentials: Option<Credentials>,
     connection: Option<SendRequest<Empty<Bytes>>>,
 }
 
@@ -56,22 +58,24 @@ impl fmt::Display for Missing {
 }
 
 impl Way {
-    /// A way without a connection yet. The error is about the URL or the files of `tls`, which are read.
+    /// A way without a connection yet. The error is about the URL or the files of `tls` and `auth`, which are read.
     pub(super) fn new(settings: &Settings) -> Result<Self, Fault> {
         let fault = |message: String| Fault { path: "podstamp.pods.from".to_owned(), message };
         let uri: Uri = settings.url.parse().map_err(|error| fault(format!("`{}`: {error}", settings.url)))?;
         let authority = uri.authority().ok_or_else(|| fault("has no host".to_owned()))?;
         let host = HeaderValue::try_from(authority.as_str()).map_err(|error| fault(error.to_string()))?;
         let unwatched = settings.tls.as_ref().map(tls::Client::new).transpose()?;
+        let credentials = settings.auth.as_ref().map(Credentials::new).transpose()?;
         let connector = Connector::new(None, CONNECT_TIMEOUT);
-        Ok(Self { uri, host, connector, unwatched, tls: None, connection: None })
+        Ok(Self { uri, host, connector, unwatched, tls: None, credentials, connection: None })
     }
 
-    /// Watches the files of `tls` from now on. Needs a runtime.
+    /// Watches the files of `tls` and `auth` from now on. Needs a runtime.
     pub(super) fn watch_files(self, metrics: &Arc<Metrics>) -> Self {
         let tls = self.unwatched.map(|tls| Arc::new(tls.watch_files(metrics)));
         let connector = Connector::new(tls.clone(), CONNECT_TIMEOUT);
-        Self { unwatched: None, tls, connector, ..self }
+        let credentials = self.credentials.map(|credentials| credentials.watch_files(metrics));
+        Self { unwatched: None, tls, connector, credentials, ..self }
     }
 
     /// Asks for a path, and gives the body. The other side may take `wait` to answer.
@@ -90,12 +94,15 @@ impl Way {
             None => self.connect().await?,
         };
         sender.ready().await.map_err(|error| self.closed(&error))?;
-        let request = Request::get(path)
+        let mut request = Request::get(path)
             .header(HOST, &self.host)
             .header(ACCEPT_ENCODING, "gzip")
             .header(USER_AGENT, concat!("podstamp/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())
             .map_err(|error| Broken::new(SourceFailure::Config, error.to_string()))?;
+        if let Some(credentials) = &self.credentials {
+            credentials.apply(request.headers_mut());
+        }
         let patience = wait + ANSWER_TIMEOUT;
         let late =
             |_| Broken::new(SourceFailure::Silent, format!("no answer within {} s", patience.as_secs()));

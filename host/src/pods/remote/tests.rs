@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Mutex as StdMutex;
 
-use podstamp_core::config::{Identity, Parameters, Place, ServerTls, Source};
+use podstamp_core::config::{Bearer, Identity, Parameters, Place, Secret, ServerTls, Source};
 use podstamp_pods::{PodParts, listing};
 use podstamp_test_support::PATIENCE;
 use podstamp_test_support::authority::Authority;
@@ -19,6 +19,8 @@ use crate::tls::Acceptor;
 struct Other {
     answers: StdMutex<VecDeque<Vec<u8>>>,
     asked: StdMutex<Vec<String>>,
+    /// The credentials that it was shown.
+    shown: StdMutex<Vec<String>>,
 }
 
 impl Other {
@@ -34,8 +36,10 @@ impl Other {
                 while !head.ends_with(b"\r\n\r\n") {
                     head.push(stream.read_u8().await.unwrap());
                 }
-                let line = String::from_utf8_lossy(&head).lines().next().unwrap().to_owned();
-                serving.asked.lock().unwrap().push(line);
+                let head = String::from_utf8_lossy(&head);
+                serving.asked.lock().unwrap().push(head.lines().next().unwrap().to_owned());
+                let shown = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+                serving.shown.lock().unwrap().extend(shown.map(str::to_owned));
                 let answer = serving.answers.lock().unwrap().pop_front();
                 match answer {
                     Some(answer) => stream.write_all(&answer).await.unwrap(),
@@ -68,6 +72,7 @@ fn settings(address: SocketAddr) -> Settings {
     Settings {
         url: format!("http://{address}"),
         tls: None,
+        auth: None,
         fields: Fields::NONE.with(Field::Namespace).with(Field::Uid),
         kept_keys: KeptKeys::default(),
         coverage: None,
@@ -245,4 +250,23 @@ async fn by_tls_the_configured_authority_decides_who_is_believed() {
     let believing = follow(trusting(&authority));
     believing.status().wait_loaded().await;
     assert!(has(&believing, "a"));
+}
+
+#[tokio::test]
+async fn credentials_are_shown_where_there_are_some() {
+    let token = Source { path: "token".to_owned(), place: Place::Inline(Secret::new("t0p")) };
+    let auth = ClientAuth::Bearer(Bearer {
+        path: "extensions.bearertokenauth".to_owned(),
+        header: "authorization".to_owned(),
+        scheme: "Bearer".to_owned(),
+        tokens: vec![token],
+    });
+    let (other, address) = Other::start(vec![]).await;
+    let _remote = follow(Settings { auth: Some(auth), ..settings(address) });
+    other.asked(1).await;
+    assert_eq!(*other.shown.lock().unwrap(), ["Bearer t0p"]);
+    let (other, address) = Other::start(vec![]).await;
+    let _remote = follow(settings(address));
+    other.asked(1).await;
+    assert!(other.shown.lock().unwrap().is_empty());
 }

@@ -1,7 +1,9 @@
 //! `podstamp.pods`: where pods come from.
 
 use crate::config::document::{Entry, url};
+use crate::config::extensions::{ClientAuth, Extensions};
 use crate::config::tls::{ClientTls, read_client_tls};
+use crate::interface::Level;
 
 /// Where pods come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,27 +29,38 @@ pub enum PodsFrom {
         url: String,
         /// How to send to an `https://` URL.
         tls: Option<ClientTls>,
+        /// The credentials to show there.
+        auth: Option<ClientAuth>,
     },
 }
 
-pub(crate) fn read_pods(entry: &Entry<'_>) -> Pods {
+pub(crate) fn read_pods(entry: &Entry<'_>, extensions: &Extensions<'_, '_>) -> Pods {
     let mut section = entry.section();
     let file = section.take("file").filled_text();
     let from = section.take("from");
     let tls = section.take("tls");
+    let auth = section.take("auth").unless_disabled();
     let covers_cluster = section.take("covers_cluster").flag();
     section.close();
-    let named = read_from(&from, &tls);
+    let named = read_from(&from, &tls, &auth, extensions);
     if file.is_some() && from.is_filled() {
         from.fault("stands beside podstamp.pods.file, and pods come from one source: leave out one of them");
     }
     if tls.is_set() && !matches!(named, Some(PodsFrom::Podstamp { .. })) {
         tls.no_effect("it is for pods from another podstamp: `from: https://HOST:8888`");
     }
+    if auth.is_set() && !matches!(named, Some(PodsFrom::Podstamp { .. })) {
+        auth.no_effect("it is for pods from another podstamp: `from: http://HOST:8888`");
+    }
     Pods { from: named.or(file.map(PodsFrom::File)), covers_cluster }
 }
 
-fn read_from(from: &Entry<'_>, tls: &Entry<'_>) -> Option<PodsFrom> {
+fn read_from(
+    from: &Entry<'_>,
+    tls: &Entry<'_>,
+    auth: &Entry<'_>,
+    extensions: &Extensions<'_, '_>,
+) -> Option<PodsFrom> {
     let text = from.filled_text()?;
     if text == "kubernetes" {
         return Some(PodsFrom::Kubernetes);
@@ -55,7 +68,13 @@ fn read_from(from: &Entry<'_>, tls: &Entry<'_>) -> Option<PodsFrom> {
     match url::Url::parse(&text) {
         Ok(url) if matches!(url.path(), "" | "/") && !text.contains('?') => {
             let tls = read_client_tls(tls, url.is_https());
-            Some(PodsFrom::Podstamp { url: text.trim_end_matches('/').to_owned(), tls })
+            let shown = extensions.client(auth);
+            if shown.is_some() && !url.is_https() {
+                let message =
+                    "the URL is http, without TLS, so that anybody on the way can read the credentials";
+                auth.notice(Level::Warning, "config-clear-credentials", message);
+            }
+            Some(PodsFrom::Podstamp { url: text.trim_end_matches('/').to_owned(), tls, auth: shown })
         }
         Ok(_) => {
             from.fault("has a path; write the address of a podstamp's admin listener alone: `http://podstamp-pods:8888`");
@@ -79,18 +98,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::catalog::Catalog;
     use crate::config::document::Findings;
 
     #[test]
     fn pods_come_from_one_source() {
         let findings = Findings::default();
-        let read = |document| read_pods(&Entry::root(&document, &findings));
+        let extensions = json!({
+            "extensions": {"bearertokenauth": {"token": "t"}},
+            "service": {"extensions": ["bearertokenauth"]},
+        });
+        let mut root = Entry::root(&extensions, &findings).section();
+        let catalog = Catalog::of_document(&mut root);
+        let mut service = root.take("service").section();
+        let extensions = Extensions::started(&service.take("extensions"), &catalog);
+        service.close();
+        root.close();
+        let read = |document| read_pods(&Entry::root(&document, &findings), &extensions);
         assert_eq!(read(json!({})), Pods::default());
         let file = PodsFrom::File("/pods.json".to_owned());
         let pods = read(json!({"file": "/pods.json", "covers_cluster": false}));
         assert_eq!(pods, Pods { from: Some(file), covers_cluster: Some(false) });
         assert_eq!(read(json!({"from": "kubernetes"})).from, Some(PodsFrom::Kubernetes));
-        let remote = |url: &str| Some(PodsFrom::Podstamp { url: url.to_owned(), tls: None });
+        let remote = |url: &str| Some(PodsFrom::Podstamp { url: url.to_owned(), tls: None, auth: None });
         assert_eq!(
             read(json!({"from": "http://podstamp-pods:8888/"})).from,
             remote("http://podstamp-pods:8888")
@@ -101,10 +131,14 @@ mod tests {
             secured.from,
             Some(PodsFrom::Podstamp { tls: Some(ClientTls { server_name: Some(name), .. }), .. }) if name == "pods"
         ));
+        let auth = json!({"authenticator": "bearertokenauth"});
+        let secured = read(json!({"from": "https://podstamp-pods:8888", "auth": auth}));
+        assert!(matches!(secured.from, Some(PodsFrom::Podstamp { auth: Some(ClientAuth::Bearer(_)), .. })));
         assert_eq!(
-            read(json!({"from": "kubernetes", "tls": {"insecure": true}})).from,
+            read(json!({"from": "kubernetes", "tls": {"insecure": true}, "auth": auth})).from,
             Some(PodsFrom::Kubernetes)
         );
+        read(json!({"from": "http://podstamp-pods:8888", "auth": auth}));
         read(json!({"from": "kubernetes", "file": "/pods.json"}));
         for bad in [
             "Kubernetes",
@@ -120,6 +154,7 @@ mod tests {
         assert_eq!(paths, ["from"; 6]);
         assert!(faults.iter().any(|fault| fault.message.ends_with("write `[fd00::1]:8888`")), "{faults:?}");
         assert!(faults.iter().any(|fault| fault.message.contains("has a path")));
-        assert_eq!(notices.len(), 1, "{notices:?}");
+        let keys: Vec<_> = notices.iter().map(|notice| &*notice.key).collect();
+        assert_eq!(keys, ["config-no-effect", "config-no-effect", "config-clear-credentials"]);
     }
 }

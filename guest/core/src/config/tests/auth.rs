@@ -166,7 +166,7 @@ fn extensions_that_cannot_work_are_faults() {
 fn what_is_unused_or_unsafe_is_told_and_secrets_are_not() {
     let mut document = simple();
     document["extensions"] = json!({"basicauth": {"htpasswd": {"inline": "a:s3cret"}}});
-    let expected = "Info extensions.basicauth: nothing refers to it: no receiver or exporter of a pipeline that runs, nor podstamp.admin";
+    let expected = "Info extensions.basicauth: nothing refers to it: no receiver or exporter of a pipeline that runs, nor podstamp.admin and podstamp.pods";
     assert_eq!(notices(&document), [expected]);
 
     let mut document = authenticating("bearertokenauth", json!({"bearertokenauth": {"token": "s3cret"}}));

@@ -59,7 +59,7 @@ fn everything() -> Value {
         "podstamp": {
             "proxy_wasm": {"pods": {"cluster": "podstamp"}},
             "admin": {"console": {"trace_link": "https://grafana/{trace_id}"}, "auth": auth},
-            "pods": {"from": "https://podstamp-pods:8888"},
+            "pods": {"from": "https://podstamp-pods:8888", "auth": {"authenticator": "basicauth/upstream"}},
         },
     })
 }

@@ -1,4 +1,4 @@
-//! The credentials that the exporter shows to the upstream.
+//! The credentials that podstamp shows: an exporter to its upstream, and a follower of pods to the podstamp that has them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,11 @@ impl Credentials {
     }
 }
 
+/// `Authorization` for `user:password` (RFC 7617).
+pub fn basic(login: &str) -> String {
+    format!("Basic {}", STANDARD.encode(login))
+}
+
 fn sources(auth: &ClientAuth) -> Vec<&Source> {
     match auth {
         ClientAuth::Bearer(bearer) => bearer.tokens.iter().collect(),
@@ -59,8 +64,7 @@ fn value(auth: &ClientAuth) -> Result<HeaderValue, Fault> {
                 return Err(fault(username, "has a colon, which ends the user's name"));
             }
             let password = password.as_ref().map(tokens::text).transpose()?.unwrap_or_default();
-            let encoded = STANDARD.encode(format!("{user}:{password}"));
-            tokens::header(username, &format!("Basic {encoded}"))
+            tokens::header(username, &basic(&format!("{user}:{password}")))
         }
     }
 }
