@@ -17,6 +17,8 @@ pub enum Bound {
     Edits,
     /// Bytes that rules put in: [`MAX_INSERTED`].
     Inserted,
+    /// Bytes that patterns of rules are held against: [`MAX_MATCHED`].
+    Matched,
 }
 
 /// ResourceSpans in a request. A Collector's batches have 8,192 spans, and so at most as many resources.
@@ -38,6 +40,10 @@ pub const MAX_EDITS: usize = 500_000;
 /// Bytes that rules put into a request: two kilobytes for each of a Collector's 8,192 spans, if each has a resource of its own.
 pub const MAX_INSERTED: usize = 16 << 20;
 
+/// Bytes that the patterns of rules are held against in a request, those of each pattern by themselves. A pattern that has to
+/// look at every byte takes 30 ns for one: this is half the time that a call has by default.
+pub const MAX_MATCHED: usize = 32 << 20;
+
 impl fmt::Display for Bound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,6 +57,9 @@ impl fmt::Display for Bound {
             Self::ResourceBytes => write!(formatter, "a resource has over {MAX_RESOURCE_BYTES} bytes"),
             Self::Inserted => {
                 write!(formatter, "rules put in over {MAX_INSERTED} bytes: send smaller batches")
+            }
+            Self::Matched => {
+                write!(formatter, "patterns of rules look at over {MAX_MATCHED} bytes: send smaller batches")
             }
             Self::Edits => {
                 write!(formatter, "over {MAX_EDITS} places have to be changed: send smaller batches")

@@ -20,6 +20,8 @@ pub struct Resource<'a> {
     pub(crate) changed: bool,
     /// The content of the ResourceSpans around the resource; empty where that is unknown, and for other signals.
     pub(crate) spans: &'a [u8],
+    /// Bytes that patterns of rules were held against, in all resources that were read here.
+    pub(crate) matched: usize,
 }
 
 /// A reference to an entity, which names attributes of the resource.

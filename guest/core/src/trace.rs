@@ -11,8 +11,8 @@ mod span;
 mod split;
 
 use crate::bounds::{
-    Bound, MAX_ATTRIBUTES, MAX_DEPTH, MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS,
-    MAX_RESOURCES,
+    Bound, MAX_ATTRIBUTES, MAX_DEPTH, MAX_EDITS, MAX_INSERTED, MAX_MATCHED, MAX_RESOURCE_BYTES,
+    MAX_RESOURCE_PARTS, MAX_RESOURCES,
 };
 use crate::edit::Edits;
 use crate::edit::draft::Draft;
@@ -205,6 +205,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         let bound = match () {
             () if edits.len() > MAX_EDITS => Bound::Edits,
             () if inserted.len() > MAX_INSERTED => Bound::Inserted,
+            () if self.resource.matched > MAX_MATCHED => Bound::Matched,
             () => return Ok(()),
         };
         Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))

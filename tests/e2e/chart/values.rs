@@ -6,7 +6,7 @@ use std::fs;
 use podstamp_core::config::{self, Console};
 use serde_json::Value;
 
-use super::{CASES, Helm, chart, check_configurations, documents, examples, of_kind, text, values};
+use super::{CASES, Helm, chart, check_configurations, documents, examples, name, of_kind, text, values};
 
 /// Values that are wrong, and what is said of them.
 const REFUSED: &[(&str, &str)] = &[
@@ -89,7 +89,7 @@ fn values_in_documents_are_taken_and_make_configurations_that_podstamp_takes() {
 #[test]
 fn the_console_is_off_unless_it_is_asked_for() {
     let Some(helm) = Helm::new() else { return };
-    let consoles = |set: &[&str]| -> Vec<_> {
+    let all_are = |set: &[&str], expected: Option<Console>| {
         let rendered = documents(&text(helm.template(&[values("both")], set)));
         let maps = of_kind(&rendered, "ConfigMap");
         let console = |map: &&Value| {
@@ -97,17 +97,18 @@ fn the_console_is_off_unless_it_is_asked_for() {
             let loaded = podstamp::config::parse(document, &|_| Some("node-1".to_owned())).unwrap();
             config::parse(&loaded.document).unwrap().admin.unwrap().console
         };
-        maps.iter().map(console).collect()
+        assert!(!maps.is_empty());
+        for map in &maps {
+            assert_eq!(console(map), expected, "{set:?}, {}", name(map));
+        }
     };
-    assert_eq!(consoles(&[]), [None, None]);
-    assert_eq!(consoles(&["console.payloads=true"]), [None, None]);
-    let plain = Console::default();
-    assert_eq!(consoles(&["console.enabled=true"]), [Some(plain.clone()), Some(plain)]);
+    all_are(&[], None);
+    all_are(&["console.payloads=true"], None);
+    all_are(&["console.enabled=true"], Some(Console::default()));
     let link = "https://grafana.example.com/explore?trace={trace_id}";
     let elsewhere = format!("console.traceLink={link}");
     let set = ["console.enabled=true", "console.payloads=true", &elsewhere];
-    let whole = Console { payloads: true, trace_link: Some(link.to_owned()) };
-    assert_eq!(consoles(&set), [Some(whole.clone()), Some(whole)]);
+    all_are(&set, Some(Console { payloads: true, trace_link: Some(link.to_owned()) }));
 }
 
 fn defaults() -> Value {

@@ -78,10 +78,12 @@ impl Action {
                 }
             }
             Self::Delete(keys) => {
+                keys.note_matching(resource);
                 resource.remove_where(|key| keys.is_key(key));
                 resource.remove_where(|key| keys.is_match(key));
             }
             Self::Hash(keys) => {
+                keys.note_matching(resource);
                 // An attribute that both key and pattern name is hashed twice, as in the Collector.
                 resource.map_values(|key, value| keys.is_key(key).then(|| hash::sha256(value)));
                 resource.map_values(|key, value| keys.is_match(key).then(|| hash::sha256(value)));
@@ -125,6 +127,13 @@ impl Keys {
         self.key.as_deref() == Some(key)
     }
 
+    /// Notes what the pattern is about to be held against.
+    fn note_matching(&self, resource: &mut Resource<'_>) {
+        if self.pattern.is_some() {
+            resource.matched += resource.iter().map(|(key, _)| key.len()).sum::<usize>();
+        }
+    }
+
     fn is_match(&self, key: &str) -> bool {
         self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(key))
     }
@@ -136,6 +145,7 @@ fn extract<'a>(resource: &mut Resource<'a>, key: &str, pattern: &Regex, names: &
     };
     // Where the text stands in the request, only the reference is copied; the request outlives the changes below.
     let text = text.clone();
+    resource.matched += text.len();
     let Some(captures) = pattern.captures(&text) else {
         return;
     };

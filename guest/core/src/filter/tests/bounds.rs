@@ -6,7 +6,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::*;
 use crate::bounds::{
-    MAX_ATTRIBUTES, MAX_EDITS, MAX_INSERTED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS, MAX_RESOURCES,
+    MAX_ATTRIBUTES, MAX_EDITS, MAX_INSERTED, MAX_MATCHED, MAX_RESOURCE_BYTES, MAX_RESOURCE_PARTS,
+    MAX_RESOURCES,
 };
 
 fn request(resource_spans: Vec<ResourceSpans>) -> Vec<u8> {
@@ -115,6 +116,42 @@ fn what_rules_put_in_beyond_its_bytes_is_refused_for_good() {
     forwarded(prepare_plain(&filter, &BODY.repeat(most)));
     let said = too_large_for(&filter, &BODY.repeat(MAX_INSERTED / 1_000));
     assert!(said.contains("rules put in over 16777216 bytes: send smaller batches"), "{said}");
+}
+
+/// A pattern may have to look at each byte several times, and a call has two seconds.
+#[test]
+fn what_patterns_look_at_beyond_its_bytes_is_refused_for_good() {
+    let with = |action: serde_json::Value| {
+        let document = json!({
+            "processors": {"resource": {"attributes": [action]}},
+            "exporters": {"otlphttp": {"traces_endpoint": URL}},
+            "service": {"pipelines": {"traces": {"processors": ["resource"], "exporters": ["otlphttp"]}}},
+        });
+        Filter::configure(&document).unwrap()
+    };
+    let said = "patterns of rules look at over 33554432 bytes: send smaller batches";
+    const LENGTH: usize = 1_000_000;
+    let most = MAX_MATCHED / LENGTH;
+    let extract = with(json!({"key": "k", "pattern": "^(?P<first>x)", "action": "extract"}));
+    let attribute = KeyValue {
+        key: "k".to_owned(),
+        value: Some(AnyValue { value: Some(Value::StringValue("x".repeat(LENGTH))) }),
+        ..KeyValue::default()
+    };
+    let body = of_resource(Resource { attributes: vec![attribute], ..Resource::default() });
+    forwarded(prepare_plain(&extract, &body.repeat(most)));
+    assert!(too_large_for(&extract, &body.repeat(most + 1)).contains(said));
+
+    let attribute = KeyValue { key: "x".repeat(LENGTH), ..KeyValue::default() };
+    let body = of_resource(Resource { attributes: vec![attribute], ..Resource::default() });
+    for action in ["delete", "hash"] {
+        let filter = with(json!({"pattern": "^none", "action": action}));
+        forwarded(prepare_plain(&filter, &body.repeat(most)));
+        assert!(too_large_for(&filter, &body.repeat(most + 1)).contains(said), "{action}");
+    }
+    // A key by its name is no pattern.
+    let plain = with(json!({"key": "none", "action": "delete"}));
+    forwarded(prepare_plain(&plain, &body.repeat(most + 1)));
 }
 
 #[test]

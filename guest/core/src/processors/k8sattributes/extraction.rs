@@ -169,6 +169,7 @@ impl KeyRule {
                 }
             }
             Self::Pattern { pattern, attribute, prefix } => {
+                resource.matched += pairs(pod).iter().map(|(key, _)| key.len()).sum::<usize>();
                 let named = found.filter_map(|(index, found)| {
                     let captures = pattern.captures(found)?;
                     let name = match attribute {
