@@ -152,6 +152,29 @@ fn the_demo_that_is_kept_says_where_its_console_is_and_has_traffic() {
     };
     // Each trace takes one of each of the seven services.
     wait_until("further traffic comes", || requests() > 3 * 7);
+    let (status, page) = http::get(address, "/");
+    assert_eq!((status, page.starts_with("<!doctype html>")), (200, true), "{page}");
+    let ask = |path: &str| -> serde_json::Value {
+        let (status, text) = http::get(address, path);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    assert_eq!(ask("/console/live")["settings"]["payloads"], true);
+    wait_until("the console has each service and whole traces", || {
+        let (services, traces) = (ask("/console/services"), ask("/console/traces?limit=5"));
+        let is_whole = |trace: &serde_json::Value| trace["spans"] == 19 && trace["complete"] == true;
+        services["rows"].as_array().unwrap().len() == 7
+            && traces["traces"].as_array().unwrap().iter().any(is_whole)
+    });
+    let services = ask("/console/services");
+    let row = |name: &str| {
+        services["rows"].as_array().unwrap().iter().find(|row| row["service"] == name).unwrap().clone()
+    };
+    assert_eq!(
+        (row("pay-svc")["address"].clone(), row("pay-svc")["peer"].clone()),
+        ("10.244.3.12".into(), "10.244.3.40".into())
+    );
+    assert!(["unknown", "contradicted"].contains(&row("mail-svc")["found"].as_str().unwrap()), "{services}");
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(wait(&mut child).code(), Some(0));
 }
