@@ -1,158 +1,158 @@
 //! What the console tells, as the JSON that its page and `podstamp top` read.
 
 use podstamp_core::interface::{AddressSource, LookupAnswer};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::pods::explain::ExplainedPod;
 
 /// `GET /console/services`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Services {
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Services {
     /// How much came, and how much of it was looked into.
-    pub seen: Seen,
+    pub(crate) seen: Seen,
     /// Those without a pod first, then what is suspicious, then the latest.
-    pub rows: Vec<Service>,
+    pub(crate) rows: Vec<Service>,
     /// How many rows had to make room for others.
-    pub omitted: u64,
+    pub(crate) omitted: u64,
 }
 
 /// How much came since the start.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Seen {
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Seen {
     /// Requests for traces that the filter took.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Spans in them.
-    pub spans: u64,
+    pub(crate) spans: u64,
     /// Requests that were examined.
-    pub examined: u64,
+    pub(crate) examined: u64,
 }
 
 /// A service's spans that were stamped in one way as one pod.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Service {
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Service {
     /// Names the row, in hex; the same after a restart.
-    pub id: String,
+    pub(crate) id: String,
     /// `service.name`.
-    pub service: String,
+    pub(crate) service: String,
     /// `service.namespace`.
-    pub service_namespace: String,
+    pub(crate) service_namespace: String,
     /// The pod's name; empty where there is none.
-    pub pod: String,
+    pub(crate) pod: String,
     /// The pod's namespace.
-    pub pod_namespace: String,
+    pub(crate) pod_namespace: String,
     /// `app.host.ip` as it left; empty where there is none.
-    pub address: String,
+    pub(crate) address: String,
     /// How the address was found.
-    pub found: String,
+    pub(crate) found: String,
     /// Why the row looks wrong although there is an address.
-    pub suspicious: Option<String>,
+    pub(crate) suspicious: Option<String>,
     /// Spans.
-    pub spans: u64,
+    pub(crate) spans: u64,
     /// Whether all of the spans were looked at; otherwise their number is an estimate.
-    pub spans_exact: bool,
+    pub(crate) spans_exact: bool,
     /// When the first of the spans came.
-    pub first_ms: u64,
+    pub(crate) first_ms: u64,
     /// When the last of the spans came.
-    pub last_ms: u64,
+    pub(crate) last_ms: u64,
     /// From whom the last of them came.
-    pub peer: String,
+    pub(crate) peer: String,
 }
 
 /// `GET /console/services/ID`.
 #[derive(Clone, Debug, Serialize)]
-pub struct ServiceExplained {
+pub(crate) struct ServiceExplained {
     /// The row.
-    pub row: Service,
+    pub(crate) row: Service,
     /// When the request came that tells all this.
-    pub examined_ms: u64,
+    pub(crate) examined_ms: u64,
     /// What was found.
     #[serde(flatten)]
-    pub explained: Explained,
+    pub(crate) explained: Explained,
 }
 
 /// Why the spans of a resource are stamped as they are.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Explained {
+pub(crate) struct Explained {
     /// One sentence that says so.
-    pub verdict: String,
+    pub(crate) verdict: String,
     /// The attributes that name a pod, as they came.
-    pub claims: Vec<Attribute>,
+    pub(crate) claims: Vec<Attribute>,
     /// What was looked up, in order.
-    pub lookups: Vec<Lookup>,
+    pub(crate) lookups: Vec<Lookup>,
     /// What the filter changed in the resource.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// The address at the far end, as far as it is believed.
-    pub connection: Option<String>,
+    pub(crate) connection: Option<String>,
     /// The pod that the spans are stamped as.
-    pub pod: Option<ExplainedPod>,
+    pub(crate) pod: Option<ExplainedPod>,
     /// What the Collector would have stamped with the same configuration.
-    pub collector: Collector,
+    pub(crate) collector: Collector,
     /// What would make it right, or better.
-    pub advice: Vec<Advice>,
+    pub(crate) advice: Vec<Advice>,
 }
 
 /// An attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// The attribute's key.
-    pub key: String,
+    pub(crate) key: String,
     /// The value as text.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// A lookup and what it gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Lookup {
+pub(crate) struct Lookup {
     /// What the pod had to have, all of it.
-    pub terms: Vec<String>,
+    pub(crate) terms: Vec<String>,
     /// `found`, `ambiguous`, `node`, `ignored`, `absent` or `unknown`.
-    pub answer: &'static str,
+    pub(crate) answer: &'static str,
     /// `NAMESPACE/NAME` of the pod that was found.
-    pub pod: Option<String>,
+    pub(crate) pod: Option<String>,
 }
 
 /// A change of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The attribute's key.
-    pub key: String,
+    pub(crate) key: String,
     /// The value as it came; `None` where there was none.
-    pub before: Option<String>,
+    pub(crate) before: Option<String>,
     /// The value as it left; `None` where it was removed.
-    pub after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 /// What the Collector would have stamped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Collector {
+pub(crate) struct Collector {
     /// `app.host.ip`.
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     /// `NAMESPACE/NAME` of the pod.
-    pub pod: Option<String>,
+    pub(crate) pod: Option<String>,
     /// Whether that is something else than what podstamp stamped.
-    pub differs: bool,
+    pub(crate) differs: bool,
 }
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Advice {
+pub(crate) struct Advice {
     /// What to do, in a few words.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// Why, and where.
-    pub text: String,
+    pub(crate) text: String,
     /// YAML to copy.
-    pub snippet: Option<String>,
+    pub(crate) snippet: Option<String>,
 }
 
 /// `POST /console/rewrite`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Rewritten {
+pub(crate) struct Rewritten {
     /// `forward` or `refused`.
-    pub verdict: &'static str,
+    pub(crate) verdict: &'static str,
     /// Why the request is refused, or what is left out.
-    pub message: String,
+    pub(crate) message: String,
     /// The resources, in order.
-    pub resources: Vec<RewrittenResource>,
+    pub(crate) resources: Vec<RewrittenResource>,
 }
 
 impl Rewritten {
@@ -170,121 +170,121 @@ impl Rewritten {
 
 /// A resource of a pasted request.
 #[derive(Clone, Debug, Serialize)]
-pub struct RewrittenResource {
+pub(crate) struct RewrittenResource {
     /// `service.name`.
-    pub service: String,
+    pub(crate) service: String,
     /// How the address was found.
-    pub found: String,
+    pub(crate) found: String,
     /// `app.host.ip` as it would leave; empty where there would be none.
-    pub address: String,
+    pub(crate) address: String,
     /// Spans of the resource.
-    pub spans: u32,
+    pub(crate) spans: u32,
     /// Why.
     #[serde(flatten)]
-    pub explained: Explained,
+    pub(crate) explained: Explained,
 }
 
 /// `GET /console/traces`.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Traces {
+pub(crate) struct Traces {
     /// Traces that are kept.
-    pub kept: usize,
+    pub(crate) kept: usize,
     /// Bytes that they take.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// The most bytes that they may take.
-    pub capacity_bytes: usize,
+    pub(crate) capacity_bytes: usize,
     /// Traces that meet the query.
-    pub matching: usize,
+    pub(crate) matching: usize,
     /// The newest of them.
-    pub traces: Vec<TraceSummary>,
+    pub(crate) traces: Vec<TraceSummary>,
 }
 
 /// A trace in a list.
 #[derive(Clone, Debug, Serialize)]
-pub struct TraceSummary {
+pub(crate) struct TraceSummary {
     /// The trace's id, in hex.
-    pub id: String,
+    pub(crate) id: String,
     /// The service of the root.
-    pub service: String,
+    pub(crate) service: String,
     /// The name of the root.
-    pub name: String,
+    pub(crate) name: String,
     /// All services, the root's first.
-    pub services: Vec<String>,
+    pub(crate) services: Vec<String>,
     /// Spans that are kept.
-    pub spans: usize,
+    pub(crate) spans: usize,
     /// Spans with an error.
-    pub errors: usize,
+    pub(crate) errors: usize,
     /// Spans without a pod.
-    pub unknown: usize,
+    pub(crate) unknown: usize,
     /// When it began, milliseconds since 1970.
-    pub start_ms: f64,
+    pub(crate) start_ms: f64,
     /// How long it took.
-    pub duration_ms: f64,
+    pub(crate) duration_ms: f64,
     /// Whether every span's parent is there.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// `GET /console/traces/ID`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Trace {
+pub(crate) struct Trace {
     /// The trace's id, in hex.
-    pub id: String,
+    pub(crate) id: String,
     /// When it began, nanoseconds since 1970, as text: too large for a number of JavaScript.
-    pub start_ns: String,
+    pub(crate) start_ns: String,
     /// How long it took.
-    pub duration_ns: u64,
+    pub(crate) duration_ns: u64,
     /// Whether spans were left out.
-    pub omitted: bool,
+    pub(crate) omitted: bool,
     /// Where the trace is in Grafana or DeepFlow.
-    pub link: Option<String>,
+    pub(crate) link: Option<String>,
     /// The resources that spans refer to.
-    pub resources: Vec<TraceResource>,
+    pub(crate) resources: Vec<TraceResource>,
     /// The spans by their start.
-    pub spans: Vec<TraceSpan>,
+    pub(crate) spans: Vec<TraceSpan>,
 }
 
 /// Where spans of a trace come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TraceResource {
+pub(crate) struct TraceResource {
     /// `service.name`.
-    pub service: String,
+    pub(crate) service: String,
     /// `service.namespace`.
-    pub service_namespace: String,
+    pub(crate) service_namespace: String,
     /// The pod's name.
-    pub pod: String,
+    pub(crate) pod: String,
     /// The pod's namespace.
-    pub pod_namespace: String,
+    pub(crate) pod_namespace: String,
     /// `app.host.ip` as it left.
-    pub address: String,
+    pub(crate) address: String,
     /// How the address was found.
-    pub found: String,
+    pub(crate) found: String,
     /// The row of the services that explains it.
-    pub row: Option<String>,
+    pub(crate) row: Option<String>,
 }
 
 /// A span of a trace.
 #[derive(Clone, Debug, Serialize)]
-pub struct TraceSpan {
+pub(crate) struct TraceSpan {
     /// The span's id, in hex.
-    pub id: String,
+    pub(crate) id: String,
     /// The parent's id, in hex; empty at the root.
-    pub parent: String,
+    pub(crate) parent: String,
     /// The span's name.
-    pub name: String,
+    pub(crate) name: String,
     /// `server`, `client`, `internal`, `producer`, `consumer` or `unspecified`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Nanoseconds after the trace's start.
-    pub start_ns: u64,
+    pub(crate) start_ns: u64,
     /// How long it took; 0 where it ends before it starts.
-    pub duration_ns: u64,
+    pub(crate) duration_ns: u64,
     /// Whether its status is an error.
-    pub error: bool,
+    pub(crate) error: bool,
     /// Index of the resource.
-    pub resource: u32,
+    pub(crate) resource: u32,
     /// The status' message, where payloads are shown.
-    pub status: String,
+    pub(crate) status: String,
     /// The attributes, where payloads are shown.
-    pub attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 /// How an address was found, as the metrics name it.
