@@ -2,6 +2,7 @@
 //!
 //! A library beside the binary, so that tests run the same program in a package of their own.
 
+mod admin;
 mod check;
 mod credentials;
 mod dated;
@@ -18,13 +19,15 @@ mod pods;
 mod queue;
 mod rewrite;
 mod serve;
+mod shell;
 mod telemetry;
+mod top;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use exit::{Exit, Failed};
 use telemetry::{LEVEL_VARIABLE, LogFormat};
@@ -68,12 +71,18 @@ enum Command {
     Rewrite(rewrite::Rewrite),
     /// Ask a running podstamp about its pods.
     Pods(pods::Pods),
+    /// Show what a running podstamp does, live.
+    Top(top::Top),
     /// Look into the queues on disk, or drop from them.
     Queue(queue::Queue),
     /// Stand in for deepflow-agent.
     FakeAgent(fake_agent::FakeAgent),
     /// Show it all on this machine.
     Demo(demo::Demo),
+    /// Print what a shell completes the command line by.
+    Completions(shell::Completions),
+    /// Print the manual page, or write one for each command.
+    Man(shell::Manual),
 }
 
 /// Runs what the command line says.
@@ -99,11 +108,15 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
     };
     let quiet = match cli.command {
         Command::Serve(_) | Command::FakeAgent(_) => "info",
-        Command::Check(_) | Command::Rewrite(_) | Command::Pods(_) | Command::Queue(_) | Command::Demo(_) => {
-            "warn"
-        }
-        // What fails is in the report, and libraries would say it once more.
-        Command::Doctor(_) => "off",
+        Command::Check(_)
+        | Command::Rewrite(_)
+        | Command::Pods(_)
+        | Command::Queue(_)
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_) => "warn",
+        // What fails is in the report or on the screen, and libraries would say it once more, across it.
+        Command::Doctor(_) | Command::Top(_) => "off",
     };
     log(cli.logging, quiet)?;
     match cli.command {
@@ -112,9 +125,12 @@ fn execute(arguments: impl Iterator<Item = OsString>) -> Result<Exit, Failed> {
         Command::Doctor(doctor) => doctor.run(),
         Command::Rewrite(rewrite) => rewrite.run(),
         Command::Pods(pods) => pods.run(),
+        Command::Top(top) => top.run(),
         Command::Queue(queue) => queue.run(),
         Command::FakeAgent(agent) => agent.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(manual) => manual.run(Cli::command()),
     }
 }
 

@@ -1,18 +1,16 @@
 //! `podstamp pods`: asks a running podstamp which pods it knows.
 
-mod admin;
 mod list;
 
 use std::io::Write;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use podstamp::pods::explain::{Explanation, Outcome};
-use podstamp_core::config::DEFAULT_ADMIN;
 use tokio::runtime::Runtime;
 
+use super::admin::{Admin, At, Output, escape};
 use super::exit::{Exit, Failed};
 use super::output;
-use admin::{Admin, escape};
 
 /// Ask a running podstamp which pods it knows, and why something does or does not lead to one.
 #[derive(Debug, Args)]
@@ -38,23 +36,6 @@ struct Explain {
     at: At,
 }
 
-/// Whom to ask, and how to print the answer.
-#[derive(Debug, Args)]
-struct At {
-    /// The admin listener of the podstamp to ask.
-    #[arg(long, value_name = "URL", default_value_t = format!("http://{DEFAULT_ADMIN}"))]
-    admin: String,
-    /// For people or for programs.
-    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
-    output: Output,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 impl Pods {
     pub(crate) fn run(self) -> Result<Exit, Failed> {
         let runtime = Runtime::new().map_err(|error| Failed::new(Exit::Internal, error))?;
@@ -78,7 +59,7 @@ impl Explain {
         let answer = admin.ask(&format!("/pods/{}", escape(what))).await?;
         let explanation: Explanation = serde_json::from_slice(&answer).map_err(|error| {
             let message =
-                format!("{} is no admin listener of podstamp, or of another version: {error}", self.at.admin);
+                format!("{} is no admin listener of podstamp, or of another version: {error}", admin.url());
             Failed::message(Exit::Unavailable, message)
         })?;
         let mut out = output::stdout();

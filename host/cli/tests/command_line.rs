@@ -67,7 +67,19 @@ const PODS: &str = r#"{"kind": "List", "items": [{
 fn usage_is_told_apart_from_help() {
     let help = run(&["--help"], b"");
     assert_eq!((help.status.code(), help.stderr.is_empty()), (Some(0), true));
-    for name in ["serve", "check", "doctor", "rewrite", "pods", "queue", "fake-agent", "demo"] {
+    for name in [
+        "serve",
+        "check",
+        "doctor",
+        "rewrite",
+        "pods",
+        "top",
+        "queue",
+        "fake-agent",
+        "demo",
+        "completions",
+        "man",
+    ] {
         assert!(text(&help.stdout).contains(name), "{name}");
     }
     assert_eq!(run(&["--version"], b"").status.code(), Some(0));
@@ -355,4 +367,88 @@ fn wait_for(child: &mut Child, words: &'static str) {
     let found = lines.by_ref().map_while(Result::ok).any(|line| line.contains("at ") && line.contains(words));
     assert!(found, "it ended without saying where it listens");
     std::thread::spawn(move || lines.for_each(drop));
+}
+
+/// Answers requests of an admin listener: a path, and what is there. Gives its URL.
+fn console(answers: &'static [(&'static str, &'static str, &'static str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let found = answers.iter().find(|(known, ..)| *known == path);
+            let (_, status, body) = found.unwrap_or(&("", "404 Not Found", "no such path"));
+            let length = body.len();
+            // A client that has read enough does not wait for the rest.
+            drop(write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            ));
+        }
+    });
+    url
+}
+
+const LIVE: &str = r#"{"version": "0.1.0", "now_ms": 5000, "uptime_seconds": 7, "ready": true, "requests_per_second": 2.5,
+    "latency_ms": null, "agents": [], "pods": null}"#;
+
+const SERVICES: &str = r#"{"seen": {}, "rows": [{"id": "1", "service": "cart\u001b[2J", "pod": "cart-0", "pod_namespace": "shop",
+    "address": "10.1.1.1", "found": "pod", "suspicious": null, "spans": 12, "spans_exact": true, "last_ms": 4000}], "omitted": 2}"#;
+
+#[test]
+fn top_prints_once_where_there_is_no_terminal() {
+    let url = console(&[("/console/live", "200 OK", LIVE), ("/console/services", "200 OK", SERVICES)]);
+    let output = run(&["top", "--admin", &url], b"");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let printed = text(&output.stdout);
+    assert!(
+        printed.starts_with(&format!("podstamp 0.1.0 at {url}, up 7s, ready\n2.5 requests/s")),
+        "{printed}"
+    );
+    let row = "cart?[2J  shop/cart-0  10.1.1.1  pod    12     1s\nand 2 more\n";
+    assert!(printed.ends_with(row), "{printed}");
+    let output = run(&["top", "--once", "--output", "json", "--admin", &url], b"");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["services"]["rows"][0]["pod"], "cart-0");
+    assert_eq!((text(&output.stdout).lines().count(), &told["live"]["version"]), (1, &"0.1.0".into()));
+}
+
+#[test]
+fn top_says_what_is_missing() {
+    let off = console(&[("/console/live", "404 Not Found", "set podstamp.admin.console to true")]);
+    let closed = console(&[("/console/live", "401 Unauthorized", "credentials")]);
+    let other = console(&[("/console/live", "200 OK", "hello"), ("/console/services", "200 OK", "{}")]);
+    for (url, words) in [
+        (&off, "has no console: set podstamp.admin.console to true"),
+        (&closed, "wants credentials"),
+        (&other, "is no console of podstamp"),
+    ] {
+        let output = run(&["top", "--admin", url], b"");
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(69) && told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn shells_and_manuals_know_all_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell], b"");
+        assert!(output.status.success() && text(&output.stdout).contains("fake-agent"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "csh"], b"").status.code(), Some(64));
+    let page = run(&["man"], b"");
+    assert!(page.status.success() && text(&page.stdout).contains(".TH podstamp 1"));
+    let files = Files::new();
+    let folder = files.0.path().join("man/man1");
+    assert!(run(&["man", folder.to_str().unwrap()], b"").status.success());
+    for page in ["podstamp.1", "podstamp-serve.1", "podstamp-queue-ls.1", "podstamp-top.1"] {
+        assert!(folder.join(page).exists(), "{page}");
+    }
+    let file = files.write("file", "");
+    let failed = run(&["man", file.to_str().unwrap()], b"");
+    assert!(failed.status.code() == Some(74) && text(&failed.stderr).contains("file"));
 }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::check::{Check, Group};
 use super::finding::{Finding, State};
 use super::report::Report;
+use crate::output::{harmless, may_colour};
 
 /// How the text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,9 +94,8 @@ impl<W: Write> Text<W> {
     /// A line as it may be shown: names come from elsewhere, and a terminal obeys control characters.
     fn plain(&self, line: &str) -> String {
         let ascii = self.style.ascii;
-        let shown =
-            |letter: char| if letter.is_control() || ascii && !letter.is_ascii() { '?' } else { letter };
-        line.chars().map(shown).collect()
+        let shown = |letter: char| if ascii && !letter.is_ascii() { '?' } else { letter };
+        harmless(line).chars().map(shown).collect()
     }
 }
 
@@ -104,12 +104,6 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let named = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| variable(name));
     let locale = named.into_iter().find(|locale| !locale.is_empty()).unwrap_or_default().to_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
-}
-
-/// <https://no-color.org>, and terminals that know no colours.
-fn may_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && variable("TERM").as_deref() != Some("dumb")
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use clap::Args;
 use podstamp::pods::explain::ExplainedPod;
 use podstamp::pods::{ListingReader, Table};
 
-use super::admin::Admin;
-use super::{At, Output};
+use crate::admin::{Admin, At, Output};
 use crate::exit::{Exit, Failed};
 use crate::output;
 
@@ -29,7 +28,7 @@ impl List {
         let admin = Admin::new(&self.at.admin)?;
         let text = admin.ask("/pods?fields=namespace,uid,node,deployment,phase").await?;
         let table = ListingReader::new(text.into()).finish().map_err(|error| {
-            let message = format!("what {} sends is no list of pods: {error}", self.at.admin);
+            let message = format!("what {} sends is no list of pods: {error}", admin.url());
             Failed::message(Exit::Unavailable, message)
         })?;
         let pods = self.select(&table);
