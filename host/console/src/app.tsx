@@ -22,14 +22,17 @@ export function App() {
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
   const title = VIEWS.find(({ view }) => view === route.view)?.title ?? "";
-  const drawn = useRef(route.view);
+  // A trace is a view of its own; an explanation stands beside its table, and takes the focus itself.
+  const place = route.view === "traces" ? `traces/${route.id ?? ""}` : route.view;
+  const drawn = useRef(place);
   useEffect(() => {
     document.title = `${title} · podstamp`;
+    if (drawn.current === place) return;
+    drawn.current = place;
     // Whoever goes on by keyboard or hears the page starts at the new view.
-    if (drawn.current !== route.view) main.current?.focus({ preventScroll: true });
-    if (drawn.current !== route.view) window.scrollTo(0, 0);
-    drawn.current = route.view;
-  }, [route.view]);
+    main.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [place]);
   const Page = PAGES[route.view];
   return (
     <>

@@ -158,10 +158,14 @@ const scenarios = {
     await tabTo(page, (stop) => stop.tag === "BUTTON" && stop.text === "Copy", focused);
     await press("Enter");
     await page.waitForFunction(() => /copied|selected/.test(document.querySelector(".told")?.textContent ?? ""));
+    const chosen = await page.getAttribute("tr.chosen", "data-service");
+    await page.focus(".explained .close");
+    await press("Enter");
+    await page.waitForFunction((chosen) => document.activeElement.closest("tr")?.dataset.service === chosen, chosen);
     const [row] = await traces(server, ({ spans }) => spans === 60);
     const trace = await server.json(`/console/traces/${row.id}`);
     await opened.go(`#/traces/${row.id}`, "[data-span]");
-    await page.evaluate(() => document.querySelector("main").focus());
+    await page.waitForFunction(() => document.activeElement.tagName === "MAIN");
     await tabTo(page, (stop) => stop.span !== null, focused);
     const root = trace.spans[0];
     await focusIsOn(root.id);

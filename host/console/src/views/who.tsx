@@ -1,6 +1,6 @@
 // Which service's spans come from which pod, and how podstamp knows.
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ServiceRow, Services } from "../data/contract";
 import { useAsked } from "../data/ask";
 import { stream } from "../data/events";
@@ -18,6 +18,13 @@ export function Who({ route }: { route: Route }) {
   const { answer, error, again } = useAsked<Services>("console/services", EVERY_MS, instance);
   const [wanted, setWanted] = useState("");
   const [shown, setShown] = useState(PAGE);
+  const opened = useRef(route.id);
+  useEffect(() => {
+    const closed = route.id === null ? opened.current : null;
+    opened.current = route.id;
+    // Whoever closes an explanation is back at the row that it was opened from.
+    if (closed !== null) document.querySelector<HTMLElement>(`[data-service="${CSS.escape(closed)}"] a`)?.focus();
+  }, [route.id]);
   if (!answer) return error === null ? <Waiting what="the services" /> : <Failed error={error} again={again} />;
   const rows = answer.rows.filter((row) => matches(row, wanted));
   return (
