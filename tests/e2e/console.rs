@@ -6,3 +6,4 @@
 mod built;
 mod driver;
 mod made_up;
+mod served;

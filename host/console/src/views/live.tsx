@@ -18,33 +18,38 @@ export function Live() {
   const all = useStore(stream, ({ points }) => points);
   if (!live) return <Waiting what="the first point" />;
   const points = all.filter(({ now_ms }) => live.now_ms - now_ms <= SECONDS * 1000);
+  // As far as the points reach, by the minute.
+  const minutes = Math.min(SECONDS / 60, Math.max(1, Math.ceil(Math.max(...ages(points), 0) / 60)));
+  const seconds = minutes * 60;
   return (
     <div class="live">
       <NotReady />
-      <Notices notices={live.notices ?? []} nowMs={live.now_ms} />
-      <Panel id="flow" title="Flow" note="the last five minutes">
+      <Notices notices={live.notices ?? []} podless={podless(points)} nowMs={live.now_ms} />
+      <Panel id="flow" title="Flow" note={minutes === 1 ? "the last minute" : `the last ${minutes} minutes`}>
         <div class="plots">
-          <Figure title="Requests" value={`${rate(live.requests_per_second)} /s`} note={`${count(live.totals.requests)} in all`} points={points} of={(point) => point.requests_per_second} />
-          <Figure title="Spans" value={`${rate(live.spans_per_second)} /s`} note={`${count(live.totals.spans)} in all`} points={points} of={(point) => point.spans_per_second} />
-          <Figure title="Bytes" value={`${bytes(live.bytes_per_second)}/s`} note="of bodies" points={points} of={(point) => point.bytes_per_second} />
+          <Figure title="Requests" value={`${rate(live.requests_per_second)} /s`} note={`${count(live.totals.requests)} in all`} points={points} seconds={seconds} of={(point) => point.requests_per_second} />
+          <Figure title="Spans" value={`${rate(live.spans_per_second)} /s`} note={`${count(live.totals.spans)} in all`} points={points} seconds={seconds} of={(point) => point.spans_per_second} />
+          <Figure title="Bytes" value={`${bytes(live.bytes_per_second)}/s`} note="of bodies" points={points} seconds={seconds} of={(point) => point.bytes_per_second} />
           <Figure
             title="Latency"
             value={live.latency_ms ? `${milliseconds(live.latency_ms.p50)}` : "no requests"}
             note={live.latency_ms ? `half are faster; 99 of 100 below ${milliseconds(live.latency_ms.p99)} (dashed)` : "nothing to measure"}
             points={points}
+            seconds={seconds}
             of={(point) => point.latency_ms?.p50 ?? null}
             dashed={(point) => point.latency_ms?.p99 ?? null}
           />
-          {live.memory_bytes !== null && <Figure title="Memory" value={bytes(live.memory_bytes)} note="of the process" points={points} of={(point) => point.memory_bytes} />}
+          {live.memory_bytes !== null && <Figure title="Memory" value={bytes(live.memory_bytes)} note="of the process" points={points} seconds={seconds} of={(point) => point.memory_bytes} />}
         </div>
       </Panel>
       <div class="live-panels">
         <Panel id="outcomes" title="What became of requests" note="requests per second">
-          <Rates points={points} live={live} of={(point) => point.outcomes} rows={OUTCOMES} />
+          <Rates points={points} seconds={seconds} live={live} of={(point) => point.outcomes} rows={OUTCOMES} />
         </Panel>
         <Panel id="addresses" title="How addresses were found" note="resources per second">
           <Rates
             points={points}
+            seconds={seconds}
             live={live}
             of={(point) => point.addresses}
             rows={Object.entries(FOUND).filter(([key]) => key !== "untouched").map(([key, { word, about }]) => ({ key, word, about }))}
@@ -58,11 +63,12 @@ export function Live() {
   );
 }
 
-function Figure({ title, value, note, points, of, dashed }: {
+function Figure({ title, value, note, points, seconds, of, dashed }: {
   title: string;
   value: string;
   note: string;
   points: Point[];
+  seconds: number;
   of: (point: Point) => number | null;
   dashed?: (point: Point) => number | null;
 }) {
@@ -75,13 +81,13 @@ function Figure({ title, value, note, points, of, dashed }: {
         <strong class="figure-value">{value}</strong>
         <span class="figure-note">{note}</span>
       </figcaption>
-      <Plot lines={lines} at={ages(points)} seconds={SECONDS} label={`${title} over the last five minutes; now ${value}`} />
+      <Plot lines={lines} at={ages(points)} seconds={seconds} label={`${title} over the last minutes; now ${value}`} />
     </figure>
   );
 }
 
 /** One small plot for each kind, so that no colour has to tell them apart. */
-function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (point: Point) => Record<string, number>; rows: readonly { key: string; word: string; about: string }[] }) {
+function Rates({ points, seconds, live, of, rows }: { points: Point[]; seconds: number; live: Point; of: (point: Point) => Record<string, number>; rows: readonly { key: string; word: string; about: string }[] }) {
   const at = ages(points);
   return (
     <dl class="rates">
@@ -93,7 +99,7 @@ function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (
           <div class={quiet ? "rate quiet" : "rate"} data-rate={key}>
             <dt title={about}>{word}</dt>
             <dd>
-              <Plot small lines={[{ values }]} at={at} seconds={SECONDS} label={`${word}, over the last five minutes`} />
+              <Plot small lines={[{ values }]} at={at} seconds={seconds} label={`${word}, over the last minutes`} />
               <span class="rate-value">{rate(now)}</span>
             </dd>
           </div>
@@ -101,6 +107,13 @@ function Rates({ points, live, of, rows }: { points: Point[]; live: Point; of: (
       })}
     </dl>
   );
+}
+
+/** Resources per second that led to no pod, over the last points: some services send seldom. */
+function podless(points: Point[]): number {
+  const last = points.slice(-15);
+  const sum = last.reduce((sum, { addresses }) => sum + (addresses.unknown ?? 0) + (addresses.contradicted ?? 0), 0);
+  return last.length === 0 ? 0 : sum / last.length;
 }
 
 /** How many seconds before the newest point each was: they come seldom while nobody looks. */

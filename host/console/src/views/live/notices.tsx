@@ -1,21 +1,29 @@
 // What is wrong now, in words.
 
 import type { Notice } from "../../data/contract";
-import { ago, count } from "../../format";
+import { ago, count, rate } from "../../format";
 import { LevelMark, Mark } from "../../parts/mark";
 import { Panel } from "../../parts/notice";
 import { WholeText } from "../../parts/text";
+import { address } from "../../route";
 
-export function Notices({ notices, nowMs }: { notices: Notice[]; nowMs: number }) {
+/** `podless`: resources per second that lead to no pod. */
+export function Notices({ notices, podless, nowMs }: { notices: Notice[]; podless: number; nowMs: number }) {
   const notes = notices.filter(({ level }) => level === "info");
   const wrong = notices.filter(({ level }) => level !== "info");
   return (
     <Panel id="notices" title="What is wrong now">
-      {wrong.length === 0 ? (
-        <p class="calm"><Mark tone="good">nothing</Mark> that podstamp knows of</p>
-      ) : (
-        <List notices={wrong} nowMs={nowMs} />
+      {wrong.length === 0 && podless === 0 && <p class="calm"><Mark tone="good">nothing</Mark> that podstamp knows of</p>}
+      {podless > 0 && (
+        <div class="notice">
+          <LevelMark value="warning" />
+          <p>
+            {rate(podless)} resources a second lead to no pod, and are stamped as unknown. <a href={address("who")}>Who</a> says of each service why, and what would make it right.
+          </p>
+          <span class="notice-times">now</span>
+        </div>
       )}
+      {wrong.length > 0 && <List notices={wrong} nowMs={nowMs} />}
       {notes.length > 0 && (
         <details class="notes">
           <summary>{count(notes.length)} {notes.length === 1 ? "note" : "notes"} besides</summary>
