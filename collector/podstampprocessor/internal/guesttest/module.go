@@ -1,7 +1,11 @@
 // Package guesttest writes small modules with podstamp's ABI that misbehave on request, for tests.
 package guesttest
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/podstamp/podstamp/collector/podstampprocessor/internal/records"
+)
 
 // Fault is what a module does to a request that has a peer. One without a peer it lets pass unchanged.
 type Fault []byte
@@ -86,7 +90,7 @@ var (
 	// unchanged sends a request on as it is: no URL, no headers, no timeout, no copies, unchanged, no parts, protobuf, nothing
 	// counted but one resource, no notices.
 	unchanged = func() []byte {
-		prepared := make([]byte, 1+4+4+4+4+1+4+1+20*4+4)
+		prepared := make([]byte, 1+4+4+4+4+1+4+1+len(records.Report{})*4+4)
 		prepared[1+4+4+4+4+1+4+1] = 1
 		return prepared
 	}()
