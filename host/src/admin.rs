@@ -6,6 +6,7 @@ mod console;
 mod feed;
 mod inquiry;
 mod listings;
+mod patient;
 mod pods;
 mod reserve;
 mod response;
@@ -25,7 +26,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::console::Console as State;
@@ -36,6 +36,7 @@ use crate::observe::{LostPeers, Metrics, Notices};
 use access::Denied;
 use console::{Console, Visit};
 use inquiry::Inquiry;
+use patient::Patient;
 use reserve::Reserve;
 use response::{Body, error, protect, text};
 
@@ -136,14 +137,15 @@ impl Admin {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
-        let (stopping, stuck) = (draining.clone(), Arc::new(Notify::new()));
+        let stopping = draining.clone();
         let service = service_fn(|request| {
-            let (admin, stopping, stuck) = (Arc::clone(&self), stopping.clone(), Arc::clone(&stuck));
-            async move { Ok::<_, Infallible>(admin.answer(request, &stopping, &stuck).await) }
+            let (admin, stopping) = (Arc::clone(&self), stopping.clone());
+            async move { Ok::<_, Infallible>(admin.answer(request, &stopping).await) }
         });
+        let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection(stream, service));
         loop {
             tokio::select! {
                 served = connection.as_mut() => {
@@ -152,7 +154,6 @@ impl Admin {
                     }
                     return;
                 }
-                () = stuck.notified() => return,
                 phase = draining.changed() => match phase {
                     Phase::Running => (),
                     Phase::Draining => connection.as_mut().graceful_shutdown(),
@@ -162,18 +163,13 @@ impl Admin {
         }
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        draining: &Draining,
-        stuck: &Arc<Notify>,
-    ) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, draining: &Draining) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut response = match self.access.check(&head).await {
             Err(denied) => self.turn_away(&denied, head.uri.path()),
             Ok(()) if console::is_of_console(head.uri.path()) => match &self.console {
                 Some(console) => {
-                    console.answer(Visit { head: &head, draining, stuck, inquiry: &self.inquiry }, body).await
+                    console.answer(Visit { head: &head, draining, inquiry: &self.inquiry }, body).await
                 }
                 None => text(StatusCode::NOT_FOUND, NO_CONSOLE),
             },
@@ -245,6 +241,9 @@ const NO_CONSOLE: &str =
     "the console is off here: set podstamp.admin.console to true, and start podstamp again\n";
 
 const HERE: &str = "here are /metrics, /healthz, /readyz, /pods, /pods/WHAT, /peers, and the console at /\n";
+
+/// How long a client may take nothing of its answer. A scraper or a page that is there takes it in a moment.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 

@@ -32,8 +32,8 @@ use crate::exporter::Exporter;
 use crate::files;
 use crate::memory::Memory;
 use crate::network::Network;
+use crate::pods::PodsFileError;
 use crate::pods::kubernetes::Surroundings;
-use crate::pods::{OwnPlace, PodsFileError};
 use crate::receiver::ListenerAccess;
 use crate::receiver::auth::Authenticator;
 use crate::sandbox::{self, Guest, Sandbox};
@@ -274,7 +274,7 @@ fn settings(config: &Config) -> Settings {
 
 /// The namespace of this process, where Kubernetes tells it.
 fn own_namespace() -> Option<String> {
-    OwnPlace::of_process(&Surroundings::of_process()).namespace
+    Surroundings::of_process().namespace()
 }
 
 fn route(config: &Config, signal: Signal) -> Option<Route> {

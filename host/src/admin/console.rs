@@ -21,7 +21,6 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::Notify;
 
 use super::inquiry::Inquiry;
 use super::response::{Body, error, json, json_bytes};
@@ -55,8 +54,6 @@ pub(super) struct Console {
 pub(super) struct Visit<'v> {
     pub(super) head: &'v Parts,
     pub(super) draining: &'v Draining,
-    /// Told where the client takes nothing any more.
-    pub(super) stuck: &'v Arc<Notify>,
     pub(super) inquiry: &'v Inquiry,
 }
 
@@ -97,12 +94,12 @@ impl Console {
     }
 
     async fn show(&self, visit: Visit<'_>) -> Result<Response<Body>, Unreadable> {
-        let Visit { head, draining, stuck, inquiry } = visit;
+        let Visit { head, draining, inquiry } = visit;
         let query = || Query::parse(head.uri.query());
         Ok(match head.uri.path() {
             // A stream without a reader would take a place of those with one.
             "/console/events" if head.method == Method::GET => {
-                self.streams.open(&self.pulse, self.state.watch(), draining, stuck)
+                self.streams.open(&self.pulse, self.state.watch(), draining)
             }
             "/console/live" => json_bytes(StatusCode::OK, self.pulse.newest().data),
             "/console/pods" => self.pods(&query()?, inquiry).await?,

@@ -27,7 +27,7 @@ pub(crate) struct OwnPlace {
     /// The pod's name.
     pod: Option<String>,
     /// The pod's namespace.
-    pub(crate) namespace: Option<String>,
+    namespace: Option<String>,
 }
 
 impl OwnPlace {

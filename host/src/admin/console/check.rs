@@ -110,8 +110,9 @@ mod tests {
         assert!(told.contains("which is not read here"), "{told}");
         assert!(!told.contains("S3CRET") && !told.contains(&path), "{told}");
         // A file that is not there is no fault: nobody looked.
-        let missing = "podstamp: {pods: {file: /does/not/exist}, admin: {}}\n";
-        assert_eq!(checked(missing)["faults"].as_array().unwrap().len(), 0);
+        let missing = "exporters: {otlphttp: {endpoint: 'http://a:1'}}\npodstamp: {pods: {file: /does/not/exist}}\n\
+                       service: {pipelines: {traces: {exporters: [otlphttp]}}}\n";
+        assert_eq!(checked(missing)["faults"], serde_json::json!([]));
     }
 
     #[test]

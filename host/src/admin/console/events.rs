@@ -4,15 +4,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::pulse::{Event, Pulse};
 use crate::admin::response::{Body, error, with_type};
@@ -30,14 +28,8 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// A stream of events, until the process drains. `stuck` is told where its client takes nothing any more.
-    pub(super) fn open(
-        &self,
-        pulse: &Arc<Pulse>,
-        watch: Watch,
-        draining: &Draining,
-        stuck: &Arc<Notify>,
-    ) -> Response<Body> {
+    /// A stream of events, until the process drains.
+    pub(super) fn open(&self, pulse: &Arc<Pulse>, watch: Watch, draining: &Draining) -> Response<Body> {
         let Ok(place) = Arc::clone(&self.0).try_acquire_owned() else {
             let message = format!("{MOST} pages follow already: close one of them");
             let mut response = error(StatusCode::SERVICE_UNAVAILABLE, &message);
@@ -45,13 +37,7 @@ impl Streams {
             return response;
         };
         let (sender, receiver) = mpsc::channel(1);
-        let stream = Stream {
-            pulse: Arc::clone(pulse),
-            sender,
-            stuck: Arc::clone(stuck),
-            _watch: watch,
-            _place: place,
-        };
+        let stream = Stream { pulse: Arc::clone(pulse), sender, _watch: watch, _place: place };
         tokio::spawn(stream.run(draining.clone()));
         let mut response = with_type(StatusCode::OK, Bytes::new(), "text/event-stream");
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -65,7 +51,6 @@ impl Streams {
 struct Stream {
     pulse: Arc<Pulse>,
     sender: mpsc::Sender<Bytes>,
-    stuck: Arc<Notify>,
     _watch: Watch,
     _place: OwnedSemaphorePermit,
 }
@@ -87,12 +72,7 @@ impl Stream {
         let history = event("history", first.id, &self.pulse.history());
         let mut next = Bytes::from([b"retry: 1000\n\n", &*history, &*live(&first)].concat());
         loop {
-            match timeout(PATIENCE, self.sender.send(next)).await {
-                Ok(Ok(())) => (),
-                Ok(Err(_)) => return,
-                Err(_) => return self.stuck.notify_one(),
-            }
-            if events.changed().await.is_err() {
+            if self.sender.send(next).await.is_err() || events.changed().await.is_err() {
                 return;
             }
             next = live(&events.borrow_and_update());
@@ -129,6 +109,3 @@ impl hyper::body::Body for Received {
 
 /// A page has one; a dozen people may look.
 const MOST: usize = 16;
-
-/// A page that is there takes an event in a moment. Its connection is closed after that.
-const PATIENCE: Duration = Duration::from_secs(20);

@@ -14,6 +14,8 @@ pub(super) struct Secrecy {
     values: bool,
     /// The key `inline` is passwords.
     in_htpasswd: bool,
+    /// A section that is a text instead would be a secret.
+    if_text: bool,
 }
 
 impl Secrecy {
@@ -22,7 +24,8 @@ impl Secrecy {
         let key = key.to_ascii_lowercase();
         let is_inline = self.in_htpasswd && key == "inline";
         let all = self.all || is_inline || is_secret(&key) || (self.values && key == "value");
-        Self { all, values: false, in_htpasswd: key == "htpasswd" }
+        let (in_htpasswd, if_text) = (key == "htpasswd", matches!(key.as_str(), "htpasswd" | "auth"));
+        Self { all, values: false, in_htpasswd, if_text }
     }
 
     /// That of a list's items. Headers as a list show their names.
@@ -33,7 +36,7 @@ impl Secrecy {
                     ["name", "key"].iter().any(|key| pair.contains_key(*key)) && pair.contains_key("value")
                 })
             });
-        if self.all && are_pairs { Self { all: false, values: true, in_htpasswd: false } } else { self }
+        if self.all && are_pairs { Self { values: true, ..Self::default() } } else { self }
     }
 
     /// That of an item of a list. What a name makes secret may stand beside it: `{name: API_TOKEN, value: x}`.
@@ -45,7 +48,7 @@ impl Secrecy {
 
     /// Whether a scalar is hidden.
     pub(super) fn hides(self, value: &Value) -> bool {
-        self.all && !matches!(value, Value::Bool(_) | Value::Null)
+        (self.all || self.if_text) && !matches!(value, Value::Bool(_) | Value::Null)
     }
 }
 
@@ -53,6 +56,9 @@ impl Secrecy {
 fn is_secret(key: &str) -> bool {
     let is_file =
         ["_file", "_path", "filename", "_dir"].iter().any(|end| key.ends_with(end)) || key == "file";
+    if key == "htpasswd" {
+        return false;
+    }
     let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let is_map_of_secrets =
         ["headers", "metadatakeyvalues", "endpointparams"].iter().any(|end| plain.ends_with(end))
@@ -142,7 +148,7 @@ mod tests {
                     "endpoint": "https://me:S3CRET@shown:4318/a?api_key=S3CRET&shown=1",
                     "headers": {"Authorization": "S3CRET", "x-scope": "S3CRET", "n": 5},
                     "proxy_url": "http://S3CRET@shown",
-                    "tls": {"key_pem": "S3CRET", "tpm": {"owner_auth": "S3CRET", "auth": "shown"}, "key_file": "shown"},
+                    "tls": {"key_pem": "S3CRET", "tpm": {"owner_auth": "S3CRET", "auth": "S3CRET"}, "key_file": "shown"},
                 },
                 "otlphttp/list": {"headers": [
                     {"name": "shown", "value": "S3CRET"}, {"name": "shown", "value": ["S3CRET"]},
