@@ -47,6 +47,7 @@ impl Files {
                 Some((_, "crt")) => &*self.certificate,
                 Some((_, "key")) => &self.key,
                 Some((_, "json")) => r#"{"apiVersion": "v1", "kind": "List", "items": []}"#,
+                None if name == "htpasswd" => "ada:{SHA}2PRZAyDhNDqRW2OUFwZQqPNdaSY=",
                 _ => "secret",
             };
             fs::write(self.folder.path().join(name), text).unwrap();
