@@ -219,6 +219,12 @@ fn unanswered(path: &str, answered: Result<(StatusCode, Bytes), NoAnswer>) -> Fi
             );
             return Finding::skipped("it asks for credentials (podstamp.admin.auth)").advise(advice);
         }
+        // The API server passes its own name on.
+        Ok((StatusCode::MISDIRECTED_REQUEST, _)) => {
+            let advice = "name the host that was asked in podstamp.admin.hosts (through the API server, that server's), or bring the \
+                          listener here with `kubectl port-forward` and name it with --admin";
+            return Finding::skipped("it does not go by the name that it was asked by").advise(advice);
+        }
         Ok((status, _)) => format!("GET {path} gave {}", status.as_u16()),
         Err(NoAnswer::Broken(_, broken)) => format!("GET {path} got no answer: {broken:?}"),
         Err(NoAnswer::NotThrough(why)) => format!("GET {path} got no answer: {why}"),
