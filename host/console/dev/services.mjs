@@ -7,10 +7,10 @@ export function rows(nowMs, twist, more) {
   const names = [...SERVICES, ...Array.from({ length: more }, (_, index) => `service-${index}`)];
   return names.map((name, index) => {
     const found = FOUND[index % FOUND.length];
-    const lost = found === "unknown" || found === "contradicted";
+    const lost = found === "unknown" || found === "contradicted" || found === "untouched";
     return {
       id: (index + 31).toString(16), service: twist(name), service_namespace: index % 4 === 1 ? "shop" : "",
-      pod: lost ? "" : twist(`${name}-7d8b5c6f94-l2w${index}`), pod_namespace: lost ? "" : "shop", address: lost ? "0.0.0.0" : `10.244.3.${(index % 250) + 1}`, found,
+      pod: lost || found === "kept" ? "" : twist(`${name}-7d8b5c6f94-l2w${index}`), pod_namespace: lost || found === "kept" ? "" : "shop", address: found === "untouched" ? "" : lost ? "0.0.0.0" : `10.244.3.${(index % 250) + 1}`, found,
       suspicious: index === 2 ? "its spans come from 3 pods that share one address: a proxy stands between, and `trusted_proxies` does not name it" : null,
       spans: 120_000 - index * 7, spans_exact: index % 3 === 0, first_ms: nowMs - 4e6, last_ms: nowMs - index * 900, peer: "10.244.3.40",
     };

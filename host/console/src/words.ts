@@ -20,11 +20,16 @@ export const FOUND: Record<Found, Meaning> = {
   connection: { word: "connection", tone: "good", about: "The connection came from the pod's own address." },
   unknown: { word: "unknown", tone: "bad", about: "Nothing led to a pod: stamped as unknown, 0.0.0.0." },
   contradicted: { word: "contradicted", tone: "bad", about: "What the resource says of itself leads to different pods: stamped as unknown, 0.0.0.0." },
-  untouched: { word: "untouched", tone: "plain", about: "No guard runs for this signal, and nothing set app.host.ip." },
+  untouched: { word: "untouched", tone: "bad", about: "No guard runs for this signal, and nothing set app.host.ip." },
 };
 
 export function found(value: string): Meaning {
   return FOUND[value as Found] ?? { word: value, tone: "plain", about: "" };
+}
+
+/** Whether spans that were found so are no pod's to DeepFlow. */
+export function isPodless(value: string): boolean {
+  return ["unknown", "contradicted", "untouched"].includes(value);
 }
 
 export const ANSWERS: Record<string, Meaning> = {

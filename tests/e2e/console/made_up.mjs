@@ -35,6 +35,25 @@ const scenarios = {
     await opened.end("empty");
   },
 
+  /** What is no pod's is not called good: neither an untouched resource nor an address that no known pod has. */
+  async sober() {
+    const server = await serve("plain");
+    const opened = await Console.open(server.base, { hash: "#/who" });
+    const { page } = opened;
+    await page.waitForSelector("#services tbody tr");
+    const { rows } = await server.json("/console/services");
+    const podless = rows.filter(({ found }) => ["unknown", "contradicted", "untouched"].includes(found));
+    assert.ok(podless.some(({ found }) => found === "untouched"));
+    const summary = await page.textContent(".summary");
+    assert.match(summary, new RegExp(`${podless.length} without a pod`));
+    assert.ok(!summary.includes("every service"), summary);
+    for (const { id, pod } of rows) {
+      const good = await page.locator(`[data-service="${id}"] .mark.good`).count();
+      assert.equal(good, pod === "" ? 0 : 1, `row ${id}`);
+    }
+    await opened.end("sober");
+  },
+
   /** Names that mean harm do none, and nothing of them is hidden. */
   async hostile() {
     const server = await serve("hostile");

@@ -8,6 +8,11 @@ fn every_view_is_accessible_small_and_large_light_and_dark() {
 }
 
 #[test]
+fn what_is_no_pods_is_not_called_good() {
+    play("sober");
+}
+
+#[test]
 fn names_that_mean_harm_do_none() {
     play("hostile");
 }

@@ -57,7 +57,8 @@ export interface Live {
   outcomes: Record<string, number>;
   addresses: Record<string, number>;
   totals: { requests: number; spans: number; unknown: number };
-  latency_ms: { p50: number; p99: number } | null;
+  /** `…_over`: it is more than that, beyond what is measured. */
+  latency_ms: { p50: number; p99: number; p50_over?: boolean; p99_over?: boolean } | null;
   queues: Queue[];
   agents: Agent[];
   pods: { known: number; source: string; state: string; age_seconds: number | null; healthy: boolean };

@@ -1,6 +1,7 @@
 // A colour for each service of a trace. With more services than colours, colours repeat: the names stand in bars and legend.
 
 import type { Trace, TraceResource } from "../data/contract";
+import { isPodless as isFoundPodless } from "../words";
 
 export interface TracedService {
   name: string;
@@ -25,7 +26,7 @@ export function services(trace: Trace): Map<string, TracedService> {
 }
 
 export function isPodless(resource: TraceResource | undefined): boolean {
-  return resource === undefined || ["unknown", "contradicted", "untouched"].includes(resource.found);
+  return resource === undefined || isFoundPodless(resource.found);
 }
 
 const COLOURS = 12;

@@ -14,9 +14,10 @@ export function Mark({ tone, title, children }: { tone: Tone; title?: string | u
   );
 }
 
-/** How an address was found. */
-export function FoundMark({ value }: { value: string }) {
+/** How an address was found. It is good only where a pod is known that has it. */
+export function FoundMark({ value, pod }: { value: string; pod: boolean }) {
   const { word, tone, about } = found(value);
+  if (tone === "good" && !pod) return <Mark tone="plain" title={`${about} podstamp knows no pod that has it.`}>{word}</Mark>;
   return <Mark tone={tone} title={about}>{word}</Mark>;
 }
 

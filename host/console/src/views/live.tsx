@@ -32,8 +32,8 @@ export function Live() {
           <Figure title="Bytes" value={`${bytes(live.bytes_per_second)}/s`} note="of bodies" points={points} seconds={seconds} of={(point) => point.bytes_per_second} />
           <Figure
             title="Latency"
-            value={live.latency_ms ? `${milliseconds(live.latency_ms.p50)}` : "no requests"}
-            note={live.latency_ms ? `half are faster; 99 of 100 below ${milliseconds(live.latency_ms.p99)} (dashed)` : "nothing to measure"}
+            value={live.latency_ms ? `${live.latency_ms.p50_over ? "over " : ""}${milliseconds(live.latency_ms.p50)}` : "no requests"}
+            note={live.latency_ms ? latencyNote(live.latency_ms) : "nothing to measure"}
             points={points}
             seconds={seconds}
             of={(point) => point.latency_ms?.p50 ?? null}
@@ -107,6 +107,11 @@ function Rates({ points, seconds, live, of, rows }: { points: Point[]; seconds: 
       })}
     </dl>
   );
+}
+
+function latencyNote({ p50_over, p99, p99_over }: NonNullable<Point["latency_ms"]>): string {
+  const half = p50_over ? "half are slower" : "half are faster";
+  return `${half}; ${p99_over ? "1 of 100 takes over" : "99 of 100 below"} ${milliseconds(p99)} (dashed)`;
 }
 
 /** Resources per second that led to no pod, over the last points: some services send seldom. */

@@ -11,6 +11,7 @@ import { Failed, Panel, Waiting } from "../parts/notice";
 import { Table } from "../parts/table";
 import { None, Text } from "../parts/text";
 import { address, type Route } from "../route";
+import { isPodless } from "../words";
 import { Explained } from "./who/explained";
 
 export function Who({ route }: { route: Route }) {
@@ -56,7 +57,7 @@ function Rows({ rows, chosen }: { rows: ServiceRow[]; chosen: string | null }) {
       caption="Services and their pods: unknown and suspicious ones first"
       rows={rows}
       rowKey={({ id }) => id}
-      rowClass={(row) => `${row.found === "unknown" || row.found === "contradicted" ? "is-bad" : row.suspicious !== null ? "is-suspicious" : ""}${row.id === chosen ? " chosen" : ""}`}
+      rowClass={(row) => `${isPodless(row.found) ? "is-bad" : row.suspicious !== null ? "is-suspicious" : ""}${row.id === chosen ? " chosen" : ""}`}
       rowData={(row) => ({ "data-service": row.id })}
       columns={[
         {
@@ -75,7 +76,7 @@ function Rows({ rows, chosen }: { rows: ServiceRow[]; chosen: string | null }) {
           title: "Found by",
           cell: (row) => (
             <>
-              <FoundMark value={row.found} />
+              <FoundMark value={row.found} pod={row.pod !== ""} />
               {row.suspicious !== null && <> <Mark tone="warning" title={row.suspicious}>suspicious</Mark></>}
             </>
           ),
@@ -89,14 +90,16 @@ function Rows({ rows, chosen }: { rows: ServiceRow[]; chosen: string | null }) {
 
 /** In words what the first rows show. */
 function Summary({ rows }: { rows: ServiceRow[] }) {
-  const bad = rows.filter(({ found }) => found === "unknown" || found === "contradicted").length;
+  const bad = rows.filter(({ found }) => isPodless(found)).length;
+  const strange = rows.filter(({ found, pod }) => !isPodless(found) && pod === "").length;
   const suspicious = rows.filter(({ suspicious }) => suspicious !== null).length;
   if (rows.length === 0) return null;
   return (
     <p class="summary">
       {bad > 0 && <Mark tone="bad">{count(bad)} without a pod</Mark>}
       {suspicious > 0 && <Mark tone="warning">{count(suspicious)} suspicious</Mark>}
-      {bad + suspicious === 0 && <Mark tone="good">every service leads to its pod</Mark>}
+      {strange > 0 && <Mark tone="plain">{count(strange)} with an address of no pod that podstamp knows</Mark>}
+      {bad + suspicious + strange === 0 && <Mark tone="good">every service leads to its pod</Mark>}
       {bad + suspicious > 0 && <span> Open one to see why, and what would make it right.</span>}
     </p>
   );

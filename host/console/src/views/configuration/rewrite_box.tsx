@@ -48,7 +48,7 @@ export function RewriteBox() {
       {answer?.resources.map((resource) => (
         <section class="rewritten">
           <h3>
-            <Text value={resource.service || "(no service.name)"} max={80} /> <span class="number">{resource.address ? <Text value={resource.address} /> : <None word="no address" />}</span> <FoundMark value={resource.found} />{" "}
+            <Text value={resource.service || "(no service.name)"} max={80} /> <span class="number">{resource.address ? <Text value={resource.address} /> : <None word="no address" />}</span> <FoundMark value={resource.found} pod={resource.pod !== null} />{" "}
             <span class="aside">{count(resource.spans)} {resource.spans === 1 ? "span" : "spans"}</span>
           </h3>
           <ReasonsGiven reasons={resource} stamped={resource.address} />

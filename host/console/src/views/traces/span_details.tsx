@@ -29,7 +29,7 @@ export function SpanDetails({ trace, bar, onChoose }: { trace: Trace; bar: Bar; 
         </dd>
         <dt>Address</dt>
         <dd>
-          {resource?.address ? <span class="number"><Text value={resource.address} /></span> : <None />} {resource && <FoundMark value={resource.found} />}
+          {resource?.address ? <span class="number"><Text value={resource.address} /></span> : <None />} {resource && <FoundMark value={resource.found} pod={resource.pod !== ""} />}
           {resource?.row && <> <a href={address("who", resource.row)}>why</a></>}
         </dd>
         <dt>Kind</dt>

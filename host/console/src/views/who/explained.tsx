@@ -39,7 +39,7 @@ function Body({ explained }: { explained: ServiceExplained }) {
       {row.suspicious !== null && <p class="suspicion"><Mark tone="warning">suspicious</Mark> <WholeText value={row.suspicious} max={1_000} /></p>}
       <dl class="facts">
         <dt>Stamped</dt>
-        <dd><span class="number">{row.address ? <Text value={row.address} /> : <None word="no address" />}</span> <FoundMark value={row.found} /></dd>
+        <dd><span class="number">{row.address ? <Text value={row.address} /> : <None word="no address" />}</span> <FoundMark value={row.found} pod={row.pod !== ""} /></dd>
         {row.service_namespace !== "" && <><dt>Namespace</dt><dd><Text value={row.service_namespace} /></dd></>}
         {row.service.length > 80 && <><dt>service.name</dt><dd><WholeText value={row.service} /></dd></>}
         <dt>Peer</dt>
