@@ -121,7 +121,9 @@ impl Admin {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    drop(connections.spawn(Arc::clone(&self).connection(stream, draining.clone())));
+                    let is_spare = connections.len() >= MOST_CONNECTIONS;
+                    let connection = Arc::clone(&self).connection(stream, is_spare, draining.clone());
+                    drop(connections.spawn(connection));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an admin connection");
@@ -136,15 +138,22 @@ impl Admin {
         while connections.join_next().await.is_some() {}
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, mut draining: Draining) {
+    /// Serves a connection. One that `is_spare` is for a probe, and for no more than that.
+    async fn connection(self: Arc<Self>, stream: TcpStream, is_spare: bool, mut draining: Draining) {
         let stopping = draining.clone();
         let service = service_fn(|request| {
             let (admin, stopping) = (Arc::clone(&self), stopping.clone());
-            async move { Ok::<_, Infallible>(admin.answer(request, &stopping).await) }
+            async move {
+                if is_spare && !access::is_probe(request.uri().path()) {
+                    return Ok::<_, Infallible>(text(StatusCode::SERVICE_UNAVAILABLE, CROWDED));
+                }
+                Ok(admin.answer(request, &stopping).await)
+            }
         });
         let stream = TokioIo::new(Patient::new(stream, WRITE_PATIENCE));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        let idle = if is_spare { SPARE_TIMEOUT } else { IDLE_TIMEOUT };
+        builder.timer(TokioTimer::new()).header_read_timeout(idle).keep_alive(!is_spare);
         let mut connection = pin!(builder.serve_connection(stream, service));
         loop {
             tokio::select! {
@@ -234,6 +243,14 @@ fn only(methods: &'static str) -> Response<Body> {
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
+
+const CROWDED: &str = "too many are connected already: come again later\n";
+
+/// As many as may wait for changes of pods, and some who scrape and look.
+const MOST_CONNECTIONS: usize = feed::MAX_WAITERS + 256;
+
+/// A probe asks at once.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

@@ -39,8 +39,7 @@ use crate::receiver::auth::Authenticator;
 use crate::sandbox::{self, Guest, Sandbox};
 use crate::server::{BindError, Instruments, Server};
 use crate::settings::{
-    Admin, Batch, CopyTarget, Grpc, Http, Limits, Listener, Queue, Route, Settings, Upstream, milliseconds,
-    workers,
+    Batch, CopyTarget, Grpc, Http, Limits, Listener, Queue, Route, Settings, Upstream, milliseconds, workers,
 };
 
 use source::Source;
@@ -256,7 +255,7 @@ fn settings(config: &Config) -> Settings {
         listeners: listeners(config),
         traces_path: config.receiver.traces_path().to_owned(),
         trusted_proxies: config.trusted_proxies.clone(),
-        admin: config.admin.clone().map(|admin| Admin { namespace: own_namespace(), ..admin.into() }),
+        admin: config.admin.clone().map(Into::into),
         limits: Limits::from(limits),
         upstream: upstream(&config.traces.exporter, config, &config.traces),
         copies: copies(config, &config.traces),
@@ -270,11 +269,6 @@ fn settings(config: &Config) -> Settings {
         drain_delay: milliseconds(config.drain_delay),
         drain_timeout: milliseconds(limits.drain_timeout),
     }
-}
-
-/// The namespace of this process, where Kubernetes tells it.
-fn own_namespace() -> Option<String> {
-    Surroundings::of_process().namespace()
 }
 
 fn route(config: &Config, signal: Signal) -> Option<Route> {

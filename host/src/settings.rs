@@ -53,8 +53,6 @@ pub struct Admin {
     pub auth: Option<ServerAuth>,
     /// Names by which the listener may be asked for, in lower case, besides those that only a cluster or this machine has.
     pub hosts: Vec<String>,
-    /// The namespace of this process in Kubernetes, whose Services are asked for as `NAME.NAMESPACE`.
-    pub namespace: Option<String>,
 }
 
 /// The page for people on the admin listener.
@@ -191,7 +189,7 @@ impl From<config::Admin> for Admin {
         let config::Admin { endpoint, console, auth, hosts } = admin;
         let console =
             console.map(|config::Console { payloads, trace_link }| Console { payloads, trace_link });
-        Self { address: endpoint, console, auth, hosts, namespace: None }
+        Self { address: endpoint, console, auth, hosts }
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! A browser lets any page send requests to any address, and read the answers of a name of its own, which may lead here (DNS
 //! rebinding). Probes are free of all of it, and scrapers of the rule about names: Prometheus follows names of any kind, and the
-//! text of metrics names no pod.
+//! text of metrics names no pod. Programs that ask for pods are free of that rule too, since clusters have names of their own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{HOST, ORIGIN};
+use http::header::{ACCEPT_ENCODING, COOKIE, HOST, ORIGIN, REFERER, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use podstamp_core::config::Fault;
 
 use crate::observe::Metrics;
@@ -21,7 +21,6 @@ use crate::settings;
 pub(crate) struct Access {
     authenticator: Option<Authenticator>,
     hosts: Vec<String>,
-    namespace: Option<String>,
 }
 
 /// Why a request is turned away.
@@ -58,7 +57,7 @@ impl Access {
     /// Loads the credentials that the settings name. Blocks while files are read.
     pub(crate) fn new(admin: &settings::Admin) -> Result<Self, Fault> {
         let authenticator = admin.auth.as_ref().map(Authenticator::new).transpose()?;
-        Ok(Self { authenticator, hosts: admin.hosts.clone(), namespace: admin.namespace.clone() })
+        Ok(Self { authenticator, hosts: admin.hosts.clone() })
     }
 
     /// Watches the files from now on. Needs a runtime.
@@ -70,12 +69,13 @@ impl Access {
     /// Whether a request is let in.
     pub(super) async fn check(&self, request: &Parts) -> Result<(), Denied> {
         let path = request.uri.path();
-        if matches!(path, "/healthz" | "/readyz") {
+        if is_probe(path) {
             return Ok(());
         }
         let name = name(request)?;
         if let Some(name) = &name
             && path != "/metrics"
+            && !(is_about_pods(path) && is_of_program(request))
             && !self.goes_by(name)
         {
             return Err(Denied::Host(shown(name)));
@@ -101,15 +101,10 @@ impl Access {
 
     /// Whether nobody but this machine, its cluster or its operator can have made a name lead here.
     fn goes_by(&self, name: &str) -> bool {
-        let in_namespace = |namespace: &String| {
-            let service = name.strip_suffix(namespace.as_str()).and_then(|rest| rest.strip_suffix('.'));
-            service.is_some_and(|service| !service.contains('.'))
-        };
         name.parse::<IpAddr>().is_ok()
             || !name.contains('.')
             || [".localhost", ".svc", ".svc.cluster.local"].iter().any(|known| name.ends_with(known))
             || self.hosts.iter().any(|known| known == name)
-            || self.namespace.as_ref().is_some_and(in_namespace)
     }
 
     /// Whether a page of another origin asks, as its browser tells.
@@ -145,6 +140,31 @@ impl Access {
         host.is_some_and(|host| without(host) == without(authority))
             || split_port(authority).is_some_and(|name| self.hosts.contains(&name.to_ascii_lowercase()))
     }
+}
+
+/// Whether a path is one that probes ask for.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+/// Whether a path is one that filters elsewhere and the command line ask for.
+fn is_about_pods(path: &str) -> bool {
+    matches!(path, "/pods" | "/peers") || path.starts_with("/pods/")
+}
+
+/// Whether no page can have brought a request about. A page may set many headers, but it cannot leave out those that its browser
+/// adds; of these every browser has `Accept-Encoding` with `deflate`, also over plain HTTP, where it tells nothing of the page.
+fn is_of_program(request: &Parts) -> bool {
+    let headers = &request.headers;
+    let of_page =
+        |name: &HeaderName| [ORIGIN, COOKIE, REFERER].contains(name) || name.as_str().starts_with("sec-");
+    let has = |name: HeaderName, part: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .any(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(part))
+    };
+    !headers.keys().any(of_page) && !has(USER_AGENT, "mozilla/") && !has(ACCEPT_ENCODING, "deflate")
 }
 
 /// The name that a request asks for, in lower case. `None`: an old client tells none, which no browser is.
@@ -217,7 +237,6 @@ mod tests {
     fn access(auth: Option<ServerAuth>) -> Access {
         let admin = settings::Admin {
             hosts: vec!["podstamp.example.com".to_owned()],
-            namespace: Some("deepflow".to_owned()),
             auth,
             ..settings::Admin::at("127.0.0.1:0")
         };
@@ -244,13 +263,12 @@ mod tests {
             "LOCALHOST.",
             "podstamp",
             "console.localhost",
-            "podstamp-pods.deepflow:8888",
             "podstamp-pods.deepflow.svc",
             "podstamp-pods.deepflow.svc.cluster.local.:8888",
             "Podstamp.Example.com:80",
             "",
         ] {
-            assert_eq!(status(&access, parts("/pods", &[("host", host)])).await, 200, "{host}");
+            assert_eq!(status(&access, parts("/console/live", &[("host", host)])).await, 200, "{host}");
         }
         for host in [
             "evil.example",
@@ -259,8 +277,8 @@ mod tests {
             "svc.evil.example",
             "xpodstamp.example.com",
             "a.podstamp.example.com",
-            "a.b.deepflow",
-            "x.notdeepflow",
+            "podstamp.deepflow",
+            "evil.shop",
             "evil.svc.example",
             "[::1",
             "[::1]x",
@@ -273,7 +291,7 @@ mod tests {
             "%6cocalhost",
             "lo\u{0}calhost",
         ] {
-            let Ok(request) = Request::get("/pods").header("host", host).body(()) else { continue };
+            let Ok(request) = Request::get("/console/live").header("host", host).body(()) else { continue };
             assert_eq!(status(&access, request.into_parts().0).await, 421, "{host}");
         }
         assert_eq!(status(&access, parts("/pods", &[])).await, 200);
@@ -283,13 +301,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn programs_ask_for_pods_by_any_name_and_pages_do_not() {
+        let access = access(None);
+        let asks = async |path: &'static str, headers: &[(&'static str, &'static str)]| {
+            let all: Vec<_> =
+                [("host", "podstamp-pods.deepflow:8888")].iter().chain(headers).copied().collect();
+            status(&access, parts(path, &all)).await
+        };
+        for path in ["/pods", "/pods?since=", "/pods/10.1.1.1", "/peers"] {
+            assert_eq!(asks(path, &[]).await, 200, "{path}");
+            assert_eq!(asks(path, &[("accept-encoding", "gzip"), ("user-agent", "podstamp/1")]).await, 200);
+            for (name, value) in [
+                ("accept-encoding", "gzip, Deflate"),
+                ("user-agent", "Mozilla/5.0 (X11)"),
+                ("cookie", "a=b"),
+                ("referer", "http://evil.example/"),
+                ("sec-fetch-site", "same-origin"),
+                ("sec-ch-ua", "x"),
+            ] {
+                assert_eq!(asks(path, &[(name, value)]).await, 421, "{path} {name}");
+            }
+            assert_ne!(asks(path, &[("origin", "http://podstamp-pods.deepflow:8888")]).await, 200);
+        }
+        assert_eq!(asks("/console/live", &[]).await, 421);
+        assert_eq!(asks("/", &[]).await, 421);
+    }
+
+    #[tokio::test]
     async fn one_name_is_asked_for() {
         let access = access(None);
         let several = [("host", "localhost"), ("host", "evil.example")];
         assert_eq!(status(&access, parts("/pods", &several)).await, 400);
         let absolute = "http://evil.example/pods";
         assert_eq!(status(&access, parts(absolute, &[("host", "localhost")])).await, 400);
-        assert_eq!(status(&access, parts(absolute, &[("host", "evil.example")])).await, 421);
+        let rebound = [("host", "evil.example"), ("accept-encoding", "gzip, deflate")];
+        assert_eq!(status(&access, parts(absolute, &rebound)).await, 421);
         assert_eq!(status(&access, parts("http://localhost/pods", &[("host", "localhost")])).await, 200);
     }
 

@@ -34,7 +34,7 @@ use live::Shown;
 use pods::FoundPods;
 use pulse::Pulse;
 use query::{Query, Unreadable};
-use uploads::Uploads;
+use uploads::{Upload, Uploads};
 
 pub use configuration::Configuration;
 pub(crate) use live::ShownQueue;
@@ -148,12 +148,12 @@ impl Console {
 
     /// Answers one of the two boxes that take something.
     async fn take(&self, head: &Parts, body: Incoming) -> Response<Body> {
-        let bytes = match self.uploads.read(body).await {
-            Ok(bytes) => bytes,
+        let Upload { bytes, place } = match self.uploads.read(body).await {
+            Ok(upload) => upload,
             Err(refused) => return refused.answer(),
         };
         if head.uri.path() == "/console/check" {
-            let checked = self.uploads.work(move || check(&bytes)).await;
+            let checked = self.uploads.work(place, move || check(&bytes)).await;
             return checked.map_or_else(|refused| refused.answer(), |checked| json(Some(&checked)));
         }
         let request = Query::parse(head.uri.query())
@@ -164,7 +164,7 @@ impl Console {
             Err(wrong) => return error(StatusCode::BAD_REQUEST, &wrong),
         };
         let state = Arc::clone(&self.state);
-        match self.uploads.work(move || state.rewrite(&request)).await {
+        match self.uploads.work(place, move || state.rewrite(&request)).await {
             Ok(Ok(rewritten)) => json(Some(&rewritten)),
             Ok(Err(failure)) => {
                 error(StatusCode::UNPROCESSABLE_ENTITY, &format!("the filter gave no answer: {failure}"))

@@ -163,7 +163,7 @@ impl Feed {
 const BETWEEN_RELEASES: Duration = Duration::from_millis(500);
 
 /// Each takes a connection and some 20 KiB. Kubernetes is built for 5,000 nodes.
-const MAX_WAITERS: usize = 8_192;
+pub(super) const MAX_WAITERS: usize = 8_192;
 
 /// Podstamps with one configuration that follow closely ask for one text.
 const MAX_TEXTS: usize = 16;

@@ -21,12 +21,12 @@ pub(super) struct Inquiry {
     listings: Arc<Listings>,
     lost_peers: Arc<LostPeers>,
     /// An answer goes through all pods: one at a time, so that nobody keeps the processors busy by asking.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
 }
 
 impl Inquiry {
     pub(super) fn new(listings: Arc<Listings>, lost_peers: Arc<LostPeers>) -> Self {
-        Self { listings, lost_peers, turn: Semaphore::new(1) }
+        Self { listings, lost_peers, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// Explains `what`, the part of the path behind `/pods/`: in JSON, or in text for whoever prefers that.
@@ -55,8 +55,13 @@ impl Inquiry {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let _turn = self.turn.acquire().await.ok()?;
-        let worked = spawn_blocking(work).await;
+        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+        // The turn ends with the work, whether its client is still there or not.
+        let worked = spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await;
         worked.inspect_err(|error| tracing::error!(%error, "an answer about pods failed")).ok()
     }
 }
@@ -102,6 +107,17 @@ const MAX_WHAT: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_turn_ends_with_its_work_and_not_with_its_client() {
+        let inquiry = Inquiry::new(Arc::default(), Arc::default());
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let asked = inquiry.in_turn(move || ended.recv().ok());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(200), asked).await.is_err());
+        assert_eq!(inquiry.turn.available_permits(), 0, "it is worked on still");
+        drop(end);
+        assert_eq!(inquiry.in_turn(|| 5).await, Some(5));
+    }
 
     #[test]
     fn a_part_of_a_path_is_unescaped() {

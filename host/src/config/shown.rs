@@ -66,6 +66,7 @@ impl Writer {
             Value::Object(map) if !map.is_empty() => {
                 self.add(head, &path);
                 let indent = format!("{indent}  ");
+                let secrecy = secrecy.of_section(map, &path);
                 for (key, value) in map {
                     self.entry(&indent, &indent, key, value, &path, secrecy);
                 }
@@ -93,7 +94,7 @@ impl Writer {
             let path = format!("{parent}[{index}]");
             match item {
                 Value::Object(map) if !map.is_empty() => {
-                    let secrecy = secrecy.of_item(map);
+                    let secrecy = secrecy.of_item(map).of_section(map, &path);
                     for (number, (key, value)) in map.iter().enumerate() {
                         let lead = if number == 0 { format!("{indent}- ") } else { within.clone() };
                         self.entry(&lead, &within, key, value, &path, secrecy);
@@ -141,7 +142,9 @@ fn plain_or_quoted(text: &str) -> String {
         .iter()
         .any(|word| text.eq_ignore_ascii_case(word));
     let is_number = text.trim_start_matches(['.', '_']).starts_with(|first: char| first.is_ascii_digit());
-    let is_special = text.to_ascii_lowercase().starts_with(".inf") || text.to_ascii_lowercase() == ".nan";
+    let is_special = text
+        .get(..4)
+        .is_some_and(|start| [".inf", ".nan"].iter().any(|word| start.eq_ignore_ascii_case(word)));
     if begins_plain && text.bytes().all(is_plain) && !means_more && !is_word && !is_number && !is_special {
         return text.to_owned();
     }

@@ -149,8 +149,8 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
             }
         }
         AddressSource::Contradicted => {
-            let found = resource.lookups.iter().filter_map(|lookup| lookup.pod.as_deref());
-            let found = found.last().map(|pod| format!(" ({pod})")).unwrap_or_default();
+            let mut found = resource.lookups.iter().filter_map(|lookup| lookup.pod.as_deref());
+            let found = found.next_back().map(|pod| format!(" ({pod})")).unwrap_or_default();
             format!(
                 "A pod was found{found}, but the resource says that it comes from another: a wrong pod would be worse \
                  than none, so that it counts as unknown."

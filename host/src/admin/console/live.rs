@@ -79,7 +79,10 @@ pub(super) struct Totals {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Latency {
     p50: f64,
+    /// Whether it was longer, over the last bound that is counted by.
+    p50_over: bool,
     p99: f64,
+    p99_over: bool,
 }
 
 /// A queue as it stands.
@@ -135,24 +138,26 @@ impl Latency {
             .zip(&now.durations)
             .map(|(before, now)| now.saturating_sub(*before))
             .collect();
-        Some(Self { p50: milliseconds(&buckets, 0.5)?, p99: milliseconds(&buckets, 0.99)? })
+        let (p50, p50_over) = milliseconds(&buckets, 0.5)?;
+        let (p99, p99_over) = milliseconds(&buckets, 0.99)?;
+        Some(Self { p50, p50_over, p99, p99_over })
     }
 }
 
-/// The duration that a part of the requests did not exceed: interpolated within its bucket, as Prometheus does.
-fn milliseconds(cumulative: &[u64], part: f64) -> Option<f64> {
+/// The duration that a part of the requests did not exceed: interpolated within its bucket, as Prometheus does. The flag: it is over
+/// the last bound, nobody knows by how much.
+fn milliseconds(cumulative: &[u64], part: f64) -> Option<(f64, bool)> {
     let all = *cumulative.last().filter(|all| **all > 0)?;
     let rank = part * all as f64;
     let (mut below, mut count_below) = (0.0, 0);
     for (bound, count) in bounds().zip(cumulative) {
         if *count as f64 >= rank {
             let within = (rank - count_below as f64) / (count - count_below) as f64;
-            return Some(rounded((below + (bound - below) * within.clamp(0.0, 1.0)) * 1_000.0));
+            return Some((rounded((below + (bound - below) * within.clamp(0.0, 1.0)) * 1_000.0), false));
         }
         (below, count_below) = (bound, *count);
     }
-    // Over the last bound: nobody knows by how much.
-    Some(rounded(below * 1_000.0))
+    Some((rounded(below * 1_000.0), true))
 }
 
 fn per_second(before: u64, now: u64, seconds: f64) -> f64 {
@@ -200,18 +205,22 @@ mod tests {
 
     #[test]
     fn a_latency_is_interpolated_within_its_bucket() {
+        let within = |p50, p99| Latency { p50, p50_over: false, p99, p99_over: false };
         let nothing = reading(&[]);
         assert_eq!(Latency::between(&nothing, &nothing), None);
         // A hundred requests in the first bucket, up to 0.25 ms.
         let first = reading(&[100]);
-        assert_eq!(Latency::between(&nothing, &first), Some(Latency { p50: 0.125, p99: 0.248 }));
+        assert_eq!(Latency::between(&nothing, &first), Some(within(0.125, 0.248)));
         // Nine hundred more in the third, from 0.5 ms to 1 ms.
         let third = reading(&[100, 100, 1_000]);
-        assert_eq!(Latency::between(&first, &third), Some(Latency { p50: 0.75, p99: 0.995 }));
+        assert_eq!(Latency::between(&first, &third), Some(within(0.75, 0.995)));
         // All over the last bound.
         let mut slow = reading(&[]);
         *slow.durations.last_mut().unwrap() = 5;
         let last = bounds().last().unwrap() * 1_000.0;
-        assert_eq!(Latency::between(&nothing, &slow), Some(Latency { p50: last, p99: last }));
+        assert_eq!(
+            Latency::between(&nothing, &slow),
+            Some(Latency { p50: last, p50_over: true, p99: last, p99_over: true })
+        );
     }
 }

@@ -118,8 +118,14 @@ impl Pulse {
         Live { instance, version, settings: shown, point, agents: &[], notices: &[] }
     }
 
-    /// Looks once.
+    /// Looks once, unless somebody just did: what is a moment apart makes no rates.
     fn take(&self) {
+        let is_fresh = |state: &State| {
+            state.count > 0 && state.readings.back().is_some_and(|(taken, _)| taken.elapsed() < APART)
+        };
+        if is_fresh(&self.lock()) {
+            return;
+        }
         let Sources { metrics, readiness, listings, notices, memory, agents, .. } = &*self.sources;
         let (now, read) = (Instant::now(), metrics.read());
         let missing = readiness.missing();
@@ -191,6 +197,9 @@ impl fmt::Debug for Pulse {
 
 /// How often while somebody looks.
 const OFTEN: Duration = Duration::from_secs(1);
+
+/// The least time between two moments.
+const APART: Duration = Duration::from_millis(500);
 
 /// How often else: enough for a plot of the last minutes to have something to begin with.
 const SELDOM: Duration = Duration::from_secs(5);

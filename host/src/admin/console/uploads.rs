@@ -1,5 +1,6 @@
 //! What pages send: read within bounds of size and time, and worked on a little at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -16,8 +17,15 @@ use crate::admin::response::{Body, error};
 /// The places of bodies that are read, and of those that are worked on.
 #[derive(Debug)]
 pub(super) struct Uploads {
-    reading: Semaphore,
-    working: Semaphore,
+    reading: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+}
+
+/// A body, and its place among those that are kept.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) bytes: Bytes,
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// Why a body is not taken.
@@ -37,33 +45,38 @@ pub(super) enum Refused {
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { reading: Semaphore::new(READING), working: Semaphore::new(WORKING) }
+        Self { reading: Arc::new(Semaphore::new(READING)), working: Arc::new(Semaphore::new(WORKING)) }
     }
 }
 
 impl Uploads {
     /// The whole of a body.
-    pub(super) async fn read(&self, body: Incoming) -> Result<Bytes, Refused> {
-        let _place = self.reading.try_acquire().map_err(|_| Refused::Busy)?;
+    pub(super) async fn read(&self, body: Incoming) -> Result<Upload, Refused> {
+        let place = Arc::clone(&self.reading).try_acquire_owned().map_err(|_| Refused::Busy)?;
         let collected = timeout(READ_TIMEOUT, Limited::new(body, MAX_BODY).collect());
         match collected.await.map_err(|_| Refused::Slow)? {
-            Ok(collected) => Ok(collected.to_bytes()),
+            Ok(collected) => Ok(Upload { bytes: collected.to_bytes(), place }),
             Err(error) if error.is::<LengthLimitError>() => Err(Refused::Large),
             Err(_) => Err(Refused::Broken),
         }
     }
 
-    /// Works on something away from the listener's thread, which may take a while.
+    /// Works on a body away from the listener's thread, which may take a while. `place`: that of the body, which it has until it is
+    /// worked on.
     pub(super) async fn work<T: Send + 'static>(
         &self,
+        place: OwnedSemaphorePermit,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let place = timeout(PATIENCE, self.working.acquire()).await.map_err(|_| Refused::Busy)?;
-        let place = place.map_err(|_| Refused::Failed)?;
-        // The place is taken until the work is done, whether its client is still there or not.
-        place.forget();
-        let worked = spawn_blocking(work).await;
-        self.working.add_permits(1);
+        let turn = timeout(PATIENCE, Arc::clone(&self.working).acquire_owned());
+        let turn = turn.await.map_err(|_| Refused::Busy)?.map_err(|_| Refused::Failed)?;
+        drop(place);
+        // The turn ends with the work, whether its client is still there or not.
+        let worked = spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await;
         worked.map_err(|error| {
             tracing::error!(%error, "what a page sent could not be worked on");
             Refused::Failed
@@ -102,3 +115,38 @@ const WORKING: usize = 2;
 
 /// How long a body waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_ends_with_its_work_and_not_with_its_client() {
+        let uploads = Uploads::default();
+        let place = || Arc::clone(&uploads.reading).try_acquire_owned().unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..WORKING {
+            let (begin, begun) = mpsc::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            let working = uploads.work(place(), move || {
+                begin.send(()).unwrap();
+                ended.recv().ok()
+            });
+            // The client goes away.
+            assert!(timeout(Duration::from_millis(200), working).await.is_err());
+            begun.recv().unwrap();
+            ends.push(end);
+        }
+        assert_eq!(uploads.working.available_permits(), 0, "two are being worked on");
+        assert_eq!(uploads.reading.available_permits(), READING);
+        let waiting = uploads.work(place(), || ());
+        assert!(timeout(Duration::from_millis(50), waiting).await.is_err(), "a third one waits");
+        ends.clear();
+        assert!(uploads.work(place(), || ()).await.is_ok());
+        while uploads.working.available_permits() < WORKING {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -16,6 +16,10 @@ pub(super) struct Secrecy {
     in_htpasswd: bool,
     /// A section that is a text instead would be a secret.
     if_text: bool,
+    /// A text is a secret unless it is the path of a file.
+    unless_path: bool,
+    /// The key `key` is a secret, and not the name of something that stands beside it.
+    lone_key: bool,
 }
 
 impl Secrecy {
@@ -23,9 +27,18 @@ impl Secrecy {
     pub(super) fn below(self, key: &str) -> Self {
         let key = key.to_ascii_lowercase();
         let is_inline = self.in_htpasswd && key == "inline";
-        let all = self.all || is_inline || is_secret(&key) || (self.values && key == "value");
+        let is_lone_key = self.lone_key && key == "key";
+        let all = self.all || is_inline || is_lone_key || is_secret(&key) || (self.values && key == "value");
+        let unless_path = ["_key", "-key"].iter().any(|end| key.ends_with(end));
         let (in_htpasswd, if_text) = (key == "htpasswd", matches!(key.as_str(), "htpasswd" | "auth"));
-        Self { all, values: false, in_htpasswd, if_text }
+        Self { all, in_htpasswd, if_text, unless_path, ..Self::default() }
+    }
+
+    /// That of the entries of a section. Of a component that sends or takes, `key` may be a secret.
+    pub(super) fn of_section(self, section: &Map<String, Value>, path: &str) -> Self {
+        let may_be = ["exporters.", "receivers.", "extensions."].iter().any(|start| path.starts_with(start));
+        let names_something = ["value", "action"].iter().any(|key| section.contains_key(*key));
+        Self { lone_key: may_be && !names_something, ..self }
     }
 
     /// That of a list's items. Headers as a list show their names.
@@ -48,7 +61,9 @@ impl Secrecy {
 
     /// Whether a scalar is hidden.
     pub(super) fn hides(self, value: &Value) -> bool {
-        (self.all || self.if_text) && !matches!(value, Value::Bool(_) | Value::Null)
+        let is_path = value.as_str().is_some_and(|text| text.starts_with(['/', '.']));
+        (self.all || self.if_text || (self.unless_path && !is_path))
+            && !matches!(value, Value::Bool(_) | Value::Null)
     }
 }
 
@@ -67,42 +82,62 @@ fn is_secret(key: &str) -> bool {
     !is_file && (is_map_of_secrets || SECRET.iter().any(|part| plain.contains(part)))
 }
 
-/// A text whose credentials are hidden: those of a URL, `user:password@`, and of its query.
+/// A text without credentials: those of a URL or of `user:password@host`, those of a query or of a connection string, and the defaults
+/// of variables that are named like secrets.
 pub(super) fn without_secrets(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        shown += before;
-        shown += "://";
-        let end = after.find(['/', '?', '#', ' ', '"', '\'', ',']).unwrap_or(after.len());
-        let (authority, others) = after.split_at_checked(end).unwrap_or((after, ""));
-        match authority.rsplit_once('@') {
-            Some((_, host)) => shown += &format!("***@{host}"),
-            None => shown += authority,
-        }
-        rest = others;
-    }
-    shown += rest;
-    without_parameters(&shown)
+    let words = text.split_inclusive([' ', '\t', '\n', '"', '\'']).map(without_user);
+    without_defaults(&without_parameters(&words.collect::<String>()))
 }
 
-/// A text without the values of the parameters of a query whose names are those of secrets.
+/// A word without what stands ahead of its last `@`, where that is somebody's credentials.
+fn without_user(word: &str) -> String {
+    let Some((ahead, host)) = word.rsplit_once('@') else { return word.to_owned() };
+    match ahead.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{HIDDEN}@{host}"),
+        None if ahead.contains(':') => format!("{HIDDEN}@{host}"),
+        None => word.to_owned(),
+    }
+}
+
+/// A text without the values of parameters that are named like secrets: `?token=x`, `password=x`, `pwd=x`.
 fn without_parameters(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for (number, part) in text.split_inclusive(['?', '&', ';']).enumerate() {
-        let (value, end) = match part.strip_suffix(['?', '&', ';']) {
-            Some(value) => (value, part.get(value.len()..).unwrap_or_default()),
-            None => (part, ""),
-        };
+    const ENDS: [char; 9] = ['?', '&', ';', '#', ',', ' ', '\n', '"', '\''];
+    let parts = text.split_inclusive(ENDS);
+    let shown = parts.map(|part| {
+        let value = part.strip_suffix(ENDS).unwrap_or(part);
+        let end = part.get(value.len()..).unwrap_or_default();
         match value.split_once('=') {
-            Some((name, _)) if is_secret(&name.to_ascii_lowercase()) && number > 0 => {
-                shown += &format!("{name}=***{end}");
-            }
-            _ => shown += part,
+            Some((name, _)) if is_secret_parameter(name) => format!("{name}={HIDDEN}{end}"),
+            _ => part.to_owned(),
+        }
+    });
+    shown.collect()
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    matches!(name.as_str(), "sig" | "signature" | "key" | "pwd") || is_secret(&name)
+}
+
+/// A text without the defaults of variables that are named like secrets: `${env:TOKEN:-x}`.
+fn without_defaults(text: &str) -> String {
+    let mut parts = text.split("${");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown += "${";
+        let (name, default) = part.split_once(":-").unwrap_or((part, ""));
+        if !default.is_empty() && !name.contains('}') && is_secret(&name.to_ascii_lowercase()) {
+            let rest = default.find('}').and_then(|end| default.get(end..)).unwrap_or_default();
+            shown += &format!("{name}:-{HIDDEN}{rest}");
+        } else {
+            shown += part;
         }
     }
     shown
 }
+
+/// What stands in a text in place of a secret.
+const HIDDEN: &str = "***";
 
 /// Parts of keys, in lower case and without signs between words.
 const SECRET: &[&str] = &[
@@ -125,6 +160,7 @@ const SECRET: &[&str] = &[
     "ownerauth",
     "cookie",
     "connectionstring",
+    "datasource",
     "dsn",
 ];
 
@@ -154,7 +190,9 @@ mod tests {
                     {"name": "shown", "value": "S3CRET"}, {"name": "shown", "value": ["S3CRET"]},
                 ]},
                 "kafka": {"auth": {"sasl": {"username": "shown", "password": "S3CRET"}}},
-                "azure": {"connection_string": "S3CRET", "instrumentation": "shown"},
+                "azure": {"connection_string": "S3CRET", "instrumentation": "shown", "datasource": "S3CRET"},
+                "vendor": {"key": "S3CRET", "license_key": "S3CRET", "site_key": "S3CRET", "ssh_key": "/shown",
+                    "pairs": [{"key": "shown", "value": "shown"}, {"key": "S3CRET"}]},
             },
             "extensions": {
                 "bearertokenauth": {"token": "S3CRET", "tokens": ["S3CRET", "S3CRET"], "filename": "shown", "scheme": "shown"},
@@ -177,11 +215,23 @@ mod tests {
     fn credentials_of_urls_are_hidden() {
         for (text, expected) in [
             ("http://a/b", "http://a/b"),
-            ("http://me:x@a/b@c", "http://***@a/b@c"),
-            ("redis://x@a,redis://y@b", "redis://***@a,redis://***@b"),
-            ("http://a@b@c", "http://***@c"),
+            ("http://me:x@a/b", "http://***@a/b"),
+            ("http://me:x@y/z@a/b", "http://***@a/b"),
+            ("redis://x@a,redis://y@b", "redis://***@b"),
+            ("me:x@tcp(a:3306)/b", "***@tcp(a:3306)/b"),
+            ("me@example.com", "me@example.com"),
+            ("to http://me:x@a and b", "to http://***@a and b"),
             ("http://a/?token=x&b=c;password=y", "http://a/?token=***&b=c;password=***"),
-            ("token=x", "token=x"),
+            (
+                "http://a/?sig=x&key=y&signature=z#api_key=w",
+                "http://a/?sig=***&key=***&signature=***#api_key=***",
+            ),
+            ("host=a password=x user=b", "host=a password=*** user=b"),
+            ("Server=a;Pwd=x;User Id=b", "Server=a;Pwd=***;User Id=b"),
+            ("token=x", "token=***"),
+            ("${env:API_TOKEN:-x}/${env:HOST:-y}", "${env:API_TOKEN:-***}/${env:HOST:-y}"),
+            ("${env:API_TOKEN}", "${env:API_TOKEN}"),
+            ("a=b", "a=b"),
             ("://", "://"),
             ("a://@", "a://***@"),
         ] {
