@@ -37,7 +37,7 @@ pub(crate) use traces::query::TraceQuery;
 /// The state of the console, which requests fill and the admin listener shows.
 pub(crate) struct Console {
     shared: Arc<Shared>,
-    sampler: Sampler,
+    sampler: Arc<Sampler>,
     waiting: Arc<Waiting>,
     samples: SyncSender<Sample>,
     pods: Pods,
@@ -89,7 +89,7 @@ impl Console {
             services: Mutex::default(),
             traces: Mutex::default(),
         });
-        let sampler = Sampler::default();
+        let sampler = Arc::<Sampler>::default();
         let (samples, received) = sync_channel(MAX_WAITING);
         Examiner::new(Arc::clone(&shared), sampler.allowance()).start(received)?;
         Ok(Self { shared, sampler, waiting: Arc::default(), samples, pods })
@@ -108,10 +108,10 @@ impl Console {
         let looking = self.shared.attention.is_there();
         let room = self.waiting.reserve(request.body.len(), looking);
         let peer = peer.to_canonical();
-        let spans = self.sampler.pick(Instant::now(), peer, report, looking, room.is_some())?;
+        let stake = self.sampler.pick(Instant::now(), peer, report, looking, room.is_some())?;
         // What came compressed is of no use to the examiner.
         let request = ReceivedRequest { gzip: None, ..request.clone() };
-        let sample = Sample { request, peer, spans, at: now_ms(), _room: room? };
+        let sample = Sample { request, stake, at: now_ms(), _room: room? };
         Some(Picked { sample, samples: self.samples.clone() })
     }
 
@@ -124,14 +124,15 @@ impl Console {
     pub(crate) fn services(&self) -> told::Services {
         let (requests, spans) = self.sampler.seen();
         let seen = told::Seen { requests, spans, examined: self.sampler.allowance().examined() };
-        let mut rows = self.shared.services().rows();
+        let mut rows = self.shared.services().rows(now_ms(), &|peer| self.sampler.has_pending(peer));
         rows.iter_mut().for_each(|row| verdict::suspect(row, &self.pods));
         self.shared.services().told(seen, rows)
     }
 
     /// Why a service's spans are stamped as they are.
     pub(crate) fn service(&self, id: u64) -> Option<told::ServiceExplained> {
-        let (mut row, explained) = self.shared.services().explained(id)?;
+        let pending = |peer| self.sampler.has_pending(peer);
+        let (mut row, explained) = self.shared.services().explained(id, &pending)?;
         verdict::suspect(&mut row, &self.pods);
         Some(verdict::explain(row, explained, &self.pods))
     }

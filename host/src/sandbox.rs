@@ -109,16 +109,25 @@ impl Sandbox {
         self.fuel.load(Ordering::Relaxed)
     }
 
-    /// Makes a call with an instance. `size`: bytes that the call takes into the instance's memory.
-    ///
-    /// A call that runs out of memory is made once more with a new instance if its own had served calls before: those may have
-    /// left something in the memory, and a request is not to be lost by that.
+    /// Makes a call with an instance, once there is one. `size`: bytes that the call takes into the instance's memory.
     fn with_instance<T>(
         &self,
         size: usize,
         call: impl Fn(&mut Instance) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let mut instance = self.take()?;
+        self.with(self.take()?, size, call)
+    }
+
+    /// Makes a call with this instance.
+    ///
+    /// A call that runs out of memory is made once more with a new instance if its own had served calls before: those may have
+    /// left something in the memory, and a request is not to be lost by that.
+    fn with<T>(
+        &self,
+        mut instance: Instance,
+        size: usize,
+        call: impl Fn(&mut Instance) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         if !instance.has_room(size) {
             instance = self.replace(instance)?;
         }
@@ -176,6 +185,22 @@ impl Sandbox {
         }
     }
 
+    /// An instance for what no client waits for, which leaves one for requests: none where no other would be left, or where the only
+    /// one is in use.
+    fn take_spare(&self) -> Result<Instance, Failure> {
+        let mut pool = self.lock();
+        let most = self.plan.settings().instances.saturating_sub(1).max(1);
+        if pool.alive - pool.idle.len() >= most {
+            return Err(Failure::Busy);
+        }
+        if let Some(instance) = pool.idle.pop() {
+            return Ok(instance);
+        }
+        pool.alive += 1;
+        drop(pool);
+        self.instantiate()
+    }
+
     fn give_back(&self, instance: Option<Instance>) {
         let mut pool = self.lock();
         match instance {
@@ -205,7 +230,7 @@ impl FilterRunner for Sandbox {
     }
 
     fn examine(&self, request: &ReceivedRequest, options: Examination) -> Result<Examined, Failure> {
-        self.with_instance(request.body.len(), |instance| instance.examine(request, options))
+        self.with(self.take_spare()?, request.body.len(), |instance| instance.examine(request, options))
     }
 
     fn diagnose(&self, signal: Signal, body: &Bytes) -> Result<Option<BodyFault>, Failure> {

@@ -50,11 +50,11 @@ impl Allowance {
         }
     }
 
-    /// Takes what an examination took of the processor.
-    pub(super) fn charge(&self, taken: Duration) {
+    /// Takes what an examination took of the processor, whether or not it came to anything.
+    pub(super) fn charge(&self, taken: Duration, examined: bool) {
         let mut state = self.lock();
         state.credit = state.credit.saturating_sub(taken.as_nanos() as i64);
-        state.examined += 1;
+        state.examined += u64::from(examined);
     }
 
     /// How many requests were examined.
@@ -106,7 +106,7 @@ mod tests {
                 let now = begun + Duration::from_millis(millisecond);
                 if allowance.credit(now, looking) > Credit::None {
                     taken += Duration::from_millis(3);
-                    allowance.charge(Duration::from_millis(3));
+                    allowance.charge(Duration::from_millis(3), true);
                 }
             }
             let share = taken.as_millis() * 1_000 / 100_000;
@@ -119,9 +119,9 @@ mod tests {
     fn where_requests_are_few_there_is_plenty_and_an_expensive_one_is_paid_back() {
         let (allowance, begun) = (Allowance::default(), Instant::now());
         assert_eq!(allowance.credit(begun, false), Credit::Plenty);
-        allowance.charge(Duration::from_millis(40));
+        allowance.charge(Duration::from_millis(40), true);
         assert_eq!(allowance.credit(begun, false), Credit::Some);
-        allowance.charge(Duration::from_secs(1));
+        allowance.charge(Duration::from_secs(1), false);
         assert_eq!(allowance.credit(begun + Duration::from_secs(100), false), Credit::None);
         assert_eq!(allowance.credit(begun + Duration::from_secs(250), false), Credit::Plenty);
     }

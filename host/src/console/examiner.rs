@@ -1,15 +1,15 @@
 //! The thread that has the filter examine requests.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread;
 
-use podstamp_core::interface::{Examination, Examined};
+use podstamp_core::interface::{Examination, Examined, ExaminedResource};
 
 use super::allowance::Allowance;
+use super::sampling::Stake;
 use super::{Shared, TEXT};
 use crate::sandbox::{ReceivedRequest, cpu_time};
 
@@ -17,9 +17,8 @@ use crate::sandbox::{ReceivedRequest, cpu_time};
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) request: ReceivedRequest,
-    pub(super) peer: IpAddr,
-    /// The spans that the request stands for.
-    pub(super) spans: u64,
+    /// What the request stands for.
+    pub(super) stake: Stake,
     /// When the request came, milliseconds since 1970.
     pub(super) at: u64,
     pub(super) _room: Room,
@@ -70,7 +69,7 @@ impl Examiner {
     }
 
     /// Examines a request and notes what was found. What it took of the processor is charged, whatever came of it.
-    fn examine(&self, sample: Sample) {
+    fn examine(&self, mut sample: Sample) {
         let begun = cpu_time();
         let looking = self.shared.attention.is_there();
         let options = Examination {
@@ -79,21 +78,45 @@ impl Examiner {
             spans: if looking { WATCHED_SPANS } else { UNWATCHED_SPANS },
             text: TEXT,
         };
-        match self.shared.filter.examine(&sample.request, options) {
-            Ok(examined) => self.note(&sample, examined),
-            // The same body went through the filter before: it is the limits that are met here, by what is little of use to anybody.
+        let examined = self.shared.filter.examine(&sample.request, options);
+        let is_examined = examined.is_ok();
+        match examined {
+            Ok(examined) => self.note(&mut sample, examined),
+            // No instance can be spared, or a limit is met by what went through the filter before.
             Err(failure) => tracing::debug!(%failure, "a request could not be examined"),
         }
-        self.allowance.charge(cpu_time().saturating_sub(begun));
+        self.allowance.charge(cpu_time().saturating_sub(begun), is_examined);
     }
 
-    fn note(&self, sample: &Sample, mut examined: Examined) {
+    fn note(&self, sample: &mut Sample, mut examined: Examined) {
+        if !self.shared.settings.payloads {
+            examined.resources.iter_mut().for_each(withhold);
+        }
         let spans: Vec<_> =
             examined.resources.iter_mut().map(|resource| std::mem::take(&mut resource.spans)).collect();
-        let rows = self.shared.services().note(sample, &examined);
+        let (peer, stands_for) = (sample.stake.peer(), sample.stake.take());
+        let rows = self.shared.services().note(peer, stands_for, sample.at, &examined);
         self.shared.traces().note(&examined.resources, spans, &rows, examined.spans_omitted > 0);
     }
 }
+
+/// Takes out what a resource says of anything but its pod and service: it may be private, and a processor may be there to remove it.
+fn withhold(resource: &mut ExaminedResource) {
+    let ExaminedResource { claims, changes, .. } = resource;
+    let is_known = |key: &str| {
+        key == "app.host.ip"
+            || ["k8s.", "container.", "host.", "service."].iter().any(|prefix| key.starts_with(prefix))
+            || claims.iter().any(|claim| claim.key == key)
+    };
+    for change in changes.iter_mut().filter(|change| !is_known(&change.key)) {
+        for value in [&mut change.before, &mut change.after].into_iter().flatten() {
+            WITHHELD.clone_into(value);
+        }
+    }
+}
+
+/// In place of a value that is not kept.
+const WITHHELD: &str = "***";
 
 /// Bytes that may wait while nobody looks: within the 8 MiB that the console takes then.
 const UNWATCHED_BYTES: usize = 1 << 20;
@@ -110,7 +133,29 @@ const WATCHED_SPANS: u32 = 32_768;
 
 #[cfg(test)]
 mod tests {
+    use podstamp_core::interface::{ExaminedAttribute, ExaminedChange};
+
     use super::*;
+
+    #[test]
+    fn without_payloads_only_what_is_about_pod_and_service_keeps_its_values() {
+        let change = |key: &str| ExaminedChange {
+            key: key.into(),
+            before: Some("a".into()),
+            after: (key != "user.email").then(|| "b".into()),
+        };
+        let keys = ["app.host.ip", "k8s.pod.name", "claimed", "user.email", "other"];
+        let mut resource = ExaminedResource {
+            claims: vec![ExaminedAttribute { key: "claimed".into(), value: "c".into() }],
+            changes: keys.map(change).to_vec(),
+            ..ExaminedResource::default()
+        };
+        withhold(&mut resource);
+        let shown = resource.changes.iter().map(|change| change.before.as_deref().unwrap_or_default());
+        assert_eq!(shown.collect::<Vec<_>>(), ["a", "a", "a", "***", "***"]);
+        let after: Vec<_> = resource.changes.iter().map(|change| change.after.as_deref()).collect();
+        assert_eq!(after[3..], [None, Some("***")], "that it was removed is told");
+    }
 
     #[test]
     fn what_waits_is_bounded_in_bytes_and_gives_them_back() {

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use podstamp_core::interface::{AddressSource, Examined, ExaminedResource};
 
-use super::examiner::Sample;
 use super::told;
 
 /// The rows of the table, one for each service, pod, address and way in which it was found.
@@ -30,24 +29,25 @@ struct Row {
 }
 
 impl Services {
-    /// Notes what was found in a request, and returns the rows of its resources.
-    pub(super) fn note(&mut self, sample: &Sample, examined: &Examined) -> Vec<u64> {
+    /// Notes what was found in a request of a peer that came at `at` and stands for so many spans, and returns the rows of its
+    /// resources.
+    pub(super) fn note(&mut self, peer: IpAddr, stands_for: u64, at: u64, examined: &Examined) -> Vec<u64> {
         let spans: u64 = examined.resources.iter().map(|resource| u64::from(resource.spans_total)).sum();
-        let weight = if spans > 0 { sample.spans as f64 / spans as f64 } else { 0.0 };
+        let weight = if spans > 0 { stands_for as f64 / spans as f64 } else { 0.0 };
         let note = |resource: &ExaminedResource| {
             let id = id(resource);
             self.make_room(id, size(resource));
             let row = self.rows.entry(id).or_insert_with(|| Row {
                 spans: 0.0,
                 exact: true,
-                first: sample.at,
-                last: sample.at,
-                peer: sample.peer,
+                first: at,
+                last: at,
+                peer,
                 resource: resource.clone(),
             });
             row.spans += f64::from(resource.spans_total) * weight;
-            row.exact &= spans == sample.spans;
-            (row.last, row.peer) = (sample.at, sample.peer);
+            row.exact &= spans == stands_for;
+            (row.last, row.peer) = (at, peer);
             row.resource.clone_from(resource);
             id
         };
@@ -77,11 +77,21 @@ impl Services {
         }
     }
 
-    /// All rows.
-    pub(super) fn rows(&self) -> Vec<told::Service> {
+    /// The rows of the last hour but those that others have taken the place of: a service whose pod is known by now is not told as one
+    /// without. `is_pending` tells whether spans of a peer came that are in no row.
+    pub(super) fn rows(&self, now: u64, is_pending: &dyn Fn(IpAddr) -> bool) -> Vec<told::Service> {
         let services = self.services_by_connection();
-        let told = |(id, row): (&u64, &Row)| row.told(*id, row.relayed(&services));
-        self.rows.iter().map(told).collect()
+        let mut known = HashMap::new();
+        for row in self.rows.values().filter(|row| !row.is_unknown()) {
+            let last = known.entry(row.origin()).or_insert(row.last);
+            *last = row.last.max(*last);
+        }
+        let is_superseded = |row: &Row| {
+            row.is_unknown() && known.get(&row.origin()).is_some_and(|last| *last >= row.last + SUPERSEDED)
+        };
+        let shown = |(_, row): &(&u64, &Row)| now < row.last + SHOWN_FOR && !is_superseded(row);
+        let told = |(id, row): (&u64, &Row)| row.told(*id, row.relayed(&services), is_pending);
+        self.rows.iter().filter(shown).map(told).collect()
     }
 
     /// The answer that these rows make.
@@ -91,47 +101,70 @@ impl Services {
     }
 
     /// A row and the resource that explains it.
-    pub(super) fn explained(&self, id: u64) -> Option<(told::Service, ExaminedResource)> {
+    pub(super) fn explained(
+        &self,
+        id: u64,
+        is_pending: &dyn Fn(IpAddr) -> bool,
+    ) -> Option<(told::Service, ExaminedResource)> {
         let row = self.rows.get(&id)?;
         let relayed = row.relayed(&self.services_by_connection());
-        Some((row.told(id, relayed), row.resource.clone()))
+        Some((row.told(id, relayed, is_pending), row.resource.clone()))
     }
 
-    /// How many services nothing but the connection gave an address, by that address.
-    fn services_by_connection(&self) -> HashMap<&str, usize> {
-        let mut names: Vec<_> = self.rows.values().filter_map(Row::by_connection).collect();
+    /// How many services nothing but the connection gave an address lately, by that address and its pod: an address that one pod after
+    /// the other has is no relay's.
+    fn services_by_connection(&self) -> HashMap<(&str, &str), usize> {
+        let latest = self.rows.values().map(|row| row.last).max().unwrap_or_default();
+        let recent = self.rows.values().filter(|row| latest < row.last + RELAYED_WITHIN);
+        let mut names: Vec<_> = recent.filter_map(Row::by_connection).collect();
         names.sort_unstable();
         names.dedup();
         let mut services = HashMap::new();
-        for (address, ..) in names {
-            *services.entry(address).or_insert(0) += 1;
+        for (address, pod, ..) in names {
+            *services.entry((address, pod)).or_insert(0) += 1;
         }
         services
     }
 }
 
 impl Row {
-    /// The address and the service, where nothing but the connection speaks for the address.
-    fn by_connection(&self) -> Option<(&str, &str, &str)> {
-        let ExaminedResource { found, address, service, service_namespace, claims, connection, .. } =
+    /// The service and from whom its spans came.
+    fn origin(&self) -> (&str, &str, IpAddr) {
+        (&self.resource.service, &self.resource.service_namespace, self.peer)
+    }
+
+    fn is_unknown(&self) -> bool {
+        told::is_unknown(told::found(self.resource.found))
+    }
+
+    /// The address, its pod and the service, where nothing but the connection speaks for the address.
+    fn by_connection(&self) -> Option<(&str, &str, &str, &str)> {
+        let ExaminedResource { found, address, service, service_namespace, claims, connection, pod, .. } =
             &self.resource;
         let is_guess = matches!(found, AddressSource::Connection | AddressSource::Pipeline)
             && claims.is_empty()
             && address == connection;
-        is_guess
-            .then(|| (address.as_deref().unwrap_or_default(), service.as_str(), service_namespace.as_str()))
+        let pod = pod.as_ref().map_or("", |pod| pod.name.as_str());
+        is_guess.then(|| {
+            (address.as_deref().unwrap_or_default(), pod, service.as_str(), service_namespace.as_str())
+        })
     }
 
     /// How many services have the row's address from the same connection, where that looks like a relay.
-    fn relayed(&self, services: &HashMap<&str, usize>) -> Option<String> {
-        let (address, ..) = self.by_connection()?;
-        let services = services.get(address).filter(|services| **services >= RELAYED)?;
+    fn relayed(&self, services: &HashMap<(&str, &str), usize>) -> Option<String> {
+        let (address, pod, ..) = self.by_connection()?;
+        let services = services.get(&(address, pod)).filter(|services| **services >= RELAYED)?;
         Some(format!(
             "{services} services have the address {address}, and nothing but the connection speaks for it: is that a relay?"
         ))
     }
 
-    fn told(&self, id: u64, suspicious: Option<String>) -> told::Service {
+    fn told(
+        &self,
+        id: u64,
+        suspicious: Option<String>,
+        is_pending: &dyn Fn(IpAddr) -> bool,
+    ) -> told::Service {
         let ExaminedResource { service, service_namespace, pod, address, found, .. } = &self.resource;
         let (pod_namespace, pod) =
             pod.as_ref().map(|pod| (pod.namespace.clone(), pod.name.clone())).unwrap_or_default();
@@ -145,7 +178,7 @@ impl Row {
             found: told::found(*found).to_owned(),
             suspicious,
             spans: self.spans.round() as u64,
-            spans_exact: self.exact,
+            spans_exact: self.exact && !is_pending(self.peer),
             first_ms: self.first,
             last_ms: self.last,
             peer: self.peer.to_string(),
@@ -164,9 +197,21 @@ pub(super) fn id(resource: &ExaminedResource) -> u64 {
 
 /// About how many bytes a row takes.
 fn size(resource: &ExaminedResource) -> usize {
-    let ExaminedResource { service, service_namespace, service_instance, claims, changes, lookups, .. } =
-        resource;
+    let ExaminedResource {
+        service,
+        service_namespace,
+        service_instance,
+        address,
+        connection,
+        collector,
+        claims,
+        changes,
+        lookups,
+        ..
+    } = resource;
     let texts = [service, service_namespace, service_instance].map(String::len);
+    let others = [address, connection, &collector.address, &collector.pod];
+    let others: usize = others.into_iter().flatten().map(String::len).sum();
     let claims = claims.iter().map(|claim| claim.key.len() + claim.value.len());
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let changes =
@@ -175,7 +220,7 @@ fn size(resource: &ExaminedResource) -> usize {
         lookup.terms.iter().map(|term| term.len() + size_of::<String>()).sum::<usize>() + length(&lookup.pod)
     });
     let parts = claims.chain(changes).chain(lookups).map(|bytes| bytes + PART);
-    size_of::<Row>() + POD + texts.iter().sum::<usize>() + parts.sum::<usize>()
+    size_of::<Row>() + POD + others + texts.iter().sum::<usize>() + parts.sum::<usize>()
 }
 
 /// A row's name as text.
@@ -205,31 +250,24 @@ const POD: usize = 512;
 /// What a claim, a change or a lookup takes besides its texts.
 const PART: usize = 72;
 
+/// How long a row is told after its last spans, milliseconds.
+const SHOWN_FOR: u64 = 3_600_000;
+
+/// By how much spans with a pod have to be later than those without for the same service of the same peer, milliseconds: a relay may
+/// well send both.
+const SUPERSEDED: u64 = 60_000;
+
+/// How recent rows are that are counted together as one address', milliseconds.
+const RELAYED_WITHIN: u64 = 300_000;
+
 /// From how many services on that one address speaks for it is probably none of them. A pod may well have a sidecar or two.
 const RELAYED: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use podstamp_core::interface::{ExaminedAttribute, ExaminedPod, Signal};
+    use podstamp_core::interface::{ExaminedAttribute, ExaminedPod};
 
     use super::*;
-    use crate::console::examiner::Waiting;
-    use crate::sandbox::ReceivedRequest;
-
-    /// A request that stands for so many spans.
-    fn sample(spans: u64, at: u64) -> Sample {
-        let request = ReceivedRequest {
-            signal: Signal::Traces,
-            path: String::new(),
-            peer: None,
-            headers: Vec::new(),
-            body: Default::default(),
-            now: None,
-            gzip: None,
-        };
-        let room = std::sync::Arc::new(Waiting::default()).reserve(0, false).unwrap();
-        Sample { request, peer: "10.0.0.1".parse().unwrap(), spans, at, _room: room }
-    }
 
     fn resource(service: &str, spans: u32) -> ExaminedResource {
         let pod =
@@ -248,24 +286,30 @@ mod tests {
         ExaminedResource { found: AddressSource::Unknown, pod: None, ..resource(service, 1) }
     }
 
-    fn note(services: &mut Services, sample: &Sample, resources: Vec<ExaminedResource>) {
-        services.note(sample, &Examined { resources, ..Default::default() });
+    /// Notes a request that stands for so many spans and came at a time.
+    fn note(services: &mut Services, (stands_for, at): (u64, u64), resources: Vec<ExaminedResource>) {
+        let peer = "10.0.0.1".parse().unwrap();
+        services.note(peer, stands_for, at, &Examined { resources, ..Default::default() });
+    }
+
+    fn told_at(services: &Services, now: u64) -> Vec<told::Service> {
+        services.told(told::Seen::default(), services.rows(now, &|_| false)).rows
     }
 
     fn told(services: &Services) -> Vec<told::Service> {
-        services.told(told::Seen::default(), services.rows()).rows
+        told_at(services, 0)
     }
 
     #[test]
     fn spans_of_requests_that_were_not_examined_are_shared_out_and_called_an_estimate() {
         let mut services = Services::default();
-        note(&mut services, &sample(4, 1), vec![resource("cart", 3), resource("web", 1)]);
+        note(&mut services, (4, 1), vec![resource("cart", 3), resource("web", 1)]);
         let rows = told(&services);
         let spans = |rows: &[told::Service], name| {
             rows.iter().find(|row| row.service == name).map(|row| (row.spans, row.spans_exact))
         };
         assert_eq!(spans(&rows, "cart"), Some((3, true)));
-        note(&mut services, &sample(400, 2), vec![resource("cart", 3), resource("web", 1)]);
+        note(&mut services, (400, 2), vec![resource("cart", 3), resource("web", 1)]);
         let rows = told(&services);
         assert_eq!(spans(&rows, "cart"), Some((303, false)));
         assert_eq!(spans(&rows, "web"), Some((101, false)));
@@ -276,18 +320,19 @@ mod tests {
     #[test]
     fn what_has_no_pod_comes_first_then_what_looks_wrong_then_the_latest() {
         let mut services = Services::default();
-        note(&mut services, &sample(1, 1), vec![resource("old", 1)]);
-        note(&mut services, &sample(1, 2), vec![unknown("lost")]);
-        note(&mut services, &sample(1, 3), vec![resource("new", 1)]);
+        note(&mut services, (1, 1), vec![resource("old", 1)]);
+        note(&mut services, (1, 2), vec![unknown("lost")]);
+        note(&mut services, (1, 3), vec![resource("new", 1)]);
         let relayed = |service| ExaminedResource {
             found: AddressSource::Connection,
             address: Some("10.0.0.9".to_owned()),
             connection: Some("10.0.0.9".to_owned()),
+            pod: None,
             ..resource(service, 1)
         };
-        note(&mut services, &sample(4, 4), ["a", "b", "c"].map(relayed).to_vec());
+        note(&mut services, (4, 4), ["a", "b", "c"].map(relayed).to_vec());
         assert!(told(&services).iter().all(|row| row.suspicious.is_none()), "a pod may have sidecars");
-        note(&mut services, &sample(1, 2), vec![relayed("d")]);
+        note(&mut services, (1, 2), vec![relayed("d")]);
         let rows = told(&services);
         let names: Vec<_> = rows.iter().map(|row| row.service.as_str()).collect();
         assert_eq!((names[0], &names[4..]), ("lost", &["d", "new", "old"][..]));
@@ -297,8 +342,53 @@ mod tests {
         // A claim speaks for the address too.
         let mut named = relayed("e");
         named.claims.push(ExaminedAttribute { key: "k8s.pod.uid".into(), value: "u".into() });
-        note(&mut services, &sample(1, 5), vec![named]);
+        note(&mut services, (1, 5), vec![named]);
         assert!(told(&services).iter().any(|row| row.service == "e" && row.suspicious.is_none()));
+    }
+
+    #[test]
+    fn a_number_is_an_estimate_while_spans_of_its_peer_are_in_no_row() {
+        let mut services = Services::default();
+        note(&mut services, (3, 1), vec![resource("cart", 3)]);
+        let exact = |pending: bool| services.rows(0, &|_| pending)[0].spans_exact;
+        assert!(exact(false) && !exact(true));
+    }
+
+    #[test]
+    fn a_service_whose_pod_is_known_by_now_is_not_told_as_one_without_and_old_rows_go() {
+        let mut services = Services::default();
+        note(&mut services, (1, 1_000), vec![unknown("cart")]);
+        let found = |services: &Services, now| {
+            told_at(services, now).into_iter().map(|row| row.found).collect::<Vec<_>>()
+        };
+        note(&mut services, (1, 2_000), vec![resource("cart", 1)]);
+        assert_eq!(found(&services, 2_000), ["unknown", "pod"], "both may be so at once");
+        note(&mut services, (1, 2_000 + SUPERSEDED), vec![resource("cart", 1)]);
+        assert_eq!(found(&services, 2_000 + SUPERSEDED), ["pod"]);
+        assert!(found(&services, 2_000 + SUPERSEDED + SHOWN_FOR).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_one_pod_after_the_other_has_is_no_relays() {
+        let mut services = Services::default();
+        let at = |service: &str, pod: &str| {
+            let pod = ExaminedPod { name: pod.into(), ..Default::default() };
+            ExaminedResource {
+                found: AddressSource::Connection,
+                address: Some("10.0.0.9".to_owned()),
+                connection: Some("10.0.0.9".to_owned()),
+                pod: Some(pod),
+                ..resource(service, 1)
+            }
+        };
+        for (number, service) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+            note(&mut services, (1, number as u64), vec![at(service, service)]);
+        }
+        assert!(told(&services).iter().all(|row| row.suspicious.is_none()));
+        for (number, service) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            note(&mut services, (1, number as u64 * RELAYED_WITHIN), vec![at(service, "cron")]);
+        }
+        assert!(told(&services).iter().all(|row| row.suspicious.is_none()), "not at the same time");
     }
 
     #[test]
@@ -330,7 +420,7 @@ mod tests {
             let claim =
                 ExaminedAttribute { key: "k8s.pod.uid".into(), value: "x".repeat(1_024 * (number % 50)) };
             large.claims = vec![claim; 4];
-            note(&mut services, &sample(1, number as u64), vec![large]);
+            note(&mut services, (1, number as u64), vec![large]);
             assert!(services.bytes <= CAPACITY, "{}", services.bytes);
         }
         let counted: usize = services.rows.values().map(|row| size(&row.resource)).sum();
@@ -342,13 +432,13 @@ mod tests {
     fn however_many_rows_come_few_are_kept_the_latest() {
         let mut services = Services::default();
         for number in 0..5_000 {
-            note(&mut services, &sample(1, number), vec![resource(&format!("s{number}"), 1)]);
+            note(&mut services, (1, number), vec![resource(&format!("s{number}"), 1)]);
         }
-        let told = services.told(told::Seen::default(), services.rows());
+        let told = services.told(told::Seen::default(), services.rows(0, &|_| false));
         assert_eq!((told.rows.len(), told.omitted), (MAX_ROWS, 5_000 - MAX_ROWS as u64));
         assert_eq!(told.rows[0].service, "s4999");
-        let (row, explained) = services.explained(id(&resource("s4999", 1))).unwrap();
+        let (row, explained) = services.explained(id(&resource("s4999", 1)), &|_| false).unwrap();
         assert_eq!((row.service, explained.spans_total), ("s4999".to_owned(), 1));
-        assert!(services.explained(id(&resource("s0", 1))).is_none());
+        assert!(services.explained(id(&resource("s0", 1)), &|_| false).is_none());
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Traces {
 #[derive(Debug, Default)]
 struct Kept {
     resources: Vec<told::TraceResource>,
+    /// The index of each row's resource.
+    indices: HashMap<u64, u32>,
     spans: Vec<Span>,
     bytes: usize,
     touched: u64,
@@ -61,17 +63,17 @@ impl Traces {
         let chosen = self.choose(&spans);
         for ((resource, row), spans) in resources.iter().zip(rows).zip(spans) {
             let is_lost = told::is_unknown(told::found(resource.found));
-            // One resource has few traces at a time, mostly: each finds its index here once.
-            let mut indices: HashMap<TraceId, u32> = HashMap::new();
             for span in spans {
                 let Some(id) = trace_id(&span).filter(|id| chosen.contains(id)) else { continue };
                 let kept = self.kept.entry(id).or_default();
                 let before = kept.bytes;
-                let index = *indices.entry(id).or_insert_with(|| kept.index(resource, *row));
                 kept.is_telling |= is_lost || span.error;
                 kept.touched = self.turn;
-                kept.omitted |= omitted;
-                kept.push(span, index);
+                kept.omitted |= omitted || kept.is_full();
+                if !kept.is_full() {
+                    let index = kept.index(resource, *row);
+                    kept.push(span, index);
+                }
                 self.bytes += kept.bytes - before;
             }
         }
@@ -104,10 +106,8 @@ impl Traces {
             .map(|(id, kept)| (spares_telling && kept.is_telling, kept.touched, *id))
             .collect();
         order.sort_unstable();
-        for (_, touched, id) in order {
-            // A trace of the last request stays as long as it is alone in that: it may be over the bound by itself.
-            let is_full = self.bytes > CAPACITY && (self.kept.len() > 1 || touched < self.turn);
-            if !is_full && self.kept.len() <= MAX_TRACES {
+        for (.., id) in order {
+            if self.bytes <= CAPACITY && self.kept.len() <= MAX_TRACES {
                 break;
             }
             if let Some(kept) = self.kept.remove(&id) {
@@ -138,8 +138,15 @@ impl Traces {
 }
 
 impl Kept {
-    /// The index of a resource, which is added where it is not there.
+    fn is_full(&self) -> bool {
+        self.spans.len() >= MAX_SPANS || self.bytes >= MAX_BYTES
+    }
+
+    /// The index of a resource, which is added where it is not there. The same row is the same service, pod, address and way.
     fn index(&mut self, resource: &ExaminedResource, row: u64) -> u32 {
+        if let Some(index) = self.indices.get(&row) {
+            return *index;
+        }
         let ExaminedResource { service, service_namespace, pod, address, found, .. } = resource;
         let (pod_namespace, pod) =
             pod.as_ref().map(|pod| (pod.namespace.clone(), pod.name.clone())).unwrap_or_default();
@@ -152,21 +159,16 @@ impl Kept {
             found: told::found(*found).to_owned(),
             row: Some(services::hex(row)),
         };
-        // The same row is the same service, pod, address and way.
-        let index = self.resources.iter().position(|known| known.row == told.row);
-        let index = index.unwrap_or_else(|| {
-            self.bytes += size_of::<told::TraceResource>() + RESOURCE_TEXTS + told.service.len();
-            self.resources.push(told);
-            self.resources.len() - 1
-        });
-        index as u32
+        let texts = [&told.service, &told.service_namespace, &told.pod, &told.pod_namespace, &told.address];
+        let texts: usize = texts.into_iter().map(String::len).sum();
+        self.bytes += size_of::<told::TraceResource>() + PLACE + texts;
+        let index = self.resources.len() as u32;
+        self.resources.push(told);
+        self.indices.insert(row, index);
+        index
     }
 
     fn push(&mut self, span: ExaminedSpan, resource: u32) {
-        if self.spans.len() >= MAX_SPANS {
-            self.omitted = true;
-            return;
-        }
         let attributes: Vec<_> = span
             .attributes
             .into_iter()
@@ -195,10 +197,10 @@ impl Kept {
         self.resources.get(span.resource as usize)
     }
 
-    /// The spans, each once: a client may have sent it again.
+    /// The spans, each once: a client may have sent it again. A client's and a server's may share an id, as Zipkin has it.
     fn spans(&self) -> impl Iterator<Item = &Span> {
         let mut seen = HashSet::new();
-        self.spans.iter().filter(move |span| seen.insert(span.id.as_slice()))
+        self.spans.iter().filter(move |span| seen.insert((span.id.as_slice(), span.kind, span.resource)))
     }
 
     /// When the first span starts and the last one ends.
@@ -223,15 +225,13 @@ impl Kept {
             && self.spans.iter().all(|span| span.parent.is_empty() || ids.contains(span.parent.as_slice()))
     }
 
+    /// The names of the services, the root's first; of many, the first ones.
     fn services(&self) -> Vec<String> {
         let root = self.root().and_then(|root| self.resource(root));
-        let mut services: Vec<String> = Vec::new();
-        for resource in root.into_iter().chain(&self.resources) {
-            if !services.contains(&resource.service) {
-                services.push(resource.service.clone());
-            }
-        }
-        services
+        let mut seen = HashSet::new();
+        let resources = root.into_iter().chain(&self.resources);
+        let first = resources.map(|resource| &resource.service).filter(|service| seen.insert(*service));
+        first.take(MAX_TOLD_SERVICES).cloned().collect()
     }
 
     fn summary(&self, id: &TraceId) -> told::TraceSummary {
@@ -332,8 +332,14 @@ const MAX_NEW: usize = 40;
 /// Spans of one trace.
 const MAX_SPANS: usize = 20_000;
 
-/// About what the texts of a resource take besides the service's name.
-const RESOURCE_TEXTS: usize = 160;
+/// Bytes of one trace: others have room beside the largest one.
+const MAX_BYTES: usize = 3 << 20;
+
+/// About what a resource's other texts and its place in the index take.
+const PLACE: usize = 64;
+
+/// As many as a line of a list bears.
+const MAX_TOLD_SERVICES: usize = 50;
 
 #[cfg(test)]
 mod tests;

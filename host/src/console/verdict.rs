@@ -141,6 +141,9 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
                 "Nothing that the resource names leads to a pod"
             };
             match (of_connection, &resource.connection) {
+                (Some(Explanation { outcome: Outcome::Found, message, .. }), _) => {
+                    format!("{named}, and podstamp did not know the pod that it came from: now {message}.")
+                }
                 (Some(explanation), _) => format!("{named}, and {}.", explanation.message),
                 (None, Some(connection)) => {
                     format!("{named}, and no pod is known by the address {connection} that it came from.")
@@ -188,7 +191,9 @@ fn advice(resource: &ExaminedResource, of_connection: Option<&Explanation>, has_
                 advice.push(know_the_pods());
             }
             match of_connection.map(|explanation| explanation.outcome) {
-                Some(Outcome::Node | Outcome::HostNetwork) => advice.push(keep_it_local()),
+                Some(Outcome::Node) => advice.push(keep_it_local()),
+                // The address is the node's whatever the way; or podstamp knows the pod by now.
+                Some(Outcome::HostNetwork | Outcome::Found) => {}
                 Some(Outcome::Absent | Outcome::NoPods) => {
                     advice.push(trust_the_proxy(resource.connection.as_deref()));
                 }

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use podstamp_core::directory::{Details, Lookup, Pod, Term};
-use podstamp_core::interface::{Header, Signal, Verdict};
+use podstamp_core::interface::{Examination, Header, Signal, Verdict};
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,4 +49,23 @@ fn a_call_that_waits_for_a_processor_is_not_ended() {
     let verdict = sandbox.prepare(&request).unwrap().verdict;
     assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
     assert!(begun.elapsed() > LIMITS.timeout, "it did not wait");
+}
+
+/// Nobody waits for an examination, and requests do for an instance.
+#[test]
+fn an_examination_leaves_an_instance_for_requests() {
+    let request = incoming(&b"\x0a\x04\x12\x02\x12\x00"[..]);
+    let options = Examination { resources: 1, ..Examination::default() };
+    for (instances, in_use) in [(1, 0), (2, 0), (3, 1)] {
+        let settings = Settings { instances, ..LIMITS };
+        let guest = Guest::compile(Guest::embedded(), settings).unwrap();
+        let document = podstamp_core::config::DEFAULT_DOCUMENT.to_owned();
+        let sandbox = Sandbox::new(&guest, document, Arc::new(Slow(Duration::ZERO))).unwrap();
+        let mut taken: Vec<_> = (0..in_use).map(|_| sandbox.take().unwrap()).collect();
+        assert_eq!(sandbox.examine(&request, options).unwrap().resources.len(), 1, "{instances}, {in_use}");
+        taken.push(sandbox.take().unwrap());
+        assert_eq!(sandbox.examine(&request, options), Err(Failure::Busy), "{instances}, {in_use}");
+        taken.into_iter().for_each(|instance| sandbox.give_back(Some(instance)));
+        assert!(sandbox.examine(&request, options).is_ok());
+    }
 }

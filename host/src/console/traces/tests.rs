@@ -215,3 +215,31 @@ fn one_trace_of_many_spans_is_kept_whole_up_to_a_bound_and_says_when_it_is_not()
     assert!(trace.omitted && trace.spans.len() <= MAX_SPANS);
     assert!(!summaries(&traces, TraceQuery::default())[0].complete);
 }
+
+#[test]
+fn requests_of_one_trace_alone_do_not_grow_it_over_its_bound_whatever_they_hold() {
+    let mut traces = Traces::default();
+    for number in 0..3_000 {
+        let mut large = span(1, 1, 0, 0, 1);
+        large.span_id = (number as u64).to_be_bytes().to_vec();
+        large.attributes = vec![ExaminedAttribute { key: "k".into(), value: "x".repeat(20_000) }];
+        note(&mut traces, resource(&format!("service-{number}"), AddressSource::Pod), vec![large]);
+    }
+    assert!(traces.bytes <= MAX_BYTES + 30_000, "{}", traces.bytes);
+    let trace = traces.trace(trace_id(1).try_into().unwrap(), None).unwrap();
+    assert!(trace.omitted && trace.resources.len() == trace.spans.len());
+    let summary = &summaries(&traces, TraceQuery::default())[0];
+    assert_eq!((summary.services.len(), summary.complete), (MAX_TOLD_SERVICES, false));
+}
+
+#[test]
+fn a_client_and_a_server_may_share_an_id() {
+    let mut traces = Traces::default();
+    note(
+        &mut traces,
+        resource("web", AddressSource::Pod),
+        vec![ExaminedSpan { kind: 3, ..span(1, 1, 0, 0, 9) }],
+    );
+    note(&mut traces, resource("cart", AddressSource::Pod), vec![span(1, 1, 0, 1, 8)]);
+    assert_eq!(summaries(&traces, TraceQuery::default())[0].spans, 2);
+}
