@@ -98,7 +98,7 @@ impl Admin {
             }
             StatusCode::UNAUTHORIZED => {
                 format!(
-                    "{} wants credentials: write --admin http://USER:PASSWORD@HOST:PORT; {said}",
+                    "{} wants credentials: give them in {VARIABLE}, or as --admin http://USER:PASSWORD@HOST:PORT; {said}",
                     self.url
                 )
             }
