@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
@@ -36,25 +36,27 @@ fn compare(quick: bool, watched: bool) -> Value {
         let _page = watched.then(|| Page::open(sides[0].admin));
         let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
         for connections in [1, 16] {
-            let (mut cpu, mut shares) = ([Vec::new(), Vec::new()], Vec::new());
+            let mut cpu = [Vec::new(), Vec::new()];
+            let (mut begun, mut thread) = (Instant::now(), 0.0);
             for round in 0..=rounds {
+                if round == 1 {
+                    (begun, thread) = (Instant::now(), thread_seconds(&sides[0].process));
+                }
                 for side in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
                     let process = &sides[side].process;
-                    let (before, thread) = (process.cpu_seconds(), thread_seconds(process));
+                    let before = process.cpu_seconds();
                     let ran = load::run(process.address, &request, connections, time);
                     // The first round warms up and uses what was saved up.
                     if round > 0 {
                         let requests = ran.latencies.len() as f64;
                         cpu[side].push((process.cpu_seconds() - before) / requests * 1e6);
-                        if side == 0 {
-                            shares.push((thread_seconds(process) - thread) / ran.seconds * 100.0);
-                        }
                     }
                 }
             }
             let ratio = median(cpu[0].iter().zip(&cpu[1]).map(|(on, off)| on / off).collect());
             let [on, off] = cpu.map(median);
-            let share = median(shares);
+            // Of all the time: what may be taken is earned while the other side has its turn as well.
+            let share = (thread_seconds(&sides[0].process) - thread) / begun.elapsed().as_secs_f64() * 100.0;
             let memory = sides.each_ref().map(|side| side.process.resident_mib());
             println!(
                 "{label:>22} {connections:>5} {on:>11.1} {off:>11.1} {ratio:>6.3} {share:>9.2} {:>8.1}/{:>8.1}",

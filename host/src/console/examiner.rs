@@ -10,6 +10,7 @@ use podstamp_core::interface::{Examination, Examined, ExaminedResource};
 
 use super::allowance::Allowance;
 use super::sampling::Stake;
+use super::traces::{CAPACITY, UNWATCHED_CAPACITY};
 use super::{Shared, TEXT};
 use crate::sandbox::{ReceivedRequest, cpu_time};
 
@@ -81,14 +82,14 @@ impl Examiner {
         let examined = self.shared.filter.examine(&sample.request, options);
         let is_examined = examined.is_ok();
         match examined {
-            Ok(examined) => self.note(&mut sample, examined),
+            Ok(examined) => self.note(&mut sample, examined, looking),
             // No instance can be spared, or a limit is met by what went through the filter before.
             Err(failure) => tracing::debug!(%failure, "a request could not be examined"),
         }
         self.allowance.charge(cpu_time().saturating_sub(begun), is_examined);
     }
 
-    fn note(&self, sample: &mut Sample, mut examined: Examined) {
+    fn note(&self, sample: &mut Sample, mut examined: Examined, looking: bool) {
         if !self.shared.settings.payloads {
             examined.resources.iter_mut().for_each(withhold);
         }
@@ -96,7 +97,9 @@ impl Examiner {
             examined.resources.iter_mut().map(|resource| std::mem::take(&mut resource.spans)).collect();
         let (peer, stands_for) = (sample.stake.peer(), sample.stake.take());
         let rows = self.shared.services().note(peer, stands_for, sample.at, &examined);
-        self.shared.traces().note(&examined.resources, spans, &rows, examined.spans_omitted > 0);
+        let capacity = if looking { CAPACITY } else { UNWATCHED_CAPACITY };
+        let omitted = examined.spans_omitted > 0;
+        self.shared.traces().note(&examined.resources, spans, &rows, omitted, capacity);
     }
 }
 
@@ -125,7 +128,7 @@ const UNWATCHED_BYTES: usize = 1 << 20;
 const WATCHED_BYTES: usize = 32 << 20;
 
 const UNWATCHED_RESOURCES: u32 = 256;
-const UNWATCHED_SPANS: u32 = 4_096;
+const UNWATCHED_SPANS: u32 = 1_024;
 const WATCHED_RESOURCES: u32 = 4_096;
 
 /// A trace of 10,000 spans in one request is shown whole.

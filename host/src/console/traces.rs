@@ -51,13 +51,15 @@ struct Span {
 }
 
 impl Traces {
-    /// Notes the spans of a request, those of each resource in a list. `rows`: the rows that explain the resources.
+    /// Notes the spans of a request, those of each resource in a list. `rows`: the rows that explain the resources. `capacity`: the bytes
+    /// that all traces may take from now on.
     pub(super) fn note(
         &mut self,
         resources: &[ExaminedResource],
         spans: Vec<Vec<ExaminedSpan>>,
         rows: &[u64],
         omitted: bool,
+        capacity: usize,
     ) {
         self.turn += 1;
         let chosen = self.choose(&spans);
@@ -77,7 +79,12 @@ impl Traces {
                 self.bytes += kept.bytes - before;
             }
         }
-        self.make_room();
+        for id in &chosen {
+            if let Some(kept) = self.kept.get_mut(id) {
+                kept.spans.shrink_to_fit();
+            }
+        }
+        self.make_room(capacity);
     }
 
     /// The traces of a request that are kept: those that are known already, and of others a few. Which ones follows from their ids,
@@ -93,8 +100,8 @@ impl Traces {
     }
 
     /// Removes traces until what is left is within its bounds: first those without anything telling, the oldest ahead.
-    fn make_room(&mut self) {
-        if self.bytes <= CAPACITY && self.kept.len() <= MAX_TRACES {
+    fn make_room(&mut self, capacity: usize) {
+        if self.bytes <= capacity && self.kept.len() <= MAX_TRACES {
             return;
         }
         let telling = self.kept.values().filter(|kept| kept.is_telling).count();
@@ -107,7 +114,7 @@ impl Traces {
             .collect();
         order.sort_unstable();
         for (.., id) in order {
-            if self.bytes <= CAPACITY && self.kept.len() <= MAX_TRACES {
+            if self.bytes <= capacity && self.kept.len() <= MAX_TRACES {
                 break;
             }
             if let Some(kept) = self.kept.remove(&id) {
@@ -320,8 +327,11 @@ fn hash(id: &TraceId) -> u64 {
     hasher.finish()
 }
 
-/// With what else the console keeps and what its thread needs, within the 8 MiB that it takes while nobody looks.
-const CAPACITY: usize = 4 << 20;
+/// Bytes of all traces while somebody looks.
+pub(super) const CAPACITY: usize = 4 << 20;
+
+/// The same while nobody does: with what else the console keeps, and an instance of the filter for its thread, that is some megabytes.
+pub(super) const UNWATCHED_CAPACITY: usize = 1 << 20;
 
 /// The last few hundred.
 const MAX_TRACES: usize = 400;

@@ -36,7 +36,7 @@ fn span(trace: u32, id: u8, parent: u8, start: u64, end: u64) -> ExaminedSpan {
 
 fn note(traces: &mut Traces, resource: ExaminedResource, spans: Vec<ExaminedSpan>) {
     let row = services::id(&resource);
-    traces.note(&[resource], vec![spans], &[row], false);
+    traces.note(&[resource], vec![spans], &[row], false, CAPACITY);
 }
 
 fn summaries(traces: &Traces, query: TraceQuery) -> Vec<told::TraceSummary> {
@@ -242,4 +242,19 @@ fn a_client_and_a_server_may_share_an_id() {
     );
     note(&mut traces, resource("cart", AddressSource::Pod), vec![span(1, 1, 0, 1, 8)]);
     assert_eq!(summaries(&traces, TraceQuery::default())[0].spans, 2);
+}
+
+#[test]
+fn what_is_kept_shrinks_once_nobody_looks() {
+    let mut traces = Traces::default();
+    for number in 0..200 {
+        let mut large = span(number, 1, 0, 0, 1);
+        large.name = "x".repeat(15_000);
+        note(&mut traces, resource("web", AddressSource::Pod), vec![large]);
+    }
+    assert!(traces.bytes > UNWATCHED_CAPACITY);
+    let last = resource("web", AddressSource::Pod);
+    traces.note(&[last], vec![vec![span(999, 1, 0, 0, 1)]], &[0], false, UNWATCHED_CAPACITY);
+    assert!(traces.bytes <= UNWATCHED_CAPACITY);
+    assert_eq!(summaries(&traces, TraceQuery::default())[0].id, hex(&trace_id(999)));
 }
