@@ -151,9 +151,16 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
                 (None, None) => format!("{named}, and it is not known where it came from."),
             }
         }
+        AddressSource::Contradicted if resource.pod.is_some() => {
+            let own = pod.unwrap_or_default();
+            let other = other_pod(resource).map(|other| format!(", {other},")).unwrap_or_default();
+            format!(
+                "It is {own}{by}, which has no address of its own now. What else was found{other} is another pod: its address \
+                 would be wrong."
+            )
+        }
         AddressSource::Contradicted => {
-            let mut found = resource.lookups.iter().filter_map(|lookup| lookup.pod.as_deref());
-            let found = found.next_back().map(|pod| format!(" ({pod})")).unwrap_or_default();
+            let found = other_pod(resource).map(|pod| format!(" ({pod})")).unwrap_or_default();
             format!(
                 "A pod was found{found}, but the resource says that it comes from another: a wrong pod would be worse \
                  than none, so that it counts as unknown."
@@ -163,6 +170,13 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
             "The guard is off, and the configured processors wrote no app.host.ip.".to_owned()
         }
     }
+}
+
+/// The pod that was found last and is not the resource's.
+fn other_pod(resource: &ExaminedResource) -> Option<&str> {
+    let own = resource.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name));
+    let found = resource.lookups.iter().filter_map(|lookup| lookup.pod.as_deref());
+    found.rev().find(|other| Some(*other) != own.as_deref())
 }
 
 /// By what the pod was found, for the middle of a sentence.
@@ -179,7 +193,7 @@ fn by(resource: &ExaminedResource) -> String {
 fn advice(resource: &ExaminedResource, of_connection: Option<&Explanation>, has_table: bool) -> Vec<Advice> {
     let mut advice = Vec::new();
     match resource.found {
-        AddressSource::Unknown if resource.pod.is_some() => advice.push(Advice {
+        AddressSource::Unknown | AddressSource::Contradicted if resource.pod.is_some() => advice.push(Advice {
             title: "Wait for its address",
             text: "A pod that does not run yet has none, and one that has run to its end gave it back. Spans until then stay \
                    unknown."

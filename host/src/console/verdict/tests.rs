@@ -109,6 +109,26 @@ fn a_pod_without_an_address_is_named_and_waited_for() {
 }
 
 #[test]
+fn a_relays_pod_is_told_apart_from_the_one_that_has_no_address_yet() {
+    let mut pending = resource(AddressSource::Contradicted, "10.1.1.9");
+    pending.pod = Some(ExaminedPod { addresses: Vec::new(), ..cart() });
+    let lookup = |term: &str, pod: &str| ExaminedLookup {
+        terms: vec![term.into()],
+        answer: LookupAnswer::Found,
+        pod: Some(pod.into()),
+    };
+    pending.lookups =
+        vec![lookup("host.name=cart-0", "shop/cart-0"), lookup("address=10.1.1.9", "shop/gateway-0")];
+    let explained = of(pending, &cluster(Coverage::Cluster));
+    assert_eq!(
+        explained.verdict,
+        "It is pod shop/cart-0 by host.name=cart-0, which has no address of its own now. What else was found, \
+         shop/gateway-0, is another pod: its address would be wrong."
+    );
+    assert_eq!(titles(&explained), ["Wait for its address"]);
+}
+
+#[test]
 fn a_contradiction_names_what_the_resource_says() {
     let mut lost = resource(AddressSource::Contradicted, "10.1.1.1");
     lost.claims.push(ExaminedAttribute { key: "k8s.pod.uid".into(), value: "other".into() });
