@@ -31,7 +31,9 @@ pub(super) fn header(state: &State, url: &str) -> Vec<Line> {
     }
     lines.extend(live.agents.iter().take(MOST).map(agent));
     lines.extend(live.queues.iter().filter(|queue| queue.requests > 0.0).take(MOST).map(queue));
-    lines.extend(live.notices.iter().take(MOST).map(|notice| {
+    // What is only worth knowing is in the console and in the log.
+    let notices = live.notices.iter().filter(|notice| notice.level != "info");
+    lines.extend(notices.take(MOST).map(|notice| {
         let weight = if notice.level == "error" { Weight::Error } else { Weight::Warning };
         Line::of(weight, &format!("! {}", notice.message))
     }));
