@@ -55,29 +55,12 @@ impl Guest for Component {
     }
 
     fn prepare(request: Request) -> Prepared {
-        let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
-        let request = interface::Request {
-            signal: convert::signal(request.signal),
-            path: &request.path,
-            peer: request.peer.and_then(|peer| peer.parse().ok()),
-            headers: &headers,
-            body: &request.body,
-            now: request.now,
-        };
-        call(|filter| filter.prepare(&request, &HostPods).into())
+        call_about(request, |filter, request| filter.prepare(request, &HostPods).into())
     }
 
     fn examine(request: Request, options: Examination) -> Examined {
-        let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
-        let request = interface::Request {
-            signal: convert::signal(request.signal),
-            path: &request.path,
-            peer: request.peer.and_then(|peer| peer.parse().ok()),
-            headers: &headers,
-            body: &request.body,
-            now: request.now,
-        };
-        call(|filter| filter.examine(&request, &options.into(), &HostPods).into())
+        let options = options.into();
+        call_about(request, |filter, request| filter.examine(request, &options, &HostPods).into())
     }
 
     fn conclude(attempt: Attempt, outcome: Outcome) -> Next {
@@ -122,6 +105,20 @@ fn call<T>(call: impl FnOnce(&Filter) -> T) -> T {
         Some(filter) => ALLOCATOR.call(|| call(filter)),
         None => std::process::abort(),
     })
+}
+
+/// Makes a call that is about a request.
+fn call_about<T>(request: Request, about: impl FnOnce(&Filter, &interface::Request<'_>) -> T) -> T {
+    let headers: Vec<_> = request.headers.into_iter().map(Into::into).collect();
+    let request = interface::Request {
+        signal: convert::signal(request.signal),
+        path: &request.path,
+        peer: request.peer.and_then(|peer| peer.parse().ok()),
+        headers: &headers,
+        body: &request.body,
+        now: request.now,
+    };
+    call(|filter| about(filter, &request))
 }
 
 /// The host's pod directory.
