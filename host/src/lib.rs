@@ -61,6 +61,7 @@ mod relay;
 pub mod sandbox;
 pub mod server;
 pub mod settings;
+mod shortened;
 mod tls;
 
 pub use podstamp_core as core;

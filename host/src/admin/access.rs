@@ -15,6 +15,7 @@ use podstamp_core::config::Fault;
 use crate::observe::Metrics;
 use crate::receiver::auth::{Authenticator, Unauthenticated};
 use crate::settings;
+use crate::shortened::shortened;
 
 /// The rules by which requests are let in.
 #[derive(Debug, Default)]
@@ -210,8 +211,7 @@ fn split_port(authority: &str) -> Option<&str> {
 
 /// A name as it is told to whoever asked by it: no longer than a line, and without what a terminal takes for more than text.
 fn shown(name: &str) -> String {
-    let start = name.get(..name.floor_char_boundary(LONGEST_SHOWN)).unwrap_or_default();
-    let rest = if start.len() < name.len() { "..." } else { "" };
+    let (start, rest) = shortened(name, LONGEST_SHOWN);
     format!("{}{rest}", start.escape_debug())
 }
 

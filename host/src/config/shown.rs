@@ -5,6 +5,7 @@ mod secrets;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::shortened::shortened;
 use secrets::{Secrecy, without_secrets};
 
 /// A line of a document as it is shown.
@@ -129,8 +130,8 @@ fn shown(value: &Value, secrecy: Secrecy) -> String {
 
 /// The start of a text that nobody reads to its end.
 fn cut(text: &str) -> String {
-    let start = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
-    if start.len() < text.len() { format!("{start}...") } else { text.to_owned() }
+    let (start, rest) = shortened(text, MAX_TEXT);
+    format!("{start}{rest}")
 }
 
 /// A text as YAML has it: with quotes where it would be something else without them.

@@ -7,6 +7,7 @@ use http::request::Parts;
 use podstamp_core::interface::Encoding;
 
 use super::refusal::Protocol;
+use crate::shortened::shortened;
 
 /// The sender and the target of a request.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +35,7 @@ impl Display for Origin<'_> {
             Some(peer) => write!(formatter, "{peer}")?,
             None => formatter.write_str("an unknown peer")?,
         }
-        let shown = path.get(..path.floor_char_boundary(SHOWN)).unwrap_or_default();
-        let rest = if shown.len() < path.len() { "..." } else { "" };
+        let (shown, rest) = shortened(path, SHOWN);
         write!(formatter, " to {address}, {} {}{rest}", method.escape_debug(), shown.escape_debug())
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use podstamp_core::interface::Level;
 use serde::Serialize;
 
+use crate::shortened::shortened;
+
 /// The latest notices, one of each key, within bounds of number and size.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
@@ -33,8 +35,8 @@ impl Recent {
     /// Notes that a notice came `now`, in Unix milliseconds. `message` is `None` where the log does not have it again.
     pub(super) fn note(&mut self, key: Cow<'static, str>, level: Level, message: Option<&str>, now: u64) {
         let shortest = |message: &str| {
-            let start = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or_default();
-            if start.len() < message.len() { format!("{start}...") } else { message.to_owned() }
+            let (start, rest) = shortened(message, LONGEST);
+            format!("{start}{rest}")
         };
         if let Some(notice) = self.notices.get_mut(&key) {
             if is_old(notice, now) {
