@@ -111,7 +111,7 @@ impl Console {
         let stake = self.sampler.pick(Instant::now(), peer, report, looking, room.is_some())?;
         // What came compressed is of no use to the examiner.
         let request = ReceivedRequest { gzip: None, ..request.clone() };
-        let sample = Sample { request, stake, at: now_ms(), _room: room? };
+        let sample = Sample { request, stake, at: clock::milliseconds(), _room: room? };
         Some(Picked { sample, samples: self.samples.clone() })
     }
 
@@ -124,7 +124,8 @@ impl Console {
     pub(crate) fn services(&self) -> told::Services {
         let (requests, spans) = self.sampler.seen();
         let seen = told::Seen { requests, spans, examined: self.sampler.allowance().examined() };
-        let mut rows = self.shared.services().rows(now_ms(), &|peer| self.sampler.has_pending(peer));
+        let mut rows =
+            self.shared.services().rows(clock::milliseconds(), &|peer| self.sampler.has_pending(peer));
         rows.iter_mut().for_each(|row| verdict::suspect(row, &self.pods));
         self.shared.services().told(seen, rows)
     }
@@ -171,11 +172,6 @@ impl fmt::Debug for Console {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Console").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> u64 {
-    clock::now().unwrap_or_default() / 1_000_000
 }
 
 /// Requests that wait for the examiner: enough for those that end at the same time.

@@ -57,27 +57,25 @@ impl Notices {
 
     /// The notices of the last minutes, the latest first.
     pub(crate) fn recent(&self) -> Vec<RecentNotice> {
-        self.lock().recent.list(now())
+        self.lock().recent.list(clock::milliseconds())
     }
 
     fn admit(&self, level: Level, key: Cow<'static, str>, message: impl FnOnce() -> String) {
-        let admitted = self.lock().throttle.admit(key.clone(), self.begun.elapsed());
+        let now = clock::milliseconds();
+        let mut state = self.lock();
+        let Some(suppressed) = state.throttle.admit(key.clone(), self.begun.elapsed()) else {
+            return state.recent.note(key, level, None, now);
+        };
         // Whoever makes a message may look at what is locked.
-        let message = admitted.map(|_| message());
-        self.lock().recent.note(key.clone(), level, message.as_deref(), now());
-        if let (Some(suppressed), Some(message)) = (admitted, message) {
-            write(level, &key, suppressed, &message);
-        }
+        drop(state);
+        let message = message();
+        self.lock().recent.note(key.clone(), level, Some(&message), now);
+        write(level, &key, suppressed, &message);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Unix milliseconds.
-fn now() -> u64 {
-    clock::now().unwrap_or_default() / 1_000_000
 }
 
 fn write(level: Level, key: &str, suppressed: u64, message: &str) {

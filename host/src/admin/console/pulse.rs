@@ -133,7 +133,7 @@ impl Pulse {
         let mut state = self.lock();
         let (rates, latency_ms) = state.compare(now, &read);
         let point = Point {
-            now_ms: clock::now().unwrap_or_default() / 1_000_000,
+            now_ms: clock::milliseconds(),
             uptime_seconds: now.saturating_duration_since(self.begun).as_secs(),
             ready: missing.is_none(),
             not_ready_because: missing,
