@@ -63,12 +63,9 @@ fn explained(
     has_table: bool,
 ) -> Explained {
     let connection = resource.connection.as_deref().and_then(|text| text.parse::<IpAddr>().ok());
-    let is_lost = matches!(
-        resource.found,
-        AddressSource::Unknown | AddressSource::Contradicted | AddressSource::Untouched
-    );
+    let is_lost = told::is_unknown(told::found(resource.found));
     let of_connection = connection.filter(|_| is_lost).and_then(explain);
-    let stamped = resource.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name));
+    let stamped = resource.pod.as_ref().map(full_name);
     let verdict = sentence(&resource, of_connection.as_ref());
     let advice = advice(&resource, of_connection.as_ref(), has_table);
     let ExaminedResource { claims, lookups, changes, connection, collector, address, pod, .. } = resource;
@@ -112,7 +109,7 @@ fn explained_pod(pod: ExaminedPod) -> ExplainedPod {
 
 fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) -> String {
     let address = resource.address.as_deref().unwrap_or("no address");
-    let pod = resource.pod.as_ref().map(|pod| format!("pod {}/{}", pod.namespace, pod.name));
+    let pod = resource.pod.as_ref().map(|pod| format!("pod {}", full_name(pod)));
     let is = pod.as_ref().map(|pod| format!(", {pod}")).unwrap_or_default();
     let by = by(resource);
     match resource.found {
@@ -172,9 +169,13 @@ fn sentence(resource: &ExaminedResource, of_connection: Option<&Explanation>) ->
     }
 }
 
+fn full_name(pod: &ExaminedPod) -> String {
+    format!("{}/{}", pod.namespace, pod.name)
+}
+
 /// The pod that was found last and is not the resource's.
 fn other_pod(resource: &ExaminedResource) -> Option<&str> {
-    let own = resource.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.name));
+    let own = resource.pod.as_ref().map(full_name);
     let found = resource.lookups.iter().filter_map(|lookup| lookup.pod.as_deref());
     found.rev().find(|other| Some(*other) != own.as_deref())
 }
@@ -182,7 +183,7 @@ fn other_pod(resource: &ExaminedResource) -> Option<&str> {
 /// By what the pod was found, for the middle of a sentence.
 fn by(resource: &ExaminedResource) -> String {
     let Some(pod) = &resource.pod else { return String::new() };
-    let name = format!("{}/{}", pod.namespace, pod.name);
+    let name = full_name(pod);
     let is_it = |lookup: &&podstamp_core::interface::ExaminedLookup| {
         lookup.answer == LookupAnswer::Found && lookup.pod.as_deref() == Some(name.as_str())
     };
