@@ -12,6 +12,7 @@
 //! ```
 
 mod budget;
+mod guest;
 mod memory_limiter;
 mod source;
 
@@ -29,7 +30,6 @@ use podstamp_core::interface::{Level, Notice};
 use serde_json::{Map, Value};
 
 use crate::exporter::Exporter;
-use crate::files;
 use crate::memory::Memory;
 use crate::network::Network;
 use crate::pods::PodsFileError;
@@ -52,11 +52,11 @@ pub use source::{PodsChoice, choose_pods};
 pub struct Overrides {
     /// Another pods file.
     pub pods: Option<PathBuf>,
-    /// Another guest than the one that the binary carries.
+    /// Another guest than the one that the binary carries. Taken with the feature `compiler` alone.
     pub guest: Option<PathBuf>,
     /// Whether bodies are checked whole up front, as `podstamp.guard.check: full` has it.
     pub check_full: bool,
-    /// Whether pods of the Kubernetes API are asked for while the filter is compiled, by a program that will serve. Without the
+    /// Whether pods of the Kubernetes API are asked for while the filter is loaded, by a program that will serve. Without the
     /// context of a tokio runtime they are asked for afterwards.
     pub follow_at_once: bool,
     /// The document as it was before variables of the environment were put into it, to be shown in the console. `None`: as it is.
@@ -91,6 +91,16 @@ pub enum Error {
         path: PathBuf,
         /// The reason.
         source: io::Error,
+    },
+    /// Another guest is asked for, and this podstamp cannot compile any.
+    #[error(
+        "guest {} cannot be compiled: this podstamp carries the code of its own filter and no compiler; leave --guest out, or build \
+         podstamp with `--features compiler`",
+        path.display()
+    )]
+    NoCompiler {
+        /// The guest's path.
+        path: PathBuf,
     },
     /// The guest cannot be run.
     #[error(transparent)]
@@ -134,7 +144,8 @@ pub async fn start(document: Value, overrides: &Overrides) -> Result<Server, Err
 }
 
 impl App {
-    /// Compiles the document and the guest, and reads the pods file. Blocks meanwhile: compiling takes a second.
+    /// Compiles the document, loads the filter, and reads the pods file. Blocks meanwhile: that takes some ten milliseconds, and a second
+    /// where another guest is compiled.
     pub fn new(document: Value, overrides: &Overrides) -> Result<Self, Error> {
         Self::assemble(document, overrides, None)
     }
@@ -170,18 +181,12 @@ impl App {
         if overrides.follow_at_once {
             source.begin();
         }
-        let read;
+        let limits = sandbox_settings(&config);
         let guest = match &overrides.guest {
-            None => Guest::embedded(),
-            Some(path) => {
-                let fail = |source| Error::ReadGuest { path: path.clone(), source };
-                let bytes = files::read_file(path, MAX_GUEST_BYTES).map_err(fail)?;
-                read = bytes.ok_or_else(|| fail(io::ErrorKind::FileTooLarge.into()))?;
-                &read
-            }
+            None => Guest::embedded(limits).map_err(Error::Guest)?,
+            Some(path) => guest::of_file(path, limits)?,
         };
-        let sandbox = Guest::compile(guest, sandbox_settings(&config))
-            .and_then(|guest| Sandbox::new(&guest, document.to_string(), directory));
+        let sandbox = Sandbox::new(&guest, document.to_string(), directory);
         let sandbox = sandbox.map_err(|error| match error {
             sandbox::Error::Config(faults) => Error::Faults(faults),
             error => Error::Guest(error),
@@ -425,9 +430,6 @@ fn as_section(value: &mut Value) -> Option<&mut Map<String, Value>> {
 fn listed(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
-
-/// Several times the size of the guest inside this binary.
-const MAX_GUEST_BYTES: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 mod bindings;
 mod calls;
 pub mod clock;
+mod compilation;
 mod convert;
 mod failure;
 mod guest;
@@ -67,6 +68,12 @@ pub enum Error {
     /// The WebAssembly runtime refused its settings.
     #[error("cannot set up the WebAssembly runtime: {0:#}")]
     Engine(wasmtime::Error),
+    /// The code that podstamp carries does not run here: the processor lacks something that it was compiled for.
+    #[error(
+        "the filter that podstamp carries does not run here: {0:#}; on x86-64 it takes a processor of the level x86-64-v2, as all since \
+         2009 are, and a virtual machine has to show it (for QEMU: -cpu host)"
+    )]
+    Embedded(wasmtime::Error),
     /// The file holds no component, or not one of the world `podstamp:filter/podstamp`.
     #[error("cannot load the guest: {0:#}")]
     Component(wasmtime::Error),

@@ -267,7 +267,7 @@ fn filter(url: &str) -> Sandbox {
         instances: 4,
         body: 64 << 20,
     };
-    let guest = Guest::compile(Guest::embedded(), settings).unwrap();
+    let guest = Guest::embedded(settings).unwrap();
     Sandbox::new(&guest, document.to_string(), Arc::new(table)).unwrap()
 }
 

@@ -145,7 +145,7 @@ fn guest() -> Guest {
         instances: 16,
         body: 64 << 20,
     };
-    Guest::compile(Guest::embedded(), settings).unwrap()
+    Guest::embedded(settings).unwrap()
 }
 
 fn prepare(content_type: &str, body: &Bytes) -> ReceivedRequest {

@@ -33,7 +33,7 @@ fn component(document: &Json, pods: Pods) -> Box<dyn FilterRunner> {
     let guest = GUEST.get_or_init(|| {
         let settings =
             Settings { memory: 64 << 20, timeout: Duration::from_secs(10), instances: 64, body: 16 << 20 };
-        Guest::compile(Guest::embedded(), settings).unwrap()
+        Guest::embedded(settings).unwrap()
     });
     Box::new(Sandbox::new(guest, document.to_string(), pods).unwrap())
 }

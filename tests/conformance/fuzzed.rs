@@ -33,7 +33,7 @@ fn the_corpus_of_the_guest_holds() {
 fn four_times_as_much_of_anything_takes_about_four_times_as_long() {
     let settings =
         Settings { memory: 256 << 20, timeout: Duration::from_secs(3_600), instances: 8, body: 64 << 20 };
-    let guest = Guest::compile_metered(Guest::embedded(), settings).unwrap();
+    let guest = Guest::compile_metered(Guest::embedded_component(), settings).unwrap();
     let with = |labels: usize| {
         let table =
             pods::read_pods(pods(labels).to_string().as_bytes(), KeptKeys::default(), Coverage::Cluster);

@@ -24,7 +24,7 @@ pub(crate) struct Demo {
     /// Leave it running afterwards, with its console, more traffic, and for requests of your own.
     #[arg(long)]
     keep: bool,
-    /// Another WebAssembly component than the one inside this binary.
+    /// Another WebAssembly component than the filter inside this binary, which has to be built with `--features compiler` for it.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
 }

@@ -70,6 +70,7 @@ impl From<app::Error> for Failed {
             app::Error::Faults(_) => Exit::Usage,
             app::Error::Pods(_)
             | app::Error::ReadGuest { .. }
+            | app::Error::NoCompiler { .. }
             // Not the one inside the binary: that one was tested.
             | app::Error::Guest(sandbox::Error::Component(_)) => Exit::NoInput,
             app::Error::Bind(_) => Exit::Unavailable,

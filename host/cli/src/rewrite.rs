@@ -29,7 +29,7 @@ pub(crate) struct Rewrite {
     /// What `kubectl get pods -A -o json` prints.
     #[arg(long, value_name = "FILE")]
     pods: Option<PathBuf>,
-    /// Another WebAssembly component than the one inside this binary.
+    /// Another WebAssembly component than the filter inside this binary, which has to be built with `--features compiler` for it.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
     /// What the request carries.

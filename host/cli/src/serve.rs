@@ -27,7 +27,7 @@ pub(crate) struct Serve {
     /// What `kubectl get pods -A -o json` prints. Read again when it changes.
     #[arg(long, value_name = "FILE")]
     pods: Option<PathBuf>,
-    /// Another WebAssembly component than the one inside this binary.
+    /// Another WebAssembly component than the filter inside this binary, which has to be built with `--features compiler` for it.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ impl Directory for Slow {
 
 /// With the default document the pod is looked up by the connection.
 fn sandbox(directory: Slow) -> Sandbox {
-    let guest = Guest::compile(Guest::embedded(), LIMITS).unwrap();
+    let guest = Guest::embedded(LIMITS).unwrap();
     let document = podstamp_core::config::DEFAULT_DOCUMENT.to_owned();
     Sandbox::new(&guest, document, Arc::new(directory)).unwrap()
 }
@@ -58,7 +58,7 @@ fn an_examination_leaves_an_instance_for_requests() {
     let options = Examination { resources: 1, ..Examination::default() };
     for (instances, in_use) in [(1, 0), (2, 0), (3, 1)] {
         let settings = Settings { instances, ..LIMITS };
-        let guest = Guest::compile(Guest::embedded(), settings).unwrap();
+        let guest = Guest::embedded(settings).unwrap();
         let document = podstamp_core::config::DEFAULT_DOCUMENT.to_owned();
         let sandbox = Sandbox::new(&guest, document, Arc::new(Slow(Duration::ZERO))).unwrap();
         let mut taken: Vec<_> = (0..in_use).map(|_| sandbox.take().unwrap()).collect();

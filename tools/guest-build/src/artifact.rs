@@ -46,7 +46,7 @@ pub enum Form {
 /// Builds a guest and lets the crate read its path with `env!(variable)`: all that a `main` of a build script has to do. The
 /// file is touched only if it changed.
 pub fn export(guest: Guest<'_>, variable: &str) -> ExitCode {
-    match artifact(guest) {
+    match build(guest) {
         Ok(path) => {
             println!("cargo:rustc-env={variable}={}", path.display());
             ExitCode::SUCCESS
@@ -105,7 +105,8 @@ pub fn componentize(module: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::Encode { module: module.to_path_buf(), reason: format!("{error:#}") })
 }
 
-fn artifact(guest: Guest<'_>) -> Result<PathBuf, Error> {
+/// Builds a guest for the build script that calls it, and says where it is. Cargo is told what it was made from.
+pub fn build(guest: Guest<'_>) -> Result<PathBuf, Error> {
     println!("cargo:rerun-if-env-changed={CHOICE_VARIABLE}");
     let out =
         env::var_os("OUT_DIR").map(PathBuf::from).ok_or(Error::NotABuildScript { variable: "OUT_DIR" })?;

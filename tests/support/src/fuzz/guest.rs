@@ -40,7 +40,7 @@ thread_local! {
             instances: DOCUMENTS.len(),
             body: 16 << 20,
         };
-        let guest = Guest::compile_metered(Guest::embedded(), settings).expect("it compiles");
+        let guest = Guest::compile_metered(Guest::embedded_component(), settings).expect("it compiles");
         DOCUMENTS.iter().map(|document| Pair::new(&guest, document)).collect()
     };
 }
