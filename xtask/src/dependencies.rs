@@ -65,3 +65,17 @@ fn who_embeds_the_library_gets_neither_the_binarys_nor_the_stand_ins_dependencie
         assert_eq!(found, None, "`cargo tree --package podstamp --invert` tells by what it comes");
     }
 }
+
+#[test]
+fn the_program_carries_no_compiler_of_webassembly_unless_it_is_asked_for() {
+    let of = |features: &[&str]| {
+        tree(&[&["--package", "podstamp-cli", "--edges", "normal", "--format", "{p}"], features].concat())
+    };
+    let compiles =
+        |packages: Vec<String>| packages.iter().any(|package| package.starts_with("cranelift-codegen v"));
+    assert!(
+        !compiles(of(&[])),
+        "`cargo tree --package podstamp-cli --edges normal --invert cranelift-codegen` tells by what it comes"
+    );
+    assert!(compiles(of(&["--features", "compiler"])));
+}
