@@ -5,6 +5,7 @@ mod problem;
 use std::fmt;
 
 use crate::bounds::{Bound, MAX_DEPTH};
+pub(crate) use problem::MAX_LEVELS;
 pub use problem::{Expected, Problem};
 
 /// One fault in a body.

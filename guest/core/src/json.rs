@@ -18,25 +18,23 @@
 //! same as in protobuf, under whichever names: the last scalar counts, messages are merged, lists are joined. Anything else is an
 //! error with its place, so that a client never loses a part of a batch unawares.
 
+mod buffer;
 mod bytes;
 mod fields;
 mod mend;
 mod number;
+mod order;
 mod place;
 mod read;
+mod scan;
 mod writer;
-
-use serde_core::de::DeserializeSeed;
-use serde_json::{Deserializer, Error};
 
 use crate::bounds::MAX_DEPTH;
 use crate::fault::{BodyFault, FaultKind, Problem};
 use crate::message::Message;
 use crate::signal::Signal;
-use fields::Kind;
 use place::Place;
-use read::{Presence, Value};
-use writer::Writer;
+use read::{Fault, Reader};
 
 /// Turns an ExportTraceServiceRequest in JSON into one in protobuf.
 ///
@@ -78,58 +76,19 @@ fn read_request(signal: Signal, body: &[u8]) -> Result<Vec<u8>, BodyFault> {
     if body.starts_with(BOM) {
         return Err(fault(Place::at(body, 0), String::new(), FaultKind::Json(Problem::Bom)));
     }
-    // The whole text is checked in one go, which is faster than string by string and covers ignored fields too.
-    let text = std::str::from_utf8(body)
-        .map_err(|error| fault(Place::at(body, error.valid_up_to()), String::new(), FaultKind::Utf8))?;
-    let mut writer = Writer::for_text(text);
-    let mut deserializer = Deserializer::from_str(text);
-    let request = Value {
-        kind: Kind::One(Message::request(signal)),
-        tag: writer::NO_TAG,
-        presence: Presence::Element,
-        to: &mut writer,
-    };
-    match request.deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
-        Ok(()) => {
-            // The deserializer's memory goes first, so that the writer can give back the spare part of its own.
-            drop(deserializer);
-            Ok(writer.finish())
+    Reader::new(body).read(Message::request(signal)).map_err(|(Fault { offset, problem }, path)| {
+        // A text that is not UTF-8 is nothing else, wherever the reading ended.
+        match std::str::from_utf8(body) {
+            Err(error) => fault(Place::at(body, error.valid_up_to()), String::new(), FaultKind::Utf8),
+            Ok(_) => fault(Place::at(body, offset), path, FaultKind::Json(problem)),
         }
-        Err(error) => {
-            let (met, path) = writer.into_fault();
-            Err(match met {
-                Some(met) => fault(Place::of_value(body, &met, &error), path, FaultKind::Json(met.problem)),
-                None => fault(Place::of_syntax(body, &error), path, FaultKind::Json(problem(&error))),
-            })
-        }
-    }
-}
-
-/// The problem that serde_json found, told by the text of its error, which says nothing else.
-#[cold]
-fn problem(error: &Error) -> Problem {
-    if error.is_eof() {
-        return Problem::End;
-    }
-    let text = error.to_string();
-    let known = [
-        ("recursion limit", Problem::TooDeep),
-        ("trailing comma", Problem::TrailingComma),
-        ("trailing characters", Problem::Trailing),
-        ("control character", Problem::ControlCharacter),
-        ("invalid escape", Problem::Escape),
-        ("invalid unicode", Problem::Escape),
-        ("lone leading surrogate", Problem::Escape),
-        ("unexpected end of hex", Problem::Escape),
-        ("number out of range", Problem::NumberRange),
-    ];
-    known.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Problem::Syntax, |(_, problem)| *problem)
+    })
 }
 
 /// The mark that some editors put ahead of UTF-8. RFC 8259 forbids to send it.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// serde_json lets objects and lists nest 127 deep. A message takes at least one level, and each value within a list or a map
+/// Objects and lists nest 127 deep. A message takes at least one level, and each value within a list or a map
 /// takes more levels of JSON than of protobuf, so that the result stays below the bound by itself.
 const _: () = assert!(MAX_DEPTH >= 100, "values in JSON nest up to 96 messages");
 

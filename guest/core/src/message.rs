@@ -49,6 +49,9 @@ pub(crate) enum Message {
     LogRecord,
 }
 
+/// How many kinds of message there are.
+pub(crate) const MESSAGES: usize = Message::LogRecord as usize + 1;
+
 /// The kinds of field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

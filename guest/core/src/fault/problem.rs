@@ -92,5 +92,5 @@ impl fmt::Display for Expected {
     }
 }
 
-/// How deep objects and lists nest: serde_json's limit.
-const MAX_LEVELS: u32 = 127;
+/// How deep objects and lists nest: as deep as serde_json has it.
+pub(crate) const MAX_LEVELS: u32 = 127;

@@ -1,25 +1,23 @@
 //! Bytes in strings: hexadecimal and base64.
 
+use super::buffer::Buffer;
+
 /// Appends the bytes of a string of hexadecimal digits. False where it has another character or an odd number of digits.
-pub(super) fn put_hex(out: &mut Vec<u8>, text: &[u8]) -> bool {
+pub(super) fn put_hex(out: &mut Buffer, text: &[u8]) -> bool {
     let (pairs, odd) = text.as_chunks::<2>();
     let mut valid = odd.is_empty();
-    out.extend(pairs.iter().map(|[high, low]| {
+    for [high, low] in pairs {
         let (high, low) = (value(&HEX, *high), value(&HEX, *low));
         valid &= (high | low) < 16;
-        high << 4 | low
-    }));
+        out.put(high << 4 | low);
+    }
     valid
 }
 
 /// Appends the bytes of a string in base64, standard or URL-safe (RFC 4648, sections 4 and 5), padded or not. False where the
 /// string is neither.
-pub(super) fn put_base64(out: &mut Vec<u8>, text: &[u8]) -> bool {
-    let text = match text {
-        [text @ .., b'=', b'='] if text.len() % 4 == 2 => text,
-        [text @ .., b'='] if text.len() % 4 == 3 => text,
-        text => text,
-    };
+pub(super) fn put_base64(out: &mut Buffer, text: &[u8]) -> bool {
+    let text = unpadded(text);
     let mut valid = text.len() % 4 != 1;
     for group in text.chunks(4) {
         let mut bits = 0_u32;
@@ -30,9 +28,23 @@ pub(super) fn put_base64(out: &mut Vec<u8>, text: &[u8]) -> bool {
         }
         bits <<= 6 * (4 - group.len());
         let [_, bytes @ ..] = bits.to_be_bytes();
-        out.extend_from_slice(bytes.get(..group.len() * 3 / 4).unwrap_or_default());
+        out.put_block(&bytes, group.len() * 3 / 4);
     }
     valid
+}
+
+/// How many bytes a string in base64 stands for.
+pub(super) fn base64_len(text: &[u8]) -> usize {
+    let text = unpadded(text);
+    text.len() / 4 * 3 + text.len() % 4 * 3 / 4
+}
+
+fn unpadded(text: &[u8]) -> &[u8] {
+    match text {
+        [text @ .., b'=', b'='] if text.len() % 4 == 2 => text,
+        [text @ .., b'='] if text.len() % 4 == 3 => text,
+        text => text,
+    }
 }
 
 /// The value of a character in an alphabet; [`NONE`] for one that is not in it.
@@ -66,13 +78,15 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        put_hex(&mut out, text.as_bytes()).then_some(out)
+        let mut out = Buffer::default();
+        put_hex(&mut out, text.as_bytes()).then(|| out.into_bytes())
     }
 
     fn base64(text: &str) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        put_base64(&mut out, text.as_bytes()).then_some(out)
+        let mut out = Buffer::default();
+        let valid = put_base64(&mut out, text.as_bytes());
+        assert_eq!(out.len(), base64_len(text.as_bytes()));
+        valid.then(|| out.into_bytes())
     }
 
     #[test]

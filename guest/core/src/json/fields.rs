@@ -52,6 +52,9 @@ impl Message {
     }
 }
 
+/// Fields of the message that has the most: a span.
+pub(super) const MOST_FIELDS: usize = traces::SPAN.len();
+
 #[cfg(test)]
 mod tests {
     use super::field::TEXT;
@@ -59,7 +62,7 @@ mod tests {
     use crate::message;
     use crate::wire::{FIXED64, VARINT};
 
-    const MESSAGES: [Message; 34] = [
+    const MESSAGES: [Message; message::MESSAGES] = [
         Message::Request,
         Message::ResourceSpans,
         Message::Resource,
@@ -108,6 +111,7 @@ mod tests {
             let fields = message.json_fields();
             let known = (1..100).filter(|number| message.field(*number).is_some());
             assert_eq!(known.count(), fields.len(), "{message:?}");
+            assert!(fields.len() <= MOST_FIELDS);
             for field in fields {
                 let (name, kind) = message.field(field.tag >> 3).unwrap();
                 assert_eq!(field.name, lower_camel_case(name), "{message:?}");

@@ -1,28 +1,61 @@
-//! Reads JSON values by the kinds of their fields, and writes the fields.
+//! Reads a request in JSON, and writes it in protobuf as it goes.
+//!
+//! One pass goes over the text, by recursion where objects and lists nest. Clients write the fields of a message in the same order
+//! time after time, without blanks: so each name is first held against that of the field which followed last time, as a whole and
+//! with its quotes, and only if that fails is it read as JSON has it. Attributes, of which most of a request consists, have a
+//! [short way](attribute) of their own.
 
-use std::fmt::{self, Display as _};
+mod attribute;
+mod ignore;
+mod scalar;
+mod string;
 
-use serde_core::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::bytes::{put_base64, put_hex};
+use super::buffer::Buffer;
 use super::fields::{Field, Kind, Scalar};
-use super::number::{Number, double};
-use super::writer::{Met, NO_TAG, Step, Writer};
-use crate::fault::Problem;
+use super::number::{self, Number};
+use super::order::Order;
+use super::writer::{NO_TAG, Writer};
+use crate::fault::{MAX_LEVELS, Problem};
 use crate::message::Message;
-use crate::wire::put_varint;
 
-/// Reads one value, and writes the field.
-pub(super) struct Value<'w> {
-    pub(super) kind: Kind,
-    pub(super) tag: u32,
-    pub(super) presence: Presence,
-    pub(super) to: &'w mut Writer,
+/// Reads a text.
+#[derive(Debug)]
+pub(super) struct Reader<'b> {
+    body: &'b [u8],
+    /// Offset of the next byte to read.
+    at: usize,
+    /// How many objects and lists may still be entered.
+    levels: u32,
+    order: Order,
+    to: Writer,
+    /// A string's text, where it has escapes.
+    unescaped: Buffer,
+    fault: Fault,
+    /// The path of the fault, from the inside outwards.
+    trail: Vec<Step>,
+}
+
+/// Says that the text has a fault, which the reader has noted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopped;
+
+/// What is wrong with a text, and the offset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) offset: usize,
+    pub(super) problem: Problem,
+}
+
+/// One step of a path.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Field(&'static str),
+    Element(usize),
 }
 
 /// When a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+enum Presence {
     /// If the value is not the default one.
     Implicit,
     /// Always: a member of a oneof, or a field whose first value is written already.
@@ -31,293 +64,370 @@ pub(super) enum Presence {
     Element,
 }
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.expected().fmt(formatter)
-    }
-
-    #[inline]
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
-        self.text(text, Some(text.as_ptr().addr()))
-    }
-
-    #[inline]
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.text(text, None)
-    }
-
-    #[inline]
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.number(Number::Unsigned(number))
-    }
-
-    #[inline]
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.number(Number::Signed(number))
-    }
-
-    #[inline]
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        self.number(Number::Float(number))
-    }
-
-    fn visit_bool<E: Error>(mut self, bool: bool) -> Result<(), E> {
-        let taken = self.kind == Kind::Scalar(Scalar::Bool) && self.varint(bool.into());
-        if taken { Ok(()) } else { self.fail(None) }
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        if self.presence == Presence::Element { self.fail(None) } else { Ok(()) }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let Kind::One(message) = self.kind else {
-            return self.fail(None);
-        };
-        if self.tag == NO_TAG {
-            return fields(message, map, self.to);
+impl<'b> Reader<'b> {
+    pub(super) fn new(body: &'b [u8]) -> Self {
+        Self {
+            body,
+            at: 0,
+            levels: MAX_LEVELS,
+            order: Order::new(),
+            to: Writer::for_text(body),
+            unescaped: Buffer::default(),
+            fault: Fault { offset: 0, problem: Problem::Syntax },
+            trail: Vec::new(),
         }
-        let open = self.to.open(self.tag);
-        fields(message, map, self.to)?;
-        self.to.close(open);
+    }
+
+    /// Reads the whole text, which is one object, and gives the message that it stands for.
+    pub(super) fn read(mut self, message: Message) -> Result<Vec<u8>, (Fault, String)> {
+        let read = self.value(Kind::One(message), NO_TAG, Presence::Element);
+        match read.and_then(|()| self.end()) {
+            Ok(()) => Ok(self.to.finish()),
+            Err(Stopped) => Err((self.fault, self.path())),
+        }
+    }
+
+    /// Reads what may follow the request: blanks.
+    fn end(&mut self) -> Result<(), Stopped> {
+        self.ahead();
+        if self.at < self.body.len() { self.stop(self.at, Problem::Trailing) } else { Ok(()) }
+    }
+
+    /// Reads a value, and writes it as a field.
+    #[inline(never)]
+    fn value(&mut self, kind: Kind, tag: u32, presence: Presence) -> Result<(), Stopped> {
+        let byte = self.ahead();
+        let begin = self.at;
+        let taken = match byte {
+            b'"' => {
+                self.at += 1;
+                let text = self.string()?;
+                self.put_text(kind, tag, presence, text)
+            }
+            b'-' | b'0'..=b'9' => {
+                let number = self.number()?;
+                self.put_number(kind, tag, presence, number)
+            }
+            b'{' => {
+                self.enter()?;
+                let Kind::One(message) = kind else { return self.expected(begin, kind) };
+                self.message(message, tag)?;
+                self.levels += 1;
+                true
+            }
+            b'[' => {
+                self.enter()?;
+                self.list(begin, kind, tag)?;
+                self.levels += 1;
+                true
+            }
+            b't' => {
+                self.word(b"true")?;
+                self.put_bool(kind, tag, presence, true)
+            }
+            b'f' => {
+                self.word(b"false")?;
+                self.put_bool(kind, tag, presence, false)
+            }
+            b'n' => {
+                self.word(b"null")?;
+                presence != Presence::Element
+            }
+            _ => return self.stop_here(Problem::Syntax),
+        };
+        if taken { Ok(()) } else { self.expected(begin, kind) }
+    }
+
+    /// Reads an object of which the bracket has been read, and writes it as a field.
+    #[inline]
+    fn message(&mut self, message: Message, tag: u32) -> Result<(), Stopped> {
+        if tag == NO_TAG {
+            return self.members(message);
+        }
+        let open = self.to.open(tag, message);
+        self.members(message)?;
+        self.to.close(open, message);
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
-        let kind = match self.kind {
-            Kind::Many(message) => Kind::One(message),
-            Kind::Texts => Kind::Scalar(Scalar::Text),
-            Kind::Numbers(scalar) => {
-                let open = self.to.open(self.tag);
-                elements(Kind::Scalar(scalar), NO_TAG, list, self.to)?;
-                self.to.close(open);
+    /// Reads an object's members and the bracket behind them.
+    fn members(&mut self, message: Message) -> Result<(), Stopped> {
+        let known = message.json_fields();
+        let mut seen = 0_u32;
+        let mut last = None;
+        let mut is_first = true;
+        loop {
+            let byte = self.ahead();
+            if byte == b'}' {
+                self.at += 1;
                 return Ok(());
             }
-            Kind::One(_) | Kind::Scalar(_) => return self.fail(None),
-        };
-        elements(kind, self.tag, list, self.to)
-    }
-}
+            if !is_first {
+                if byte != b',' {
+                    return self.stop_here(Problem::Syntax);
+                }
+                self.at += 1;
+                if self.ahead() == b'}' {
+                    return self.stop_here(Problem::TrailingComma);
+                }
+            }
+            is_first = false;
 
-/// Reads a list.
-fn elements<'de, A: SeqAccess<'de>>(
-    kind: Kind,
-    tag: u32,
-    mut list: A,
-    to: &mut Writer,
-) -> Result<(), A::Error> {
-    let mut index = 0;
-    loop {
-        match list.next_element_seed(Value { kind, tag, presence: Presence::Element, to }) {
-            Ok(Some(())) => index += 1,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                to.step(Step::Element(index));
-                return Err(error);
+            let likely = self.order.after(message, last);
+            let found = match known.get(likely) {
+                Some(field) if field.quoted.is_at(self.body, self.at) => {
+                    self.at += field.quoted.len();
+                    self.at += usize::from(self.peek() == b' ');
+                    Some((likely, field))
+                }
+                _ => self.other_name(message, known, last)?,
+            };
+            let Some((index, field)) = found else { continue };
+            let explicit = field.is_optional || seen >> index & 1 == 1;
+            seen |= 1 << index;
+            last = Some(index);
+            let presence = if explicit { Presence::Explicit } else { Presence::Implicit };
+            if let Err(stopped) = self.field(field, presence) {
+                self.step(Step::Field(field.name));
+                return Err(stopped);
             }
         }
     }
-}
 
-/// Reads an object's members.
-fn fields<'de, A: MapAccess<'de>>(message: Message, mut map: A, to: &mut Writer) -> Result<(), A::Error> {
-    let known = message.json_fields();
-    let mut likely = 0;
-    let mut seen = 0_u32;
-    while let Some(found) = map.next_key_seed(Name { known, likely })? {
-        let Some((index, field)) = found else {
-            map.next_value::<IgnoredAny>()?;
-            continue;
+    /// Reads a field's value. What clients write as a rule is read here; anything else as any value is.
+    #[inline(always)]
+    fn field(&mut self, field: &Field, presence: Presence) -> Result<(), Stopped> {
+        let Field { kind, tag, .. } = *field;
+        let taken = match kind {
+            Kind::Scalar(Scalar::Text) => return self.text(kind, tag, presence),
+            Kind::Scalar(Scalar::Id(16)) => self.id::<16>(tag),
+            Kind::Scalar(Scalar::Id(8)) => self.id::<8>(tag),
+            Kind::Scalar(Scalar::Fixed64) => self.time(tag),
+            Kind::One(message) if self.peek() == b'{' => {
+                self.enter()?;
+                self.message(message, tag)?;
+                self.levels += 1;
+                true
+            }
+            Kind::Many(message) if self.peek() == b'[' => {
+                let begin = self.at;
+                self.enter()?;
+                if message == Message::KeyValue {
+                    self.attributes(tag)?;
+                } else {
+                    self.list(begin, kind, tag)?;
+                }
+                self.levels += 1;
+                true
+            }
+            _ => false,
         };
-        likely = index + 1;
-        let explicit = field.is_optional || seen >> index & 1 == 1;
-        seen |= 1 << index;
-        let presence = if explicit { Presence::Explicit } else { Presence::Implicit };
-        let value = Value { kind: field.kind, tag: field.tag, presence, to };
-        if let Err(error) = map.next_value_seed(value) {
-            to.step(Step::Field(field.name));
-            return Err(error);
+        if taken { Ok(()) } else { self.value(kind, tag, presence) }
+    }
+
+    /// Reads a name that is not the likely one, and the colon. If no field has it, its value is read as well.
+    #[inline(never)]
+    fn other_name(
+        &mut self,
+        message: Message,
+        known: &'static [Field],
+        last: Option<usize>,
+    ) -> Result<Option<(usize, &'static Field)>, Stopped> {
+        let Some((index, field)) = self.name(known)? else {
+            self.colon()?;
+            self.ignore()?;
+            return Ok(None);
+        };
+        self.order.note(message, last, index);
+        if let Err(stopped) = self.colon() {
+            self.step(Step::Field(field.name));
+            return Err(stopped);
         }
-    }
-    Ok(())
-}
-
-/// Reads a name, and finds its field and the field's place among the known ones.
-struct Name {
-    known: &'static [Field],
-    /// Index of the field to try first: writers keep an order.
-    likely: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Option<(usize, &'static Field)>;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name {
-    type Value = Option<(usize, &'static Field)>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a name")
+        Ok(Some((index, field)))
     }
 
-    #[inline]
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        let is = |(_, field): &(usize, &'static Field)| field.name == name;
-        let ahead = self.known.iter().enumerate().skip(self.likely).find(is);
-        let found = ahead.or_else(|| self.known.iter().enumerate().take(self.likely).find(is));
-        if found.is_none() && name.contains('_') {
-            return Ok(self.known.iter().enumerate().find(|(_, field)| field.is_spelled(name)));
+    /// Reads a name, and finds its field and the field's place among the known ones.
+    fn name(&mut self, known: &'static [Field]) -> Result<Option<(usize, &'static Field)>, Stopped> {
+        if self.peek() != b'"' {
+            return self.stop_here(Problem::Syntax);
+        }
+        self.at += 1;
+        let text = self.string()?;
+        let name = text.bytes(self.body, &self.unescaped);
+        let mut fields = known.iter().enumerate();
+        let found = fields.find(|(_, field)| field.name.as_bytes() == name);
+        if found.is_none() && name.contains(&b'_') {
+            return Ok(known.iter().enumerate().find(|(_, field)| field.is_spelled(name)));
         }
         Ok(found)
     }
-}
 
-impl Value<'_> {
-    #[inline]
-    fn text<E: Error>(mut self, text: &str, address: Option<usize>) -> Result<(), E> {
-        let taken = match self.kind {
-            Kind::Scalar(Scalar::Text) => {
-                if !self.is_left_out(text.is_empty()) {
-                    let Self { tag, to, .. } = &mut self;
-                    put_varint(&mut to.out, u64::from(*tag));
-                    put_varint(&mut to.out, text.len() as u64);
-                    to.out.extend_from_slice(text.as_bytes());
+    fn colon(&mut self) -> Result<(), Stopped> {
+        if self.ahead() != b':' {
+            return self.stop_here(Problem::Syntax);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads a list of which the bracket has been read.
+    fn list(&mut self, begin: usize, kind: Kind, tag: u32) -> Result<(), Stopped> {
+        let kind = match kind {
+            Kind::Many(message) => Kind::One(message),
+            Kind::Texts => Kind::Scalar(Scalar::Text),
+            Kind::Numbers(scalar) => {
+                let open = self.to.open_numbers(tag);
+                self.elements(Kind::Scalar(scalar), NO_TAG, 0)?;
+                self.to.close_numbers(open);
+                return Ok(());
+            }
+            Kind::One(_) | Kind::Scalar(_) => return self.expected(begin, kind),
+        };
+        self.elements(kind, tag, 0)
+    }
+
+    /// Reads a list's elements and the bracket behind them; `index` of them have been read.
+    fn elements(&mut self, kind: Kind, tag: u32, mut index: usize) -> Result<(), Stopped> {
+        loop {
+            match self.element(kind, tag, index == 0) {
+                Ok(true) => index += 1,
+                Ok(false) => return Ok(()),
+                Err(stopped) => {
+                    self.step(Step::Element(index));
+                    return Err(stopped);
                 }
-                true
             }
-            Kind::Scalar(Scalar::Id(bytes)) => {
-                (text.is_empty() || text.len() == 2 * usize::from(bytes)) && self.bytes(text, put_hex)
-            }
-            Kind::Scalar(Scalar::Bytes) => self.bytes(text, put_base64),
-            Kind::Scalar(Scalar::Double) => double(text).is_some_and(|number| self.double(number)),
-            Kind::Scalar(
-                Scalar::Uint32
-                | Scalar::Fixed32
-                | Scalar::Int64
-                | Scalar::Uint64
-                | Scalar::Sint32
-                | Scalar::Fixed64
-                | Scalar::Sfixed64,
-            ) => Number::parse(text).is_some_and(|number| self.integer(number)),
-            Kind::Scalar(Scalar::Enum(of)) => of.number(text).is_some_and(|number| self.varint(number)),
-            Kind::Scalar(Scalar::Bool) | Kind::One(_) | Kind::Many(_) | Kind::Texts | Kind::Numbers(_) => {
-                false
-            }
-        };
-        if taken { Ok(()) } else { self.fail(address) }
+        }
     }
 
+    /// Reads an element and the comma ahead of it. False if there is none, but the list's end.
     #[inline]
-    fn number<E: Error>(mut self, number: Number) -> Result<(), E> {
-        let taken = match self.kind {
-            Kind::Scalar(Scalar::Double) => self.double(number.double()),
-            _ => self.integer(number),
-        };
-        if taken { Ok(()) } else { self.fail(None) }
-    }
-
-    /// Writes the bytes that a string stands for. False if it does not stand for any.
-    fn bytes(&mut self, text: &str, put: fn(&mut Vec<u8>, &[u8]) -> bool) -> bool {
-        if self.is_left_out(text.is_empty()) {
-            return true;
+    fn element(&mut self, kind: Kind, tag: u32, is_first: bool) -> Result<bool, Stopped> {
+        let byte = self.ahead();
+        if byte == b']' {
+            self.at += 1;
+            return Ok(false);
         }
-        let open = self.to.open(self.tag);
-        let taken = put(&mut self.to.out, text.as_bytes());
-        self.to.close(open);
-        taken
-    }
-
-    /// Writes a number. False where the field does not have integers, or cannot have this one.
-    fn integer(&mut self, number: Number) -> bool {
-        let Kind::Scalar(scalar) = self.kind else {
-            return false;
-        };
-        match scalar {
-            // Negative numbers of 32 bits take ten bytes, as those of 64 bits do.
-            Scalar::Enum(_) => {
-                let number = number.signed().filter(|number| i32::try_from(*number).is_ok());
-                number.is_some_and(|number| self.varint(number.cast_unsigned()))
+        if !is_first {
+            if byte != b',' {
+                return self.stop_here(Problem::Syntax);
             }
-            Scalar::Int64 => number.signed().is_some_and(|number| self.varint(number.cast_unsigned())),
-            Scalar::Uint64 => number.unsigned().is_some_and(|number| self.varint(number)),
-            Scalar::Sint32 => int32(number).is_some_and(|number| self.varint(zigzag(number))),
-            Scalar::Uint32 => uint32(number).is_some_and(|number| self.varint(number.into())),
-            Scalar::Fixed32 => {
-                uint32(number).is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
+            self.at += 1;
+            if self.ahead() == b']' {
+                return self.stop_here(Problem::TrailingComma);
             }
-            Scalar::Fixed64 => {
-                number.unsigned().is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
+        }
+        match kind {
+            Kind::One(message) if self.peek() == b'{' => {
+                self.enter()?;
+                self.message(message, tag)?;
+                self.levels += 1;
             }
-            Scalar::Sfixed64 => {
-                number.signed().is_some_and(|number| self.fixed(number == 0, &number.to_le_bytes()))
+            _ => self.value(kind, tag, Presence::Element)?,
+        }
+        Ok(true)
+    }
+
+    /// Reads the bracket that begins an object or a list.
+    #[inline(always)]
+    fn enter(&mut self) -> Result<(), Stopped> {
+        if self.levels == 0 {
+            return self.stop_here(Problem::TooDeep);
+        }
+        self.levels -= 1;
+        self.at += 1;
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<Number, Stopped> {
+        match number::read(self.body, self.at) {
+            Ok((number, end)) => {
+                self.at = end;
+                Ok(number)
             }
-            Scalar::Text | Scalar::Id(_) | Scalar::Bytes | Scalar::Bool | Scalar::Double => false,
+            Err(Fault { offset, problem }) => self.stop(offset, problem),
         }
     }
 
-    fn double(&mut self, number: f64) -> bool {
-        self.fixed(number.to_bits() == 0, &number.to_le_bytes())
-    }
-
-    fn varint(&mut self, number: u64) -> bool {
-        if !self.is_left_out(number == 0) {
-            self.tag();
-            put_varint(&mut self.to.out, number);
+    /// Reads a word of which the first letter is there.
+    fn word(&mut self, word: &[u8]) -> Result<(), Stopped> {
+        for letter in word {
+            if self.peek() != *letter {
+                return self.stop_here(Problem::Syntax);
+            }
+            self.at += 1;
         }
-        true
+        Ok(())
     }
 
-    fn fixed(&mut self, is_default: bool, bytes: &[u8]) -> bool {
-        if !self.is_left_out(is_default) {
-            self.tag();
-            self.to.out.extend_from_slice(bytes);
+    /// Reads blanks, and gives the byte behind them: 0 at the text's end, as that is no byte that JSON has there.
+    #[inline(always)]
+    fn ahead(&mut self) -> u8 {
+        let byte = self.peek();
+        if byte > b' ' {
+            return byte;
         }
-        true
+        // Some clients put one blank behind each comma and colon.
+        self.at += usize::from(byte == b' ');
+        let byte = self.peek();
+        if byte > b' ' { byte } else { self.blanks() }
     }
 
-    /// Packed numbers have no tags.
-    fn tag(&mut self) {
-        if self.tag != NO_TAG {
-            put_varint(&mut self.to.out, u64::from(self.tag));
+    #[inline(never)]
+    fn blanks(&mut self) -> u8 {
+        loop {
+            match self.peek() {
+                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
+                byte => return byte,
+            }
         }
     }
 
-    fn is_left_out(&self, is_default: bool) -> bool {
-        is_default && self.presence == Presence::Implicit
+    /// The next byte; 0 at the text's end.
+    #[inline(always)]
+    fn peek(&self) -> u8 {
+        self.body.get(self.at).copied().unwrap_or_default()
     }
 
-    /// Notes that the field cannot have the value. `address` is that of a string that stands in the text as it is.
+    /// Notes that a value is not what its field has.
     #[cold]
-    fn fail<E: Error>(self, address: Option<usize>) -> Result<(), E> {
-        self.to.fail(Met { problem: Problem::Expected(self.kind.expected()), address });
-        Err(E::custom(""))
+    fn expected<T>(&mut self, begin: usize, kind: Kind) -> Result<T, Stopped> {
+        self.stop(begin, Problem::Expected(kind.expected()))
     }
-}
 
-fn int32(number: Number) -> Option<i32> {
-    number.signed()?.try_into().ok()
-}
+    /// Notes a fault of the next byte, or that there is none.
+    #[cold]
+    fn stop_here<T>(&mut self, problem: Problem) -> Result<T, Stopped> {
+        let ends = self.at >= self.body.len();
+        self.stop(self.at, if ends { Problem::End } else { problem })
+    }
 
-fn zigzag(number: i32) -> u64 {
-    (number << 1 ^ number >> 31).cast_unsigned().into()
-}
+    #[cold]
+    fn stop<T>(&mut self, offset: usize, problem: Problem) -> Result<T, Stopped> {
+        self.fault = Fault { offset, problem };
+        Err(Stopped)
+    }
 
-fn uint32(number: Number) -> Option<u32> {
-    number.unsigned()?.try_into().ok()
+    /// Notes where a fault is, on the way outwards.
+    #[cold]
+    fn step(&mut self, step: Step) {
+        self.trail.push(step);
+    }
+
+    #[cold]
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for step in self.trail.iter().rev() {
+            match step {
+                Step::Field(name) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(name);
+                }
+                Step::Element(index) => path.push_str(&format!("[{index}]")),
+            }
+        }
+        path
+    }
 }

@@ -6,6 +6,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValueList}
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span};
 use prost::Message as _;
 
+mod agreement;
+mod reference;
 mod signals;
 
 use super::transcode;
@@ -525,6 +527,24 @@ fn lengths_are_canonical_at_every_width() {
         let expected = Value::StringValue("x".repeat(length));
         assert_eq!(attribute.value.as_ref().unwrap().value, Some(expected));
     }
+}
+
+#[test]
+fn lengths_are_canonical_whatever_the_last_message_of_the_kind_had() {
+    let lengths = [10, 130, 10, 20_000, 10, 300, 130, 115, 116, 117, 118, 119, 120, 0, 17_000, 3_000_000, 5];
+    let values = lengths.map(|length| "\\n".repeat(length / 2) + &"x".repeat(length % 2));
+    let spans = values.each_ref().map(|value| {
+        let nested = format!(r#"{{"kvlistValue":{{"values":[{{"key":"é","value":{{"stringValue":"{value}"}}}}]}}}}"#);
+        format!(r#"{{"attributes":[{{"key":"k","value":{nested}}}],"events":[{{"name":"{value}"}}],"status":{{"message":"{value}"}}}}"#)
+    });
+    let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(","));
+    let request = read(&text);
+    let read = &request.resource_spans[0].scope_spans[0].spans;
+    for (span, length) in read.iter().zip(lengths) {
+        let message = &span.status.as_ref().unwrap().message;
+        assert_eq!((message.len(), span.events[0].name.len()), (length.div_ceil(2), message.len()));
+    }
+    assert_eq!(read.len(), lengths.len());
 }
 
 #[test]

@@ -59,8 +59,8 @@ impl Enum {
 
     /// The number of a value by its name.
     #[cold]
-    pub(in crate::json) fn number(self, name: &str) -> Option<u64> {
-        self.names().iter().position(|known| *known == name).map(|number| number as u64)
+    pub(in crate::json) fn number(self, name: &[u8]) -> Option<u64> {
+        self.names().iter().position(|known| known.as_bytes() == name).map(|number| number as u64)
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         let holds = |of: Enum, name: fn(i32) -> Option<&'static str>| {
             let expected: Vec<_> = (0..).map_while(name).collect();
             assert_eq!(of.names(), expected, "{of:?}");
-            assert_eq!(of.number(expected[1]), Some(1));
+            assert_eq!(of.number(expected[1].as_bytes()), Some(1));
         };
         holds(Enum::SpanKind, |number| Some(SpanKind::try_from(number).ok()?.as_str_name()));
         holds(Enum::StatusCode, |number| Some(StatusCode::try_from(number).ok()?.as_str_name()));

@@ -1,5 +1,6 @@
 //! A field in JSON and on the wire.
 
+use super::super::scan::Literal;
 use super::enums::Enum;
 use crate::fault::Expected;
 use crate::message::Message;
@@ -9,6 +10,8 @@ use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT};
 #[derive(Clone, Copy, Debug)]
 pub(in crate::json) struct Field {
     pub(in crate::json) name: &'static str,
+    /// The name as most clients write it, with its quotes and the colon.
+    pub(in crate::json) quoted: Literal,
     /// Number and wire type.
     pub(in crate::json) tag: u32,
     pub(in crate::json) kind: Kind,
@@ -20,8 +23,8 @@ impl Field {
     /// Whether the message itself spells the field like this, with underscores. OTLP/JSON has no such names, but the Collector
     /// reads them as well.
     #[cold]
-    pub(in crate::json) fn is_spelled(&self, name: &str) -> bool {
-        let mut found = name.bytes();
+    pub(in crate::json) fn is_spelled(&self, name: &[u8]) -> bool {
+        let mut found = name.iter().copied();
         let same = self.name.bytes().all(|byte| match byte.is_ascii_uppercase() {
             true => found.next() == Some(b'_') && found.next() == Some(byte.to_ascii_lowercase()),
             false => found.next() == Some(byte),
@@ -102,7 +105,8 @@ impl Kind {
 }
 
 pub(super) const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
-    Field { name, tag: number << 3 | kind.wire() as u32, kind, is_optional: false }
+    let quoted = Literal::of(&[b"\"", name.as_bytes(), b"\":"]);
+    Field { name, quoted, tag: number << 3 | kind.wire() as u32, kind, is_optional: false }
 }
 
 pub(super) const fn optional(name: &'static str, number: u32, kind: Kind) -> Field {
