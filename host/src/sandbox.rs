@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use podstamp_core::Directory;
-use podstamp_core::interface::{Attempt, Examination, Examined, Next, Notice, Prepared, Signal};
-
-use instance::{Instance, Plan};
+use podstamp_core::interface::{
+    Answer, Attempt, Encoding, Examination, Examined, Next, Notice, Prepared, Signal,
+};
+use instance::{Acknowledgements, Instance, Plan};
 
 pub(crate) use calls::Calls;
 pub use failure::Failure;
@@ -54,12 +55,15 @@ pub struct Sandbox {
     fuel: AtomicU64,
     request_headers: Vec<String>,
     notices: Vec<Notice>,
+    acknowledgements: Acknowledgements,
 }
 
 /// Idle instances, and how many there are in all.
 struct Pool {
     idle: Vec<Instance>,
     alive: usize,
+    /// Calls that wait for an instance: without one of them nobody is woken, which would be a system call.
+    waiting: usize,
 }
 
 /// Why a sandbox could not be made.
@@ -93,15 +97,17 @@ impl Sandbox {
         directory: Arc<dyn Directory + Send + Sync>,
     ) -> Result<Self, Error> {
         let plan = Plan::new(guest.clone(), document, directory);
-        let (first, configured) = plan.instantiate()?;
+        let (mut first, configured) = plan.instantiate()?;
         let notices = configured.notices.into_iter().map(Into::into).collect();
+        let acknowledgements = first.acknowledgements().map_err(Error::Start)?;
         Ok(Self {
             plan,
-            pool: Mutex::new(Pool { idle: vec![first], alive: 1 }),
+            pool: Mutex::new(Pool { idle: vec![first], alive: 1, waiting: 0 }),
             returned: Condvar::new(),
             fuel: AtomicU64::new(0),
             request_headers: configured.request_headers,
             notices,
+            acknowledgements,
         })
     }
 
@@ -181,14 +187,16 @@ impl Sandbox {
                 drop(pool);
                 return self.instantiate();
             }
+            pool.waiting += 1;
             let (waited, timeout) = self
                 .returned
                 .wait_timeout(pool, self.plan.settings().timeout)
                 .unwrap_or_else(PoisonError::into_inner);
+            pool = waited;
+            pool.waiting -= 1;
             if timeout.timed_out() {
                 return Err(Failure::Busy);
             }
-            pool = waited;
         }
     }
 
@@ -214,8 +222,11 @@ impl Sandbox {
             Some(instance) => pool.idle.push(instance),
             None => pool.alive -= 1,
         }
+        let is_awaited = pool.waiting > 0;
         drop(pool);
-        self.returned.notify_one();
+        if is_awaited {
+            self.returned.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool> {
@@ -230,6 +241,10 @@ impl FilterRunner for Sandbox {
 
     fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure> {
         self.with_instance(request.body.len(), |instance| instance.prepare(request))
+    }
+
+    fn acknowledgement(&self, signal: Signal, encoding: Encoding) -> Option<&Answer> {
+        self.acknowledgements.get(signal as usize)?.get(encoding as usize)?.as_ref()
     }
 
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure> {

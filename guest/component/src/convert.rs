@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use podstamp_core::directory::{self, Term};
+use podstamp_core::hosting::acknowledged;
 use podstamp_core::interface;
 
 use crate::bindings::exports::podstamp::filter::filter as wit;
@@ -39,6 +40,28 @@ pub(crate) fn signal(signal: types::Signal) -> interface::Signal {
     }
 }
 
+fn encoding(encoding: interface::Encoding) -> types::Encoding {
+    match encoding {
+        interface::Encoding::Protobuf => types::Encoding::Protobuf,
+        interface::Encoding::Json => types::Encoding::Json,
+        interface::Encoding::Grpc => types::Encoding::Grpc,
+    }
+}
+
+/// What `conclude` answers to each kind of request that the upstream has taken without a word.
+pub(crate) fn acknowledgements() -> Vec<wit::Acknowledgement> {
+    let signals =
+        [types::Signal::Traces, types::Signal::Metrics, types::Signal::Logs].map(|told| (told, signal(told)));
+    let kinds = signals.into_iter().flat_map(|signal| interface::Encoding::ALL.map(|kind| (signal, kind)));
+    kinds
+        .map(|((told, signal), kind)| wit::Acknowledgement {
+            signal: told,
+            encoding: encoding(kind),
+            answer: acknowledged(signal, kind).into(),
+        })
+        .collect()
+}
+
 impl From<wit::Attempt> for interface::Attempt {
     fn from(attempt: wit::Attempt) -> Self {
         let encoding = match attempt.encoding {
@@ -65,11 +88,7 @@ impl From<interface::Prepared> for wit::Prepared {
 
 impl From<interface::Outbound> for wit::Outbound {
     fn from(outbound: interface::Outbound) -> Self {
-        let encoding = match outbound.encoding {
-            interface::Encoding::Protobuf => types::Encoding::Protobuf,
-            interface::Encoding::Json => types::Encoding::Json,
-            interface::Encoding::Grpc => types::Encoding::Grpc,
-        };
+        let encoding = encoding(outbound.encoding);
         let content = match outbound.content {
             interface::Content::Unchanged => wit::Content::Unchanged,
             interface::Content::Edited(edits) => wit::Content::Edited(wit::Edits {

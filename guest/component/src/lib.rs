@@ -17,7 +17,8 @@ mod examined;
 
 use allocator::ALLOCATOR;
 use bindings::exports::podstamp::filter::filter::{
-    Attempt, Away, BodyFault, Examination, Examined, Guest, Next, Outcome, Prepared, Request, Settings,
+    Acknowledgement, Attempt, Away, BodyFault, Examination, Examined, Guest, Next, Outcome, Prepared,
+    Request, Settings,
 };
 use bindings::podstamp::filter::pods;
 use bindings::podstamp::filter::types::{ConfigFault, Signal};
@@ -52,6 +53,10 @@ impl Guest for Component {
         // Faults leave nothing behind, a filter is there to stay.
         ALLOCATOR.settle();
         Ok(settings)
+    }
+
+    fn acknowledgements() -> Vec<Acknowledgement> {
+        ALLOCATOR.call(convert::acknowledgements)
     }
 
     fn prepare(request: Request) -> Prepared {

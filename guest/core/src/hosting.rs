@@ -10,7 +10,8 @@ pub mod unreadable;
 use crate::answer;
 use crate::interface::{Answer, Encoding, Signal};
 
-/// The answer to a request that a host has taken upon itself to deliver.
+/// The answer to a request that a host has taken upon itself to deliver, and what [`Filter::conclude`](crate::Filter::conclude)
+/// answers where the upstream has taken it: to any response with a status of 200 to 299 and no body.
 pub fn acknowledged(signal: Signal, encoding: Encoding) -> Answer {
     answer::success(signal, encoding, None)
 }

@@ -64,6 +64,11 @@ pub enum Encoding {
     Grpc,
 }
 
+impl Encoding {
+    /// All encodings.
+    pub const ALL: [Self; 3] = [Self::Protobuf, Self::Json, Self::Grpc];
+}
+
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -26,6 +26,16 @@ impl From<interface::Attempt> for wit::Attempt {
     }
 }
 
+impl From<types::Signal> for interface::Signal {
+    fn from(signal: types::Signal) -> Self {
+        match signal {
+            types::Signal::Traces => Self::Traces,
+            types::Signal::Metrics => Self::Metrics,
+            types::Signal::Logs => Self::Logs,
+        }
+    }
+}
+
 impl From<interface::Signal> for types::Signal {
     fn from(signal: interface::Signal) -> Self {
         match signal {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
-use podstamp_core::interface::{Attempt, Examination, Examined, Next, Prepared, Signal};
+use podstamp_core::interface::{
+    Answer, Attempt, Encoding, Examination, Examined, Next, Prepared, Signal,
+};
 use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;
@@ -34,6 +36,9 @@ pub(super) struct Instance {
     /// Calls in a row that needed little memory.
     small_calls: u32,
 }
+
+/// Answers to plain successes, by the numbers of signal and encoding.
+pub(super) type Acknowledgements = [[Option<Answer>; 3]; 3];
 
 impl Plan {
     pub(super) fn new(guest: Guest, document: String, directory: Arc<dyn Directory + Send + Sync>) -> Self {
@@ -103,6 +108,20 @@ impl Instance {
     /// while large bodies keep coming: touching fresh memory costs more than the walk.
     pub(super) fn is_worth_keeping(&self) -> bool {
         self.memory() <= HIGH_WATER || self.small_calls < PATIENCE
+    }
+
+    /// What the guest answers to plain successes.
+    pub(super) fn acknowledgements(&mut self) -> Result<Acknowledgements, Failure> {
+        let told = self.call(|filter, store| filter.call_acknowledgements(store))?;
+        let mut acknowledgements = Acknowledgements::default();
+        for wit::Acknowledgement { signal, encoding, answer } in told {
+            let (signal, encoding) = (Signal::from(signal), Encoding::from(encoding));
+            let kinds = acknowledgements.get_mut(signal as usize);
+            if let Some(kept) = kinds.and_then(|kinds| kinds.get_mut(encoding as usize)) {
+                *kept = Some(answer.into());
+            }
+        }
+        Ok(acknowledgements)
     }
 
     pub(super) fn prepare(&mut self, request: &ReceivedRequest) -> Result<Prepared, Failure> {

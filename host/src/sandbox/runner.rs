@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use podstamp_core::interface::{Attempt, Examination, Examined, Header, Next, Prepared, Signal};
+use podstamp_core::interface::{
+    Answer, Attempt, Encoding, Examination, Examined, Header, Next, Prepared, Signal,
+};
 
 use super::failure::Failure;
 
@@ -15,6 +17,13 @@ pub trait FilterRunner: Send + Sync {
 
     /// Checks a request and runs the pipeline over it.
     fn prepare(&self, request: &ReceivedRequest) -> Result<Prepared, Failure>;
+
+    /// What `conclude` answers to a request of that kind where the upstream's response has a status of 200 to 299 and no body,
+    /// whatever else is said of the attempt; `None`: `conclude` has to be asked.
+    fn acknowledgement(&self, signal: Signal, encoding: Encoding) -> Option<&Answer> {
+        _ = (signal, encoding);
+        None
+    }
 
     /// Reads how an attempt to send ended.
     fn conclude(&self, attempt: Attempt, ended: &Ended) -> Result<Next, Failure>;
@@ -80,6 +89,11 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// Whether the upstream has taken the request and says nothing about it.
+    pub fn is_plain_success(&self) -> bool {
+        matches!(self, Self::Response { status: 200..=299, body, .. } if body.is_empty())
+    }
+
     /// The body that the outcome carries; empty where it carries none.
     pub fn body(&self) -> &[u8] {
         match self {

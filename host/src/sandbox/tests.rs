@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use podstamp_core::directory::{Details, Lookup, Pod, Term};
-use podstamp_core::interface::{Examination, Header, Signal, Verdict};
+use podstamp_core::interface::{Examination, Header, Outcome, Signal, Verdict};
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,6 +49,39 @@ fn a_call_that_waits_for_a_processor_is_not_ended() {
     let verdict = sandbox.prepare(&request).unwrap().verdict;
     assert!(matches!(verdict, Verdict::Forward(_)), "{verdict:?}");
     assert!(begun.elapsed() > LIMITS.timeout, "it did not wait");
+}
+
+/// The host answers out of a table, which must say what a call would.
+#[test]
+fn a_plain_success_is_answered_as_the_guest_and_the_core_would() {
+    let sandbox = sandbox(Slow(Duration::ZERO));
+    let core = podstamp_core::Filter::configure(
+        &serde_json::from_str(podstamp_core::config::DEFAULT_DOCUMENT).unwrap(),
+    )
+    .unwrap();
+    let typed = vec![Header::new("content-type", "application/x-protobuf")];
+    let kinds = Signal::ALL.into_iter().flat_map(|signal| Encoding::ALL.map(|encoding| (signal, encoding)));
+    for (signal, encoding) in kinds {
+        let told = sandbox.acknowledgement(signal, encoding).unwrap().clone();
+        for (status, number, upstream) in [(200, 1, 0), (202, 3, 1), (299, u32::MAX, 0)] {
+            let attempt = Attempt {
+                signal,
+                upstream,
+                encoding,
+                number,
+                elapsed: 7,
+                patience: 0,
+                delivered: number - 1,
+                random: 5,
+            };
+            for headers in [&Vec::new(), &typed] {
+                let outcome = Outcome::Response { status, headers, body: &[] };
+                assert_eq!(core.conclude(&attempt, &outcome), Next::Answer(told.clone()), "{attempt:?}");
+                let ended = Ended::Response { status, headers: headers.clone(), body: Bytes::new() };
+                assert_eq!(sandbox.conclude(attempt, &ended), Ok(Next::Answer(told.clone())), "{attempt:?}");
+            }
+        }
+    }
 }
 
 /// Nobody waits for an examination, and requests do for an instance.

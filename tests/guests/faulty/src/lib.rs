@@ -22,8 +22,8 @@ mod bindings {
 }
 
 use bindings::exports::podstamp::filter::filter::{
-    Answer, Attempt, BodyFault, Content, Edit, Edits, Examination, Examined, Guest, Next, Outbound, Outcome,
-    Part, Prepared, Report, Request, Settings, Verdict,
+    Acknowledgement, Answer, Attempt, BodyFault, Content, Edit, Edits, Examination, Examined, Guest, Next,
+    Outbound, Outcome, Part, Prepared, Report, Request, Settings, Verdict,
 };
 use bindings::podstamp::filter::types::{ConfigFault, Encoding, Signal};
 
@@ -32,6 +32,10 @@ struct Faulty;
 impl Guest for Faulty {
     fn configure(_document: String) -> Result<Settings, Vec<ConfigFault>> {
         Ok(Settings { request_headers: Vec::new(), notices: Vec::new() })
+    }
+
+    fn acknowledgements() -> Vec<Acknowledgement> {
+        Vec::new()
     }
 
     fn prepare(request: Request) -> Prepared {
