@@ -12,12 +12,82 @@ use crate::sample::{Task, medians};
 
 pub(crate) fn run(quick: bool) -> Value {
     println!(
-        "\nContent codings. GB/s of body without its coding. The host uses zlib-rs; libdeflate's safe binding cannot \
-         say where a member ends.\n"
+        "\nContent codings. GB/s of body without its coding. The host inflates with zlib-rs, since libdeflate's safe binding cannot \
+         say where a member ends, and compresses with libdeflate.\n"
     );
     header();
     let rows: Vec<_> = [10, 130, 1_000, 10_000].iter().map(|spans| row(*spans, quick)).collect();
-    json!(rows)
+    println!(
+        "\ngzip level by level: GB/s, and the size against that of the Collector's (Go's compress/gzip at its default level, 6). \
+         `compression: gzip` is libdeflate 1 unless `compression_params.level` says otherwise.\n"
+    );
+    print!("{:>25}", "");
+    LEVELS.iter().for_each(|(library, level)| print!(" {:>14}", format!("{} {level}", library.name())));
+    println!();
+    let levels: Vec<_> = COLLECTOR.iter().map(|(spans, theirs)| levels(*spans, *theirs, quick)).collect();
+    json!({"codings": rows, "levels": levels})
+}
+
+/// What compresses with gzip.
+#[derive(Clone, Copy)]
+enum Library {
+    ZlibRs,
+    Libdeflate,
+}
+
+impl Library {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ZlibRs => "zlib-rs",
+            Self::Libdeflate => "libdeflate",
+        }
+    }
+
+    fn gzip(self, body: &[u8], level: u32) -> Vec<u8> {
+        match self {
+            Self::ZlibRs => zlib_rs(body, level),
+            Self::Libdeflate => libdeflate(body, level as i32),
+        }
+    }
+}
+
+const LEVELS: [(Library, u32); 8] = [
+    (Library::ZlibRs, 1),
+    (Library::ZlibRs, 3),
+    (Library::ZlibRs, 6),
+    (Library::Libdeflate, 1),
+    (Library::Libdeflate, 3),
+    (Library::Libdeflate, 5),
+    (Library::Libdeflate, 6),
+    (Library::Libdeflate, 7),
+];
+
+/// Bytes of the gzip that Go 1.26 makes of [`bodies::of_spans`], as the Collector does.
+const COLLECTOR: [(usize, usize); 4] = [(10, 2_070), (130, 11_359), (1_000, 76_311), (10_000, 749_997)];
+
+fn levels(spans: usize, collector: usize, quick: bool) -> Value {
+    let body = bodies::of_spans(spans);
+    let length = body.len();
+    let mut tasks: Vec<Task<'_>> = LEVELS
+        .iter()
+        .map(|(library, level)| -> Task<'_> {
+            (library.name(), Box::new(|| drop(black_box(library.gzip(&body, *level)))))
+        })
+        .collect();
+    let seconds = medians(&mut tasks, quick);
+    drop(tasks);
+    print!("{spans:>7} spans {:>7.1} KiB", length as f64 / 1024.0);
+    let mut told = Vec::new();
+    for ((library, level), seconds) in LEVELS.iter().zip(&seconds) {
+        let size = library.gzip(&body, *level).len();
+        let rate = length as f64 / seconds / 1e9;
+        print!(" {:>14}", format!("{rate:.2} {:+.1} %", (size as f64 / collector as f64 - 1.0) * 100.0));
+        told.push(
+            json!({"library": library.name(), "level": level, "gigabytes_per_second": rate, "bytes": size}),
+        );
+    }
+    println!();
+    json!({"spans": spans, "bytes": length, "collector_bytes": collector, "levels": told})
 }
 
 const COLUMNS: [&str; 9] = [

@@ -135,7 +135,10 @@ impl Driver {
 
     /// Sends a group and tells its clients; true where the request took too long and was broken off.
     async fn deliver(&mut self, lane: usize, group: Group) -> bool {
-        let pieces = group.body();
+        let Some(pieces) = group.body() else {
+            self.pool.part(lane, group);
+            return false;
+        };
         let mut exchanged = self.exchange(lane, &group, &pieces).await;
         // A request that was merged with others goes again in any case, by itself.
         let is_alone = group.len() == 1;

@@ -54,7 +54,8 @@ impl Group {
         self.jobs.len()
     }
 
-    pub(super) fn body(&self) -> Pieces {
+    /// The body; `None`: the requests have to go each by itself. One always can.
+    pub(super) fn body(&self) -> Option<Pieces> {
         Coded::joined(self.jobs.iter().map(|(_, job)| &job.sending.body))
     }
 

@@ -68,5 +68,6 @@ const CHOICES: [(&str, Choice); 9] = [
     ("lz4", Choice::Other),
 ];
 
-/// gzip's own default.
-const DEFAULT_LEVEL: u32 = 6;
+/// The fastest: it takes half of the time of level 6, the Collector's default, and leaves a tenth more at most. The agent is
+/// next door.
+const DEFAULT_LEVEL: u32 = 1;
