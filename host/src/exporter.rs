@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use podstamp_core::config::Fault;
 use podstamp_core::interface::{self, Answer, Attempt, Encoding, Mended, Next, Signal};
@@ -52,9 +53,17 @@ pub(crate) struct Exporter {
     way: Arc<Way>,
     credentials: Option<Credentials>,
     compressor: Compressor,
+    latest: ArcSwapOption<Latest>,
     /// `None`: whoever waits is told what the upstream does not take.
     queueing: Option<Queueing>,
     context: ExporterContext,
+}
+
+/// Where the latest request went.
+struct Latest {
+    to: interface::Upstream,
+    head: Head,
+    lane: Arc<Lane>,
 }
 
 /// The result of sending a batch.
@@ -136,8 +145,10 @@ impl Exporter {
         let merges = connections.is_some();
         let queueing =
             upstream.queue().map(|queue| Queueing::open(signal, queue, merges, &context)).transpose()?;
+        let latest = ArcSwapOption::empty();
         let exporter =
-            Arc::new(Self { signal, number, connections, way, credentials, compressor, queueing, context });
+            Self { signal, number, connections, way, credentials, compressor, latest, queueing, context };
+        let exporter = Arc::new(exporter);
         exporter.start_consumers(draining);
         Ok(exporter)
     }
@@ -163,7 +174,7 @@ impl Exporter {
         let deadline = begun + Duration::from_millis(to.timeout.into());
         let until = waiting.until.map_or(deadline, |until| until.min(deadline));
         let times = Times { begun, deadline, until };
-        let head = Head::new(to).map_err(|error| self.unusable(error.into()))?;
+        let head = self.head(to).map_err(|error| self.unusable(error.into()))?;
         let mut number = 0;
         loop {
             let Some(part) = batch.part(number) else {
@@ -241,7 +252,25 @@ impl Exporter {
         }
     }
 
+    /// What a request to `to` begins with. It is the same from one request to the next, as long as the filter says the same.
+    fn head(&self, to: interface::Upstream) -> Result<Head, UnusableHead> {
+        if let Some(latest) = &*self.latest.load()
+            && latest.to == to
+        {
+            return Ok(latest.head.clone());
+        }
+        let head = Head::new(&to)?;
+        let lane = self.context.lanes.lane(&head.uri, self.connections);
+        self.latest.store(Some(Arc::new(Latest { to, head: head.clone(), lane })));
+        Ok(head)
+    }
+
     fn lane(&self, sending: &Sending) -> Arc<Lane> {
+        if let Some(latest) = &*self.latest.load()
+            && latest.head.uri == sending.uri
+        {
+            return Arc::clone(&latest.lane);
+        }
         self.context.lanes.lane(&sending.uri, self.connections)
     }
 
@@ -256,7 +285,7 @@ impl Exporter {
     fn request(&self, head: &Head, body: Coded, load: Load, original: Bytes) -> Sending {
         let mut head = head.clone();
         if let Some(credentials) = &self.credentials {
-            credentials.apply(&mut head.headers);
+            credentials.apply(Arc::make_mut(&mut head.headers));
         }
         // Only requests of the same exporter are merged.
         let exporter = 3 * self.number + self.signal as u32;

@@ -221,7 +221,7 @@ impl Relay {
         spans: u32,
         waiting: Waiting<'_>,
     ) -> Result<Sent, Failure> {
-        let ReceivedRequest { signal, body, gzip, .. } = incoming.clone();
+        let (signal, body, gzip) = (incoming.signal, incoming.body.clone(), incoming.gzip.clone());
         let Outbound { url, headers, timeout, copies, content, parts, encoding } = outbound;
         let Some(route) = self.routes.get(signal as usize).and_then(Option::as_ref) else {
             return Err(self.calls.unusable(&Unusable::NotCarried(signal)));

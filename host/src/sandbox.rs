@@ -21,11 +21,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use instance::{Acknowledgements, Instance, Plan};
 use podstamp_core::Directory;
 use podstamp_core::interface::{
     Answer, Attempt, Encoding, Examination, Examined, Next, Notice, Prepared, Signal,
 };
-use instance::{Acknowledgements, Instance, Plan};
 
 pub(crate) use calls::Calls;
 pub use failure::Failure;

@@ -20,7 +20,7 @@ pub(super) struct Sending {
     pub(super) uri: Uri,
     /// The part of the URI that goes into the request line.
     pub(super) target: Uri,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     pub(super) body: Coded,
     pub(super) load: Load,
     /// The body as the client sent it.
@@ -42,11 +42,12 @@ pub(super) struct Way {
     pub(super) batch: Option<Batch>,
 }
 
-/// The URL and the headers of a request.
+/// The URL and the headers of a request. Cloning it copies none of them.
 #[derive(Clone)]
 pub(super) struct Head {
     pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
+    target: Uri,
+    pub(super) headers: Arc<HeaderMap>,
 }
 
 /// No request can be made of what the filter says of an upstream.
@@ -66,7 +67,7 @@ pub(super) enum UnusableHead {
 
 impl Head {
     /// Takes the URL and the headers of `upstream`, and adds `Host` where it is not among them.
-    pub(super) fn new(upstream: Upstream) -> Result<Self, UnusableHead> {
+    pub(super) fn new(upstream: &Upstream) -> Result<Self, UnusableHead> {
         let Upstream { url, headers, .. } = upstream;
         let uri = Uri::try_from(url).map_err(UnusableHead::Url)?;
         let host = uri.host().ok_or(UnusableHead::NoHost)?;
@@ -77,7 +78,7 @@ impl Head {
         let host = host.map_err(UnusableHead::Host)?;
         let mut headers = header_map(headers)?;
         headers.entry(HOST).or_insert(host);
-        Ok(Self { uri, headers })
+        Ok(Self { target: origin_form(&uri), uri, headers: Arc::new(headers) })
     }
 }
 
@@ -90,21 +91,11 @@ impl Sending {
         original: Bytes,
         way: Arc<Way>,
     ) -> Self {
-        let Head { uri, mut headers } = head;
+        let Head { uri, target, mut headers } = head;
         if body.is_gzip() {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            Arc::make_mut(&mut headers).insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        Self {
-            exporter,
-            target: origin_form(&uri),
-            uri,
-            headers,
-            body,
-            load,
-            original,
-            is_drained: false,
-            way,
-        }
+        Self { exporter, target, uri, headers, body, load, original, is_drained: false, way }
     }
 
     pub(super) fn is_https(&self) -> bool {
@@ -123,16 +114,17 @@ impl Sending {
 
     /// Whether the bodies of both may go in one request.
     pub(super) fn joins(&self, other: &Self) -> bool {
-        self.exporter == other.exporter && self.uri == other.uri && self.headers == other.headers
+        let is_same = || Arc::ptr_eq(&self.headers, &other.headers) || self.headers == other.headers;
+        self.exporter == other.exporter && self.uri == other.uri && is_same()
     }
 }
 
 /// The headers to send, but for the length, which the connection writes itself.
-fn header_map(headers: Vec<Header>) -> Result<HeaderMap, UnusableHead> {
+fn header_map(headers: &[Header]) -> Result<HeaderMap, UnusableHead> {
     let mut map = HeaderMap::with_capacity(headers.len() + 2);
     for Header { name, value } in headers {
         let name = HeaderName::try_from(name).map_err(UnusableHead::HeaderName)?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+        let value = HeaderValue::from_bytes(value)
             .map_err(|error| UnusableHead::HeaderValue { name: name.clone(), error })?;
         if name != http::header::CONTENT_LENGTH {
             map.append(name, value);

@@ -72,7 +72,7 @@ impl Queueing {
             queue: Queue::open(id, signal, sending, kept, &context.metrics, notices)?,
             patience: *patience,
             consumers: sending.num_consumers as usize,
-            head: Head::new(exporter.upstream()).map_err(fault)?,
+            head: Head::new(&exporter.upstream()).map_err(fault)?,
             timeout: milliseconds(exporter.timeout),
             body_limit: context.body_limit,
         })

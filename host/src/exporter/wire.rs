@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,7 +100,7 @@ impl Wire {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&sending.target);
-        request.headers_mut().clone_from(&sending.headers);
+        *request.headers_mut() = HeaderMap::clone(&sending.headers);
         let Self { sender, connection, heard, .. } = self;
         heard.forget();
         let begun = Instant::now();

@@ -8,7 +8,7 @@ mod queues;
 mod reading;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use podstamp_core::hosting::labels::{Found, Label, Repair};
@@ -43,6 +43,8 @@ pub struct Metrics {
     cancelled: Counter,
     refused: Counters<Reason>,
     signals: Family<SignalLabels, Counter>,
+    /// Those of `signals` that there are already, by the numbers of signal and fate.
+    of_signals: [[OnceLock<Counter>; 4]; 3],
     unserved: Counters<Unserved>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
@@ -203,6 +205,7 @@ impl Default for Metrics {
             copied_requests,
             queues: Queues::register(registry),
             signals,
+            of_signals: Default::default(),
             request_duration: seconds(
                 registry,
                 "request_duration",
@@ -360,7 +363,12 @@ impl Metrics {
 
     /// A request that the filter took has ended. `delivered`: spans that were acknowledged, whatever became of the others.
     pub(crate) fn ended(&self, signal: Signal, fate: Fate, report: &Report, delivered: u32) {
-        self.signals.get_or_create(&[(Signal::KEY, signal.name()), (Fate::KEY, fate.name())]).inc();
+        let labels = [(Signal::KEY, signal.name()), (Fate::KEY, fate.name())];
+        let looked_up = || self.signals.get_or_create_owned(&labels);
+        match self.of_signals.get(signal as usize).and_then(|fates| fates.get(fate.index())) {
+            Some(known) => known.get_or_init(looked_up).inc(),
+            None => looked_up().inc(),
+        };
         self.resources.add(fate, report.resources.into());
         let delivered = delivered.min(report.spans);
         self.spans.add(Fate::Accepted, delivered.into());

@@ -6,9 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use podstamp_core::Directory;
 use podstamp_core::config::Fault;
-use podstamp_core::interface::{
-    Answer, Attempt, Encoding, Examination, Examined, Next, Prepared, Signal,
-};
+use podstamp_core::interface::{Answer, Attempt, Encoding, Examination, Examined, Next, Prepared, Signal};
 use wasmtime::{Store, Trap};
 
 use super::bindings::Podstamp;

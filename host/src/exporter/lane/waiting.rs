@@ -91,7 +91,7 @@ mod tests {
         });
         let body = Coded::Plain(Pieces::One(Bytes::from_static(b"x")));
         let load = Load::new(1, spans, 0);
-        let sending = Sending::new(0, Head::new(to).unwrap(), body, load, Bytes::new(), way);
+        let sending = Sending::new(0, Head::new(&to).unwrap(), body, load, Bytes::new(), way);
         let sending = Arc::new(Sending { is_drained, ..sending });
         Job::new(sending, Instant::now(), oneshot::channel().0)
     }
