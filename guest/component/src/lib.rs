@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use podstamp_core::directory::{self, Directory};
-use podstamp_core::{Filter, diagnose_as, interface};
+use podstamp_core::{Filter, config, diagnose_as, interface};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
@@ -31,7 +31,7 @@ thread_local! {
 
 impl Guest for Component {
     fn configure(document: String) -> Result<Settings, Vec<ConfigFault>> {
-        let document = serde_json::from_str(&document).map_err(|error| {
+        let document = config::read_json(&document).map_err(|error| {
             vec![ConfigFault { path: String::new(), message: format!("not JSON: {error}") }]
         })?;
         let filter = Filter::configure(&document).map_err(|faults| {

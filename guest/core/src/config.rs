@@ -29,7 +29,7 @@ pub use carried::Carried;
 pub use compiled::Config;
 pub use document::{
     BRACKETS, Environment, Fault, Place, ReadScalar, Secret, Source, Unresolved, bracketed, from_struct,
-    no_effect,
+    no_effect, read_json,
 };
 pub use exporters::otlphttp::compression::Compression;
 pub use exporters::otlphttp::retry_on_failure::Retry;

@@ -1,13 +1,13 @@
 //! The document of a host that receives and sends by itself: what of it only a server needs may be missing.
 
-use podstamp_core::config::{DEFAULT_DOCUMENT, DEFAULT_URL, Fault};
+use podstamp_core::config::{DEFAULT_DOCUMENT, DEFAULT_URL, Fault, read_json};
 use podstamp_core::interface::Signal;
 use serde_json::{Map, Value, json};
 
 /// Reads a text, and completes it to a document that a filter can be configured with.
 pub(crate) fn read_document(text: &str) -> Result<Value, Vec<Fault>> {
     let text = if text.trim_ascii().is_empty() { "{}" } else { text };
-    let document = serde_json::from_str(text)
+    let document = read_json(text)
         .map_err(|error| vec![Fault { path: String::new(), message: format!("not JSON: {error}") }])?;
     match document {
         Value::Object(document) => complete(document).map(Value::Object),
@@ -21,7 +21,7 @@ pub(crate) fn read_document(text: &str) -> Result<Value, Vec<Fault>> {
 fn complete(mut document: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
     let mut order = None;
     if !document.contains_key("processors") && !document.contains_key("service") {
-        let mut usual: Value = serde_json::from_str(DEFAULT_DOCUMENT).unwrap_or_default();
+        let mut usual = read_json(DEFAULT_DOCUMENT).unwrap_or_default();
         let mut take = |pointer| usual.pointer_mut(pointer).map(Value::take).unwrap_or_default();
         document.insert("processors".to_owned(), take("/processors"));
         order = Some(take("/service/pipelines/traces/processors"));

@@ -31,7 +31,7 @@ impl Plugin {
         let look_up =
             |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let mut document = parse_document(text)?;
-        config::resolve(&mut document, &look_up, |text| serde_json::from_str(text).ok()).refuse(&document)?;
+        config::resolve(&mut document, &look_up, |text| config::read_json(text).ok()).refuse(&document)?;
         let filter = Filter::configure(&document)?;
         let mut notices = filter.notices().to_vec();
         notices.extend(support::check_support(filter.config())?);
@@ -107,9 +107,8 @@ fn parse_document(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
         b"" => config::DEFAULT_DOCUMENT.as_bytes(),
         text => text,
     };
-    // As a text, like all JSON here: a second reader, of bytes, would be 25 kB of the module.
     let text = std::str::from_utf8(text).map_err(|error| error.to_string());
-    let read = text.and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()));
+    let read = text.and_then(|text| config::read_json(text).map_err(|error| error.to_string()));
     read.or_else(|error| config::from_struct(bytes).ok_or(error)).map_err(|error| {
         let message = format!(
             "is no JSON ({error}): give the document as a google.protobuf.Struct, or as a google.protobuf.StringValue with JSON"

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::config::document::read_json;
 use component::{Kind, same};
 
 /// The keys of a type of component.
@@ -24,9 +25,8 @@ pub(crate) fn telemetry() -> Option<&'static Value> {
 fn all() -> &'static Value {
     static ALL: OnceLock<Value> = OnceLock::new();
     ALL.get_or_init(|| {
-        // Bytes would take a second reader of JSON into the module.
         let text = str::from_utf8(&COMPACT).unwrap_or_default();
-        serde_json::from_str(text).unwrap_or_default()
+        read_json(text).unwrap_or_default()
     })
 }
 

@@ -6,6 +6,7 @@ mod environment;
 pub(crate) mod expand;
 mod findings;
 mod header;
+mod json;
 mod listen;
 mod nearest;
 pub(crate) mod protobuf_struct;
@@ -17,6 +18,7 @@ pub(crate) mod url;
 
 pub use environment::{Environment, ReadScalar, Unresolved};
 pub use findings::{Fault, no_effect};
+pub use json::read_json;
 pub use protobuf_struct::from_struct;
 pub use secret::{Place, Secret, Source};
 pub use url::{BRACKETS, bracketed};

@@ -114,7 +114,7 @@ mod tests {
             assert!(fields.len() <= MOST_FIELDS);
             for field in fields {
                 let (name, kind) = message.field(field.tag >> 3).unwrap();
-                assert_eq!(field.name, lower_camel_case(name), "{message:?}");
+                assert_eq!(field.name(), lower_camel_case(name), "{message:?}");
                 assert_eq!(field.tag & 7, u32::from(kind.wire()), "{message:?}.{name}");
                 let alike = match kind {
                     message::Kind::One(child) => field.kind == Kind::One(child),

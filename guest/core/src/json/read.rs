@@ -188,7 +188,7 @@ impl<'b> Reader<'b> {
             last = Some(index);
             let presence = if explicit { Presence::Explicit } else { Presence::Implicit };
             if let Err(stopped) = self.field(field, presence) {
-                self.step(Step::Field(field.name));
+                self.step(Step::Field(field.name()));
                 return Err(stopped);
             }
         }
@@ -240,7 +240,7 @@ impl<'b> Reader<'b> {
         };
         self.order.note(message, last, index);
         if let Err(stopped) = self.colon() {
-            self.step(Step::Field(field.name));
+            self.step(Step::Field(field.name()));
             return Err(stopped);
         }
         Ok(Some((index, field)))
@@ -255,7 +255,7 @@ impl<'b> Reader<'b> {
         let text = self.string()?;
         let name = text.bytes(self.body, &self.unescaped);
         let mut fields = known.iter().enumerate();
-        let found = fields.find(|(_, field)| field.name.as_bytes() == name);
+        let found = fields.find(|(_, field)| field.quoted.name() == name);
         if found.is_none() && name.contains(&b'_') {
             return Ok(known.iter().enumerate().find(|(_, field)| field.is_spelled(name)));
         }

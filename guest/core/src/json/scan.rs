@@ -102,6 +102,11 @@ impl Literal {
         Self { bytes, len: len as u8 }
     }
 
+    /// The name, where the literal is one with its quotes and the colon.
+    pub(super) fn name(&self) -> &[u8] {
+        self.bytes.get(1..usize::from(self.len).saturating_sub(2)).unwrap_or_default()
+    }
+
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.len.into()

@@ -7,7 +7,7 @@ use podstamp_core::hosting::outgrown::Outgrown;
 use podstamp_core::interface::{
     Answer, Encoding, Header, Level, Mended, Notice, Outbound, Request, Upstream, Verdict,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::batch::Batch;
 use super::head::{Head, client_encoding};
@@ -41,7 +41,7 @@ impl Server {
     /// `PODSTAMP_PEER_HEADER` the name of a header, and `${env:NAME}` in the document is any other. The error has all faults.
     pub fn configure(look_up: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
         let mut document = read_document(&look_up("PODSTAMP_CONFIG").unwrap_or_default())?;
-        config::resolve(&mut document, look_up, |text| serde_json::from_str(text).ok()).refuse(&document)?;
+        config::resolve(&mut document, look_up, |text| config::read_json(text).ok()).refuse(&document)?;
         let embedded = Embedded { filter: Filter::configure(&document)?, table: None };
         let config = embedded.filter().config();
         let notices = support::check_support(config)?;
@@ -181,13 +181,13 @@ impl Copies {
 /// Unlike [`Embedded::configure`] this completes no other one: a server sends nothing to where no document says.
 fn read_document(text: &str) -> Result<Value, Vec<Fault>> {
     let text = if text.trim_ascii().is_empty() { "{}" } else { text };
-    let mut document = serde_json::from_str(text).map_err(|error| {
+    let mut document = config::read_json(text).map_err(|error| {
         vec![Fault { path: "PODSTAMP_CONFIG".to_owned(), message: format!("not JSON: {error}") }]
     })?;
     if let Value::Object(document) = &mut document
         && document.keys().all(|key| key == "podstamp")
+        && let Ok(Value::Object(usual)) = config::read_json(config::DEFAULT_DOCUMENT)
     {
-        let usual: Map<_, _> = serde_json::from_str(config::DEFAULT_DOCUMENT).unwrap_or_default();
         document.extend(usual);
     }
     Ok(document)

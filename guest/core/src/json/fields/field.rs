@@ -9,7 +9,6 @@ use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT};
 /// One field.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::json) struct Field {
-    pub(in crate::json) name: &'static str,
     /// The name as most clients write it, with its quotes and the colon.
     pub(in crate::json) quoted: Literal,
     /// Number and wire type.
@@ -20,12 +19,16 @@ pub(in crate::json) struct Field {
 }
 
 impl Field {
+    pub(in crate::json) fn name(&self) -> &str {
+        std::str::from_utf8(self.quoted.name()).unwrap_or_default()
+    }
+
     /// Whether the message itself spells the field like this, with underscores. OTLP/JSON has no such names, but the Collector
     /// reads them as well.
     #[cold]
     pub(in crate::json) fn is_spelled(&self, name: &[u8]) -> bool {
         let mut found = name.iter().copied();
-        let same = self.name.bytes().all(|byte| match byte.is_ascii_uppercase() {
+        let same = self.quoted.name().iter().copied().all(|byte| match byte.is_ascii_uppercase() {
             true => found.next() == Some(b'_') && found.next() == Some(byte.to_ascii_lowercase()),
             false => found.next() == Some(byte),
         });
@@ -106,7 +109,7 @@ impl Kind {
 
 pub(super) const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
     let quoted = Literal::of(&[b"\"", name.as_bytes(), b"\":"]);
-    Field { name, quoted, tag: number << 3 | kind.wire() as u32, kind, is_optional: false }
+    Field { quoted, tag: number << 3 | kind.wire() as u32, kind, is_optional: false }
 }
 
 pub(super) const fn optional(name: &'static str, number: u32, kind: Kind) -> Field {

@@ -192,8 +192,8 @@ fn fields<'de, A: MapAccess<'de>>(
     let mut seen = Vec::new();
     while let Some(name) = map.next_key::<String>()? {
         let known = message.json_fields();
-        let found = known.iter().find(|field| field.name == name || spelled(field.name) == name);
-        let Some(Field { name, tag, kind, is_optional, .. }) = found else {
+        let found = known.iter().find(|field| field.name() == name || spelled(field.name()) == name);
+        let Some(Field { tag, kind, is_optional, quoted }) = found else {
             map.next_value::<IgnoredAny>()?;
             continue;
         };
@@ -208,7 +208,7 @@ fn fields<'de, A: MapAccess<'de>>(
             state: &mut *state,
         };
         if let Err(error) = map.next_value_seed(value) {
-            state.trail.push(format!(".{name}"));
+            state.trail.push(format!(".{}", String::from_utf8_lossy(quoted.name())));
             return Err(error);
         }
     }
