@@ -1,6 +1,6 @@
 //! Turns the core's shapes into those of `wit/`, and back.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use podstamp_core::directory::{self, Term};
 use podstamp_core::hosting::acknowledged;
@@ -38,6 +38,11 @@ pub(crate) fn signal(signal: types::Signal) -> interface::Signal {
         types::Signal::Metrics => interface::Signal::Metrics,
         types::Signal::Logs => interface::Signal::Logs,
     }
+}
+
+pub(crate) fn address(address: wit::IpAddress) -> IpAddr {
+    let bits = u128::from(address.high) << 64 | u128::from(address.low);
+    IpAddr::from(Ipv6Addr::from_bits(bits)).to_canonical()
 }
 
 fn encoding(encoding: interface::Encoding) -> types::Encoding {

@@ -118,7 +118,7 @@ fn call_about<T>(request: Request, about: impl FnOnce(&Filter, &interface::Reque
     let request = interface::Request {
         signal: convert::signal(request.signal),
         path: &request.path,
-        peer: request.peer.and_then(|peer| peer.parse().ok()),
+        peer: request.peer.map(convert::address),
         headers: &headers,
         body: &request.body,
         now: request.now,

@@ -2,6 +2,8 @@
 
 mod examined;
 
+use std::net::IpAddr;
+
 use podstamp_core::interface;
 use podstamp_core::interface::{Edit, Edits};
 
@@ -11,6 +13,16 @@ use super::bindings::podstamp::filter::types;
 /// Headers as the guest takes them.
 pub(super) fn headers(headers: &[interface::Header]) -> Vec<wit::HeaderParam<'_>> {
     headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
+}
+
+/// An address as its bits.
+pub(super) fn address(address: IpAddr) -> wit::IpAddress {
+    let address = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    let bits = address.to_bits();
+    wit::IpAddress { high: (bits >> 64) as u64, low: bits as u64 }
 }
 
 impl From<interface::Attempt> for wit::Attempt {

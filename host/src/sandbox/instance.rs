@@ -177,11 +177,10 @@ impl Instance {
         self.takes(request.body.len());
         self.small_calls = if request.body.len() > LARGE { 0 } else { self.small_calls.saturating_add(1) };
         let headers = convert::headers(&request.headers);
-        let peer = request.peer.map(|peer| peer.to_string());
         let request = wit::Request {
             signal: request.signal.into(),
             path: &request.path,
-            peer: peer.as_deref(),
+            peer: request.peer.map(convert::address),
             headers: &headers,
             body: &request.body,
             now: request.now,
