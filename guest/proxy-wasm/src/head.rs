@@ -32,7 +32,7 @@ impl Head {
     /// The head of the current stream's request; `None` unless that exports a signal that is stamped here.
     pub(crate) fn current(plugin: &Plugin, notices: &Notices) -> Option<Self> {
         // One call for all of them: each costs about as much as checking five kilobytes of spans.
-        let mut headers = host::headers(Headers::Request);
+        let mut headers = host::headers_of(Headers::Request, &|name| plugin.reads(name));
         let find = |name: &str| headers.iter().find(|header| header.name == name);
         let is_post = find(":method")?.value == b"POST";
         let path = std::str::from_utf8(&find(":path")?.value).ok()?.split('?').next()?.to_owned();
@@ -102,6 +102,17 @@ fn client_encoding(grpc: bool, headers: &[Header]) -> Encoding {
         _ => Encoding::Protobuf,
     }
 }
+
+/// Names of the request headers that are read here and in `inline`, besides those that the filter reads.
+pub(crate) const READ: [&str; 7] = [
+    ":method",
+    ":path",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    "grpc-encoding",
+    "x-forwarded-for",
+];
 
 const CONTENT_TYPE: &str = "content-type";
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::abi::{environment, host};
 use crate::budget::Budget;
+use crate::head::READ;
 use crate::instruments::Instruments;
 use crate::metrics::elapsed;
 use crate::notices::Notices;
@@ -22,6 +23,8 @@ pub(crate) struct Plugin {
     budget: Budget,
     peers: Peers,
     pods: Option<Pods>,
+    /// Names of the request headers that anybody reads. The others are not taken apart.
+    read: Vec<String>,
 }
 
 impl Plugin {
@@ -42,6 +45,7 @@ impl Plugin {
             budget: Budget::new(config.limits.in_flight_bytes as usize),
             peers: Peers::new(config, &variables),
             pods: source.map(|source| Pods::new(source, config.fields())),
+            read: read_headers(&filter),
             filter,
         })
     }
@@ -58,6 +62,11 @@ impl Plugin {
     /// The pipeline and exporter of a signal that is stamped here.
     pub(crate) fn carried(&self, signal: Signal) -> &Carried {
         self.config().carried(signal).unwrap_or(&self.config().traces)
+    }
+
+    /// Whether anybody reads the request header of that name.
+    pub(crate) fn reads(&self, name: &[u8]) -> bool {
+        self.read.iter().any(|read| read.as_bytes() == name)
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -98,6 +107,13 @@ impl Plugin {
         instruments.counted();
         (prepared, ended)
     }
+}
+
+/// Names of the request headers that the filter or the module reads; those that go upstream are compared with what is there.
+fn read_headers(filter: &Filter) -> Vec<String> {
+    let outbound = Signal::ALL.into_iter().flat_map(|signal| filter.outbound_headers(signal));
+    let outbound = outbound.map(|header| header.name.clone());
+    outbound.chain(filter.request_headers().iter().cloned()).chain(READ.map(str::to_owned)).collect()
 }
 
 /// Reads the document: a JSON text, or a `google.protobuf.Struct`, which Envoy hands over in its own bytes and others as JSON.

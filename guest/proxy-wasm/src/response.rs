@@ -4,6 +4,13 @@ use podstamp_core::interface::Header;
 
 /// The status of a response with these headers.
 pub(crate) fn status(headers: &[Header]) -> Option<u16> {
-    let status = headers.iter().find(|header| header.name == ":status")?;
-    std::str::from_utf8(&status.value).ok()?.parse().ok()
+    parse_status(&headers.iter().find(|header| header.name == STATUS)?.value)
 }
+
+/// Reads the value of [`STATUS`].
+pub(crate) fn parse_status(value: &[u8]) -> Option<u16> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The header that has a response's status.
+pub(crate) const STATUS: &str = ":status";

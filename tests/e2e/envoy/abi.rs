@@ -18,6 +18,7 @@ fn a_proxy_has_to_provide_no_more_than_these_functions() {
         "get_buffer_bytes",
         "get_current_time_nanoseconds",
         "get_header_map_pairs",
+        "get_header_map_value",
         "get_property",
         "http_call",
         "increment_metric",

@@ -43,13 +43,29 @@ pub(crate) fn set_buffer(buffer: Buffer, start: usize, size: usize, data: &[u8])
     check(unsafe { imports::proxy_set_buffer_bytes(buffer as u32, start, size, data.as_ptr(), data.len()) })
 }
 
+/// The value of a header; `None` where it is empty or there is none of that name. One value costs the host a fraction of all of them.
+pub(crate) fn header(headers: Headers, name: &str) -> Option<Vec<u8>> {
+    let value = given(|data, data_size| {
+        // SAFETY: as above.
+        unsafe {
+            imports::proxy_get_header_map_value(headers as u32, name.as_ptr(), name.len(), data, data_size)
+        }
+    });
+    value.ok().filter(|value| !value.is_empty())
+}
+
 /// All headers.
 pub(crate) fn headers(headers: Headers) -> Vec<Header> {
+    headers_of(headers, &|_| true)
+}
+
+/// The headers whose names are `wanted`. The host hands over all: for a few it is less than to ask for each.
+pub(crate) fn headers_of(headers: Headers, wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
     let bytes = given(|data, data_size| {
         // SAFETY: as above.
         unsafe { imports::proxy_get_header_map_pairs(headers as u32, data, data_size) }
     });
-    bytes.map(|bytes| map::decode(&bytes)).unwrap_or_default()
+    bytes.map(|bytes| map::decode(&bytes, wanted)).unwrap_or_default()
 }
 
 /// Sets a header, in place of any others of that name.

@@ -21,6 +21,13 @@ unsafe extern "C" {
         data: *const u8,
         data_size: usize,
     ) -> u32;
+    pub(super) fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        data_size: *mut usize,
+    ) -> u32;
     pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, data_size: *mut usize) -> u32;
     pub(super) fn proxy_replace_header_map_value(
         map: u32,

@@ -21,19 +21,21 @@ pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
     bytes
 }
 
-/// Decodes headers of a host, up to the first that makes no sense.
-pub(crate) fn decode(bytes: &[u8]) -> Vec<Header> {
+/// Decodes headers of a host, up to the first that makes no sense; of those only the ones whose name is `wanted`.
+pub(crate) fn decode(bytes: &[u8], wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
     let mut numbers = bytes;
     let count = number(&mut numbers).unwrap_or_default() as usize;
     let Some(mut texts) = count.checked_mul(8).and_then(|sizes| numbers.get(sizes..)) else {
         return Vec::new();
     };
-    let mut headers = Vec::with_capacity(count);
+    let mut headers = Vec::new();
     for _ in 0..count {
         let (Some(name), Some(value)) = (number(&mut numbers), number(&mut numbers)) else { break };
         let (Some(name), Some(value)) = (text(&mut texts, name), text(&mut texts, value)) else { break };
-        let name = String::from_utf8_lossy(name).into_owned();
-        headers.push(Header { name, value: value.to_vec() });
+        if wanted(name) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            headers.push(Header { name, value: value.to_vec() });
+        }
     }
     headers
 }
@@ -57,8 +59,9 @@ mod tests {
     #[test]
     fn headers_cross_and_come_back() {
         let headers = [Header::new(":status", "200"), Header::new("x", ""), Header::new("", "y")];
-        assert_eq!(decode(&encode(&headers)), headers);
-        assert_eq!(decode(&encode(&[])), []);
+        assert_eq!(decode(&encode(&headers), &|_| true), headers);
+        assert_eq!(decode(&encode(&headers), &|name| name == b"x"), headers[1..2]);
+        assert_eq!(decode(&encode(&[]), &|_| true), []);
         assert_eq!(encode(&[Header::new("a", "bc")]), b"\x01\0\0\0\x01\0\0\0\x02\0\0\0a\0bc\0");
     }
 
@@ -66,8 +69,8 @@ mod tests {
     fn nonsense_gives_the_headers_before_it() {
         let whole = encode(&[Header::new("name", "value"), Header::new("other", "text")]);
         for end in 0..whole.len() {
-            assert!(decode(&whole[..end]).len() <= 1, "{end}");
+            assert!(decode(&whole[..end], &|_| true).len() <= 1, "{end}");
         }
-        assert_eq!(decode(&[0xff; 64]), []);
+        assert_eq!(decode(&[0xff; 64], &|_| true), []);
     }
 }

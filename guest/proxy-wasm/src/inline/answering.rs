@@ -15,12 +15,11 @@ use crate::metrics::elapsed;
 impl Exchange {
     /// The upstream answers, or the proxy in its place.
     pub(crate) fn response_headers(&mut self, end: bool) -> Action {
-        let headers = host::headers(Headers::Response);
-        let source = Source::current(&headers, self.encoding());
+        let source = Source::current(self.encoding());
         match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Refusing(answer) => self.deliver(&answer, &source, end),
-            Stage::Sent(kept) => self.concluded(kept, &source, &headers, end),
-            Stage::Receiving { .. } => self.concluded(None, &source, &headers, end),
+            Stage::Sent(kept) => self.concluded(kept, &source, end),
+            Stage::Receiving { .. } => self.concluded(None, &source, end),
             stage => self.stage = stage,
         }
         Action::Continue
@@ -43,7 +42,7 @@ impl Exchange {
         self.replace(usize::MAX);
     }
 
-    fn concluded(&mut self, kept: Option<Held>, source: &Source, headers: &[Header], end: bool) {
+    fn concluded(&mut self, kept: Option<Held>, source: &Source, end: bool) {
         let took = elapsed(self.sent.map(|_| host::now()), self.sent);
         let attempted = match source {
             Source::Upstream(status) => Some(Attempted::with(*status)),
@@ -57,9 +56,10 @@ impl Exchange {
         }
         let body = kept.as_ref().map_or(&[][..], Held::bytes);
         let answer = match source {
-            Source::Upstream(status @ 200..=299) => return self.succeeded(*status, headers, end),
+            Source::Upstream(status @ 200..=299) => return self.succeeded(*status, end),
             Source::Other(status) => return self.passes(*status),
             Source::Upstream(status) => {
+                let headers = &host::headers(Headers::Response);
                 self.conclude(&Outcome::Response { status: *status, headers, body: &[] })
             }
             Source::NotConnected(reason) => self.conclude(&Outcome::NotConnected(reason)),
@@ -86,30 +86,39 @@ impl Exchange {
     }
 
     /// The upstream has taken the batch. Its body, if any, is the client's answer where both use the same encoding.
-    fn succeeded(&mut self, status: u16, headers: &[Header], end: bool) {
-        let content_type = headers.iter().find(|header| header.name == CONTENT_TYPE);
-        let is_protobuf = content_type
-            .is_some_and(|header| header.value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
-        let same = is_protobuf && self.encoding() != Encoding::Json;
-        if end || same {
-            // A success in JSON has a body. Where the upstream's has none there is nothing to replace by it, so that it takes
-            // another answer.
-            if self.encoding() == Encoding::Json {
-                let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
-                return self.reply(&Answer { headers: reply::with_cors(answer.headers, headers), ..answer });
-            }
-            if !same {
-                self.announce_type();
-            }
-            if status != 200 {
-                self.announce_status(200);
-            }
-            return self.ended(200);
+    fn succeeded(&mut self, status: u16, end: bool) {
+        let is_json = self.encoding() == Encoding::Json;
+        // A success in JSON has a body. Where the upstream's has none there is nothing to replace by it, so that it takes
+        // another answer.
+        if end && is_json {
+            let answer = self.conclude(&Outcome::Response { status: 200, headers: &[], body: &[] });
+            let headers = reply::with_cors(answer.headers, &host::headers(Headers::Response));
+            return self.reply(&Answer { headers, ..answer });
         }
-        self.stage = Stage::Reading(content_type.map(|header| header.value.clone()));
+        if end {
+            // Whatever type the upstream said: to ask for it first would be one more call.
+            self.announce_type();
+            return self.took(status);
+        }
+        let content_type = host::header(Headers::Response, CONTENT_TYPE);
+        let is_protobuf = content_type
+            .as_ref()
+            .is_some_and(|value| value.starts_with(media_type(Encoding::Protobuf).as_bytes()));
+        if is_protobuf && !is_json {
+            return self.took(status);
+        }
+        self.stage = Stage::Reading(content_type);
         host::remove_header(Headers::Response, "content-length");
         self.announce_type();
         self.announce_status(200);
+    }
+
+    /// The client gets the upstream's own success, as the 200 that OTLP has.
+    fn took(&mut self, status: u16) {
+        if status != 200 {
+            self.announce_status(200);
+        }
+        self.ended(200);
     }
 
     /// Another filter has answered. Its answer passes as it is, except for what the bridge needs of it.

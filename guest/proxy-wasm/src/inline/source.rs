@@ -1,9 +1,9 @@
 //! The source of a response: the upstream, the proxy itself or another filter.
 
-use podstamp_core::interface::{Encoding, Header};
+use podstamp_core::interface::Encoding;
 
-use crate::abi::host;
-use crate::response;
+use crate::abi::{Headers, host};
+use crate::response::{STATUS, parse_status};
 
 /// The source of the response that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The source of the current stream's response, which has these headers. A proxy's own answer to a
-    /// gRPC client always has status 200.
-    pub(crate) fn current(headers: &[Header], encoding: Encoding) -> Self {
-        let status = response::status(headers).unwrap_or(0);
+    /// The source of the current stream's response. A proxy's own answer to a gRPC client always has status 200.
+    pub(crate) fn current(encoding: Encoding) -> Self {
+        let status =
+            host::header(Headers::Response, STATUS).and_then(|status| parse_status(&status)).unwrap_or(0);
         if (200..300).contains(&status) && encoding != Encoding::Grpc {
             return Self::Upstream(status);
         }

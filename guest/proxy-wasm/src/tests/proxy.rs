@@ -283,6 +283,22 @@ extern "C" fn proxy_get_header_map_pairs(headers: u32, data: *mut *mut u8, data_
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_get_header_map_value(
+    headers: u32,
+    name: *const u8,
+    name_size: usize,
+    data: *mut *mut u8,
+    data_size: *mut usize,
+) -> u32 {
+    let name = text(name, name_size);
+    let value = proxy(|proxy| {
+        let headers = proxy.headers.get(&headers)?;
+        headers.iter().find(|header| header.name == name).map(|header| header.value.clone())
+    });
+    give(value.as_deref(), data, data_size)
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_replace_header_map_value(
     headers: u32,
     name: *const u8,
@@ -335,7 +351,7 @@ extern "C" fn proxy_send_local_response(
     if refused("send_local_response") {
         return INTERNAL_FAILURE;
     }
-    let headers = map::decode(bytes(headers, headers_size));
+    let headers = map::decode(bytes(headers, headers_size), &|_| true);
     let answer = Answer { status, headers, body: bytes(body, body_size).to_vec(), grpc_status };
     proxy(|proxy| {
         assert!(proxy.answers.is_empty(), "a second answer, at which Envoy leaves the client waiting");
@@ -360,7 +376,7 @@ extern "C" fn proxy_http_call(
     if refused("http_call") {
         return BAD_ARGUMENT;
     }
-    let headers = map::decode(bytes(headers, headers_size));
+    let headers = map::decode(bytes(headers, headers_size), &|_| true);
     let call = Call {
         cluster: text(cluster, cluster_size),
         headers,
