@@ -9,8 +9,8 @@ use podstamp_test_support::blocking::http::get;
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
-use crate::host::Process;
 use crate::load::{self, Round};
+use crate::process::Process;
 use crate::sample::median;
 
 /// One round of one side.
@@ -49,7 +49,7 @@ pub(crate) fn run(quick: bool) -> Value {
     let (rounds, time) = if quick { (3, 500) } else { (7, 2_000) };
     let mut rows = Vec::new();
     for (label, spans) in [("0.5 KiB, 1 span", 1), ("5 KiB, 10 spans", 10)] {
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         for clients in [16, 256] {
             let mut samples = [Vec::new(), Vec::new()];
             for _ in 0..rounds {

@@ -35,13 +35,16 @@ pub(crate) fn run(quick: bool) -> Value {
     let sizes = [1 << 10, 16 << 10, 64 << 10, 1 << 20, 16 << 20];
     let by_size: Vec<_> = sizes
         .iter()
-        .map(|size| bench.row(&label(*size), bodies::of_size(*size, (size / (64 << 10)).clamp(1, 8)), quick))
+        .map(|size| {
+            let resources = (size / (64 << 10)).clamp(1, 8);
+            bench.row(&label(*size), resources, bodies::of_size(*size, resources), quick)
+        })
         .collect();
     println!("\nOne span a resource:\n");
     header();
     let by_resources: Vec<_> = [1, 10, 100, 1_000, 10_000]
         .iter()
-        .map(|count| bench.row(&format!("{count} res."), bodies::of_resources(*count), quick))
+        .map(|count| bench.row(&format!("{count} res."), *count, bodies::of_resources(*count), quick))
         .collect();
     println!(
         "\nOTLP/JSON, GB/s of its text; `prepare` is transcoding and stamping, `tree` serde_json's Value alone:\n"
@@ -88,7 +91,7 @@ impl Bench {
         Self { table, walk, stamp }
     }
 
-    fn row(&self, label: &str, body: Vec<u8>, quick: bool) -> Value {
+    fn row(&self, label: &str, resources: usize, body: Vec<u8>, quick: bool) -> Value {
         let body = Bytes::from(body);
         let stamped = match native(&self.stamp.0, &self.table, &body) {
             Content::Edited(edits) => Bytes::from(edits.apply(&body).unwrap()),
@@ -129,13 +132,14 @@ impl Bench {
         }
         let walk_ratio = rates[1] / rates[2];
         let prost_ratio = rates[4] / rates[7];
-        println!("   {walk_ratio:>5.2} {prost_ratio:>7.1}");
+        let each = seconds[4] * 1e6 / resources as f64;
+        println!("   {walk_ratio:>5.2} {prost_ratio:>7.1} {each:>8.2}");
         let columns: serde_json::Map<_, _> = COLUMNS
             .iter()
             .zip(&seconds)
             .map(|(name, seconds)| ((*name).to_owned(), json!(seconds * 1e9)))
             .collect();
-        json!({"label": label, "bytes": body.len(), "nanoseconds": columns})
+        json!({"label": label, "bytes": body.len(), "resources": resources, "nanoseconds": columns})
     }
 
     /// The JSON text of a request in protobuf.
@@ -220,7 +224,7 @@ fn header() {
     for column in COLUMNS {
         print!(" {column:>13}");
     }
-    println!("   native/wasm walk, stamp wasm/prost");
+    println!("   native/wasm walk, stamp wasm: times prost, us a resource");
 }
 
 fn label(bytes: usize) -> String {

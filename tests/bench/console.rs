@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
-use crate::host::Process;
 use crate::load;
+use crate::process::Process;
 use crate::sample::median;
 use crate::served::{Feature, Served};
 
@@ -34,7 +34,7 @@ fn compare(quick: bool, watched: bool) -> Value {
         let sink = Process::start(&["--upstream"]);
         let sides = [Feature::Console, Feature::None].map(|feature| Served::start(&sink.address, feature));
         let _page = watched.then(|| Page::open(sides[0].admin));
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         for connections in [1, 16] {
             let mut cpu = [Vec::new(), Vec::new()];
             let (mut begun, mut thread) = (Instant::now(), 0.0);

@@ -1,7 +1,8 @@
-//! podstamp's module in Envoy, against the same Envoy without a module, and with one that only replaces each body by
-//! itself: what any module costs that may change bodies.
+//! podstamp's module in Envoy, against the same Envoy without a module, and with modules that do no work: one that only replaces each
+//! body by itself, which is what any module costs that may change bodies, and one that makes podstamp's calls of the ABI. What podstamp
+//! costs over that is its own.
 //!
-//! Three Envoys with one worker each take turns under the same load, where there is `taskset` on one core. What is compared
+//! Four Envoys with one worker each take turns under the same load, where there is `taskset` on one core. What is compared
 //! is their CPU time a request, from `/proc`, and what a client waits.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,15 +11,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use podstamp_test_guests::{IDENTITY, PROXY_WASM};
+use podstamp_test_guests::{CALLS, IDENTITY, PROXY_WASM};
 use podstamp_test_support::bodies;
 use podstamp_test_support::runtime;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::collector::pinned;
-use crate::host::Process;
 use crate::load::{self, Round};
+use crate::process::{Process, pinned};
 use crate::sample::median;
 
 pub(crate) fn run(quick: bool) -> Value {
@@ -26,23 +26,29 @@ pub(crate) fn run(quick: bool) -> Value {
         return Value::Null;
     };
     println!(
-        "\nIn Envoy, one worker: without a module, with one that replaces a body by itself, with podstamp's.\n"
+        "\nIn Envoy, one worker: without a module, with one that replaces a body by itself, with one that makes podstamp's calls and does \
+         no work, with podstamp's. CPU us a request, and podstamp's over the others'.\n"
     );
     println!(
-        "{:>10} {:>4} {:>26} {:>9} {:>22} {:>22} {:>9} {:>20}",
-        "bytes", "conn", "CPU us/request", "podstamp", "p50 ms", "p99 ms", "p99", "MiB"
-    );
-    println!(
-        "{:>10} {:>4} {:>26} {:>9} {:>22} {:>22} {:>9} {:>20}",
-        "", "", "none/identity/podstamp", "/identity", "", "", "added ms", ""
+        "{:>10} {:>4} {:>34} {:>9} {:>7} {:>9} {:>24} {:>24} {:>9} {:>16}",
+        "bytes",
+        "conn",
+        "none/identity/calls/podstamp",
+        "/identity",
+        "/calls",
+        "calls/id.",
+        "p50 ms",
+        "p99 ms",
+        "p99 added",
+        "MiB"
     );
     let sink = Process::start(&["--upstream"]);
-    let envoys =
-        [None, Some(IDENTITY), Some(PROXY_WASM)].map(|module| Envoy::start(&binary, module, sink.address));
+    let envoys = [None, Some(IDENTITY), Some(CALLS), Some(PROXY_WASM)]
+        .map(|module| Envoy::start(&binary, module, sink.address));
     let mut rows = Vec::new();
     // Some 450 bytes a span.
-    for spans in [2, 110, 1_100] {
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+    for spans in [2, 11, 110, 1_200] {
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         for connections in [1, 8] {
             rows.push(row(&envoys, &request, connections, quick));
         }
@@ -50,40 +56,49 @@ pub(crate) fn run(quick: bool) -> Value {
     json!(rows)
 }
 
-fn row(envoys: &[Envoy; 3], request: &Arc<Vec<u8>>, connections: usize, quick: bool) -> Value {
+fn row(envoys: &[Envoy; 4], request: &Arc<Vec<u8>>, connections: usize, quick: bool) -> Value {
     let (rounds, time) =
-        if quick { (5, Duration::from_millis(500)) } else { (11, Duration::from_millis(1_000)) };
-    let mut samples = [const { Vec::new() }; 3];
+        if quick { (5, Duration::from_millis(500)) } else { (15, Duration::from_millis(1_000)) };
+    let mut samples = [const { Vec::new() }; 4];
     for round in 0..=rounds {
         for (envoy, samples) in envoys.iter().zip(&mut samples) {
-            let before = envoy.process.cpu_seconds();
+            let before = envoy.process.exact_cpu_seconds();
             let load = load::run(envoy.process.address, request, connections, time);
+            let cpu = (envoy.process.exact_cpu_seconds() - before) / load.latencies.len() as f64 * 1e6;
             // The first round warms up.
             if round > 0 {
-                samples.push((envoy.process.cpu_seconds() - before, load));
+                samples.push((cpu, load));
             }
         }
     }
     let median_of = |read: fn(&(f64, Round)) -> f64| {
         samples.each_ref().map(|samples| median(samples.iter().map(read).collect()))
     };
-    let cpu = median_of(|(cpu, load)| cpu / load.latencies.len() as f64 * 1e6);
+    // Of rounds that were taken one after the other.
+    let ratio = |one: usize, other: usize| {
+        let pairs = samples[one].iter().zip(&samples[other]);
+        median(pairs.map(|(one, other)| one.0 / other.0).collect())
+    };
+    let (to_identity, to_calls, of_calls) = (ratio(3, 1), ratio(3, 2), ratio(2, 1));
+    let cpu = median_of(|(cpu, _)| *cpu);
     let p50 = median_of(|(_, load)| load.quantile(0.5) * 1e3);
     let p99 = median_of(|(_, load)| load.quantile(0.99) * 1e3);
     let memory = envoys.each_ref().map(|envoy| envoy.process.resident_mib());
-    let (ratio, added) = (cpu[2] / cpu[1], p99[2] - p99[0]);
-    let three = |values: [f64; 3], places: usize| values.map(|value| format!("{value:.places$}")).join("/");
+    let added = p99[3] - p99[0];
+    let all = |values: [f64; 4], places: usize| values.map(|value| format!("{value:.places$}")).join("/");
     println!(
-        "{:>10} {connections:>4} {:>26} {ratio:>9.2} {:>22} {:>22} {added:>9.3} {:>20}",
+        "{:>10} {connections:>4} {:>34} {to_identity:>9.2} {to_calls:>7.2} {of_calls:>9.2} {:>24} {:>24} {added:>9.3} {:>16}",
         request.len(),
-        three(cpu, 1),
-        three(p50, 3),
-        three(p99, 3),
-        three(memory, 0),
+        all(cpu, 1),
+        all(p50, 3),
+        all(p99, 3),
+        all(memory, 0),
     );
-    let named = |values: [f64; 3]| json!({"none": values[0], "identity": values[1], "podstamp": values[2]});
+    let named = |values: [f64; 4]| json!({"none": values[0], "identity": values[1], "calls": values[2], "podstamp": values[3]});
     json!({
-        "bytes_on_the_wire": request.len(), "connections": connections, "ratio": ratio, "p99_added_ms": added,
+        "wire": request.len(), "connections": connections, "p99_added_ms": added,
+        "ratios": {"podstamp/identity": to_identity, "podstamp/calls": to_calls, "calls/identity": of_calls},
+        "label": format!("{:.0} KiB", request.len() as f64 / 1024.0),
         "cpu_microseconds": named(cpu), "p50_ms": named(p50), "p99_ms": named(p99), "resident_mib": named(memory),
     })
 }

@@ -1,8 +1,7 @@
 //! The whole host on loopback, with the filter on and off: two processes of it, taking turns under the same load.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +17,8 @@ use serde_json::{Value, json};
 
 use crate::batch;
 use crate::load::{self, Round};
+use crate::process::Process;
 use crate::sample::median;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub(crate) fn run(quick: bool) -> Value {
     println!(
@@ -31,12 +28,14 @@ pub(crate) fn run(quick: bool) -> Value {
     let on = Process::start(&["--serve", "on", &sink.address.to_string()]);
     let off = Process::start(&["--serve", "off", &sink.address.to_string()]);
     println!(
-        "{:>22} {:>4} {:>9} {:>9} {:>6} {:>11} {:>9} {:>17} {:>17} {:>9}",
+        "{:>22} {:>4} {:>9} {:>9} {:>6} {:>17} {:>6} {:>11} {:>9} {:>17} {:>17} {:>9}",
         "body",
         "conn",
         "req/s on",
         "off",
-        "ratio",
+        "on/off",
+        "CPU us/req on/off",
+        "off/on",
         "spans/s on",
         "ns/span",
         "p50 ms on/off",
@@ -45,12 +44,13 @@ pub(crate) fn run(quick: bool) -> Value {
     );
     let mut rows = Vec::new();
     for (label, spans, gzip) in [
+        ("1 KiB, 2 spans", 2, false),
         ("5 KiB, 10 spans", 10, false),
         ("64 KiB, 130 spans", 130, false),
         ("1,000 spans", 1_000, false),
         ("1,000 spans, gzip", 1_000, true),
     ] {
-        let plain = bodies::of_spans(spans);
+        let plain = bodies::recent_spans(spans);
         let body = if gzip { gzipped(&plain) } else { plain.clone() };
         let request = load::request(&body, "application/x-protobuf", gzip);
         for connections in [1, 16] {
@@ -76,7 +76,7 @@ pub(crate) fn lane(quick: bool) -> Value {
         if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
     let mut rows = Vec::new();
     for (label, spans) in [("5 KiB, 10 spans", 10), ("64 KiB, 130 spans", 130)] {
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         for clients in [1, 16, 256] {
             let mut sides = [Vec::new(), Vec::new()];
             for _ in 0..rounds {
@@ -117,9 +117,9 @@ fn row(
     let (rounds, time) =
         if quick { (3, Duration::from_millis(300)) } else { (7, Duration::from_millis(1_000)) };
     let round = |process: &Process| {
-        let cpu = process.cpu_seconds();
+        let cpu = process.exact_cpu_seconds();
         let round = load::run(process.address, request, connections, time);
-        (process.cpu_seconds() - cpu, round)
+        (process.exact_cpu_seconds() - cpu, round)
     };
     let mut with = Vec::new();
     let mut without = Vec::new();
@@ -132,17 +132,24 @@ fn row(
     };
     let rate = |rounds: &[(f64, Round)]| median_of(rounds, &|(_, round)| round.rate());
     let quantile = |rounds: &[(f64, Round)], q| median_of(rounds, &|(_, round)| round.quantile(q) * 1e3);
-    let cpu = median_of(&with, &|(cpu, round)| cpu / (round.latencies.len() * spans) as f64 * 1e9);
+    let cpu = [&with, &without]
+        .map(|side| median_of(side, &|(cpu, round)| cpu / round.latencies.len() as f64 * 1e6));
+    let per_span = cpu[0] / spans as f64 * 1e3;
     let ratio = rate(&with) / rate(&without);
+    // Of rounds that were taken one after the other.
+    let each = |(cpu, round): &(f64, Round)| cpu / round.latencies.len() as f64;
+    let cpu_ratio = median(with.iter().zip(&without).map(|(on, off)| each(off) / each(on)).collect());
     let (p50, p99) = (
         [&with, &without].map(|side| quantile(side, 0.5)),
         [&with, &without].map(|side| quantile(side, 0.99)),
     );
     let memory = on.resident_mib();
     println!(
-        "{label:>22} {connections:>4} {:>9.0} {:>9.0} {ratio:>6.2} {:>11.0} {cpu:>9.0} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3} {memory:>9.1}",
+        "{label:>22} {connections:>4} {:>9.0} {:>9.0} {ratio:>6.2} {:>8.1}/{:>8.1} {cpu_ratio:>6.2} {:>11.0} {per_span:>9.0} {:>8.3}/{:>8.3} {:>8.3}/{:>8.3} {memory:>9.1}",
         rate(&with),
         rate(&without),
+        cpu[0],
+        cpu[1],
         rate(&with) * spans as f64,
         p50[0],
         p50[1],
@@ -151,8 +158,9 @@ fn row(
     );
     json!({
         "label": label, "spans": spans, "connections": connections, "bytes_on_the_wire": request.len(),
-        "requests_per_second": {"on": rate(&with), "off": rate(&without)},
-        "cpu_nanoseconds_per_span": cpu, "p50_ms": p50, "p99_ms": p99, "resident_mib": memory,
+        "requests_per_second": {"on": rate(&with), "off": rate(&without)}, "ratio": ratio,
+        "cpu_microseconds": {"on": cpu[0], "off": cpu[1]}, "cpu_ratio": cpu_ratio,
+        "cpu_nanoseconds_per_span": per_span, "p50_ms": p50, "p99_ms": p99, "resident_mib": memory,
         "resident_mib_off": off.resident_mib(),
     })
 }
@@ -161,66 +169,6 @@ pub(crate) fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()
-}
-
-/// A child process that listens somewhere, stopped when dropped.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) address: SocketAddr,
-}
-
-impl Process {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, address: line.trim().parse().unwrap() }
-    }
-
-    /// A process that was started otherwise.
-    pub(crate) fn of(child: Child, address: SocketAddr) -> Self {
-        Self { child, address }
-    }
-
-    /// User and system time so far, from `/proc`; the clock ticks 100 times a second on Linux.
-    pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks =
-            |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        (ticks(11) + ticks(12)) / 100.0
-    }
-
-    /// The same of the threads of that name.
-    pub(crate) fn thread_seconds(&self, name: &str) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let read =
-            |task: &std::path::Path, file| std::fs::read_to_string(task.join(file)).unwrap_or_default();
-        let tasks = tasks.flatten().map(|task| task.path()).filter(|task| read(task, "comm").trim() == name);
-        // Nanoseconds on the processor come first: the ticks of `stat` are as long as all that a thread may take.
-        let seconds = |task: std::path::PathBuf| {
-            read(&task, "schedstat")
-                .split(' ')
-                .next()
-                .and_then(|text| text.parse::<f64>().ok())
-                .map(|ns| ns / 1e9)
-        };
-        tasks.filter_map(seconds).sum()
-    }
-
-    pub(crate) fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1024.0
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
 }
 
 /// The other end of [`Process::start`]. Never returns.

@@ -17,9 +17,10 @@ use std::time::Duration;
 use podstamp_test_support::runtime;
 use serde_json::{Value, json};
 
+use crate::process::cpu_seconds;
 use crate::sample::median;
 use cluster::Cluster;
-use processes::{Frozen, cpu_seconds, forget_peak};
+use processes::{Frozen, forget_peak};
 use real::Real;
 use sides::{Program, Side};
 

@@ -39,19 +39,48 @@ pub(crate) fn run(to: SocketAddr, request: &Arc<Vec<u8>>, connections: usize, ti
 }
 
 fn client(to: SocketAddr, request: &[u8], until: Instant) -> Vec<f64> {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let mut client = Client::connect(to);
     let mut latencies = Vec::new();
     while Instant::now() < until {
         let begin = Instant::now();
-        stream.write_all(request).unwrap();
-        let (head, length) = read_head(&mut answers).expect("an answer");
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        skip_body(&mut answers, length);
+        client.exchange(request);
         latencies.push(begin.elapsed().as_secs_f64());
     }
     latencies
+}
+
+/// A connection with one request at a time.
+pub(crate) struct Client {
+    requests: TcpStream,
+    answers: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) fn connect(to: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(to).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        Self { answers: BufReader::new(stream.try_clone().unwrap()), requests: stream }
+    }
+
+    /// Sends a request and reads the answer, which has to be a success.
+    pub(crate) fn exchange(&mut self, request: &[u8]) {
+        self.requests.write_all(request).unwrap();
+        let (head, length) = read_head(&mut self.answers).expect("an answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        skip_body(&mut self.answers, length);
+    }
+}
+
+/// Whether a server takes this request by now. It may not listen yet, or answer that it is not ready.
+pub(crate) fn is_taken(to: SocketAddr, request: &[u8]) -> bool {
+    let Ok(mut stream) = TcpStream::connect(to) else { return false };
+    if stream.write_all(request).is_err() {
+        return false;
+    }
+    read_head(&mut BufReader::new(stream)).is_some_and(|(head, _)| head.starts_with("HTTP/1.1 200"))
 }
 
 /// An export request ready for the wire.

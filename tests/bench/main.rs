@@ -1,10 +1,9 @@
 //! `cargo xtask bench`: what podstamp costs, side by side in one run.
 //!
 //! Machines are noisy: every figure is the median of interleaved samples, and ratios within one row say more than any
-//! figure alone. The results are also written to `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples;
-//! `batch`, `codec`, `coding`, `host`, `lane`, `pods` or `shapes` runs one part, of which `shapes` fails where time grows faster than n log n.
-//! `collector`, `console`, `envoy`, `kubernetes` and `queue` run only where they are asked for: they fetch an OpenTelemetry Collector, an
-//! Envoy and a Kubernetes API server, `queue` writes gigabytes, and `console` takes its time.
+//! figure alone. [`parts`] has what can be measured; parts that fetch other programs, write much or take long run only where they are
+//! asked for. Results add up in `target/bench.json`, or `--json FILE`; `--quick` takes fewer samples. `--document` puts the tables of
+//! such a file into docs/performance.md. `--against` runs another revision's benchmark and this one in turns.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,105 +14,82 @@
 )]
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
+mod against;
+mod arguments;
 mod batch;
 mod codec;
 mod coding;
 mod collector;
 mod console;
+mod document;
 mod envoy;
 mod grpc;
 mod host;
 mod kubernetes;
 mod load;
+mod open_loop;
 mod oracle;
+mod parts;
 mod pods;
+mod process;
 mod queue;
+mod results;
 mod sample;
 mod served;
 mod shapes;
+mod start;
+mod under_load;
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use arguments::Arguments;
+use results::Results;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some("--upstream" | "--agent" | "--serve") = arguments.first().map(String::as_str) {
-        host::child(&arguments);
-        return ExitCode::SUCCESS;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("--upstream" | "--agent" | "--serve") => {
+            host::child(&words);
+            return ExitCode::SUCCESS;
+        }
+        Some("--cluster") => {
+            kubernetes::cluster::child(&words);
+            return ExitCode::SUCCESS;
+        }
+        _ => (),
     }
-    if arguments.first().is_some_and(|argument| argument == "--cluster") {
-        kubernetes::cluster::child(&arguments);
-        return ExitCode::SUCCESS;
+    let arguments = match Arguments::read(&words) {
+        Ok(arguments) => arguments,
+        Err(fault) => {
+            eprintln!("bench: {fault}");
+            return ExitCode::from(EX_USAGE);
+        }
+    };
+    if arguments.document {
+        return document::fill(&Results::read(&arguments.json));
     }
-    let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let named =
-        arguments.iter().position(|argument| argument == "--json").map(|at| arguments[at + 1].clone());
-    let file = named.unwrap_or_else(|| "target/bench.json".to_owned());
-    let quick = has("--quick");
-    let all = ![
-        "batch",
-        "codec",
-        "coding",
-        "collector",
-        "console",
-        "envoy",
-        "host",
-        "kubernetes",
-        "lane",
-        "pods",
-        "queue",
-        "shapes",
-    ]
-    .into_iter()
-    .any(has);
-    let mut results = json!({"quick": quick, "machine": machine()});
-    if all || has("codec") {
-        results["codec"] = codec::run(quick);
+    if let Some(against) = &arguments.against {
+        return against::run(&arguments, against);
     }
-    if all || has("coding") {
-        results["coding"] = coding::run(quick);
-    }
-    if all || has("host") {
-        results["host"] = host::run(quick);
-    }
-    if all || has("batch") {
-        results["batch"] = batch::run(quick);
-    }
-    if all || has("lane") {
-        results["lane"] = host::lane(quick);
-    }
-    if all || has("pods") {
-        results["pods"] = pods::run(quick);
-    }
-    let mut sound = true;
-    if all || has("shapes") {
-        (results["shapes"], sound) = shapes::run(quick);
-    }
-    if has("envoy") {
-        results["envoy"] = envoy::run(quick);
-    }
-    if has("collector") {
-        results["collector"] = collector::run(quick);
-    }
-    if has("console") {
-        results["console"] = console::run(quick);
-    }
-    if has("queue") {
-        results["queue"] = queue::run(quick);
-    }
-    if has("kubernetes") {
-        results["kubernetes"] = kubernetes::run(quick);
-    }
-    std::fs::write(&file, serde_json::to_string_pretty(&results).unwrap()).unwrap();
-    println!("\nresults also in {file}");
-    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    measure(&arguments)
 }
 
-fn machine() -> Value {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    json!({"cpu": model, "cores": cores})
+fn measure(arguments: &Arguments) -> ExitCode {
+    let mut results = Results::read(&arguments.json);
+    let mut is_sound = true;
+    for part in parts::chosen(&arguments.parts) {
+        let measured = (part.run)(arguments.quick);
+        is_sound &= measured.sound;
+        results.put(part.name, measured.figures, arguments.quick);
+        // What was measured so far stays where a later part fails.
+        results.write(&arguments.json);
+    }
+    println!("\nresults also in {}", arguments.json.display());
+    if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// The command line was used wrongly, from `sysexits.h`.
+const EX_USAGE: u8 = 64;

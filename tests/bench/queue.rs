@@ -15,8 +15,8 @@ use podstamp_test_support::{bodies, runtime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::host::Process;
 use crate::load;
+use crate::process::Process;
 use crate::sample::median;
 use crate::served::{Feature, Served, addresses};
 
@@ -48,7 +48,7 @@ fn through(quick: bool) -> Value {
     ];
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         for connections in [1, 16] {
             let mut samples = [Vec::new(), Vec::new()];
             for round in 0..=rounds {
@@ -112,7 +112,7 @@ fn spill(quick: bool) -> Value {
     let time = if quick { Duration::from_secs(1) } else { Duration::from_secs(4) };
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
-        let body = bodies::of_spans(spans);
+        let body = bodies::recent_spans(spans);
         let request = load::request(&body, "application/x-protobuf", false);
         for connections in [16, 64] {
             let folder = folder();
@@ -142,7 +142,7 @@ fn restart(quick: bool) -> Value {
     let wanted: u64 = if quick { 128 << 20 } else { 1 << 30 };
     let (folder, empty) = (folder(), folder());
     let (label, spans) = BODIES[1];
-    let body = bodies::of_spans(spans);
+    let body = bodies::recent_spans(spans);
     let request = load::request(&body, "application/x-protobuf", false);
     let away = closed_port();
     let side = Served::start(&away, Feature::Queue(folder.path()));
@@ -196,7 +196,7 @@ fn collector(quick: bool) -> Value {
     let time = if quick { Duration::from_secs(1) } else { Duration::from_secs(4) };
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
-        let request = load::request(&bodies::of_spans(spans), "application/x-protobuf", false);
+        let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
         let measure = |process: &Process, name: &str| {
             load::run(process.address, &request, 1, Duration::from_millis(1));
             let cpu = process.cpu_seconds();

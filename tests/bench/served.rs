@@ -11,7 +11,7 @@ use podstamp_test_support::blocking::http;
 use podstamp_test_support::bodies;
 use tempfile::TempDir;
 
-use crate::host::Process;
+use crate::process::Process;
 
 /// podstamp with a configuration of its own.
 pub(crate) struct Served {

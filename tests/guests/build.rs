@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     let guest = |package, form| Guest { package, features: &[], form };
     let module = guest("podstamp-proxy-wasm", Form::Module);
     let otelwasm = guest("podstamp-otelwasm", Form::Module);
+    let identity = guest("podstamp-identity", Form::Module);
     for (guest, variable) in [
         (module, "PODSTAMP_PROXY_WASM"),
         (Guest { features: &["trap"], ..module }, "PODSTAMP_TRAPPING"),
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
         (guest("podstamp-bento", Form::Module), "PODSTAMP_BENTO"),
         (otelwasm, "PODSTAMP_OTELWASM"),
         (Guest { features: &["pull"], ..otelwasm }, "PODSTAMP_OTELWASM_PULL"),
-        (guest("podstamp-identity", Form::Module), "PODSTAMP_IDENTITY"),
+        (identity, "PODSTAMP_IDENTITY"),
+        (Guest { features: &["calls"], ..identity }, "PODSTAMP_CALLS"),
         (guest("podstamp-faulty", Form::Component), "PODSTAMP_FAULTY"),
     ] {
         let built = export(guest, variable);

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use podstamp_guest_build::{Error as GuestError, setup, workspace_root};
 
+mod bench;
 #[cfg(test)]
 mod dependencies;
 mod workspace;
@@ -48,12 +49,7 @@ const COMMANDS: &[Task] = &[
         run: demo,
     },
     Task { name: "test", arguments: "[ARGS]", about: "run all tests; ARGS go to `cargo test`", run: test },
-    Task {
-        name: "bench",
-        arguments: "[ARGS]",
-        about: "measure, optimised; ARGS go to the benchmark",
-        run: bench,
-    },
+    Task { name: "bench", arguments: bench::ARGUMENTS, about: bench::ABOUT, run: bench::bench },
     Task {
         name: "chaos",
         arguments: "[ARGS]",
@@ -81,9 +77,6 @@ const COMMANDS: &[Task] = &[
         run: |_| ci(),
     },
 ];
-
-/// The parts of the benchmark that run the program that people run.
-const RUN_THE_PROGRAM: [&str; 4] = ["collector", "console", "kubernetes", "queue"];
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
@@ -129,16 +122,6 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
     set_up()?;
     skipped()?;
     run_tests(cargo().arg("test").args(arguments))
-}
-
-fn bench(arguments: &[OsString]) -> Result<(), Failure> {
-    set_up()?;
-    if arguments.iter().any(|argument| RUN_THE_PROGRAM.iter().any(|part| argument == *part)) {
-        run(cargo().args(["build", "--release", "--package", "podstamp-cli"]))?;
-    }
-    run(cargo()
-        .args(["run", "--release", "--package", "podstamp-tests", "--bin", "bench", "--"])
-        .args(arguments))
 }
 
 fn chaos(arguments: &[OsString]) -> Result<(), Failure> {

@@ -11,10 +11,10 @@ use podstamp_test_support::blocking::raw::Raw;
 use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
-use super::{CONNECTIONS, PIPELINE, PODS, PROCESSORS, SPANS, Side};
+use super::{CONNECTIONS, PIPELINE, PODS, PROCESSORS, SPANS, Setup, Side, one_core};
 use crate::grpc;
-use crate::host::Process;
 use crate::load;
+use crate::process::Process;
 use crate::sample::median;
 
 pub(super) fn run(otelcol: &Path, sink: &Process, quick: bool) -> Value {
@@ -23,14 +23,14 @@ pub(super) fn run(otelcol: &Path, sink: &Process, quick: bool) -> Value {
     );
     println!("{:>28} {:>10} {:>18} {:>26}", "in", "without", "podstamp", "k8sattributes, resource");
     let pods = serve_pods();
-    let side = |config: &str| Side::collector_with(otelcol, sink, "none", config);
+    let side = |config: &str| one_core(Setup::collector_with(otelcol, sink.address, "none", config));
     let without = "service:\n  pipelines:\n    traces: {receivers: [otlp], exporters: [otlphttp]}\n";
     let reached = "auth_type: kubeConfig\n    wait_for_metadata: true";
     let theirs = format!("{}{PIPELINE}", PROCESSORS.replace("auth_type: serviceAccount", reached));
     let sides = [side(without), side(&ours(&pods)), side(&theirs)];
     let bodies = [
-        (format!("{SPANS} spans"), bodies::of_spans(SPANS)),
-        ("50 resources".to_owned(), bodies::of_resources(50)),
+        (format!("{SPANS} spans"), bodies::recent_spans(SPANS)),
+        ("50 resources".to_owned(), bodies::recent_resources(50)),
     ];
     let mut rows = Vec::new();
     for (label, body) in &bodies {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::processes::Memory;
+use crate::process::Memory;
 
 /// A program that can watch a cluster.
 pub(super) struct Program {

@@ -16,6 +16,9 @@ pub const WASI_HTTP: &str = env!("PODSTAMP_WASI_HTTP");
 /// A proxy-wasm module that replaces bodies by themselves.
 pub const IDENTITY: &str = env!("PODSTAMP_IDENTITY");
 
+/// A proxy-wasm module that makes the calls of podstamp's module, and does nothing besides.
+pub const CALLS: &str = env!("PODSTAMP_CALLS");
+
 /// A component that misbehaves on request.
 pub const FAULTY: &str = env!("PODSTAMP_FAULTY");
 

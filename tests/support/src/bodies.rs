@@ -2,6 +2,8 @@
 //!
 //! Deterministic: the same arguments give the same bytes.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
@@ -41,6 +43,16 @@ pub fn of_spans(spans: usize) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
 }
 
+/// [`of_spans`], its spans of a moment ago: with a clock, the filter has something to say of old ones.
+pub fn recent_spans(spans: usize) -> Vec<u8> {
+    recent(&of_spans(spans))
+}
+
+/// [`of_resources`], its spans of a moment ago.
+pub fn recent_resources(resources: usize) -> Vec<u8> {
+    recent(&of_resources(resources))
+}
+
 /// A request of that many resources with one span each.
 pub fn of_resources(resources: usize) -> Vec<u8> {
     let mut random = Random(resources as u64 ^ 0x85eb);
@@ -52,6 +64,21 @@ pub fn of_resources(resources: usize) -> Vec<u8> {
         resource
     });
     ExportTraceServiceRequest { resource_spans: resource_spans.collect() }.encode_to_vec()
+}
+
+/// The same request, of the same length, with all times moved so that its last span has just ended.
+fn recent(body: &[u8]) -> Vec<u8> {
+    let mut request = ExportTraceServiceRequest::decode(body).unwrap_or_default();
+    let scopes = request.resource_spans.iter_mut().flat_map(|spans| &mut spans.scope_spans);
+    let mut spans: Vec<_> = scopes.flat_map(|scope| &mut scope.spans).collect();
+    let last = spans.iter().map(|span| span.end_time_unix_nano).max().unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    for span in &mut spans {
+        let events = span.events.iter_mut().map(|event| &mut event.time_unix_nano);
+        let times = [&mut span.start_time_unix_nano, &mut span.end_time_unix_nano].into_iter().chain(events);
+        times.for_each(|time| *time = now.wrapping_sub(last.wrapping_sub(*time)));
+    }
+    request.encode_to_vec()
 }
 
 /// Name of the pod that the resource with that index comes from.

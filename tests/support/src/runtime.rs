@@ -18,6 +18,7 @@ mod kubernetes;
 mod otelcol;
 mod probe;
 mod pypi;
+mod rotel;
 mod wasi_http;
 
 use std::env;
@@ -32,6 +33,7 @@ pub use envoy::envoy;
 pub use kubernetes::{Server, api_server, helm, kubectl};
 pub use otelcol::{collector_keys, collector_sources, otelcol};
 pub use probe::{Probe, Version};
+pub use rotel::rotel;
 pub use wasi_http::{jco, jco_sources, wasmtime};
 
 /// A program that is prepared once: from which files, and by which commands.
