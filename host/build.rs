@@ -13,7 +13,6 @@ use wasmtime::Engine;
 #[path = "src/sandbox/compilation.rs"]
 mod compilation;
 
-#[expect(clippy::print_stdout, reason = "build scripts talk to cargo on stdout")]
 fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/sandbox/compilation.rs");
