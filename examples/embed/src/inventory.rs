@@ -52,9 +52,9 @@ fn parse_pod(line: &str) -> anyhow::Result<Pod> {
     let (namespace, name, address) =
         parts.ok_or_else(|| anyhow::anyhow!("`{line}` is not of the form namespace/name=address"))?;
     Ok(Pod {
-        name: name.to_owned(),
-        namespace: namespace.to_owned(),
-        hostname: name.to_owned(),
+        name: name.into(),
+        namespace: namespace.into(),
+        hostname: name.into(),
         ips: vec![address],
         ..Pod::default()
     })

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use podstamp_core::directory::{self, Term};
+use podstamp_core::directory::{self, Term, Text};
 use podstamp_core::hosting::acknowledged;
 use podstamp_core::interface;
 
@@ -175,20 +175,25 @@ impl From<interface::Next> for wit::Next {
 
 impl From<pods::Pod> for directory::Pod {
     fn from(pod: pods::Pod) -> Self {
+        let pods::TextLengths { name, namespace, uid, ips, hostname, node, start_time, deployment, phase } =
+            pod.lengths;
+        let lengths = [name, namespace, uid, ips, hostname, node, start_time, deployment, phase];
+        let [name, namespace, uid, ips, hostname, node, start_time, deployment, phase] =
+            Text::split(&pod.texts, lengths);
         Self {
-            name: pod.name,
-            namespace: pod.namespace,
-            uid: pod.uid,
-            ips: addresses(&pod.ips),
+            name,
+            namespace,
+            uid,
+            ips: addresses(&ips),
             host_network: pod.host_network,
             released: pod.released,
-            node: pod.node,
-            hostname: pod.hostname,
-            start_time: pod.start_time,
-            deployment: pod.deployment,
-            phase: pod.phase,
-            labels: pod.labels,
-            annotations: pod.annotations,
+            node,
+            hostname,
+            start_time,
+            deployment,
+            phase,
+            labels: pod.labels.unwrap_or_default(),
+            annotations: pod.annotations.unwrap_or_default(),
         }
     }
 }
@@ -212,6 +217,6 @@ pub(crate) fn term(term: &Term<'_>) -> pods::Term {
 }
 
 /// Reads addresses that a host gives, and drops texts that are not addresses.
-fn addresses(texts: &[String]) -> Vec<IpAddr> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
+fn addresses(texts: &str) -> Vec<IpAddr> {
+    texts.split(',').filter_map(|text| text.parse().ok()).collect()
 }

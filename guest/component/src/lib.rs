@@ -135,6 +135,7 @@ impl Directory for HostPods {
         let mut details = pods::Details::empty();
         details.set(pods::Details::LABELS, want.labels);
         details.set(pods::Details::ANNOTATIONS, want.annotations);
+        details.set(pods::Details::BRIEF, want.brief);
         match pods::find(&terms, details) {
             pods::Lookup::Found(pod) => directory::Lookup::Found(Box::new(pod.into())),
             pods::Lookup::Ambiguous => directory::Lookup::Ambiguous,

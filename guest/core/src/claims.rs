@@ -15,6 +15,7 @@ use crate::attributes::{HOST_IP, POD_IP};
 use crate::context::Context;
 use crate::directory::{Field, Fields, container_id};
 use crate::resource::{Resource, Value};
+use crate::words;
 
 /// The claims of one resource: what it arrived with, and what a `resource` processor made of it ahead of `k8sattributes`.
 /// Of attributes with the same key, the first usable one counts.
@@ -47,29 +48,24 @@ impl<'a> Claims<'a> {
 
     /// The claims of a resource as it arrived.
     pub(crate) fn read(resource: &Resource<'a>) -> Self {
-        let mut claims = Self { host_ip: usable_host_ip(resource), ..Self::default() };
-        for (key, value) in resource.iter() {
-            let Value::String(text) = value else { continue };
-            let claim = match key {
-                "k8s.pod.uid" => &mut claims.uid,
-                "k8s.pod.name" => &mut claims.name,
-                NAMESPACE => &mut claims.namespace,
-                HOST_NAME => &mut claims.host_name,
-                "container.id" => {
-                    claims.container = claims.container.or_else(|| container(text));
-                    continue;
-                }
-                POD_IP => {
-                    claims.pod_ip = claims.pod_ip.or_else(|| address::first_candidate(text));
-                    continue;
-                }
-                _ => continue,
-            };
-            if claim.is_none() && is_name(text) {
-                *claim = Some(text.clone());
-            }
+        // Of values under the same key the first usable one counts.
+        let texts = |key| {
+            resource.all(key).filter_map(|value| match value {
+                Value::String(text) => Some(text),
+                _ => None,
+            })
+        };
+        let named = |key| texts(key).find(|text| is_name(text)).cloned();
+        Self {
+            host_ip: usable_host_ip(resource),
+            pod_ip: texts(POD_IP).find_map(|text| address::first_candidate(text)),
+            uid: named("k8s.pod.uid"),
+            container: texts("container.id").find_map(container),
+            name: named("k8s.pod.name"),
+            namespace: named(NAMESPACE),
+            host_name: named(HOST_NAME),
+            ..Self::default()
         }
-        claims
     }
 
     /// Takes up what `resource` processors have changed since. Values that they copied or added are not claims: a name copied
@@ -105,8 +101,7 @@ impl<'a> Claims<'a> {
 /// The address that DeepFlow's server would take from `app.host.ip`, if a pod can have it: the last valid one, an IPv6
 /// address ahead of all others (server/ingester/flow_log/log_data/otel_import.go).
 pub(crate) fn usable_host_ip(resource: &Resource<'_>) -> Option<IpAddr> {
-    let values =
-        resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| usable_address(value));
+    let values = resource.all(HOST_IP).filter_map(usable_address);
     values.fold(None, |best, address| match best {
         Some(IpAddr::V6(_)) if address.is_ipv4() => best,
         _ => Some(address),
@@ -127,8 +122,7 @@ fn container<'a>(text: &Cow<'a, str>) -> Option<Cow<'a, str>> {
 
 /// Whether a text can be the name or uid of something. A reference that was never substituted, such as `$(POD_NAME)`, cannot.
 fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    !text.is_empty() && text.bytes().all(plain)
+    !text.is_empty() && words::is_plain(text.as_bytes())
 }
 
 const NAMESPACE: &str = "k8s.namespace.name";

@@ -18,6 +18,8 @@ pub(crate) struct Context<'a> {
     connection: Option<IpAddr>,
     directory: &'a dyn Directory,
     include_metadata: bool,
+    /// Whether lookups may leave out what [`Details::brief`] says.
+    brief: bool,
     /// Names of headers and all their values joined, sorted by name.
     metadata: OnceCell<Vec<(String, String)>>,
     connection_text: OnceCell<String>,
@@ -39,11 +41,17 @@ impl<'a> Context<'a> {
             connection,
             directory,
             include_metadata,
+            brief: false,
             metadata: OnceCell::new(),
             connection_text: OnceCell::new(),
             connection_lookup: OnceCell::new(),
             lookups: Lookups::default(),
         }
+    }
+
+    /// The same, with lookups that leave out what [`Details::brief`] says if `brief`.
+    pub(crate) fn with_brief_lookups(self, brief: bool) -> Self {
+        Self { brief, ..self }
     }
 
     /// The address at the far end of the connection.
@@ -56,7 +64,7 @@ impl<'a> Context<'a> {
     pub(crate) fn connection_lookup(&self) -> &Lookup {
         self.connection_lookup.get_or_init(|| {
             match self.connection.filter(|connection| address::is_candidate(*connection)) {
-                Some(connection) => self.directory.find(&[Term::Ip(connection)], Details::default()),
+                Some(connection) => self.ask(&[Term::Ip(connection)], Details::default()),
                 None => Lookup::Unknown,
             }
         })
@@ -74,8 +82,7 @@ impl<'a> Context<'a> {
 
     /// The connection's address as text; empty where it is not known.
     pub(crate) fn connection_text(&self) -> &str {
-        self.connection_text
-            .get_or_init(|| self.connection.map(|connection| connection.to_string()).unwrap_or_default())
+        self.connection_text.get_or_init(|| self.connection.map(address::text).unwrap_or_default())
     }
 
     /// An address as text, without a copy for the connection's.
@@ -83,7 +90,7 @@ impl<'a> Context<'a> {
         if Some(address) == self.connection {
             Cow::Borrowed(self.connection_text())
         } else {
-            Cow::Owned(address.to_string())
+            Cow::Owned(address::text(address))
         }
     }
 
@@ -93,8 +100,12 @@ impl<'a> Context<'a> {
             [Term::Ip(address)] if Some(*address) == self.connection && want == Details::default() => {
                 Answer::Shared(self.connection_lookup())
             }
-            _ => self.lookups.find(terms, want, || self.directory.find(terms, want)),
+            _ => self.lookups.find(terms, want, || self.ask(terms, want)),
         }
+    }
+
+    fn ask(&self, terms: &[Term<'_>], want: Details) -> Lookup {
+        self.directory.find(terms, Details { brief: self.brief, ..want })
     }
 
     /// All values of a header, joined by `;`. `None` also where the receiver is not set to include metadata.

@@ -2,11 +2,13 @@
 
 mod fields;
 mod kept_keys;
+mod text;
 
 use std::net::IpAddr;
 
 pub use fields::{Field, Fields};
 pub use kept_keys::{KeptKeys, Keys};
+pub use text::Text;
 
 /// A source of pods. A host serves all lookups of a process from one table; a lookup must not block.
 pub trait Directory {
@@ -44,13 +46,16 @@ pub enum Term<'a> {
     ContainerName(&'a str),
 }
 
-/// Which parts of a pod to hand over beyond the plain ones.
+/// Which parts of a pod to hand over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Details {
     /// Fill [`Pod::labels`].
     pub labels: bool,
     /// Fill [`Pod::annotations`].
     pub annotations: bool,
+    /// Whether [`Pod::node`], [`Pod::start_time`], [`Pod::deployment`] and [`Pod::phase`] may stay empty, since nobody will look at
+    /// them. A directory may fill them all the same.
+    pub brief: bool,
 }
 
 /// What a lookup found.
@@ -74,11 +79,11 @@ pub enum Lookup {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
     /// `metadata.name`.
-    pub name: String,
+    pub name: Text,
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Text,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Text,
     /// All of `status.podIPs`, the primary one first.
     pub ips: Vec<IpAddr>,
     /// `spec.hostNetwork`: the addresses are the node's.
@@ -88,15 +93,15 @@ pub struct Pod {
     /// got it, in nanoseconds since 1970; 0 where that is not known.
     pub released: Option<u64>,
     /// `spec.nodeName`.
-    pub node: String,
+    pub node: Text,
     /// `spec.hostname`, or the pod's name, cut by [`cut_hostname`].
-    pub hostname: String,
+    pub hostname: Text,
     /// `metadata.creationTimestamp`, RFC 3339: what the Collector calls the start time.
-    pub start_time: String,
+    pub start_time: Text,
     /// Name of the owning Deployment.
-    pub deployment: String,
+    pub deployment: Text,
     /// `status.phase`.
-    pub phase: String,
+    pub phase: Text,
     /// Labels, where asked for.
     pub labels: Vec<(String, String)>,
     /// Annotations, where asked for.
@@ -112,7 +117,7 @@ impl Pod {
 
     /// Whether `text` is a name of this pod: its name, its host name, or its name cut by [`cut_hostname`].
     pub fn is_called(&self, text: &str) -> bool {
-        self.name == text || self.hostname == text || self.cut_name() == text
+        self.name == *text || self.hostname == *text || self.cut_name() == text
     }
 
     /// The pod's name, cut by [`cut_hostname`].

@@ -79,8 +79,20 @@ impl Edits {
         Some(out)
     }
 
+    /// Adds an edit behind all others; `write` appends the bytes that it inserts.
+    pub(crate) fn add(&mut self, offset: usize, remove: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.inserted.len();
+        write(&mut self.inserted);
+        let insert = self.inserted.len() - before;
+        self.join(Edit { offset: offset as u32, remove: remove as u32, insert: insert as u32 });
+    }
+
     fn push(&mut self, edit: Edit, inserted: &[u8]) {
         self.inserted.extend_from_slice(inserted);
+        self.join(edit);
+    }
+
+    fn join(&mut self, edit: Edit) {
         match self.edits.last_mut() {
             Some(last) if last.offset + last.remove == edit.offset => {
                 last.remove += edit.remove;

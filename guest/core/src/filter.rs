@@ -205,14 +205,14 @@ impl Filter {
     ) -> Result<(Content, Vec<Part>), BodyFault> {
         let Carried { pipeline, rules, .. } = self.carried(request.signal);
         let connection = address::connection(request, &self.config.trusted_proxies);
-        let context = Context::new(request, connection, directory, self.config.include_metadata);
+        let context = Context::new(request, connection, directory, self.config.include_metadata)
+            .with_brief_lookups(pipeline.is_brief());
         let checks = Checks { signal: request.signal, ..rules.checks(request.now) };
         let walked = walk(request.body, &checks, |resource| {
             let run = pipeline.run(resource, &context);
             rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context, report);
         })?;
-        let peer = connection.or(request.peer).map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
-        notices.extend(told(&walked, &peer));
+        notices.extend(told(&walked, connection.or(request.peer)));
         *report = Report {
             resources: walked.resources,
             spans: walked.spans,

@@ -75,6 +75,7 @@ mod signal;
 pub mod testing;
 mod trace;
 mod wire;
+mod words;
 
 pub use directory::Directory;
 pub use filter::Filter;

@@ -6,9 +6,8 @@
 use crate::bounds::MAX_DEPTH;
 use crate::fault::{BodyFault, Broken, FaultKind};
 use crate::signal::Signal;
-use crate::wire::{
-    self, FIXED32, FIXED64, LENGTH, VARINT, check_text, is_ascii, length_delimited, offset_in, varint,
-};
+use crate::wire::{self, FIXED32, FIXED64, LENGTH, VARINT, check_text, length_delimited, offset_in, varint};
+use crate::words::is_ascii;
 
 /// The kinds of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

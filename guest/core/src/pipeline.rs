@@ -42,6 +42,11 @@ impl Pipeline {
         self.kubernetes().map(Kubernetes::kept_keys).fold(KeptKeys::default(), KeptKeys::union)
     }
 
+    /// Whether no step reads what [`Details::brief`](crate::directory::Details::brief) leaves out.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.kubernetes().all(Kubernetes::is_brief)
+    }
+
     /// All steps, in their order.
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps

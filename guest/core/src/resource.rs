@@ -3,14 +3,18 @@
 //! The view borrows from the request. Changes stay in it until [`crate::trace`] turns them into edits, so that all untouched
 //! attributes keep their bytes.
 
+mod attribute;
 mod ends;
+mod key;
 pub(crate) mod read;
 pub(crate) mod write;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+pub(crate) use attribute::{Attribute, State};
 use ends::latest_end;
+use key::{Key, Places, Print};
 
 /// The attributes of one resource, in their order.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +22,12 @@ pub struct Resource<'a> {
     pub(crate) attributes: Vec<Attribute<'a>>,
     pub(crate) entity_refs: Vec<EntityRef<'a>>,
     pub(crate) changed: bool,
+    /// How many of the attributes were read: those behind them were added.
+    received: usize,
+    /// Whether an attribute that was read is written anew, or any is left out, for which entity references may be left out too.
+    replaced: bool,
+    /// Where the attributes stand that have a certain key.
+    places: Places,
     /// The content of the ResourceSpans around the resource; empty where that is unknown, and for other signals.
     pub(crate) spans: &'a [u8],
     /// Bytes that patterns of rules were held against, in all resources that were read here.
@@ -31,27 +41,6 @@ pub(crate) struct EntityRef<'a> {
     pub(crate) origin: Range<usize>,
     /// The message.
     pub(crate) content: &'a [u8],
-}
-
-/// One attribute of a resource.
-#[derive(Clone, Debug)]
-pub(crate) struct Attribute<'a> {
-    pub(crate) key: Cow<'a, str>,
-    pub(crate) value: Value<'a>,
-    /// The whole field in the request, its tag included; `None` for an attribute that was added.
-    pub(crate) origin: Option<Range<usize>>,
-    pub(crate) state: State,
-}
-
-/// What becomes of an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The attribute's bytes stay.
-    Kept,
-    /// The attribute is written anew.
-    Written,
-    /// The attribute is left out.
-    Removed,
 }
 
 /// An attribute's value: an `AnyValue`.
@@ -125,6 +114,11 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Resource<'a> {
+    /// An empty resource with room for what most have, and for what rules add.
+    pub(crate) fn with_room() -> Self {
+        Self { attributes: Vec::with_capacity(USUAL), ..Self::default() }
+    }
+
     /// When the last of the resource's spans ended, in nanoseconds since 1970. `None` where it has no spans, or one without an
     /// end. Each call looks at all spans.
     pub(crate) fn latest_end(&self) -> Option<u64> {
@@ -133,7 +127,7 @@ impl<'a> Resource<'a> {
 
     /// The value of the first attribute with that key, as the Collector reads duplicates.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        self.live().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
+        self.all(key).next()
     }
 
     /// The text of an attribute, where it is a string.
@@ -143,29 +137,55 @@ impl<'a> Resource<'a> {
 
     /// How many attributes have that key.
     pub fn count(&self, key: &str) -> usize {
-        self.live().filter(|attribute| attribute.key == key).count()
+        self.all(key).count()
+    }
+
+    /// The values of all attributes with that key, in their order.
+    #[inline]
+    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &Value<'a>> {
+        self.named(key).map(Attribute::value)
+    }
+
+    /// Bytes of all texts under that key together.
+    pub(crate) fn text_len(&self, key: &str) -> usize {
+        self.named(key).filter_map(Attribute::text_len).sum()
+    }
+
+    #[inline]
+    fn named(&self, key: &str) -> impl Iterator<Item = &Attribute<'a>> {
+        let print = Print::of(key.as_bytes());
+        let within = self.attributes.get(self.places.within(self.attributes.len(), print));
+        let mut rest = within.unwrap_or_default();
+        std::iter::from_fn(move || next_named(&mut rest, key, print))
     }
 
     /// Keys and values in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
-        self.live().map(|attribute| (attribute.key.as_ref(), &attribute.value))
+        self.live().map(|attribute| (attribute.key.as_str(), attribute.value()))
     }
 
     /// Replaces the first attribute with that key and drops further ones; adds it where there is none.
     pub fn set(&mut self, key: impl Into<Cow<'a, str>>, value: Value<'a>) {
-        let key = key.into();
+        self.set_key(key.into().into(), value);
+    }
+
+    fn set_key(&mut self, key: Key<'a>, value: Value<'a>) {
         let mut value = Some(value);
-        for attribute in &mut self.attributes {
+        let within = self.places.within(self.attributes.len(), key.print());
+        for attribute in self.attributes.get_mut(within).unwrap_or_default() {
             if attribute.state == State::Removed || attribute.key != key {
                 continue;
             }
-            attribute.state = match value.take() {
+            match value.take() {
                 Some(value) => {
-                    attribute.value = value;
-                    State::Written
+                    self.replaced |= attribute.origin.is_some();
+                    attribute.write(value);
                 }
-                None => State::Removed,
-            };
+                None => {
+                    self.replaced = true;
+                    attribute.state = State::Removed;
+                }
+            }
             self.changed = true;
         }
         if let Some(value) = value {
@@ -179,7 +199,7 @@ impl<'a> Resource<'a> {
         if self.get(&key).is_some() {
             return false;
         }
-        self.push(key, value);
+        self.push(key.into(), value);
         true
     }
 
@@ -194,18 +214,19 @@ impl<'a> Resource<'a> {
             if attribute.state == State::Removed {
                 continue;
             }
-            let at = texts.binary_search_by(|(key, _)| key.cmp(&attribute.key));
+            let at = texts.binary_search_by(|(key, _)| key.as_bytes().cmp(attribute.key.as_bytes()));
             let Some((_, filling)) = at.ok().and_then(|at| texts.get_mut(at)) else { continue };
             match std::mem::replace(filling, Filling::Found) {
                 // The first attribute with the key decides; if it is set, further ones are removed.
-                Filling::Waits(text) if attribute.value.is_blank() => {
-                    attribute.value = Value::String(text);
-                    attribute.state = State::Written;
+                Filling::Waits(text) if attribute.value().is_blank() => {
+                    attribute.write(Value::String(text));
+                    self.replaced |= attribute.origin.is_some();
                     *filling = Filling::Set;
                     self.changed = true;
                 }
                 Filling::Set => {
                     attribute.state = State::Removed;
+                    self.replaced = true;
                     *filling = Filling::Set;
                 }
                 Filling::Waits(_) | Filling::Found => (),
@@ -213,7 +234,7 @@ impl<'a> Resource<'a> {
         }
         for (key, filling) in texts {
             if let Filling::Waits(text) = filling {
-                self.push(key, Value::String(text));
+                self.push(key.into(), Value::String(text));
             }
         }
     }
@@ -221,8 +242,9 @@ impl<'a> Resource<'a> {
     /// Removes all attributes whose key `matches`.
     pub fn remove_where(&mut self, mut matches: impl FnMut(&str) -> bool) {
         for attribute in &mut self.attributes {
-            if attribute.state != State::Removed && matches(&attribute.key) {
+            if attribute.state != State::Removed && matches(attribute.key.as_str()) {
                 attribute.state = State::Removed;
+                self.replaced = true;
                 self.changed = true;
             }
         }
@@ -234,23 +256,47 @@ impl<'a> Resource<'a> {
             if attribute.state == State::Removed {
                 continue;
             }
-            if let Some(value) = map(&attribute.key, &attribute.value) {
-                attribute.value = value;
-                attribute.state = State::Written;
+            if let Some(value) = map(attribute.key.as_str(), attribute.value()) {
+                attribute.write(value);
+                self.replaced |= attribute.origin.is_some();
                 self.changed = true;
             }
         }
+    }
+
+    /// Adds an attribute that was read.
+    #[inline(always)]
+    fn add_read(&mut self, attribute: Attribute<'a>) {
+        self.places.add(attribute.key.print(), self.attributes.len());
+        self.attributes.push(attribute);
+        self.received += 1;
     }
 
     fn live(&self) -> impl Iterator<Item = &Attribute<'a>> {
         self.attributes.iter().filter(|attribute| attribute.state != State::Removed)
     }
 
-    fn push(&mut self, key: Cow<'a, str>, value: Value<'a>) {
-        self.attributes.push(Attribute { key, value, origin: None, state: State::Written });
+    fn push(&mut self, key: Key<'a>, value: Value<'a>) {
+        self.places.add(key.print(), self.attributes.len());
+        self.attributes.push(Attribute::added(key, value));
         self.changed = true;
     }
 }
+
+/// The first attribute with that key among `rest`, which is behind it then. Many places ask for one: this is the only copy.
+#[inline(never)]
+fn next_named<'r, 'a>(rest: &mut &'r [Attribute<'a>], key: &str, print: Print) -> Option<&'r Attribute<'a>> {
+    loop {
+        let (first, others) = rest.split_first()?;
+        *rest = others;
+        if first.key.is(key, print) && first.state != State::Removed {
+            return Some(first);
+        }
+    }
+}
+
+/// Attributes of most resources, those that rules add included.
+const USUAL: usize = 24;
 
 #[cfg(test)]
 mod tests {
@@ -258,13 +304,11 @@ mod tests {
 
     /// Attributes that arrived, by key and value.
     fn resource(attributes: &[(&'static str, &'static str)]) -> Resource<'static> {
-        let attribute = |(key, value): &(&'static str, &'static str)| Attribute {
-            key: Cow::Borrowed(*key),
-            value: Value::string(*value),
-            origin: Some(0..0),
-            state: State::Kept,
-        };
-        Resource { attributes: attributes.iter().map(attribute).collect(), ..Resource::default() }
+        let mut resource = Resource::default();
+        for (key, value) in attributes {
+            resource.add_read(Attribute::kept(Key::checked(key.as_bytes()), Value::string(*value), 0..0));
+        }
+        resource
     }
 
     #[test]

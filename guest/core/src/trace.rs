@@ -26,7 +26,7 @@ use crate::interface::Part;
 use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
-use crate::wire::{self, Field, LENGTH, put_varint};
+use crate::wire::{self, Field, LENGTH, put_varint, varint_len};
 use field::{skip, tag};
 use met::Met;
 use span::walk_span;
@@ -66,7 +66,7 @@ pub fn walk<'a>(
         stamp,
         checks: *checks,
         walked: Walked::default(),
-        resource: Resource::default(),
+        resource: Resource::with_room(),
         pieces: Vec::new(),
         met: Met::default(),
         draft: Draft::default(),
@@ -189,6 +189,55 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
 
     /// Turns what changed in one ResourceSpans into edits.
     fn emit(&mut self, spans: Field<'a>) -> Result<(), Broken> {
+        if !self.emit_added(spans) {
+            self.emit_drafted(spans)?;
+        }
+        let Edits { edits, inserted } = &self.walked.edits;
+        let bound = match () {
+            () if edits.len() > MAX_EDITS => Bound::Edits,
+            () if inserted.len() > MAX_INSERTED => Bound::Inserted,
+            () if self.resource.matched > MAX_MATCHED => Bound::Matched,
+            () => return Ok(()),
+        };
+        Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
+    }
+
+    /// Emits the edits of ResourceSpans in which nothing changes but that its Resource gets further attributes, as nearly all do:
+    /// two lengths, and the attributes at the Resource's end. False where that is not so, or where it takes several requests.
+    fn emit_added(&mut self, spans: Field<'a>) -> bool {
+        let [piece] = self.pieces.as_slice() else { return false };
+        if !self.met.changes_nothing() {
+            return false;
+        }
+        let Some(added) = self.resource.only_added() else { return false };
+        let resource = piece.content.len() + added;
+        let grown = (added + varint_len(resource as u64)).wrapping_sub(piece.length_len());
+        let content = spans.content.len().wrapping_add(grown);
+        // A padded length may have room for the attributes; the one around it then stays.
+        let length = if grown == 0 { spans.length_len() } else { varint_len(content as u64) };
+        let whole =
+            (spans.whole.len() - spans.content.len() - spans.length_len() + length).wrapping_add(content);
+        let load = Load::new(whole, self.met.spans, memory::copied_each(&self.resource));
+        let begin = self.grown_offset(spans.whole);
+        if !self.packing.add(load, begin) {
+            return false;
+        }
+        self.grown = self.grown.wrapping_add(whole).wrapping_sub(spans.whole.len());
+        let offset = |part| wire::offset_in(self.body, part);
+        let edits = &mut self.walked.edits;
+        edits.inserted.reserve(added + 2 * MAX_VARINT);
+        if grown != 0 {
+            edits.add(offset(spans.length), spans.length_len(), |out| put_varint(out, content as u64));
+        }
+        edits.add(offset(piece.length), piece.length_len(), |out| put_varint(out, resource as u64));
+        edits.add(offset(piece.content) + piece.content.len(), 0, |out| {
+            self.resource.write_added(out);
+        });
+        true
+    }
+
+    /// Emits the edits of ResourceSpans of any kind.
+    fn emit_drafted(&mut self, spans: Field<'a>) -> Result<(), Broken> {
         self.draft.clear();
         if !self.met.changes_nothing() || self.resource.changed || self.pieces.len() != 1 {
             self.draft_changes(spans);
@@ -201,14 +250,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         }
         self.grown = self.grown.wrapping_add(self.draft.growth());
         self.draft.move_to(&mut self.walked.edits);
-        let Edits { edits, inserted } = &self.walked.edits;
-        let bound = match () {
-            () if edits.len() > MAX_EDITS => Bound::Edits,
-            () if inserted.len() > MAX_INSERTED => Bound::Inserted,
-            () if self.resource.matched > MAX_MATCHED => Bound::Matched,
-            () => return Ok(()),
-        };
-        Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
+        Ok(())
     }
 
     /// Where `part` begins in the edited body, once the edits of everything before it are emitted.
@@ -267,6 +309,9 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         peers::rename(self.body, &self.resource, &self.met.peers, &mut self.draft)
     }
 }
+
+/// Bytes of the longest varint.
+const MAX_VARINT: usize = 10;
 
 /// The tag of a span in ScopeSpans.
 const SPAN: u8 = 2 << 3 | LENGTH;

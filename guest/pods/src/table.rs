@@ -7,7 +7,7 @@ mod keys;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use podstamp_core::directory::{Details, Field, Fields, KeptKeys, Keys, Pod, Term};
+use podstamp_core::directory::{Details, Field, Fields, KeptKeys, Keys, Pod, Term, Text};
 
 use crate::containers::Id;
 use crate::pages::Pages;
@@ -206,24 +206,43 @@ impl Table {
 
     /// A pod in full.
     pub(crate) fn pod(&self, record: &Record<'_>, want: Details) -> Pod {
-        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default().to_owned();
-        let shared = |symbol| text(self.texts.bytes(symbol));
+        let shared = |symbol| self.texts.text(symbol).to_owned();
         let pairs = |is_wanted, pairs: Pairs<'_>| {
             let pairs = pairs.iter().filter(|_| is_wanted);
             pairs.map(|(key, value)| (shared(key), shared(value))).collect()
         };
+        let [node, start_time, deployment, phase]: [&[u8]; 4] = if want.brief {
+            Default::default()
+        } else {
+            let shared = |symbol| self.texts.bytes(symbol);
+            [shared(record.node), record.created, shared(record.deployment), shared(record.phase)]
+        };
+        let mut texts = Vec::with_capacity(TEXTS);
+        record.uid.append_to(&mut texts);
+        let uid = texts.len() as u32;
+        let mut add = |text: &[u8]| {
+            texts.extend_from_slice(text);
+            text.len() as u32
+        };
+        let namespace = self.texts.bytes(record.namespace);
+        let others =
+            [record.name, namespace, record.hostname, node, start_time, deployment, phase].map(&mut add);
+        let [name, namespace, hostname, node, start_time, deployment, phase] = others;
+        let lengths = [uid, name, namespace, hostname, node, start_time, deployment, phase];
+        let [uid, name, namespace, hostname, node, start_time, deployment, phase] =
+            Text::split(std::str::from_utf8(&texts).unwrap_or_default(), lengths);
         Pod {
-            name: text(record.name),
-            namespace: shared(record.namespace),
-            uid: record.uid.text(),
+            name,
+            namespace,
+            uid,
             ips: record.addresses().collect(),
             host_network: record.is_on_host_network(),
             released: None,
-            node: shared(record.node),
-            hostname: text(record.hostname),
-            start_time: text(record.created),
-            deployment: shared(record.deployment),
-            phase: shared(record.phase),
+            node,
+            hostname,
+            start_time,
+            deployment,
+            phase,
             labels: pairs(want.labels, record.labels),
             annotations: pairs(want.annotations, record.annotations),
         }
@@ -234,3 +253,6 @@ impl Table {
         pairs.find(|(name, _)| self.texts.bytes(*name) == key.as_bytes()).map(|(_, value)| value)
     }
 }
+
+/// Bytes of the texts of most pods.
+const TEXTS: usize = 256;

@@ -18,8 +18,16 @@ impl<'a> Uid<'a> {
     /// The text that it was made from.
     pub(crate) fn text(self) -> String {
         match self {
-            Self::Uuid(bytes) => unpack(*bytes),
+            Self::Uuid(bytes) => String::from_utf8_lossy(&unpack(*bytes)).into_owned(),
             Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+
+    /// Appends the text that it was made from.
+    pub(crate) fn append_to(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Uuid(bytes) => out.extend_from_slice(&unpack(*bytes)),
+            Self::Text(text) => out.extend_from_slice(text),
         }
     }
 
@@ -60,15 +68,18 @@ pub(crate) fn pack(text: &str) -> Option<[u8; 16]> {
     rest.is_empty().then_some(bytes)
 }
 
-fn unpack(bytes: [u8; 16]) -> String {
-    let mut text = Vec::with_capacity(36);
+fn unpack(bytes: [u8; 16]) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut places = text.iter_mut();
     for (index, byte) in bytes.into_iter().enumerate() {
         if DASHES.contains(&index) {
-            text.push(b'-');
+            places.next();
         }
-        text.extend([byte >> 4, byte & 15].map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 }));
+        for (digit, place) in [byte >> 4, byte & 15].into_iter().zip(&mut places) {
+            *place = digit + if digit < 10 { b'0' } else { b'a' - 10 };
+        }
     }
-    String::from_utf8(text).unwrap_or_default()
+    text
 }
 
 /// Bytes ahead of which a dash stands.

@@ -59,7 +59,7 @@ impl DepartedPods {
     /// How long the pod has been being deleted that this is.
     pub(super) fn leaving(&self, pod: &Pod) -> Option<Duration> {
         let key =
-            if pod.uid.is_empty() { format!("{}/{}", pod.namespace, pod.name) } else { pod.uid.clone() };
+            if pod.uid.is_empty() { format!("{}/{}", pod.namespace, pod.name) } else { pod.uid.to_string() };
         self.leaving.get(&key).map(Instant::elapsed)
     }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn found(pod: &PodParts<'_>) -> Pod {
-        Pod { uid: pod.uid.clone().into_owned(), name: pod.name.clone().into_owned(), ..Pod::default() }
+        Pod { uid: (&*pod.uid).into(), name: (&*pod.name).into(), ..Pod::default() }
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Scene<'_> {
         }
         let terms = candidates.terms();
         // What the configuration tests is asked for: labels.
-        let want = Details { labels: true, annotations: false };
+        let want = Details { labels: true, ..Details::default() };
         match self.table.find(&terms, want) {
             Lookup::Found(pod) => self.found(&subject, &pod),
             Lookup::Ambiguous => {

@@ -53,7 +53,7 @@ impl PodNodes {
         node.clone().or_else(|| {
             let terms = [Term::Name(pod.as_deref()?), Term::Namespace(namespace.as_deref()?)];
             match directory.find(&terms, Details::default()) {
-                Lookup::Found(pod) if !pod.node.is_empty() => Some(pod.node),
+                Lookup::Found(pod) if !pod.node.is_empty() => Some(pod.node.to_string()),
                 _ => None,
             }
         })

@@ -28,7 +28,7 @@ fn ip(text: &str) -> Term<'_> {
 
 #[test]
 fn a_pod_comes_with_all_that_is_known_of_it() {
-    let want = Details { labels: true, annotations: true };
+    let want = Details { labels: true, annotations: true, brief: false };
     let Lookup::Found(pod) = table(PODS).find(&[Term::Name("shop-web-7d4b9c6f58-x2x7k")], want) else {
         panic!()
     };
@@ -75,7 +75,7 @@ fn labels_and_annotations_come_only_where_asked_for_and_kept() {
         let Lookup::Found(pod) = table.find(&name, want) else { panic!() };
         (pod.labels.len(), pod.annotations.len())
     };
-    let all = Details { labels: true, annotations: true };
+    let all = Details { labels: true, annotations: true, brief: false };
     assert_eq!(labels(KeptKeys::ALL, Details::default()), (0, 0));
     assert_eq!(labels(KeptKeys::default(), all), (0, 0));
     let only = KeptKeys { labels: Keys::Only(["app".to_owned()].into()), annotations: Keys::None };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use podstamp_core::address;
 use podstamp_core::directory::{self, Directory, Lookup, Term};
 
 use super::bindings::podstamp::filter::{pods, types};
@@ -21,6 +22,7 @@ impl pods::Host for State {
         let want = directory::Details {
             labels: want.contains(pods::Details::LABELS),
             annotations: want.contains(pods::Details::ANNOTATIONS),
+            brief: want.contains(pods::Details::BRIEF),
         };
         let terms: Option<Vec<_>> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
         let found = match &terms {
@@ -29,7 +31,7 @@ impl pods::Host for State {
             None => Lookup::Unknown,
         };
         Ok(match found {
-            Lookup::Found(pod) => pods::Lookup::Found((*pod).into()),
+            Lookup::Found(pod) => pods::Lookup::Found(hand_over(*pod, want)),
             Lookup::Ambiguous => pods::Lookup::Ambiguous,
             Lookup::Node => pods::Lookup::Node,
             Lookup::Ignored => pods::Lookup::Ignored,
@@ -55,22 +57,41 @@ fn term(term: &pods::Term) -> Option<Term<'_>> {
     })
 }
 
-impl From<directory::Pod> for pods::Pod {
-    fn from(pod: directory::Pod) -> Self {
-        Self {
-            name: pod.name,
-            namespace: pod.namespace,
-            uid: pod.uid,
-            ips: pod.ips.iter().map(ToString::to_string).collect(),
-            host_network: pod.host_network,
-            released: pod.released,
-            node: pod.node,
-            hostname: pod.hostname,
-            start_time: pod.start_time,
-            deployment: pod.deployment,
-            phase: pod.phase,
-            labels: pod.labels,
-            annotations: pod.annotations,
+/// A pod as the guest takes it.
+fn hand_over(pod: directory::Pod, want: directory::Details) -> pods::Pod {
+    let mut texts = String::with_capacity(TEXTS);
+    let mut end = 0;
+    // How much longer the texts have become.
+    let mut added = |texts: &str| {
+        u32::try_from(texts.len() - std::mem::replace(&mut end, texts.len())).unwrap_or(u32::MAX)
+    };
+    let plain = [&pod.name, &pod.namespace, &pod.uid].map(|text| {
+        texts.push_str(text);
+        added(&texts)
+    });
+    for (index, ip) in pod.ips.iter().enumerate() {
+        if index > 0 {
+            texts.push(',');
         }
+        address::push(&mut texts, *ip);
+    }
+    let ips = added(&texts);
+    let rest = [&pod.hostname, &pod.node, &pod.start_time, &pod.deployment, &pod.phase].map(|text| {
+        texts.push_str(text);
+        added(&texts)
+    });
+    let ([name, namespace, uid], [hostname, node, start_time, deployment, phase]) = (plain, rest);
+    let lengths =
+        pods::TextLengths { name, namespace, uid, ips, hostname, node, start_time, deployment, phase };
+    pods::Pod {
+        texts,
+        lengths,
+        host_network: pod.host_network,
+        released: pod.released,
+        labels: want.labels.then_some(pod.labels),
+        annotations: want.annotations.then_some(pod.annotations),
     }
 }
+
+/// Bytes of the texts of most pods.
+const TEXTS: usize = 256;

@@ -262,9 +262,9 @@ pub struct Cluster;
 impl Directory for Cluster {
     fn find(&self, terms: &[Term<'_>], _: Details) -> Lookup {
         let pod = Pod {
-            name: "item-5d9c7".to_owned(),
-            namespace: "shop".to_owned(),
-            uid: "uid-of-item".to_owned(),
+            name: "item-5d9c7".into(),
+            namespace: "shop".into(),
+            uid: "uid-of-item".into(),
             ips: vec![IpAddr::V4(Ipv4Addr::new(10, 1, 2, 3))],
             labels: vec![("app".to_owned(), "item".to_owned())],
             annotations: vec![("team".to_owned(), "blue".to_owned())],

@@ -18,7 +18,7 @@ impl Claims<'_> {
         if let Some(uid) = &self.uid
             && !pod.uid.is_empty()
         {
-            if pod.uid != *uid {
+            if pod.uid != **uid {
                 return false;
             }
             is_confirmed = true;

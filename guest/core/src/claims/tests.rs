@@ -30,7 +30,7 @@ fn table() -> Table {
         pods: vec![
             pod("item-1", &["10.1.0.7", "fd00::7"]),
             pod("relay-1", &["10.1.0.8"]),
-            Pod { hostname: "primary".to_owned(), ..pod("mysql-7d9f", &["10.1.0.9"]) },
+            Pod { hostname: "primary".into(), ..pod("mysql-7d9f", &["10.1.0.9"]) },
             Pod { host_network: true, ..pod("proxy-1", &["10.0.0.1"]) },
             pod("pending-1", &[]),
         ],

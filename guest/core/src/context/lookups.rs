@@ -10,32 +10,38 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::directory::{Details, Lookup, Pod, Term};
+use crate::words::same;
 
 /// Answers that are kept, up to a limit.
 ///
-/// Answers are added while others are borrowed, so they stand in chains that only grow: one chain for the few pods of most
-/// requests, and a table of further chains once that one is full.
+/// Answers are added while others are borrowed, so each stands in a place of its own that nothing moves. There are places for the few
+/// pods of most requests, and two tables of further places, each of which is set up once the places ahead of it are taken.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    first: Link,
-    table: OnceCell<Box<[Link]>>,
+    first: [Place; FEW],
+    tables: [OnceCell<Box<[Place]>>; SIZES.len()],
     /// The buffer in which keys are written, so that a lookup does not allocate one.
     scratch: RefCell<Vec<u8>>,
     kept: Cell<usize>,
 }
 
-type Link = OnceCell<Box<Kept>>;
+/// A place for an answer. Once taken it stays so.
+#[derive(Default)]
+struct Place {
+    /// The hash of the key, so that of places that others have taken only this is looked at.
+    hash: Cell<u32>,
+    kept: OnceCell<Box<Kept>>,
+}
 
 struct Kept {
     key: Box<[u8]>,
     lookup: Lookup,
-    next: Link,
 }
 
-/// The end of a walk along a chain.
+/// The end of a search among places.
 enum End<'l> {
     Kept(&'l Lookup),
-    Free(&'l Link),
+    Free(&'l Place),
     Full,
 }
 
@@ -111,39 +117,46 @@ impl Lookups {
     }
 
     fn find_by_key(&self, key: &[u8], ask: impl FnOnce() -> Lookup) -> Answer<'_> {
-        let end = match seek(&self.first, key) {
-            End::Full => self.chain(key).map_or(End::Full, |chain| seek(chain, key)),
-            end => end,
-        };
-        match end {
+        let hash = hash(key);
+        match self.seek(key, hash) {
             End::Kept(lookup) => Answer::Shared(lookup),
-            End::Free(link) => self.keep(link, key, ask()),
+            End::Free(place) => self.keep(place, hash, key, ask()),
             End::Full => Answer::Own(ask()),
         }
     }
 
-    fn chain(&self, key: &[u8]) -> Option<&Link> {
-        let table = self.table.get_or_init(|| (0..CHAINS).map(|_| Link::new()).collect());
-        table.get(hash(key) as usize % CHAINS)
+    fn seek(&self, key: &[u8], hash: u32) -> End<'_> {
+        let mut end = seek(&self.first, key, hash);
+        for (table, size) in self.tables.iter().zip(SIZES) {
+            if !matches!(end, End::Full) {
+                break;
+            }
+            let table = table.get_or_init(|| (0..size).map(|_| Place::default()).collect());
+            let from = hash as usize % (size / WAYS) * WAYS;
+            end = seek(table.get(from..from + WAYS).unwrap_or_default(), key, hash);
+        }
+        end
     }
 
-    fn keep<'l>(&self, link: &'l Link, key: &[u8], lookup: Lookup) -> Answer<'l> {
+    fn keep<'l>(&self, place: &'l Place, hash: u32, key: &[u8], lookup: Lookup) -> Answer<'l> {
         let kept = self.kept.get() + size(&lookup) + key.len();
         if kept > MAX_KEPT {
             return Answer::Own(lookup);
         }
         self.kept.set(kept);
-        let kept = link.get_or_init(|| Box::new(Kept { key: key.into(), lookup, next: Link::new() }));
+        place.hash.set(hash);
+        let kept = place.kept.get_or_init(|| Box::new(Kept { key: key.into(), lookup }));
         Answer::Shared(&kept.lookup)
     }
 }
 
-fn seek<'l>(mut link: &'l Link, key: &[u8]) -> End<'l> {
-    for _ in 0..MAX_CHAIN {
-        match link.get() {
-            None => return End::Free(link),
-            Some(kept) if *kept.key == *key => return End::Kept(&kept.lookup),
-            Some(kept) => link = &kept.next,
+/// Looks for a key in the places that it may have, or for the first free one.
+fn seek<'l>(places: &'l [Place], key: &[u8], hash: u32) -> End<'l> {
+    for place in places {
+        match place.kept.get() {
+            None => return End::Free(place),
+            Some(kept) if place.hash.get() == hash && same(&kept.key, key) => return End::Kept(&kept.lookup),
+            Some(_) => (),
         }
     }
     End::Full
@@ -190,12 +203,18 @@ fn write_key(key: &mut Vec<u8>, term: &Term<'_>) {
     }
 }
 
-/// FNV-1a. Keys that collide on purpose cost a few comparisons: chains are short.
+/// A hash, eight bytes at a time. Keys that collide on purpose are not kept once their places are taken: looking for them costs a few
+/// comparisons.
 fn hash(key: &[u8]) -> u32 {
-    let hash =
-        key.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    // FNV's low bits are its weakest.
-    hash ^ hash >> 16
+    let (words, tail) = key.as_chunks::<8>();
+    let tail = tail.iter().fold(key.len() as u64, |word, byte| word << 8 | u64::from(*byte));
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([tail]);
+    // The multiplier of Fibonacci hashing; what it spreads over the high bits is folded into the low ones.
+    let hash = words.fold(0_u64, |hash, word| {
+        let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ product >> 32
+    });
+    hash as u32
 }
 
 /// About how many bytes an answer takes.
@@ -210,12 +229,14 @@ fn size(lookup: &Lookup) -> usize {
     ENTRY + size_of::<Pod>() + texts.iter().map(|text| text.len()).sum::<usize>() + pairs
 }
 
-/// A chain's head takes 4 bytes in the guest: 4 KiB in all, set up once the first chain is full.
-const CHAINS: usize = 1024;
+/// Places that are looked through one by one, which for a few is faster than a table.
+const FEW: usize = 8;
 
-/// Answers in a chain. Their keys are compared one by one, which for a few is faster than a hash. In the table, keys that
-/// collide by chance make chains of 2 or 3; longer ones are made on purpose.
-const MAX_CHAIN: usize = 8;
+/// Places of the tables: 2 KiB in the guest for a batch of some services, 128 KiB for one of a whole cluster.
+const SIZES: [usize; 2] = [1 << 8, 1 << 14];
+
+/// Places in a row that a key may have in a table. Few keys find all of them taken by chance, as long as a third of the table is free.
+const WAYS: usize = 8;
 
 /// Bytes of answers that are kept: some ten thousand pods, a fraction of a guest's memory.
 const MAX_KEPT: usize = 16 << 20;
@@ -228,7 +249,7 @@ mod tests {
     use super::*;
 
     fn found(name: &str) -> Lookup {
-        Lookup::Found(Box::new(Pod { name: name.to_owned(), ..Pod::default() }))
+        Lookup::Found(Box::new(Pod { name: name.into(), ..Pod::default() }))
     }
 
     #[test]
@@ -240,7 +261,7 @@ mod tests {
                 asked.set(asked.get() + 1);
                 found(name)
             });
-            answer.into_pod().map(|pod| pod.name.clone())
+            answer.into_pod().map(|pod| pod.name.to_string())
         };
         let lists: &[&[Term<'_>]] = &[
             &[Term::Name("a")],
@@ -261,7 +282,7 @@ mod tests {
             }
         }
         assert_eq!(asked.get(), lists.len());
-        let labels = Details { labels: true, annotations: false };
+        let labels = Details { labels: true, ..Details::default() };
         let answer = lookups.find(&[Term::Name("a")], labels, || found("labelled"));
         assert_eq!(answer.into_pod().unwrap().name, "labelled");
     }

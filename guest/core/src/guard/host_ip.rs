@@ -71,16 +71,17 @@ impl Rules {
 
 /// Whether there is exactly one `app.host.ip`, which is `address` in its canonical form.
 fn is_canonical(resource: &Resource<'_>, address: IpAddr) -> bool {
-    let same = resource.text(HOST_IP).is_some_and(|text| match address {
+    let mut values = resource.all(HOST_IP);
+    let only = values.next().filter(|_| values.next().is_none());
+    only.and_then(Value::as_str).is_some_and(|text| match address {
         // IPv4 parses in one form only; other texts for the same address have a colon.
-        IpAddr::V4(_) => !text.contains(':') && text.parse() == Ok(address),
+        IpAddr::V4(v4) => address::parse_v4(text) == Some(v4),
         IpAddr::V6(_) => text == address.to_string(),
-    });
-    same && resource.count(HOST_IP) == 1
+    })
 }
 
 fn write(resource: &mut Resource<'_>, address: IpAddr) {
-    resource.set(HOST_IP, Value::String(Cow::Owned(address.to_string())));
+    resource.set(HOST_IP, Value::String(Cow::Owned(address::text(address))));
 }
 
 type Count = fn(&mut Report) -> &mut u32;

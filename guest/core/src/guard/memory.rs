@@ -82,8 +82,7 @@ impl Part {
 
 /// Bytes that the agent copies for each span of a resource.
 pub(crate) fn copied_each(resource: &Resource<'_>) -> u64 {
-    let texts = resource.iter().filter(|(key, _)| matches!(*key, "service.name" | "service.instance.id"));
-    texts.filter_map(|(_, value)| value.as_str()).map(|text| text.len() as u64).sum()
+    (resource.text_len("service.name") + resource.text_len("service.instance.id")) as u64
 }
 
 /// The most bytes of a request. The agent takes 13,107,200 in compressed form. Incompressible bytes get longer by five in some

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use crate::attributes::HOST_IP;
 use crate::edit::draft::Draft;
-use crate::resource::Resource;
 use crate::resource::read::read_attribute;
+use crate::resource::{Resource, Value};
 use crate::wire;
 
 /// A peer's address in a span's attributes.
@@ -123,7 +123,7 @@ pub(crate) fn rename(body: &[u8], resource: &Resource<'_>, peers: &[Peer<'_>], d
 
 /// The address that the agent takes for a resource's own; here the agent converts nothing to IPv4.
 fn host(resource: &Resource<'_>) -> Option<IpAddr> {
-    let texts = resource.iter().filter(|(key, _)| *key == HOST_IP).filter_map(|(_, value)| value.as_str());
+    let texts = resource.all(HOST_IP).filter_map(Value::as_str);
     texts.filter_map(|text| text.parse().ok()).last()
 }
 

@@ -306,11 +306,11 @@ fn a_pod_is_found_by_what_the_resource_claims() {
     let contradicted = Report { address_contradicted: 1, ..Report::default() };
     let unknown = Report { address_unknown: 1, ..Report::default() };
     let long = "candies-sharing-216-fresh-8bzv4-system-container-impl-0123456789-404075885";
-    let named = Pod { hostname: "primary".to_owned(), ..pod("mysql-7d9f", &["10.1.2.4"]) };
-    let cut = Pod { hostname: long[..63].to_owned(), ..pod(long, &["10.1.2.5"]) };
+    let named = Pod { hostname: "primary".into(), ..pod("mysql-7d9f", &["10.1.2.4"]) };
+    let cut = Pod { hostname: long[..63].into(), ..pod(long, &["10.1.2.5"]) };
     let host = Pod { host_network: true, ..pod("proxy-1", &[NODE]) };
     let elsewhere =
-        Pod { namespace: "other".to_owned(), uid: "uid-other".to_owned(), ..pod("item-1", &["10.1.2.9"]) };
+        Pod { namespace: "other".into(), uid: "uid-other".into(), ..pod("item-1", &["10.1.2.9"]) };
     let pods = vec![pod("item-1", &["10.1.2.3"]), elsewhere, named, cut, host, pod("relay-1", &["10.1.2.6"])];
     let nodes = vec![NODE.parse().unwrap()];
     let world = World {

@@ -71,15 +71,15 @@ impl Table {
 /// A running pod of the namespace `shop`.
 pub(crate) fn pod(name: &str, ips: &[&str]) -> Pod {
     Pod {
-        name: name.to_owned(),
-        namespace: "shop".to_owned(),
-        uid: format!("uid-{name}"),
+        name: name.into(),
+        namespace: "shop".into(),
+        uid: format!("uid-{name}").into(),
         ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
-        node: "node-1".to_owned(),
-        hostname: name.to_owned(),
-        start_time: "2026-01-02T03:04:05Z".to_owned(),
-        deployment: name.split('-').next().unwrap().to_owned(),
-        phase: "Running".to_owned(),
+        node: "node-1".into(),
+        hostname: name.into(),
+        start_time: "2026-01-02T03:04:05Z".into(),
+        deployment: name.split('-').next().unwrap().into(),
+        phase: "Running".into(),
         labels: vec![("app".to_owned(), name.to_owned())],
         annotations: vec![("team".to_owned(), "blue".to_owned())],
         ..Pod::default()
@@ -113,7 +113,7 @@ pub(crate) fn run(
     };
     let context = Context::new(&request, request.peer, table, true);
     let mut resource = resource(attributes);
-    let pod = pipeline.run(&mut resource, &context).pod.as_deref().map(|pod| pod.name.clone());
+    let pod = pipeline.run(&mut resource, &context).pod.as_deref().map(|pod| pod.name.to_string());
     let written = resource.iter().map(|(key, value)| match value {
         Value::String(text) => format!("{key}={text}"),
         other => format!("{key}={other:?}"),

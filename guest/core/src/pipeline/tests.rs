@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fixture::{Table, pipeline, pod, resource, run};
 use super::*;
-use crate::directory::Keys;
+use crate::directory::{Keys, Text};
 use crate::interface::{Request, Signal};
 
 #[test]
@@ -22,7 +22,7 @@ fn attributes_are_written_only_where_they_are_missing_or_empty() {
     let pipeline =
         pipeline(&json!({"k8sattributes": {"extract": {"metadata": metadata}}}), &["k8sattributes"]);
     let mut item = pod("item-1", &["10.1.0.7"]);
-    item.deployment.clear();
+    item.deployment = Text::default();
     let table = Table { pods: vec![item], ..Table::default() };
     let before = [("k8s.namespace.name", "mine"), ("k8s.pod.uid", ""), ("k8s.node.name", "")];
     let (attributes, _) = run(&pipeline, &table, "10.1.0.7", &before);

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::context::lookups::Associated;
-use crate::directory::{Details, Fields, KeptKeys, Keys, Lookup};
+use crate::directory::{self, Details, Fields, KeptKeys, Keys, Lookup};
 use crate::resource::Resource;
 
 pub(crate) use access::Access;
@@ -104,6 +104,14 @@ impl Kubernetes {
         }
         let filtered = KeptKeys { labels: self.selection.label_keys(), annotations: Keys::None };
         self.association.kept_keys().union(filtered).union(self.extraction.kept_keys())
+    }
+
+    /// Whether this step reads nothing of a pod that [`Details::brief`] leaves out.
+    pub(crate) fn is_brief(&self) -> bool {
+        let left_out = [directory::Field::Node, directory::Field::Deployment, directory::Field::Phase];
+        let fields = self.fields();
+        !left_out.into_iter().any(|field| fields.contains(field))
+            && !self.extraction.fields.contains(&Field::StartTime)
     }
 
     /// The details of a pod that this step reads.

@@ -1,13 +1,14 @@
 //! Reading a Resource: all of its pieces, by protobuf's rules of merging.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use super::{Attribute, EntityRef, Resource, State, Value};
+use super::key::{Key, Places};
+use super::{Attribute, EntityRef, Resource, Value};
 use crate::bounds::{Bound, MAX_DEPTH, MAX_RESOURCE_PARTS};
 use crate::fault::{Broken, FaultKind};
 use crate::message::Message;
 use crate::wire::{self, Field, LENGTH};
+use crate::words::is_ascii;
 
 /// Levels that may still be entered within a Resource, an attribute of it, and the attribute's value.
 const RESOURCE_DEPTH: u32 = MAX_DEPTH - 2;
@@ -19,7 +20,8 @@ impl<'a> Resource<'a> {
     pub(crate) fn read(&mut self, body: &'a [u8], pieces: &[Field<'a>]) -> Result<(), Broken> {
         self.attributes.clear();
         self.entity_refs.clear();
-        self.changed = false;
+        (self.changed, self.replaced, self.received) = (false, false, 0);
+        self.places = Places::default();
         for piece in pieces {
             self.read_piece(body, piece.content)?;
         }
@@ -28,7 +30,11 @@ impl<'a> Resource<'a> {
 
     fn read_piece(&mut self, body: &'a [u8], content: &'a [u8]) -> Result<(), Broken> {
         let mut rest = content;
-        while !rest.is_empty() {
+        loop {
+            rest = self.read_plain(body, rest);
+            if rest.is_empty() {
+                return Ok(());
+            }
             let start = rest;
             let broken = |kind| Broken::at(start, kind);
             let (number, wire, after) = wire::tag(start).map_err(broken)?;
@@ -47,39 +53,53 @@ impl<'a> Resource<'a> {
                 return Err(broken(FaultKind::TooMany(Bound::ResourceParts)));
             }
             if number == 1 {
-                // Each branch pushes by itself: a value that both branches returned to one push would be copied byte by byte.
-                if let Some((key, text)) = plain_attribute(content) {
-                    let value = Value::String(Cow::Borrowed(text));
-                    self.attributes.push(Attribute::kept(key, value, origin));
-                } else {
-                    let (key, value) = read_any_attribute(content)?;
-                    self.attributes.push(Attribute::kept(key, value, origin));
-                }
+                let (key, value) = read_any_attribute(content)?;
+                self.add_read(Attribute::kept(Key::checked(key.as_bytes()), value, origin));
             } else {
                 Message::EntityRef.check(content, ATTRIBUTE_DEPTH)?;
                 self.entity_refs.push(EntityRef { origin, content });
             }
             rest = tail;
         }
-        Ok(())
+    }
+
+    /// Reads attributes as encoders write nearly all of them; gives the rest from the first one on that needs a closer look.
+    fn read_plain(&mut self, body: &'a [u8], content: &'a [u8]) -> &'a [u8] {
+        let room = MAX_RESOURCE_PARTS - self.attributes.len() - self.entity_refs.len();
+        let mut begin = wire::offset_in(body, content);
+        let mut rest = content;
+        for _ in 0..room {
+            let [ATTRIBUTE, length @ 0..0x80, after @ ..] = rest else { break };
+            let Some((attribute, tail)) = after.split_at_checked(usize::from(*length)) else { break };
+            let end = begin + 2 + attribute.len();
+            match plain_attribute(attribute) {
+                // Each branch adds by itself: a value that both returned would be copied byte by byte.
+                Some((key, Plain::Text(text))) if is_ascii(attribute) => {
+                    self.add_read(Attribute::text(Key::checked(key), text, begin..end));
+                }
+                Some((key, Plain::Int(number))) if is_ascii(key) => {
+                    self.add_read(Attribute::kept(Key::checked(key), Value::Int(number), begin..end));
+                }
+                _ => break,
+            }
+            (begin, rest) = (end, tail);
+        }
+        rest
     }
 }
 
-impl<'a> Attribute<'a> {
-    /// An attribute that is in the request, at `origin`.
-    #[inline(always)]
-    fn kept(key: &'a str, value: Value<'a>, origin: Range<usize>) -> Self {
-        Self { key: Cow::Borrowed(key), value, origin: Some(origin), state: State::Kept }
-    }
-}
+/// The tag of an attribute.
+const ATTRIBUTE: u8 = 1 << 3 | LENGTH;
 
 /// Reads an attribute. Of several keys the last counts, several values are merged.
 #[inline]
 pub(crate) fn read_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
-    match plain_attribute(bytes) {
-        Some((key, text)) => Ok((key, Value::String(Cow::Borrowed(text)))),
-        None => read_any_attribute(bytes),
+    if let Some((key, Plain::Text(text))) = plain_attribute(bytes)
+        && let (Ok(key), Ok(text)) = (std::str::from_utf8(key), std::str::from_utf8(text))
+    {
+        return Ok((key, Value::String(Cow::Borrowed(text))));
     }
+    read_any_attribute(bytes)
 }
 
 #[inline(never)]
@@ -103,25 +123,35 @@ fn read_any_attribute(bytes: &[u8]) -> Result<(&str, Value<'_>), Broken> {
     Ok((key, value))
 }
 
-/// The shape that nearly all attributes have: a key, then a string, all lengths of one byte.
-///
-/// Tags and lengths below 0x80 are characters too, so that one check of the whole attribute serves both texts: each is a slice
-/// that begins and ends between characters.
-#[inline]
-fn plain_attribute(bytes: &[u8]) -> Option<(&str, &str)> {
-    let [0x0a, key_length, rest @ ..] = bytes else {
+/// A value in a shape that nearly all values have.
+enum Plain<'a> {
+    /// A string, which has not been checked to be UTF-8.
+    Text(&'a [u8]),
+    Int(i64),
+}
+
+/// Key and value of an attribute in the shape that nearly all have: a key, which has not been checked to be UTF-8, then a string or an
+/// integer, all lengths of one byte.
+#[inline(always)]
+fn plain_attribute(bytes: &[u8]) -> Option<(&[u8], Plain<'_>)> {
+    let [0x0a, key_length @ 0..0x80, rest @ ..] = bytes else {
         return None;
     };
-    let key_end = 2 + usize::from(*key_length);
-    let [0x12, length, 0x0a, text_length, text @ ..] = rest.get(usize::from(*key_length)..)? else {
+    let (key, value) = rest.split_at_checked(usize::from(*key_length))?;
+    let [0x12, length @ 0..0x80, value @ ..] = value else {
         return None;
     };
-    let short = *key_length < 0x80 && *length < 0x80;
-    if !short || text.len() != usize::from(*text_length) || text.len() + 2 != usize::from(*length) {
+    if value.len() != usize::from(*length) {
         return None;
     }
-    let (key, value) = std::str::from_utf8(bytes).ok()?.split_at_checked(key_end)?;
-    Some((key.get(2..)?, value.get(4..)?))
+    match value {
+        [0x0a, length, text @ ..] if text.len() == usize::from(*length) => Some((key, Plain::Text(text))),
+        [0x18, number @ ..] => match wire::varint(number) {
+            Ok((number, [])) => Some((key, Plain::Int(number.cast_signed()))),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Reads an `AnyValue` that has been checked. Of a oneof the last member counts; the same message twice is merged.

@@ -8,7 +8,7 @@ use crate::wire::{self, Field, put_field, put_varint, varint_len};
 /// Tag of `ResourceSpans.resource`, of `Resource.attributes` and of `KeyValue.key`: field 1, length-delimited.
 const FIELD_1: u8 = 0x0a;
 
-impl Resource<'_> {
+impl<'a> Resource<'a> {
     /// Writes the whole Resource field for ResourceSpans that had none.
     pub(crate) fn write_new(&self, out: &mut Vec<u8>) {
         out.push(FIELD_1);
@@ -16,12 +16,21 @@ impl Resource<'_> {
         self.write_added(out);
     }
 
+    /// How many bytes the attributes take that are added; `None` unless there are some, and nothing else is changed.
+    pub(crate) fn only_added(&self) -> Option<usize> {
+        if !self.changed || self.replaced {
+            return None;
+        }
+        Some(self.added().map(attribute_len).sum()).filter(|added| *added > 0)
+    }
+
     /// Drafts the edits to a Resource that came in one piece. Unchanged fields keep their bytes.
     pub(crate) fn write_changes(&self, body: &[u8], piece: Field<'_>, draft: &mut Draft) {
         if !self.changed {
             return;
         }
-        for (range, attribute) in self.replaced() {
+        let replaced = self.replaced.then(|| self.replaced());
+        for (range, attribute) in replaced.into_iter().flatten() {
             draft.edit(range.start, range.len(), |out| {
                 if let Some(attribute) = attribute {
                     put_attribute(out, attribute);
@@ -56,7 +65,7 @@ impl Resource<'_> {
     }
 
     /// The ranges of the request that are replaced, in order, with the attribute that takes their place, if one does.
-    fn replaced(&self) -> impl Iterator<Item = (std::ops::Range<usize>, Option<&Attribute<'_>>)> {
+    fn replaced(&self) -> impl Iterator<Item = (std::ops::Range<usize>, Option<&Attribute<'a>>)> {
         let attributes = self.attributes.iter().filter_map(|attribute| {
             let origin = attribute.origin.clone()?;
             match attribute.state {
@@ -79,7 +88,7 @@ impl Resource<'_> {
         let mut live: Vec<_> = if concerned.is_empty() {
             Vec::new()
         } else {
-            self.iter().map(|(key, _)| key.as_bytes()).collect()
+            self.live().map(|attribute| attribute.key.as_bytes()).collect()
         };
         live.sort_unstable();
         concerned.iter().filter_map(move |reference| {
@@ -93,13 +102,13 @@ impl Resource<'_> {
         })
     }
 
-    fn added(&self) -> impl Iterator<Item = &Attribute<'_>> {
-        self.attributes
-            .iter()
-            .filter(|attribute| attribute.origin.is_none() && attribute.state != State::Removed)
+    fn added(&self) -> impl Iterator<Item = &Attribute<'a>> {
+        let behind = self.attributes.get(self.received..).unwrap_or_default();
+        behind.iter().filter(|attribute| attribute.state != State::Removed)
     }
 
-    fn write_added(&self, out: &mut Vec<u8>) {
+    /// Appends the attributes that are added.
+    pub(crate) fn write_added(&self, out: &mut Vec<u8>) {
         for attribute in self.added() {
             put_attribute(out, attribute);
         }
@@ -108,12 +117,29 @@ impl Resource<'_> {
 
 /// Appends an attribute with its tag.
 fn put_attribute(out: &mut Vec<u8>, attribute: &Attribute<'_>) {
+    let key = attribute.key.as_bytes();
+    // Most lengths take one byte.
+    if let Value::String(text) = attribute.value()
+        && let Ok(whole @ 0..0x80) = u8::try_from(key.len() + text.len() + 6)
+    {
+        let (key_len, text_len) = (key.len() as u8, text.len() as u8);
+        out.extend_from_slice(&[FIELD_1, whole, FIELD_1, key_len]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(&[0x12, text_len + 2, FIELD_1, text_len]);
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        put_any_attribute(out, attribute);
+    }
+}
+
+#[inline(never)]
+fn put_any_attribute(out: &mut Vec<u8>, attribute: &Attribute<'_>) {
     out.push(FIELD_1);
     put_varint(out, key_value_len(attribute) as u64);
     put_field(out, 1, attribute.key.as_bytes());
     out.push(0x12);
-    put_varint(out, value_len(&attribute.value) as u64);
-    put_value(out, &attribute.value);
+    put_varint(out, value_len(attribute.value()) as u64);
+    put_value(out, attribute.value());
 }
 
 /// Appends an `AnyValue`.
@@ -142,7 +168,7 @@ fn attribute_len(attribute: &Attribute<'_>) -> usize {
 }
 
 fn key_value_len(attribute: &Attribute<'_>) -> usize {
-    field_len(attribute.key.len()) + field_len(value_len(&attribute.value))
+    field_len(attribute.key.as_bytes().len()) + field_len(value_len(attribute.value()))
 }
 
 /// How many bytes [`put_value`] appends.

@@ -57,8 +57,8 @@ impl Claims {
     }
 
     pub(crate) fn agree(&self, pod: &Pod, cluster: &Cluster) -> bool {
-        if self.uid.as_ref().is_some_and(|uid| *uid != pod.uid)
-            || self.name.as_ref().is_some_and(|name| *name != pod.name)
+        if self.uid.as_ref().is_some_and(|uid| pod.uid != *uid)
+            || self.name.as_ref().is_some_and(|name| pod.name != *name)
         {
             return false;
         }
@@ -69,7 +69,7 @@ impl Claims {
         }
         let told = named || self.arrived.is_some() || self.pod_ip.is_some_and(|address| has(&address));
         let excused = |address: &IpAddr| {
-            (told || self.host.as_ref().is_some_and(|host| *host == pod.name)) && cluster.is_node(*address)
+            (told || self.host.as_ref().is_some_and(|host| pod.name == *host)) && cluster.is_node(*address)
         };
         if self.pod_ip.is_some_and(|address| !(has(&address) || excused(&address))) {
             return false;

@@ -29,14 +29,14 @@ const NODE: &str = "10.0.0.1";
 impl Cluster {
     fn new(covers_cluster: bool) -> Self {
         let item = Pod {
-            name: "item-5d9c7".to_owned(),
-            uid: "uid-of-item".to_owned(),
+            name: "item-5d9c7".into(),
+            uid: "uid-of-item".into(),
             ips: vec![ip("10.1.2.3"), ip("2001:db8::7")],
             ..Pod::default()
         };
         let host = Pod {
-            name: "a".to_owned(),
-            uid: "x".repeat(127),
+            name: "a".into(),
+            uid: "x".repeat(127).into(),
             ips: vec![ip(NODE)],
             host_network: true,
             ..Pod::default()
@@ -153,7 +153,7 @@ fn stamp(resource: &mut ProstResource, peer: Option<IpAddr>, cluster: &Cluster) 
     match found {
         Some((pod, address)) => {
             if claims.misnames(pod, cluster) {
-                editor.set("k8s.pod.name", Some(Any::StringValue(pod.name.clone())));
+                editor.set("k8s.pod.name", Some(Any::StringValue(pod.name.to_string())));
             }
             fill(&mut editor, "k8s.pod.ip", &address.unwrap_or(pod.ips[0]).to_string());
             fill(&mut editor, "k8s.pod.name", &pod.name);

@@ -52,7 +52,7 @@ fn slot_of(model: &BTreeMap<u32, PodParts<'_>>, pod: &PodParts<'_>) -> Option<u3
 }
 
 fn assert_answers_alike(table: &Table, other: &Table, pods: &[PodParts<'_>]) {
-    let want = Details { labels: true, annotations: true };
+    let want = Details { labels: true, annotations: true, brief: false };
     for (term, _) in pods.iter().flat_map(terms) {
         assert_eq!(table.find(&[term], want), other.find(&[term], want), "{term:?}");
         let two = [term, Term::Namespace(&pods[0].namespace)];

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use podstamp_core::directory::Pod;
+use podstamp_core::directory::{Pod, Text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -42,7 +42,8 @@ fn only_the_fields_that_are_asked_for_are_written_and_others_are_unknown() {
     ] {
         assert_eq!(find(&few, terms), "Unknown", "{terms:?}");
     }
-    let Lookup::Found(pod) = few.find(&[ip("10.244.1.31")], Details { labels: true, annotations: true })
+    let Lookup::Found(pod) =
+        few.find(&[ip("10.244.1.31")], Details { labels: true, annotations: true, brief: false })
     else {
         panic!()
     };
@@ -262,7 +263,7 @@ fn cut(lookup: Lookup, fields: Fields) -> Lookup {
         (Field::Phase, phase),
     ] {
         if !fields.contains(field) {
-            text.clear();
+            *text = Text::default();
         }
     }
     for (field, pairs) in [(Field::Labels, labels), (Field::Annotations, annotations)] {
@@ -290,7 +291,7 @@ proptest! {
         if fields.contains(Field::Namespace) {
             prop_assert_eq!(&write(&after, Fields::ALL), &text);
         }
-        let want = Details { labels: true, annotations: true };
+        let want = Details { labels: true, annotations: true, brief: false };
         for pod in &pods {
             let terms = terms(pod);
             for (one, field) in &terms {

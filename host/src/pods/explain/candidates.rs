@@ -102,7 +102,7 @@ pub(super) fn named(table: &Table, pod: &PodParts<'_>) -> Option<Pod> {
     if table.fields().contains(Field::Uid) && !pod.uid.is_empty() {
         terms.push(Term::Uid(&pod.uid));
     }
-    match table.find(&terms, Details { labels: true, annotations: false }) {
+    match table.find(&terms, Details { labels: true, ..Details::default() }) {
         Lookup::Found(pod) => Some(*pod),
         _ => None,
     }

@@ -92,7 +92,7 @@ impl Watched {
     /// The pod's name, or the outcome.
     fn find(&self, term: Term<'_>) -> String {
         match self.pods.find(&[term], Details::default()) {
-            Lookup::Found(pod) => pod.name,
+            Lookup::Found(pod) => pod.name.to_string(),
             other => format!("{other:?}"),
         }
     }
@@ -226,7 +226,7 @@ async fn a_pod_of_the_same_name_is_another_pod() {
     api.apply(&again);
     watched.until_found(ip("10.0.0.2"), "cart-0").await;
     let found = |term| match watched.pods.find(&[term], Details::default()) {
-        Lookup::Found(pod) => pod.uid,
+        Lookup::Found(pod) => pod.uid.to_string(),
         other => format!("{other:?}"),
     };
     assert_eq!(found(Term::Name("cart-0")), "uid-again", "the live one");

@@ -9,9 +9,9 @@ impl Directory for OnePod {
     fn find(&self, _: &[Term<'_>], _: Details) -> Lookup {
         let pairs = |kind: &str| vec![(format!("{kind}-hash"), "1".to_owned())];
         Lookup::Found(Box::new(Pod {
-            name: "web-1".to_owned(),
-            namespace: "shop".to_owned(),
-            uid: "u1".to_owned(),
+            name: "web-1".into(),
+            namespace: "shop".into(),
+            uid: "u1".into(),
             ips: vec![[10, 1, 2, 3].into()],
             labels: pairs("label"),
             annotations: pairs("annotation"),

@@ -50,7 +50,7 @@ impl Directory for Recording<'_> {
 /// A pod as `namespace/name`.
 pub(super) fn full_name(pod: &Pod) -> String {
     let Pod { namespace, name, .. } = pod;
-    if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") }
+    if namespace.is_empty() { name.to_string() } else { format!("{namespace}/{name}") }
 }
 
 /// A condition, with the attribute that says the same of a pod.

@@ -24,7 +24,7 @@ use crate::interface::{
     Request,
 };
 use crate::pipeline::{Pipeline, Run};
-use crate::resource::{Attribute, Resource, State, Value};
+use crate::resource::{Resource, State, Value};
 use crate::signal::Signal;
 use crate::trace::walk;
 
@@ -172,12 +172,12 @@ impl<'e> Examiner<'e> {
     fn changes(&self, before: &Resource<'_>, after: &Resource<'_>) -> Vec<ExaminedChange> {
         let touched = after.attributes.iter().filter(|attribute| attribute.state != State::Kept);
         let mut keys: BTreeMap<&str, Values<'_>> =
-            touched.map(|attribute| (attribute.key.as_ref(), Values::default())).collect();
+            touched.map(|attribute| (attribute.key.as_str(), Values::default())).collect();
         if keys.is_empty() {
             return Vec::new();
         }
-        for Attribute { key, value, .. } in &before.attributes {
-            if let Some(values) = keys.get_mut(key.as_ref()) {
+        for (key, value) in before.iter() {
+            if let Some(values) = keys.get_mut(key) {
                 values.before.push(value);
             }
         }

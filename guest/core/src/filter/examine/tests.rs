@@ -216,7 +216,7 @@ fn the_collector_goes_by_the_first_complete_entry_and_believes_it() {
     let mut table = shop();
     table.pods.push(pod("jaeger-agent-1", &["10.1.0.3"]));
     table.pods.push(pod("twin", &["10.1.0.4"]));
-    table.pods.push(crate::directory::Pod { namespace: "other".to_owned(), ..pod("twin", &["10.1.0.5"]) });
+    table.pods.push(crate::directory::Pod { namespace: "other".into(), ..pod("twin", &["10.1.0.5"]) });
     let mut host = pod("host-0", &["10.0.0.1"]);
     host.host_network = true;
     table.pods.push(host);

@@ -86,12 +86,16 @@ impl Field {
 impl Extraction {
     /// The details of a pod that the extraction needs.
     pub(crate) fn details(&self) -> Details {
-        Details { labels: !self.labels.is_empty(), annotations: !self.annotations.is_empty() }
+        Details {
+            labels: !self.labels.is_empty(),
+            annotations: !self.annotations.is_empty(),
+            ..Details::default()
+        }
     }
 
     /// The fields of a pod that the extraction writes, beyond those known of every pod.
     pub(crate) fn fields(&self) -> Fields {
-        let Details { labels, annotations } = self.details();
+        let Details { labels, annotations, .. } = self.details();
         let labels = labels.then_some(directory::Field::Labels);
         let annotations = annotations.then_some(directory::Field::Annotations);
         self.fields.iter().filter_map(|field| field.of_pod()).chain(labels).chain(annotations).collect()

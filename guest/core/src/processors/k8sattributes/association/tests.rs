@@ -97,7 +97,7 @@ fn the_first_entry_that_leads_to_one_pod_decides() {
 
 #[test]
 fn a_name_is_looked_for_in_the_resources_namespace_where_it_has_one() {
-    let other = Pod { namespace: "other".to_owned(), ..pod("item-1", &["10.1.0.9"]) };
+    let other = Pod { namespace: "other".into(), ..pod("item-1", &["10.1.0.9"]) };
     let table = Table { pods: vec![pod("item-1", &["10.1.0.7"]), other], ..Table::default() };
     let name = ("k8s.pod.name", "item-1");
     for sources in [&["k8s.pod.name"][..], &["k8s.pod.name", "k8s.namespace.name"]] {

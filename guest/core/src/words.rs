@@ -1,0 +1,94 @@
+//! Questions about short texts, answered for eight bytes at a time.
+//!
+//! Keys, names and addresses have some dozen bytes. That is too few for loops that the compiler makes vectors of, and in wasm32 the
+//! standard library goes byte by byte.
+
+/// Whether all bytes are ASCII. Not copied to where it is asked, which are many places.
+#[inline(never)]
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    all_words(bytes, 0, |word| word & HIGH == 0)
+}
+
+/// Whether two texts are the same.
+#[inline]
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(last), Some(others)) => {
+            let mut pairs = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+            last == others && pairs.all(|(one, other)| one == other)
+        }
+        _ => one.iter().zip(other).all(|(one, other)| one == other),
+    }
+}
+
+/// Whether a byte of ASCII is among the bytes.
+pub(crate) fn has(bytes: &[u8], byte: u8) -> bool {
+    let wanted = u64::from(byte) * ONES;
+    // What is 0 after that is the byte. A 1 above it may be told as well, but nothing where there is none.
+    !all_words(bytes, !byte, |word| {
+        let word = word ^ wanted;
+        word.wrapping_sub(ONES) & !word & HIGH == 0
+    })
+}
+
+/// Whether all bytes are ASCII letters, digits, `-`, `.` or `_`.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    // The high bit of each byte from `low` to `high`, for bytes below 0x80.
+    let within = |word: u64, low: u8, high: u8| {
+        let above = |limit: u8| word + u64::from(0x80 - limit) * ONES;
+        above(low) & !above(high + 1)
+    };
+    all_words(bytes, b'-', |word| {
+        let letters = within((word | 0x20 * ONES) & !HIGH, b'a', b'z');
+        let word = word & !HIGH;
+        let others = within(word, b'0', b'9') | within(word, b'-', b'.') | within(word, b'_', b'_');
+        (letters | others) & HIGH == HIGH
+    }) && is_ascii(bytes)
+}
+
+/// Whether a test holds of all bytes, eight at a time: some of them may be tested twice, and less than eight get `filler` beside them.
+#[inline(always)]
+fn all_words(bytes: &[u8], filler: u8, test: impl Fn(u64) -> bool) -> bool {
+    match bytes.last_chunk::<8>() {
+        // A loop that may end early is not unrolled, which for so few rounds is faster.
+        Some(last) => bytes.as_chunks().0.iter().chain([last]).all(|word| test(u64::from_le_bytes(*word))),
+        None => {
+            let fill = u64::from(filler) * ONES;
+            test(bytes.iter().fold(fill, |word, byte| word << 8 | u64::from(*byte)))
+        }
+    }
+}
+
+/// The lowest bit of each byte, and the highest.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_counts_at_every_place() {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+        for length in 0..40 {
+            let mut bytes = vec![b'a'; length];
+            assert!(is_ascii(&bytes) && is_plain(&bytes) && !has(&bytes, b'b'));
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    bytes[place] = byte;
+                    assert_eq!(is_ascii(&bytes), bytes.is_ascii());
+                    assert_eq!(is_plain(&bytes), bytes.iter().all(plain), "{bytes:?}");
+                    for wanted in [b'a', b'j', 0, 0x7f] {
+                        assert_eq!(has(&bytes, wanted), bytes.contains(&wanted), "{bytes:?}");
+                    }
+                    assert_eq!(same(&bytes, &vec![b'a'; length]), byte == b'a');
+                }
+                bytes[place] = b'a';
+            }
+            assert!(!same(&bytes, &vec![b'a'; length + 1]));
+        }
+    }
+}
