@@ -198,7 +198,7 @@ fn places(number: Option<f64>, places: usize) -> String {
 fn thousands(number: Option<f64>) -> String {
     let digits = places(number, 0);
     let split = |(at, digit): (usize, char)| {
-        let comma = at > 0 && digit.is_ascii_digit() && (digits.len() - at) % 3 == 0;
+        let comma = at > 0 && digit.is_ascii_digit() && (digits.len() - at).is_multiple_of(3);
         comma.then_some(',').into_iter().chain([digit])
     };
     digits.char_indices().flat_map(split).collect()
