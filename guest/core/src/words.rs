@@ -42,7 +42,7 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
         above(low) & !above(high + 1)
     };
     all_words(bytes, b'-', |word| {
-        let letters = within((word | 0x20 * ONES) & !HIGH, b'a', b'z');
+        let letters = within((word | (0x20 * ONES)) & !HIGH, b'a', b'z');
         let word = word & !HIGH;
         let others = within(word, b'0', b'9') | within(word, b'-', b'.') | within(word, b'_', b'_');
         (letters | others) & HIGH == HIGH
