@@ -50,7 +50,8 @@ fn circumstances(quick: bool) -> Value {
     json!({
         "quick": quick, "cpu": model, "cores": cores(), "date": print_of("date", &["-u", "+%F"]),
         "version": env!("CARGO_PKG_VERSION"), "revision": print_of("git", &["rev-parse", "--short", "HEAD"]),
-        "kernel": print_of("uname", &["-sr"]),
+        // Without what a distribution adds to the version.
+        "kernel": print_of("uname", &["-sr"]).and_then(|line| Some(line.split('-').next()?.to_owned())),
     })
 }
 
