@@ -83,7 +83,7 @@ impl Bench {
                 body: 64 << 20,
             };
             let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
-            let guest = Guest::compile(Guest::embedded_component(), settings).unwrap();
+            let guest = Guest::embedded(settings).unwrap();
             let guest = Sandbox::new(&guest, document.to_owned(), table.clone()).unwrap();
             (native, guest)
         };
