@@ -156,23 +156,8 @@ impl<'b> Reader<'b> {
         let mut seen = 0_u32;
         let mut last = None;
         let mut is_first = true;
-        loop {
-            let byte = self.ahead();
-            if byte == b'}' {
-                self.at += 1;
-                return Ok(());
-            }
-            if !is_first {
-                if byte != b',' {
-                    return self.stop_here(Problem::Syntax);
-                }
-                self.at += 1;
-                if self.ahead() == b'}' {
-                    return self.stop_here(Problem::TrailingComma);
-                }
-            }
+        while self.comes_another(is_first, b'}')? {
             is_first = false;
-
             let likely = self.order.after(message, last);
             let found = match known.get(likely) {
                 Some(field) if field.quoted.is_at(self.body, self.at) => {
@@ -192,6 +177,28 @@ impl<'b> Reader<'b> {
                 return Err(stopped);
             }
         }
+        Ok(())
+    }
+
+    /// Whether another member or element comes: reads the comma ahead of one that is not the first, or the bracket behind the last.
+    #[inline(always)]
+    fn comes_another(&mut self, is_first: bool, bracket: u8) -> Result<bool, Stopped> {
+        let byte = self.ahead();
+        if byte == bracket {
+            self.at += 1;
+            return Ok(false);
+        }
+        if is_first {
+            return Ok(true);
+        }
+        if byte != b',' {
+            return self.stop_here(Problem::Syntax);
+        }
+        self.at += 1;
+        if self.ahead() == bracket {
+            return self.stop_here(Problem::TrailingComma);
+        }
+        Ok(true)
     }
 
     /// Reads a field's value. What clients write as a rule is read here; anything else as any value is.
@@ -303,19 +310,8 @@ impl<'b> Reader<'b> {
     /// Reads an element and the comma ahead of it. False if there is none, but the list's end.
     #[inline]
     fn element(&mut self, kind: Kind, tag: u32, is_first: bool) -> Result<bool, Stopped> {
-        let byte = self.ahead();
-        if byte == b']' {
-            self.at += 1;
+        if !self.comes_another(is_first, b']')? {
             return Ok(false);
-        }
-        if !is_first {
-            if byte != b',' {
-                return self.stop_here(Problem::Syntax);
-            }
-            self.at += 1;
-            if self.ahead() == b']' {
-                return self.stop_here(Problem::TrailingComma);
-            }
         }
         match kind {
             Kind::One(message) if self.peek() == b'{' => {
