@@ -1,22 +1,14 @@
 //! What the operator is told of a batch that the guard had to change.
 
+use std::fmt;
 use std::net::IpAddr;
 
-use crate::guard::times::TimesMet;
 use crate::interface::{Level, Notice};
 use crate::trace::Walked;
 
 /// The notices about a batch from `peer`.
 pub(super) fn told(walked: &Walked, peer: Option<IpAddr>) -> Vec<Notice> {
-    let is_told = walked.times != TimesMet::default()
-        || walked.peers_renamed > 0
-        || walked.names_cut > 0
-        || walked.parts.len() > 1;
-    // Of nearly all batches there is nothing to tell, and so no address to write.
-    if !is_told {
-        return Vec::new();
-    }
-    let peer = &peer.map_or_else(|| "a client".to_owned(), |peer| peer.to_string());
+    let peer = &Sender(peer);
     let mut notices = walked.times.notices(walked.spans, peer);
     let mut add = |count: usize, level, rule: &str, message: &dyn Fn() -> String| {
         if count > 0 {
@@ -45,4 +37,16 @@ pub(super) fn told(walked: &Walked, peer: Option<IpAddr>) -> Vec<Notice> {
         )
     });
     notices
+}
+
+/// Who sent a batch, as a text. It is written only where there is something to tell, which of nearly all batches there is not.
+struct Sender(Option<IpAddr>);
+
+impl fmt::Display for Sender {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(formatter),
+            None => formatter.write_str("a client"),
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! one span that ends an hour ahead blanks the metrics of everybody for an hour. The server keeps a row under the hour in which
 //! its span ended, and ClickHouse takes no block with more than a hundred of them. Nobody looks at a row in 1970.
 
+use std::fmt;
+
 use crate::edit::draft::Draft;
 use crate::interface::{Level, Notice};
 use crate::wire;
@@ -146,7 +148,7 @@ impl TimesMet {
     }
 
     /// The notices for the operator about a batch of `spans` spans from `peer`.
-    pub(crate) fn notices(&self, spans: u32, peer: &str) -> Vec<Notice> {
+    pub(crate) fn notices(&self, spans: u32, peer: &dyn fmt::Display) -> Vec<Notice> {
         let warning = |key: String, message| Notice { level: Level::Warning, key: key.into(), message };
         let mut notices = Vec::new();
         if self.moved == spans && spans > 0 {
