@@ -17,10 +17,9 @@ impl<'a> Uid<'a> {
 
     /// The text that it was made from.
     pub(crate) fn text(self) -> String {
-        match self {
-            Self::Uuid(bytes) => String::from_utf8_lossy(&unpack(*bytes)).into_owned(),
-            Self::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        }
+        let mut text = Vec::new();
+        self.append_to(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Appends the text that it was made from.

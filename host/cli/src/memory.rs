@@ -4,8 +4,8 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Gives memory that is free back to the system at once. To be called after start-up: compiling the guest takes a hundred
-/// MiB that serving never needs again.
+/// Gives memory that is free back to the system at once. To be called after start-up: what reading the configuration and the pods
+/// took is never needed again.
 #[expect(unsafe_code, reason = "the allocator's own interface is C")]
 pub(crate) fn give_back() {
     // SAFETY: it has no preconditions; any thread may call it at any time.

@@ -152,6 +152,7 @@ mod tests {
             assert!(keys.iter().all(|other| read.is(other, Print::of(other.as_bytes())) == (*other == key)));
         }
     }
+
     #[test]
     fn every_key_is_within_its_places() {
         for count in [0, 1, 17, 254, 255, 256, 257, 1000] {
