@@ -280,6 +280,8 @@ fn configuration(cases: &[(String, Case)], mode: Mode, upstream: SocketAddr, pod
         });
         processor["guard_spans"] = (mode == Mode::Batches).into();
         processor["instances"] = 1.into();
+        // Far over what a machine with much else to do takes.
+        processor["timeout"] = "1m".into();
         processors.insert(format!("podstamp/{name}"), processor);
         let off = json!({"enabled": false});
         let exporter = json!({

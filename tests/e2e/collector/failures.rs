@@ -64,7 +64,7 @@ fn a_body_that_cannot_be_read_is_refused_and_the_next_one_passes() {
     let agent = FakeAgent::start();
     for guard_spans in [false, true] {
         let podstamp = json!({"guard_spans": guard_spans});
-        let mut collector = Collector::start(&binary, &written(&config(&podstamp, &agent)), &[]);
+        let collector = Collector::start(&binary, &written(&config(&podstamp, &agent)), &[]);
         let mut client = Client::connect(collector.http("otlp"));
         for (content_type, body) in [
             ("application/x-protobuf", &b"\xff\xff\xff\xff"[..]),

@@ -1,10 +1,10 @@
 //! A running Collector.
 
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, PoisonError};
 
 use podstamp_test_support::blocking::http::get;
 use podstamp_test_support::ports::closed_port;
@@ -16,18 +16,11 @@ use crate::served::wait;
 
 /// A Collector, killed when dropped.
 pub(crate) struct Collector {
-    child: Child,
-    log: Arc<Mutex<Log>>,
+    child: Mutex<Child>,
+    /// Its standard error. A file has what was logged ahead of an answer once the answer is there; a pipe's reader may not.
+    log: PathBuf,
     metrics: Option<SocketAddr>,
     _folder: TempDir,
-}
-
-/// What it wrote to its standard error.
-#[derive(Default)]
-struct Log {
-    text: String,
-    /// Nothing can follow, since it has ended.
-    ended: bool,
 }
 
 impl Collector {
@@ -59,40 +52,30 @@ impl Collector {
     pub(crate) fn launch(binary: &Path, config: &str, environment: &[(&str, &Path)]) -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("config.yaml");
-        std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(binary)
+        fs::write(&file, config).unwrap();
+        let log = folder.path().join("log");
+        let child = Command::new(binary)
             .arg("--config")
             .arg(&file)
             .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log = Arc::<Mutex<Log>>::default();
-        let written = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                written.lock().unwrap().text += &format!("{line}\n");
-            }
-            written.lock().unwrap().ended = true;
-        });
-        Self { child, log, metrics: None, _folder: folder }
+        Self { child: Mutex::new(child), log, metrics: None, _folder: folder }
     }
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().text.clone()
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 
     /// Waits for a line that has these texts, and returns it.
     pub(crate) fn wait_for_log(&self, texts: &[&str]) -> String {
         let mut found = None;
         wait_until(&format!("a line with {texts:?}"), || {
-            let (log, ended) = {
-                let log = self.log.lock().unwrap();
-                (log.text.clone(), log.ended)
-            };
+            let ended = !self.is_running();
+            let log = self.log();
             found = log.lines().find(|line| texts.iter().all(|text| line.contains(text))).map(str::to_owned);
             assert!(found.is_some() || !ended, "it has ended without a line with {texts:?}:\n{log}");
             found.is_some()
@@ -102,13 +85,11 @@ impl Collector {
 
     /// Waits until it has ended by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        let status = wait(&mut self.child);
-        wait_until("the end of its log", || self.log.lock().unwrap().ended);
-        status
+        wait(self.child.get_mut().unwrap())
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    pub(crate) fn is_running(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_none()
     }
 
     /// Where this receiver takes OTLP/HTTP.
@@ -150,8 +131,9 @@ impl Metrics {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(child.kill());
+        drop(child.wait());
     }
 }
 
