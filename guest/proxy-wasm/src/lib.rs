@@ -12,6 +12,8 @@
 //! module. In a copy the module takes them away itself.
 
 mod abi;
+#[cfg(any(target_arch = "wasm32", test))]
+mod allocator;
 mod budget;
 mod contexts;
 mod exports;
