@@ -8,7 +8,7 @@ use podstamp_core::hosting::unreadable::Unreadable;
 use podstamp_core::interface::{self, Encoding, Header, Signal};
 use podstamp_embedded::coding::Coding;
 
-use crate::abi::{Headers, host};
+use crate::abi::map::Pairs;
 use crate::notices::Notices;
 use crate::plugin::Plugin;
 
@@ -19,6 +19,7 @@ pub(crate) struct Head {
     pub(crate) signal: Signal,
     path: String,
     peer: Option<IpAddr>,
+    /// The headers that the filter reads.
     headers: Vec<Header>,
     /// The client's encoding.
     pub(crate) encoding: Encoding,
@@ -29,21 +30,19 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head of the current stream's request; `None` unless that exports a signal that is stamped here.
-    pub(crate) fn current(plugin: &Plugin, notices: &Notices) -> Option<Self> {
-        // One call for all of them: each costs about as much as checking five kilobytes of spans.
-        let mut headers = host::headers_of(Headers::Request, &|name| plugin.reads(name));
-        let find = |name: &str| headers.iter().find(|header| header.name == name);
-        let is_post = find(":method")?.value == b"POST";
-        let path = std::str::from_utf8(&find(":path")?.value).ok()?.split('?').next()?.to_owned();
+    /// The head of a request with these headers, the current stream's; `None` unless it exports a signal that is stamped here.
+    pub(crate) fn read(headers: &Pairs<'_>, plugin: &Plugin, notices: &Notices) -> Option<Self> {
+        let is_post = headers.value(":method")? == b"POST";
+        let path = std::str::from_utf8(headers.value(":path")?).ok()?;
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
         let grpc = Signal::ALL.into_iter().find(|signal| path == signal.grpc_path());
-        let signal = grpc.or_else(|| plugin.config().receiver.signal_at(&path))?;
+        let signal = grpc.or_else(|| plugin.config().receiver.signal_at(path))?;
         let grpc = grpc.is_some();
         if !is_post || !plugin.carries(signal) {
             return None;
         }
-        let content_type = headers.iter_mut().find(|header| header.name == CONTENT_TYPE);
-        let framed = content_type.as_ref().is_some_and(|header| header.value.starts_with(GRPC));
+        let content_type = headers.value(CONTENT_TYPE);
+        let framed = content_type.is_some_and(|value| value.starts_with(GRPC));
         if framed && signal != Signal::Traces {
             // Routes of metrics and logs may be set up without the bridge, from before those were stamped.
             notices.warn("bridge-missing", || {
@@ -52,31 +51,24 @@ impl Head {
             });
             return None;
         }
-        if let (true, false, Some(header)) = (grpc, framed, content_type) {
+        let coding = headers.value(if grpc { "grpc-encoding" } else { "content-encoding" });
+        let mut kept = headers.named(&|name| plugin.reads(name));
+        if grpc
+            && !framed
+            && let Some(header) = kept.iter_mut().find(|header| header.name == CONTENT_TYPE)
+        {
             // The bridge, ahead of the module, has put the upstream's type there.
             header.value = media_type(Encoding::Grpc).as_bytes().to_vec();
         }
-        let coding = if grpc { "grpc-encoding" } else { "content-encoding" };
-        let coding = headers.iter().find(|header| header.name == coding);
         Some(Self {
             signal,
-            path,
-            coding: Coding::named(coding.map(|coding| coding.value.as_slice())),
-            peer: plugin.peers().current(&headers, notices),
-            encoding: client_encoding(grpc, &headers),
-            headers,
+            path: path.to_owned(),
+            coding: Coding::named(coding),
+            peer: plugin.peers().current(headers, notices),
+            encoding: client_encoding(grpc, content_type),
+            headers: kept,
             framed,
         })
-    }
-
-    /// Whether the request has a header of that name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|header| header.name == name)
-    }
-
-    /// Whether the request has a header with just that value.
-    pub(crate) fn says(&self, name: &str, value: &[u8]) -> bool {
-        self.headers.iter().any(|header| header.name == name && header.value == value)
     }
 
     /// The protocol, peer and path of the request, for the operator.
@@ -94,25 +86,13 @@ impl Head {
 }
 
 /// The encoding to answer in where the filter is not asked. The path tells gRPC, whose content type a bridge changes.
-fn client_encoding(grpc: bool, headers: &[Header]) -> Encoding {
-    let content_type = headers.iter().find(|header| header.name == CONTENT_TYPE);
-    match content_type.and_then(|header| encoding::named(&header.value)) {
+fn client_encoding(grpc: bool, content_type: Option<&[u8]>) -> Encoding {
+    match content_type.and_then(encoding::named) {
         _ if grpc => Encoding::Grpc,
         Some(Encoding::Json) => Encoding::Json,
         _ => Encoding::Protobuf,
     }
 }
-
-/// Names of the request headers that are read here and in `inline`, besides those that the filter reads.
-pub(crate) const READ: [&str; 7] = [
-    ":method",
-    ":path",
-    "content-length",
-    "content-encoding",
-    "accept-encoding",
-    "grpc-encoding",
-    "x-forwarded-for",
-];
 
 const CONTENT_TYPE: &str = "content-type";
 

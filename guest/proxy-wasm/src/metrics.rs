@@ -5,7 +5,6 @@
 //! whole numbers, so that times are microseconds, and only every sixteenth request is timed: Envoy itself times them all.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use podstamp_core::hosting::labels::{Attempted, Copied, Fate, Found, Label, Reason, Repair};
@@ -15,7 +14,8 @@ use crate::abi::{MetricKind, host};
 
 /// All metrics of a root. A host has one value for each in the whole process.
 pub(crate) struct Metrics {
-    requests: RefCell<HashMap<(&'static str, u16), Counter>>,
+    /// By their status. There are few that occur.
+    requests: RefCell<Vec<((Fate, u16), Counter)>>,
     refused: Counters<Reason>,
     resources: Counters<Fate>,
     spans: Counters<Fate>,
@@ -174,17 +174,20 @@ impl Metrics {
         self.addresses.flush();
         self.repairs.flush();
         self.copied.flush();
-        self.requests.borrow().values().for_each(Counter::flush);
+        self.requests.borrow().iter().for_each(|(_, counter)| counter.flush());
     }
 
     fn request(&self, fate: Fate, status: u16) {
         self.is_dirty.set(true);
+        let mut requests = self.requests.borrow_mut();
+        if let Some((_, known)) = requests.iter().find(|(known, _)| *known == (fate, status)) {
+            return known.add(1);
+        }
         let outcome = fate.name();
-        let define = || {
-            let code = if status == 0 { String::new() } else { format!(".code.{status}") };
-            Counter::define(&format!("podstamp_requests_total.outcome.{outcome}{code}"))
-        };
-        self.requests.borrow_mut().entry((outcome, status)).or_insert_with(define).add(1);
+        let code = if status == 0 { String::new() } else { format!(".code.{status}") };
+        let counter = Counter::define(&format!("podstamp_requests_total.outcome.{outcome}{code}"));
+        counter.add(1);
+        requests.push(((fate, status), counter));
     }
 }
 

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use podstamp_core::address;
 use podstamp_core::config::Config;
-use podstamp_core::interface::Header;
 
 use crate::abi::host;
+use crate::abi::map::Pairs;
 use crate::notices::Notices;
 
 /// How the peer of a stream is found.
 pub(crate) struct Peers {
-    /// The key of the filter state that has the address of the TCP peer.
-    key: String,
+    /// The path of the property that has the address of the TCP peer: a filter state.
+    path: String,
     /// Whether this proxy stands behind others, whose X-Forwarded-For is believed.
     is_behind_proxies: bool,
     /// The address of the pod that this proxy is a sidecar in.
@@ -22,7 +22,7 @@ pub(crate) struct Peers {
 impl Peers {
     pub(crate) fn new(config: &Config, variables: &[(String, String)]) -> Self {
         Self {
-            key: config.proxy_wasm.peer.clone(),
+            path: format!("filter_state\0{}", config.proxy_wasm.peer),
             is_behind_proxies: !config.trusted_proxies.is_empty(),
             instance: instance(variables),
         }
@@ -35,8 +35,8 @@ impl Peers {
     ///    counts only if `podstamp.trusted_proxies` says that this proxy stands behind others.
     ///
     /// In a sidecar the peer may be the pod itself, at a loopback address: the pod's own address takes its place.
-    pub(crate) fn current(&self, headers: &[Header], notices: &Notices) -> Option<IpAddr> {
-        let is_forwarded = headers.iter().any(|header| header.name == "x-forwarded-for");
+    pub(crate) fn current(&self, headers: &Pairs<'_>, notices: &Notices) -> Option<IpAddr> {
+        let is_forwarded = headers.value("x-forwarded-for").is_some();
         let seen = self.direct().or_else(|| self.source(is_forwarded, notices));
         match (seen, self.instance) {
             (Some(peer), Some(instance)) if peer.is_loopback() => Some(instance),
@@ -46,11 +46,11 @@ impl Peers {
     }
 
     fn direct(&self) -> Option<IpAddr> {
-        host::property_text(&["filter_state", &self.key]).as_deref().and_then(parse_address)
+        host::property_text(&self.path).as_deref().and_then(parse_address)
     }
 
     fn source(&self, is_forwarded: bool, notices: &Notices) -> Option<IpAddr> {
-        let text = host::property_text(&["source", "address"])?;
+        let text = host::property_text("source\0address")?;
         let is_claimed = match text.rsplit_once(':') {
             Some((_, port)) => port == "0",
             // Other hosts leave the port out.
@@ -72,7 +72,7 @@ impl Peers {
 /// The address of the pod that this proxy is a sidecar in: Istio writes it into the node's metadata, and others may set the
 /// variable `POD_IP`.
 fn instance(variables: &[(String, String)]) -> Option<IpAddr> {
-    let metadata = host::property_text(&["xds", "node", "metadata", "INSTANCE_IPS"]);
+    let metadata = host::property_text("xds\0node\0metadata\0INSTANCE_IPS");
     let variable = || variables.iter().find(|(name, _)| name == "POD_IP").map(|(_, value)| value.clone());
     let addresses = metadata.or_else(variable)?;
     addresses.split(',').filter_map(parse_address).find(|address| address::is_candidate(*address))

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::abi::{environment, host};
 use crate::budget::Budget;
-use crate::head::READ;
 use crate::instruments::Instruments;
 use crate::metrics::elapsed;
 use crate::notices::Notices;
@@ -23,8 +22,6 @@ pub(crate) struct Plugin {
     budget: Budget,
     peers: Peers,
     pods: Option<Pods>,
-    /// Names of the request headers that anybody reads. The others are not taken apart.
-    read: Vec<String>,
 }
 
 impl Plugin {
@@ -45,7 +42,6 @@ impl Plugin {
             budget: Budget::new(config.limits.in_flight_bytes as usize),
             peers: Peers::new(config, &variables),
             pods: source.map(|source| Pods::new(source, config.fields())),
-            read: read_headers(&filter),
             filter,
         })
     }
@@ -64,9 +60,9 @@ impl Plugin {
         self.config().carried(signal).unwrap_or(&self.config().traces)
     }
 
-    /// Whether anybody reads the request header of that name.
+    /// Whether the filter reads the request header of that name.
     pub(crate) fn reads(&self, name: &[u8]) -> bool {
-        self.read.iter().any(|read| read.as_bytes() == name)
+        self.filter.request_headers().iter().any(|read| read.as_bytes() == name)
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -107,13 +103,6 @@ impl Plugin {
         instruments.counted();
         (prepared, ended)
     }
-}
-
-/// Names of the request headers that the filter or the module reads; those that go upstream are compared with what is there.
-fn read_headers(filter: &Filter) -> Vec<String> {
-    let outbound = Signal::ALL.into_iter().flat_map(|signal| filter.outbound_headers(signal));
-    let outbound = outbound.map(|header| header.name.clone());
-    outbound.chain(filter.request_headers().iter().cloned()).chain(READ.map(str::to_owned)).collect()
 }
 
 /// Reads the document: a JSON text, or a `google.protobuf.Struct`, which Envoy hands over in its own bytes and others as JSON.

@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 
 use podstamp_core::interface::Header;
 
+use super::map::Pairs;
 use super::types::{Buffer, Headers, LogLevel, MetricKind, Refused};
 use super::{imports, map};
 
@@ -56,16 +57,16 @@ pub(crate) fn header(headers: Headers, name: &str) -> Option<Vec<u8>> {
 
 /// All headers.
 pub(crate) fn headers(headers: Headers) -> Vec<Header> {
-    headers_of(headers, &|_| true)
+    Pairs::read(&header_bytes(headers)).headers()
 }
 
-/// The headers whose names are `wanted`. The host hands over all: for a few it is less than to ask for each.
-pub(crate) fn headers_of(headers: Headers, wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
+/// All headers as the host hands them over, for [`Pairs::read`]. For a few of them it is less than to ask for each.
+pub(crate) fn header_bytes(headers: Headers) -> Vec<u8> {
     let bytes = given(|data, data_size| {
         // SAFETY: as above.
         unsafe { imports::proxy_get_header_map_pairs(headers as u32, data, data_size) }
     });
-    bytes.map(|bytes| map::decode(&bytes, wanted)).unwrap_or_default()
+    bytes.unwrap_or_default()
 }
 
 /// Sets a header, in place of any others of that name.
@@ -88,9 +89,8 @@ pub(crate) fn remove_header(headers: Headers, name: &str) {
     unsafe { imports::proxy_remove_header_map_value(headers as u32, name.as_ptr(), name.len()) };
 }
 
-/// A property of the stream or the host, by its path, such as `source`, `address`; `None` where it is empty.
-pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+/// A property of the stream or the host, by its path, joined by zeros, such as `source\0address`; `None` where it is empty.
+pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
     let value = given(|data, data_size| {
         // SAFETY: as above.
         unsafe { imports::proxy_get_property(path.as_ptr(), path.len(), data, data_size) }
@@ -99,7 +99,7 @@ pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// [`property`] as text.
-pub(crate) fn property_text(path: &[&str]) -> Option<String> {
+pub(crate) fn property_text(path: &str) -> Option<String> {
     property(path).and_then(|value| String::from_utf8(value).ok())
 }
 

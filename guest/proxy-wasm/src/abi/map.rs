@@ -21,23 +21,46 @@ pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
     bytes
 }
 
-/// Decodes headers of a host, up to the first that makes no sense; of those only the ones whose name is `wanted`.
-pub(crate) fn decode(bytes: &[u8], wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
-    let mut numbers = bytes;
-    let count = number(&mut numbers).unwrap_or_default() as usize;
-    let Some(mut texts) = count.checked_mul(8).and_then(|sizes| numbers.get(sizes..)) else {
-        return Vec::new();
-    };
-    let mut headers = Vec::new();
-    for _ in 0..count {
-        let (Some(name), Some(value)) = (number(&mut numbers), number(&mut numbers)) else { break };
-        let (Some(name), Some(value)) = (text(&mut texts, name), text(&mut texts, value)) else { break };
-        if wanted(name) {
-            let name = String::from_utf8_lossy(name).into_owned();
-            headers.push(Header { name, value: value.to_vec() });
+/// Headers of a host, where it has put them.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs<'b>(Vec<(&'b [u8], &'b [u8])>);
+
+impl<'b> Pairs<'b> {
+    /// Finds the headers in their bytes, up to the first that makes no sense.
+    pub(crate) fn read(bytes: &'b [u8]) -> Self {
+        let mut numbers = bytes;
+        let count = number(&mut numbers).unwrap_or_default() as usize;
+        let Some(mut texts) = count.checked_mul(8).and_then(|sizes| numbers.get(sizes..)) else {
+            return Self::default();
+        };
+        let mut pairs = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (Some(name), Some(value)) = (number(&mut numbers), number(&mut numbers)) else { break };
+            let (Some(name), Some(value)) = (text(&mut texts, name), text(&mut texts, value)) else { break };
+            pairs.push((name, value));
         }
+        Self(pairs)
     }
-    headers
+
+    /// The value of the first header of that name.
+    pub(crate) fn value(&self, name: &str) -> Option<&'b [u8]> {
+        self.0.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value)
+    }
+
+    /// All headers, to keep.
+    pub(crate) fn headers(&self) -> Vec<Header> {
+        self.named(&|_| true)
+    }
+
+    /// The headers whose names are `wanted`, to keep.
+    pub(crate) fn named(&self, wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
+        let wanted = self.0.iter().filter(|(name, _)| wanted(name));
+        let kept = wanted.map(|(name, value)| Header {
+            name: String::from_utf8_lossy(name).into_owned(),
+            value: value.to_vec(),
+        });
+        kept.collect()
+    }
 }
 
 fn number(bytes: &mut &[u8]) -> Option<u32> {
@@ -59,9 +82,13 @@ mod tests {
     #[test]
     fn headers_cross_and_come_back() {
         let headers = [Header::new(":status", "200"), Header::new("x", ""), Header::new("", "y")];
-        assert_eq!(decode(&encode(&headers), &|_| true), headers);
-        assert_eq!(decode(&encode(&headers), &|name| name == b"x"), headers[1..2]);
-        assert_eq!(decode(&encode(&[]), &|_| true), []);
+        let bytes = encode(&headers);
+        let pairs = Pairs::read(&bytes);
+        assert_eq!(pairs.headers(), headers);
+        assert_eq!(pairs.named(&|name| name == b"x"), headers[1..2]);
+        assert_eq!((pairs.value(":status"), pairs.value("x")), (Some(&b"200"[..]), Some(&b""[..])));
+        assert_eq!(pairs.value("status"), None);
+        assert_eq!(Pairs::read(&encode(&[])).headers(), []);
         assert_eq!(encode(&[Header::new("a", "bc")]), b"\x01\0\0\0\x01\0\0\0\x02\0\0\0a\0bc\0");
     }
 
@@ -69,8 +96,8 @@ mod tests {
     fn nonsense_gives_the_headers_before_it() {
         let whole = encode(&[Header::new("name", "value"), Header::new("other", "text")]);
         for end in 0..whole.len() {
-            assert!(decode(&whole[..end], &|_| true).len() <= 1, "{end}");
+            assert!(Pairs::read(&whole[..end]).headers().len() <= 1, "{end}");
         }
-        assert_eq!(decode(&[0xff; 64], &|_| true), []);
+        assert_eq!(Pairs::read(&[0xff; 64]).headers(), []);
     }
 }

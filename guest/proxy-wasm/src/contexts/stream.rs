@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::abi::Action;
+use crate::abi::map::Pairs;
+use crate::abi::{Action, Headers, host};
 use crate::head::Head;
 use crate::inline::Exchange;
 use crate::instruments::Instruments;
@@ -33,13 +34,15 @@ impl Stream {
     }
 
     pub(crate) fn request_headers(&mut self, end: bool) -> Action {
-        let Some(head) = Head::current(&self.plugin, self.instruments.notices()) else {
+        let headers = host::header_bytes(Headers::Request);
+        let headers = Pairs::read(&headers);
+        let Some(head) = Head::read(&headers, &self.plugin, self.instruments.notices()) else {
             return Action::Continue;
         };
         match &self.copies {
             None => {
                 let (plugin, instruments) = (Rc::clone(&self.plugin), Rc::clone(&self.instruments));
-                let (exchange, action) = Exchange::begin(plugin, instruments, head, end);
+                let (exchange, action) = Exchange::begin(plugin, instruments, head, &headers, end);
                 self.role = Role::Inline(Box::new(exchange));
                 action
             }

@@ -7,6 +7,7 @@ use podstamp_core::hosting::labels::{Fate, Reason};
 use podstamp_core::interface::{Answer, Encoding, Header, Report, Verdict};
 
 use super::reply::Reply;
+use crate::abi::map::Pairs;
 use crate::abi::{Action, Headers, Refused, host};
 use crate::budget::Held;
 use crate::head::Head;
@@ -51,6 +52,7 @@ impl Exchange {
         plugin: Rc<Plugin>,
         instruments: Rc<Instruments>,
         head: Head,
+        headers: &Pairs<'_>,
         end: bool,
     ) -> (Self, Action) {
         let (report, stage) = (Report::default(), Stage::Receiving { size: 0 });
@@ -60,7 +62,7 @@ impl Exchange {
             exchange.refuse_frames();
             return (exchange, Action::Pause);
         }
-        exchange.rewrite_head();
+        exchange.rewrite_head(headers);
         if let Err(refusal) = &exchange.head.coding {
             let (answer, reason) = (refusal.answer(exchange.head.encoding), refusal.reason());
             let action = exchange.refuse(answer, Some(reason));
@@ -81,19 +83,18 @@ impl Exchange {
 
     /// Puts the agent's path and content type into the head, and takes the length away, which stamping changes. Envoy chooses
     /// the route again whenever a header of the request is changed.
-    fn rewrite_head(&self) {
+    fn rewrite_head(&self, headers: &Pairs<'_>) {
         let exporter = &self.plugin.carried(self.head.signal).exporter;
         for name in ["content-length", "content-encoding", "accept-encoding", "grpc-encoding"] {
-            if self.head.has(name) {
+            if headers.value(name).is_some() {
                 host::remove_header(Headers::Request, name);
             }
         }
         // The client keeps its own user agent.
-        let headers = self.plugin.filter().outbound_headers(self.head.signal).iter();
-        let changes =
-            headers.filter(|Header { name, value }| name != "user-agent" && !self.head.says(name, value));
-        for Header { name, value } in changes {
-            self.changed(host::set_header(Headers::Request, name, value));
+        for Header { name, value } in self.plugin.filter().outbound_headers(self.head.signal) {
+            if name != "user-agent" && headers.value(name) != Some(value) {
+                self.changed(host::set_header(Headers::Request, name, value));
+            }
         }
         self.changed(host::set_header(Headers::Request, ":path", exporter.target().as_bytes()));
     }

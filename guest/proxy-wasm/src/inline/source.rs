@@ -30,7 +30,7 @@ impl Source {
         if (200..300).contains(&status) && encoding != Encoding::Grpc {
             return Self::Upstream(status);
         }
-        Self::of(host::property_text(&["response", "code_details"]).as_deref(), status)
+        Self::of(host::property_text("response\0code_details").as_deref(), status)
     }
 
     /// Reads what Envoy writes into `%RESPONSE_CODE_DETAILS%`. Hosts without it only show responses of upstreams.

@@ -351,7 +351,7 @@ extern "C" fn proxy_send_local_response(
     if refused("send_local_response") {
         return INTERNAL_FAILURE;
     }
-    let headers = map::decode(bytes(headers, headers_size), &|_| true);
+    let headers = map::Pairs::read(bytes(headers, headers_size)).headers();
     let answer = Answer { status, headers, body: bytes(body, body_size).to_vec(), grpc_status };
     proxy(|proxy| {
         assert!(proxy.answers.is_empty(), "a second answer, at which Envoy leaves the client waiting");
@@ -376,7 +376,7 @@ extern "C" fn proxy_http_call(
     if refused("http_call") {
         return BAD_ARGUMENT;
     }
-    let headers = map::decode(bytes(headers, headers_size), &|_| true);
+    let headers = map::Pairs::read(bytes(headers, headers_size)).headers();
     let call = Call {
         cluster: text(cluster, cluster_size),
         headers,
