@@ -24,7 +24,7 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct Pods {
 struct Shared {
     next: Mutex<Next>,
     current: ArcSwap<Table>,
+    /// How often the table has been put in place of another.
+    state: AtomicU64,
     /// The version of the current table, for those who wait for another.
     version: watch::Sender<Version>,
     /// Whether a thread builds an index.
@@ -78,6 +80,7 @@ impl Pods {
             shared: Arc::new(Shared {
                 next: Mutex::new(next),
                 current,
+                state: AtomicU64::new(0),
                 version: watch::Sender::new(version),
                 is_indexing: AtomicBool::new(false),
             }),
@@ -192,6 +195,8 @@ impl Shared {
     fn publish_changes(&self, next: &mut Next, slots: &[Slot]) {
         let Next { table, log, departed } = next;
         let before = self.current.swap(Arc::new(table.clone()));
+        // Behind the table: whoever sees the new state finds what belongs to it.
+        self.state.fetch_add(1, Ordering::Release);
         let version = table.version();
         log.note(version, slots);
         departed.note(&before, table, slots);
@@ -209,5 +214,9 @@ impl Directory for Pods {
             self.index();
         }
         lookup
+    }
+
+    fn state(&self) -> Option<u64> {
+        Some(self.shared.state.load(Ordering::Acquire))
     }
 }

@@ -121,6 +121,8 @@ fn pods(case: &Case) -> Pods {
 fn run(case: &Case, make: Flavour) -> Decisions {
     let (filter, incoming) = set_up(case, make);
     let prepared = filter.prepare(&incoming).unwrap();
+    // What a filter keeps of a request changes nothing for the next one.
+    assert_eq!(filter.prepare(&incoming).unwrap(), prepared);
     match (&prepared.verdict, &case.expect.forward, &case.expect.answer) {
         (Verdict::Forward(outbound), Some(expected), None) => check_forward(outbound, expected, &incoming),
         (Verdict::Answer(answer), None, Some(expected)) => check_answer(answer, expected),

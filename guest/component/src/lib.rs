@@ -1,9 +1,9 @@
 //! podstamp's filter as a WebAssembly component: the shapes of `wit/` on the one side, [`podstamp_core`] on the other.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use podstamp_core::directory::{self, Directory};
-use podstamp_core::{Filter, config, diagnose_as, interface};
+use podstamp_core::{Filter, Stamps, config, diagnose_as, interface};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
@@ -27,6 +27,7 @@ struct Component;
 
 thread_local! {
     static FILTER: OnceCell<Filter> = const { OnceCell::new() };
+    static STAMPS: RefCell<Stamps> = RefCell::default();
 }
 
 impl Guest for Component {
@@ -50,6 +51,7 @@ impl Guest for Component {
         FILTER.with(|cell| {
             cell.get_or_init(|| filter);
         });
+        STAMPS.set(Stamps::with_room());
         // Faults leave nothing behind, a filter is there to stay.
         ALLOCATOR.settle();
         Ok(settings)
@@ -60,12 +62,16 @@ impl Guest for Component {
     }
 
     fn prepare(request: Request) -> Prepared {
-        call_about(request, |filter, request| filter.prepare(request, &HostPods).into())
+        let pods = HostPods { state: request.directory_state };
+        call_about(request, |filter, request| {
+            STAMPS.with_borrow_mut(|stamps| filter.prepare_with(request, &pods, stamps).into())
+        })
     }
 
     fn examine(request: Request, options: Examination) -> Examined {
         let options = options.into();
-        call_about(request, |filter, request| filter.examine(request, &options, &HostPods).into())
+        let pods = HostPods { state: None };
+        call_about(request, |filter, request| filter.examine(request, &options, &pods).into())
     }
 
     fn conclude(attempt: Attempt, outcome: Outcome) -> Next {
@@ -127,9 +133,16 @@ fn call_about<T>(request: Request, about: impl FnOnce(&Filter, &interface::Reque
 }
 
 /// The host's pod directory.
-struct HostPods;
+struct HostPods {
+    /// Its state, as the host gave it with the request.
+    state: Option<u64>,
+}
 
 impl Directory for HostPods {
+    fn state(&self) -> Option<u64> {
+        self.state
+    }
+
     fn find(&self, terms: &[directory::Term<'_>], want: directory::Details) -> directory::Lookup {
         let terms: Vec<_> = terms.iter().map(convert::term).collect();
         let mut details = pods::Details::empty();

@@ -3,7 +3,7 @@
 pub(crate) mod lookups;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -25,6 +25,8 @@ pub(crate) struct Context<'a> {
     connection_text: OnceCell<String>,
     connection_lookup: OnceCell<Lookup>,
     lookups: Lookups,
+    /// Whether a header was asked for.
+    metadata_read: Cell<bool>,
 }
 
 impl<'a> Context<'a> {
@@ -46,6 +48,7 @@ impl<'a> Context<'a> {
             connection_text: OnceCell::new(),
             connection_lookup: OnceCell::new(),
             lookups: Lookups::default(),
+            metadata_read: Cell::new(false),
         }
     }
 
@@ -108,11 +111,17 @@ impl<'a> Context<'a> {
         self.directory.find(terms, Details { brief: self.brief, ..want })
     }
 
+    /// Whether anything depends on the request's headers, besides the connection's address.
+    pub(crate) fn depends_on_metadata(&self) -> bool {
+        self.metadata_read.get()
+    }
+
     /// All values of a header, joined by `;`. `None` also where the receiver is not set to include metadata.
     pub(crate) fn metadata(&self, name: &str) -> Option<&str> {
         if !self.include_metadata {
             return None;
         }
+        self.metadata_read.set(true);
         let joined = self.metadata.get_or_init(|| join(self.request.headers));
         let at = joined.binary_search_by_key(&name, |(name, _)| name.as_str()).ok()?;
         joined.get(at).map(|(_, values)| values.as_str())

@@ -17,6 +17,13 @@ pub trait Directory {
     /// Pods that carry the annotation `opentelemetry.io/k8s-processor/ignore: "true"` are [`Lookup::Ignored`]: the directory
     /// leaves them out by itself, so that no lookup has to hand over annotations for that.
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup;
+
+    /// The state that the directory is in: while it is the same, lookups have the same answers. `None`: it cannot tell, and nothing is
+    /// kept of its answers beyond a request. It is asked ahead of a request's lookups, so that a directory that changes has the new
+    /// answers first and then the new state.
+    fn state(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// One condition on a pod.

@@ -238,6 +238,22 @@ pub struct Report {
     pub requests_split: u32,
 }
 
+impl Report {
+    /// The count of addresses that were found in one way; `None` where there is nothing to count.
+    pub(crate) fn address(&mut self, source: AddressSource) -> Option<&mut u32> {
+        Some(match source {
+            AddressSource::Kept => &mut self.address_kept,
+            AddressSource::Pipeline => &mut self.address_pipeline,
+            AddressSource::PodIp => &mut self.address_pod_ip,
+            AddressSource::Pod => &mut self.address_pod,
+            AddressSource::Connection => &mut self.address_connection,
+            AddressSource::Unknown => &mut self.address_unknown,
+            AddressSource::Contradicted => &mut self.address_contradicted,
+            AddressSource::Untouched => return None,
+        })
+    }
+}
+
 /// Where a request stands when an attempt to send it has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {

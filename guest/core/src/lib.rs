@@ -71,6 +71,7 @@ mod pipeline;
 mod processors;
 mod resource;
 mod signal;
+mod stamps;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;
@@ -80,3 +81,4 @@ mod words;
 pub use directory::Directory;
 pub use filter::Filter;
 pub use message::diagnose_as;
+pub use stamps::Stamps;

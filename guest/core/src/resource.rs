@@ -10,6 +10,7 @@ pub(crate) mod read;
 pub(crate) mod write;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 pub(crate) use attribute::{Attribute, State};
@@ -29,7 +30,9 @@ pub struct Resource<'a> {
     /// Where the attributes stand that have a certain key.
     places: Places,
     /// The content of the ResourceSpans around the resource; empty where that is unknown, and for other signals.
-    pub(crate) spans: &'a [u8],
+    spans: &'a [u8],
+    /// Whether anybody has asked about the spans.
+    spans_read: Cell<bool>,
     /// Bytes that patterns of rules were held against, in all resources that were read here.
     pub(crate) matched: usize,
 }
@@ -122,7 +125,19 @@ impl<'a> Resource<'a> {
     /// When the last of the resource's spans ended, in nanoseconds since 1970. `None` where it has no spans, or one without an
     /// end. Each call looks at all spans.
     pub(crate) fn latest_end(&self) -> Option<u64> {
+        self.spans_read.set(true);
         latest_end(self.spans)
+    }
+
+    /// Gives the resource the content of the ResourceSpans around it.
+    pub(crate) fn set_spans(&mut self, spans: &'a [u8]) {
+        self.spans = spans;
+        self.spans_read.set(false);
+    }
+
+    /// Whether anything that was decided about the resource depends on its spans.
+    pub(crate) fn depends_on_spans(&self) -> bool {
+        self.spans_read.get()
     }
 
     /// The value of the first attribute with that key, as the Collector reads duplicates.

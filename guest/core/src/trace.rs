@@ -22,10 +22,11 @@ use crate::guard::memory::{self, Load, Packing};
 use crate::guard::names::{self, LongName};
 use crate::guard::peers;
 use crate::guard::times::TimesMet;
-use crate::interface::Part;
+use crate::interface::{AddressSource, Part};
 use crate::message::{Message, locate};
 use crate::resource::Resource;
 use crate::signal::Signal;
+use crate::stamps::{Facts, Stamp};
 use crate::wire::{self, Field, LENGTH, put_varint, varint_len};
 use field::{skip, tag};
 use met::Met;
@@ -54,6 +55,30 @@ pub struct Walked {
     pub parts: Vec<Part>,
 }
 
+/// What a walk has done to the Resources that it meets.
+pub(crate) trait Stamper<'a> {
+    /// Changes a Resource. ResourceSpans without one give an empty one.
+    fn stamp(&mut self, resource: &mut Resource<'a>);
+
+    /// What becomes of a Resource with this content in any case, so that it need not be read.
+    fn recall(&self, _content: &[u8]) -> Option<Stamp<'_>> {
+        None
+    }
+
+    /// Counts a Resource that was recalled.
+    fn count(&mut self, _source: AddressSource) {}
+
+    /// Takes note of what has become of a Resource with this content, which was stamped last. `stamp` has no source.
+    fn note(&mut self, _content: &[u8], _resource: &Resource<'a>, _stamp: Stamp<'_>) {}
+}
+
+/// Changes every Resource, and remembers none.
+impl<'a, F: FnMut(&mut Resource<'a>)> Stamper<'a> for F {
+    fn stamp(&mut self, resource: &mut Resource<'a>) {
+        self(resource);
+    }
+}
+
 /// Walks a request. `stamp` is called with every resource and may change it; ResourceSpans without a Resource give it an empty
 /// one.
 pub fn walk<'a>(
@@ -61,9 +86,17 @@ pub fn walk<'a>(
     checks: &Checks,
     stamp: impl FnMut(&mut Resource<'a>),
 ) -> Result<Walked, BodyFault> {
+    walk_with(body, checks, stamp)
+}
+
+/// [`walk`], with a stamper that may know Resources already.
+pub(crate) fn walk_with<'a>(
+    body: &'a [u8],
+    checks: &Checks,
+    mut stamper: impl Stamper<'a>,
+) -> Result<Walked, BodyFault> {
     let walk = Walk {
         body,
-        stamp,
         checks: *checks,
         walked: Walked::default(),
         resource: Resource::with_room(),
@@ -75,12 +108,11 @@ pub fn walk<'a>(
         repeated: 0,
         attributes: 0,
     };
-    walk.request().map_err(|broken| locate(checks.signal, body, broken))
+    walk.request(&mut stamper).map_err(|broken| locate(checks.signal, body, broken))
 }
 
-struct Walk<'a, F> {
+struct Walk<'a> {
     body: &'a [u8],
-    stamp: F,
     checks: Checks,
     walked: Walked,
     // These buffers are reused for each ResourceSpans.
@@ -97,15 +129,15 @@ struct Walk<'a, F> {
     attributes: usize,
 }
 
-impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
-    fn request(mut self) -> Result<Walked, Broken> {
+impl<'a> Walk<'a> {
+    fn request<S: Stamper<'a>>(mut self, stamper: &mut S) -> Result<Walked, Broken> {
         let mut rest = self.body;
         while !rest.is_empty() {
             let (number, wire, after) = tag(rest)?;
             if number == 1 {
                 let field = Field::read(rest, number, wire, after)?;
                 rest = field.rest(rest);
-                self.resource_spans(field)?;
+                self.resource_spans(field, stamper)?;
             } else {
                 let tail = skip(Message::Request, rest, number, wire, after, MAX_DEPTH)?;
                 self.packing.add_bytes(rest.len() - tail.len());
@@ -116,7 +148,7 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         Ok(self.walked)
     }
 
-    fn resource_spans(&mut self, spans: Field<'a>) -> Result<(), Broken> {
+    fn resource_spans<S: Stamper<'a>>(&mut self, spans: Field<'a>, stamper: &mut S) -> Result<(), Broken> {
         self.pieces.clear();
         self.met.clear();
         let mut rest = spans.content;
@@ -147,20 +179,70 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
             return Err(Broken::at(first, FaultKind::TooMany(Bound::ResourceBytes)));
         }
         self.walked.resources += 1;
-        self.resource.read(self.body, &self.pieces)?;
-        self.attributes += self.resource.attributes.len() + self.resource.entity_refs.len();
-        if self.attributes > MAX_ATTRIBUTES {
-            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Attributes)));
+        if !self.recall(spans, stamper)? {
+            self.read_and_stamp(spans, stamper)?;
         }
-        if self.checks.signal == Signal::Traces {
-            self.resource.spans = spans.content;
-        }
-        (self.stamp)(&mut self.resource);
         self.walked.spans += self.met.spans;
+        let Edits { edits, inserted } = &self.walked.edits;
+        let bound = match () {
+            () if edits.len() > MAX_EDITS => Bound::Edits,
+            () if inserted.len() > MAX_INSERTED => Bound::Inserted,
+            () if self.resource.matched > MAX_MATCHED => Bound::Matched,
+            () => return Ok(()),
+        };
+        Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
+    }
+
+    /// Does with ResourceSpans what is known of their Resource. False where nothing is, where something in the spans changes or is odd,
+    /// or where it takes several requests.
+    fn recall<S: Stamper<'a>>(&mut self, spans: Field<'a>, stamper: &mut S) -> Result<bool, Broken> {
+        let [piece] = *self.pieces.as_slice() else { return Ok(false) };
+        if !self.met.is_plain() {
+            return Ok(false);
+        }
+        let Some(Stamp { added, facts }) = stamper.recall(piece.content) else { return Ok(false) };
+        let (emission, _) = self.emission(facts.copied_each);
+        if !emission.add(spans, piece, added.len(), |out| out.extend_from_slice(added)) {
+            return Ok(false);
+        }
+        self.count_attributes(spans, facts.attributes)?;
+        stamper.count(facts.source);
+        Ok(true)
+    }
+
+    /// Reads the Resource of ResourceSpans, has it changed, and turns what changed into edits.
+    fn read_and_stamp<S: Stamper<'a>>(&mut self, spans: Field<'a>, stamper: &mut S) -> Result<(), Broken> {
+        self.resource.read(self.body, &self.pieces)?;
+        let attributes = self.resource.attributes.len() + self.resource.entity_refs.len();
+        self.count_attributes(spans, attributes)?;
+        if self.checks.signal == Signal::Traces {
+            self.resource.set_spans(spans.content);
+        }
+        let matched = self.resource.matched;
+        stamper.stamp(&mut self.resource);
         self.walked.kinds_cleared += self.met.kinds.len() as u32;
         self.walked.names_cut += self.met.names.len() as u32;
         self.walked.times.add(&self.met.times, || self.resource.text("service.name"));
-        self.emit(spans)
+        let copied_each = memory::copied_each(&self.resource);
+        let Some((piece, added)) = self.emit_added(spans, copied_each) else {
+            return self.emit_drafted(spans, copied_each);
+        };
+        if self.resource.matched == matched {
+            let inserted = &self.walked.edits.inserted;
+            let added = inserted.get(inserted.len() - added..).unwrap_or_default();
+            let facts = Facts { attributes, copied_each, ..Facts::default() };
+            stamper.note(piece.content, &self.resource, Stamp { added, facts });
+        }
+        Ok(())
+    }
+
+    /// Counts attributes and entity references of a Resource.
+    fn count_attributes(&mut self, spans: Field<'_>, attributes: usize) -> Result<(), Broken> {
+        self.attributes += attributes;
+        if self.attributes > MAX_ATTRIBUTES {
+            return Err(Broken::at(spans.whole, FaultKind::TooMany(Bound::Attributes)));
+        }
+        Ok(())
     }
 
     fn scope_spans(&mut self, scope_spans: Field<'a>) -> Result<(), Broken> {
@@ -187,62 +269,31 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
         Ok(())
     }
 
-    /// Turns what changed in one ResourceSpans into edits.
-    fn emit(&mut self, spans: Field<'a>) -> Result<(), Broken> {
-        if !self.emit_added(spans) {
-            self.emit_drafted(spans)?;
+    /// Emits the edits of ResourceSpans in which nothing changes but that attributes are added to its Resource, as nearly all do. Gives
+    /// the Resource, and how many bytes are added; `None` where that is not so, or where it takes several requests.
+    fn emit_added(&mut self, spans: Field<'a>, copied_each: u64) -> Option<(Field<'a>, usize)> {
+        let [piece] = *self.pieces.as_slice() else { return None };
+        if !self.met.changes_nothing() {
+            return None;
         }
-        let Edits { edits, inserted } = &self.walked.edits;
-        let bound = match () {
-            () if edits.len() > MAX_EDITS => Bound::Edits,
-            () if inserted.len() > MAX_INSERTED => Bound::Inserted,
-            () if self.resource.matched > MAX_MATCHED => Bound::Matched,
-            () => return Ok(()),
-        };
-        Err(Broken::at(spans.whole, FaultKind::TooMany(bound)))
+        let (emission, resource) = self.emission(copied_each);
+        let added = resource.only_added()?;
+        emission.add(spans, piece, added, |out| resource.write_added(out)).then_some((piece, added))
     }
 
-    /// Emits the edits of ResourceSpans in which nothing changes but that its Resource gets further attributes, as nearly all do:
-    /// two lengths, and the attributes at the Resource's end. False where that is not so, or where it takes several requests.
-    fn emit_added(&mut self, spans: Field<'a>) -> bool {
-        let [piece] = self.pieces.as_slice() else { return false };
-        if !self.met.changes_nothing() {
-            return false;
-        }
-        let Some(added) = self.resource.only_added() else { return false };
-        let resource = piece.content.len() + added;
-        let grown = (added + varint_len(resource as u64)).wrapping_sub(piece.length_len());
-        let content = spans.content.len().wrapping_add(grown);
-        // A padded length may have room for the attributes; the one around it then stays.
-        let length = if grown == 0 { spans.length_len() } else { varint_len(content as u64) };
-        let whole =
-            (spans.whole.len() - spans.content.len() - spans.length_len() + length).wrapping_add(content);
-        let load = Load::new(whole, self.met.spans, memory::copied_each(&self.resource));
-        let begin = self.grown_offset(spans.whole);
-        if !self.packing.add(load, begin) {
-            return false;
-        }
-        self.grown = self.grown.wrapping_add(whole).wrapping_sub(spans.whole.len());
-        let offset = |part| wire::offset_in(self.body, part);
-        let edits = &mut self.walked.edits;
-        edits.inserted.reserve(added + 2 * MAX_VARINT);
-        if grown != 0 {
-            edits.add(offset(spans.length), spans.length_len(), |out| put_varint(out, content as u64));
-        }
-        edits.add(offset(piece.length), piece.length_len(), |out| put_varint(out, resource as u64));
-        edits.add(offset(piece.content) + piece.content.len(), 0, |out| {
-            self.resource.write_added(out);
-        });
-        true
+    /// What takes the edits of ResourceSpans for whose spans the agent copies so many bytes each, and the Resource.
+    fn emission(&mut self, copied_each: u64) -> (Emission<'_, 'a>, &Resource<'a>) {
+        let Self { body, walked, met, packing, grown, resource, .. } = self;
+        let load = Load::new(0, met.spans, copied_each);
+        (Emission { body, edits: &mut walked.edits, packing, grown, load }, resource)
     }
 
     /// Emits the edits of ResourceSpans of any kind.
-    fn emit_drafted(&mut self, spans: Field<'a>) -> Result<(), Broken> {
+    fn emit_drafted(&mut self, spans: Field<'a>, each: u64) -> Result<(), Broken> {
         self.draft.clear();
         if !self.met.changes_nothing() || self.resource.changed || self.pieces.len() != 1 {
             self.draft_changes(spans);
         }
-        let each = memory::copied_each(&self.resource);
         let length = spans.whole.len().wrapping_add(self.draft.growth());
         let begin = self.grown_offset(spans.whole);
         if !self.packing.add(Load::new(length, self.met.spans, each), begin) {
@@ -307,6 +358,47 @@ impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
             name.cut(self.body, &mut self.draft);
         }
         peers::rename(self.body, &self.resource, &self.met.peers, &mut self.draft)
+    }
+}
+
+/// What takes the edits of ResourceSpans in which all that changes is that attributes are added to their Resource.
+struct Emission<'w, 'a> {
+    body: &'a [u8],
+    edits: &'w mut Edits,
+    packing: &'w mut Packing,
+    grown: &'w mut usize,
+    /// The load of the ResourceSpans, but for their bytes.
+    load: Load,
+}
+
+impl<'a> Emission<'_, 'a> {
+    /// Has `added` bytes, which `write` appends, come to the end of the Resource `piece`: two lengths change, and there are the bytes.
+    /// False, and nothing is emitted, where that takes several requests.
+    fn add(self, spans: Field<'a>, piece: Field<'a>, added: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Self { body, edits, packing, grown, load } = self;
+        let offset = |part| wire::offset_in(body, part);
+        let begin = offset(spans.whole).wrapping_add(*grown);
+        if added == 0 {
+            return packing.add(load.with_bytes(spans.whole.len()), begin);
+        }
+        let resource = piece.content.len() + added;
+        let longer = (added + varint_len(resource as u64)).wrapping_sub(piece.length_len());
+        let content = spans.content.len().wrapping_add(longer);
+        // A padded length may have room for the attributes; the one around it then stays.
+        let length = if longer == 0 { spans.length_len() } else { varint_len(content as u64) };
+        let whole =
+            (spans.whole.len() - spans.content.len() - spans.length_len() + length).wrapping_add(content);
+        if !packing.add(load.with_bytes(whole), begin) {
+            return false;
+        }
+        *grown = grown.wrapping_add(whole).wrapping_sub(spans.whole.len());
+        edits.inserted.reserve(added + 2 * MAX_VARINT);
+        if longer != 0 {
+            edits.add(offset(spans.length), spans.length_len(), |out| put_varint(out, content as u64));
+        }
+        edits.add(offset(piece.length), piece.length_len(), |out| put_varint(out, resource as u64));
+        edits.add(offset(piece.content) + piece.content.len(), 0, write);
+        true
     }
 }
 

@@ -11,6 +11,7 @@ use crate::record::Record;
 use crate::slot::Slot;
 use crate::table::{BY_CONTAINER, BY_IP, BY_NAME, BY_NODE_IP, BY_UID, Coverage, Table};
 use crate::time;
+use crate::version::Version;
 
 impl Directory for Table {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
@@ -42,6 +43,12 @@ impl Directory for Table {
             None if pick.ignored => Lookup::Ignored,
             None => self.missing(terms),
         }
+    }
+
+    fn state(&self) -> Option<u64> {
+        let Version { epoch, number } = self.version();
+        // Epochs are random, so that no two tables come to the same.
+        Some(epoch.wrapping_add(number))
     }
 }
 

@@ -192,6 +192,10 @@ impl Directory for PodsFile {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
         self.pods.find(terms, want)
     }
+
+    fn state(&self) -> Option<u64> {
+        self.pods.state()
+    }
 }
 
 fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {

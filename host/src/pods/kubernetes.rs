@@ -260,6 +260,10 @@ impl Directory for KubernetesPods {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
         self.pods().find(terms, want)
     }
+
+    fn state(&self) -> Option<u64> {
+        self.pods().state()
+    }
 }
 
 fn shown(selector: &podstamp_core::config::Selector) -> String {

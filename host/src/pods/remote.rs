@@ -172,6 +172,10 @@ impl Directory for RemotePods {
     fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
         self.pods.find(terms, want)
     }
+
+    fn state(&self) -> Option<u64> {
+        self.pods.state()
+    }
 }
 
 impl std::fmt::Debug for RemotePods {

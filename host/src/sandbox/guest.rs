@@ -96,7 +96,8 @@ fn engine_config(settings: Settings) -> Config {
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
         .total_memories(slots)
         .total_tables(slots.saturating_mul(CORE_INSTANCES))
-        .max_memory_size(settings.memory);
+        // For configuring, and as much again for calls.
+        .max_memory_size(settings.memory.saturating_mul(2));
     let mut config = compilation::config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
     config

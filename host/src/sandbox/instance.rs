@@ -75,14 +75,15 @@ impl Plan {
                 faults.into_iter().map(|fault| Fault { path: fault.path, message: fault.message }).collect(),
             )
         })?;
+        instance.store.data_mut().memory.settle();
         Ok((instance, settings))
     }
 }
 
 impl Instance {
-    /// Bytes of memory that the instance has.
+    /// Bytes of memory that calls have added to the instance.
     pub(super) fn memory(&self) -> usize {
-        self.store.data().memory.used()
+        self.store.data().memory.grown()
     }
 
     /// Fuel that the last call took, where it is metered.
@@ -184,6 +185,7 @@ impl Instance {
             headers: &headers,
             body: &request.body,
             now: request.now,
+            directory_state: self.store.data().directory.state(),
         };
         self.call(|filter, store| call(filter, store, request))
     }
@@ -236,7 +238,7 @@ fn failure(error: &wasmtime::Error, store: &Store<State>, settings: &Settings) -
 /// Fuel that a call begins with.
 const FUEL: u64 = u64::MAX;
 
-/// Bytes of memory that an instance may keep for good: enough for a body of some MiB.
+/// Bytes of memory that calls may add to an instance for good: enough for a body of some MiB.
 const HIGH_WATER: usize = 16 << 20;
 
 /// Bytes of memory that a call takes for each byte of a body, at most: the body, its replacement, and its edits.

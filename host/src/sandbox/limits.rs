@@ -15,12 +15,14 @@ const TICK: Duration = Duration::from_millis(10);
 pub(super) struct Memory {
     cap: usize,
     used: usize,
+    /// What the guest had once it was configured.
+    idle: usize,
     refused: bool,
 }
 
 impl Memory {
     pub(super) fn new(cap: usize) -> Self {
-        Self { cap, used: 0, refused: false }
+        Self { cap, used: 0, idle: 0, refused: false }
     }
 
     /// Whether the guest was refused memory.
@@ -28,9 +30,16 @@ impl Memory {
         self.refused
     }
 
-    /// Bytes of memory that the guest has; they never become fewer.
-    pub(super) fn used(&self) -> usize {
-        self.used
+    /// The guest is configured: calls may take as much again as it was allowed for that.
+    pub(super) fn settle(&mut self) {
+        self.cap = self.cap.saturating_add(self.used);
+        self.idle = self.used;
+        self.refused = false;
+    }
+
+    /// Bytes of memory that calls have added; they never become fewer.
+    pub(super) fn grown(&self) -> usize {
+        self.used.saturating_sub(self.idle)
     }
 }
 

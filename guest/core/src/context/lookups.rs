@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 
 use crate::directory::{Details, Lookup, Pod, Term};
-use crate::words::same;
+use crate::words::{hash, same};
 
 /// Answers that are kept, up to a limit.
 ///
@@ -116,6 +116,7 @@ impl Lookups {
         answer
     }
 
+    // Keys that collide on purpose are not kept once their places are taken: looking for them costs a few comparisons.
     fn find_by_key(&self, key: &[u8], ask: impl FnOnce() -> Lookup) -> Answer<'_> {
         let hash = hash(key);
         match self.seek(key, hash) {
@@ -201,20 +202,6 @@ fn write_key(key: &mut Vec<u8>, term: &Term<'_>) {
             key.extend(address.octets());
         }
     }
-}
-
-/// A hash, eight bytes at a time. Keys that collide on purpose are not kept once their places are taken: looking for them costs a few
-/// comparisons.
-fn hash(key: &[u8]) -> u32 {
-    let (words, tail) = key.as_chunks::<8>();
-    let tail = tail.iter().fold(key.len() as u64, |word, byte| word << 8 | u64::from(*byte));
-    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([tail]);
-    // The multiplier of Fibonacci hashing; what it spreads over the high bits is folded into the low ones.
-    let hash = words.fold(0_u64, |hash, word| {
-        let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        product ^ product >> 32
-    });
-    hash as u32
 }
 
 /// About how many bytes an answer takes.

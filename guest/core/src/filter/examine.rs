@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::fault::{BodyFault, FaultKind};
 use crate::guard::mend::mend;
 use crate::interface::{Encoding, Examination, Examined, Report, Request};
+use crate::stamps::Stamps;
 use crate::wire::{self, Field};
 use limits::Limits;
 use resource::Examiner;
@@ -70,7 +71,8 @@ impl Filter {
     /// Does what `prepare` does with a body in protobuf, and gives its counts.
     fn check(&self, request: &Request<'_>, directory: &dyn Directory) -> Result<Report, BodyFault> {
         let mut report = Report::default();
-        self.check_and_rewrite(request, directory, &mut report, &mut Vec::new())?;
+        let mut stamps = Stamps::default();
+        self.check_and_rewrite(request, directory, &mut stamps, &mut report, &mut Vec::new())?;
         Ok(report)
     }
 

@@ -18,6 +18,7 @@ use crate::interface::{
 
 mod bounds;
 mod signals;
+mod stamps;
 
 const URL: &str = "http://agent:38086/api/v1/otel/trace";
 

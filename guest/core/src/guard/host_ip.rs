@@ -9,9 +9,34 @@ use crate::attributes::{HOST_IP, POD_IP};
 use crate::claims::usable_host_ip;
 use crate::context::Context;
 use crate::directory::{Lookup, Pod};
-use crate::interface::Report;
+use crate::interface::{AddressSource, Report};
 use crate::pipeline::Run;
 use crate::resource::{Resource, Value};
+
+/// What is to be counted of a resource that rules 3 to 5 were applied to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Enforced {
+    /// How the address was found.
+    pub(crate) source: AddressSource,
+    normalised: bool,
+    repaired: bool,
+}
+
+impl Enforced {
+    /// Whether nothing but the source is to be counted.
+    pub(crate) fn is_plain(self) -> bool {
+        !(self.normalised || self.repaired)
+    }
+
+    /// Counts it.
+    pub(crate) fn count(self, report: &mut Report) {
+        if let Some(count) = report.address(self.source) {
+            *count += 1;
+        }
+        report.addresses_normalised += u32::from(self.normalised);
+        report.addresses_repaired += u32::from(self.repaired);
+    }
+}
 
 impl Rules {
     /// Applies rules 3 to 5 after the pipeline, whose result is `run`. `is_excluded` tells whether nothing may be taken from a
@@ -22,50 +47,47 @@ impl Rules {
         run: &Run<'_>,
         is_excluded: &dyn Fn(&Pod) -> bool,
         context: &Context<'_>,
-        report: &mut Report,
-    ) {
+    ) -> Enforced {
+        let mut enforced = Enforced::default();
         let current = usable_host_ip(resource);
         let kept = current.is_some() && current == run.claims.host_ip();
         let judge = Judge { run, is_excluded, context };
         // The client's own address is kept: on the host's network a node's address is the right one. An address that the pipeline
         // wrote came from a guess at the sender, and is judged.
         if let Some(address) = current.filter(|address| kept || judge.accepts(*address, resource)) {
-            if kept {
-                report.address_kept += 1;
-            } else {
-                report.address_pipeline += 1;
-            }
+            enforced.source = if kept { AddressSource::Kept } else { AddressSource::Pipeline };
             if self.require_host_ip && !is_canonical(resource, address) {
-                report.addresses_normalised += 1;
+                enforced.normalised = true;
                 write(resource, address);
             }
-            return;
+            return enforced;
         }
         let present = resource.get(HOST_IP).is_some();
         if !present && !self.require_host_ip {
-            return;
+            return enforced;
         }
         let found = if self.repair_host_ip { judge.candidate(resource) } else { None };
         let address = match found {
-            Some((address, count)) => {
-                *count(report) += 1;
+            Some((address, source)) => {
+                enforced.source = source;
                 address
             }
             None if self.mark_unknown => {
-                if run.claims.is_contradicted() {
-                    report.address_contradicted += 1;
+                enforced.source = if run.claims.is_contradicted() {
+                    AddressSource::Contradicted
                 } else {
-                    report.address_unknown += 1;
-                }
+                    AddressSource::Unknown
+                };
                 if is_canonical(resource, UNKNOWN) {
-                    return;
+                    return enforced;
                 }
                 UNKNOWN
             }
-            None => return,
+            None => return enforced,
         };
-        report.addresses_repaired += u32::from(present);
+        enforced.repaired = present;
         write(resource, address);
+        enforced
     }
 }
 
@@ -83,8 +105,6 @@ fn is_canonical(resource: &Resource<'_>, address: IpAddr) -> bool {
 fn write(resource: &mut Resource<'_>, address: IpAddr) {
     resource.set(HOST_IP, Value::String(Cow::Owned(address::text(address))));
 }
-
-type Count = fn(&mut Report) -> &mut u32;
 
 /// Judges which addresses can belong to the pod that a resource comes from.
 struct Judge<'r> {
@@ -122,15 +142,13 @@ impl Judge<'_> {
         self.context.connection() == Some(address) && self.run.claims.pod_ip() != Some(address)
     }
 
-    /// The next best address, and the count that it adds to.
-    fn candidate(&self, resource: &Resource<'_>) -> Option<(IpAddr, Count)> {
+    /// The next best address, and how it was found.
+    fn candidate(&self, resource: &Resource<'_>) -> Option<(IpAddr, AddressSource)> {
         let by_attribute = || {
             let address = resource.text(POD_IP).and_then(address::first_candidate)?;
-            let count: Count = |report| &mut report.address_pod_ip;
-            self.accepts(address, resource).then_some((address, count))
+            self.accepts(address, resource).then_some((address, AddressSource::PodIp))
         };
         let by_pod = || {
-            let count: Count = |report| &mut report.address_pod;
             let Run { claims, pod } = self.run;
             let address = match pod {
                 Some(pod) => address_of(pod, resource),
@@ -139,12 +157,11 @@ impl Judge<'_> {
                     .filter(|pod| !(self.is_excluded)(pod))
                     .and_then(|pod| address_of(&pod, resource)),
             };
-            address.map(|address| (address, count))
+            address.map(|address| (address, AddressSource::Pod))
         };
         let by_connection = || {
             let address = self.context.connection().filter(|address| address::is_candidate(*address))?;
-            let count: Count = |report| &mut report.address_connection;
-            self.accepts(address, resource).then_some((address, count))
+            self.accepts(address, resource).then_some((address, AddressSource::Connection))
         };
         by_attribute().or_else(by_pod).or_else(by_connection)
     }

@@ -50,6 +50,11 @@ impl Load {
         Self { bytes: bytes as u64, spans, copied: spans.saturating_mul(copied_each) }
     }
 
+    /// The same load in so many bytes.
+    pub(crate) fn with_bytes(self, bytes: usize) -> Self {
+        Self { bytes: bytes as u64, ..self }
+    }
+
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             bytes: self.bytes + other.bytes,

@@ -62,7 +62,8 @@ impl World {
                 resource.set(HOST_IP, Value::string(wrote));
             }
             let run = Run { claims, pod: self.pod.as_ref().map(Associated::Shared) };
-            self.rules.enforce(resource, &run, &|pod| pod.name.starts_with("relay"), &context, &mut report);
+            let enforced = self.rules.enforce(resource, &run, &|pod| pod.name.starts_with("relay"), &context);
+            enforced.count(&mut report);
         })
         .unwrap();
         let out = ExportTraceServiceRequest::decode(&walked.edits.apply(&body).unwrap()[..]).unwrap();

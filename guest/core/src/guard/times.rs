@@ -81,6 +81,11 @@ impl<'a> OddTimes<'a> {
         self.moved.is_empty()
     }
 
+    /// Whether no span has odd times.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.far == 0 && self.senseless == 0
+    }
+
     /// Notes in which way a span's times are odd.
     #[inline(never)]
     pub(crate) fn note(&mut self, times: &Times, start: Option<&'a [u8; 8]>, end: Option<&'a [u8; 8]>) {

@@ -16,12 +16,9 @@ impl<'a> Resource<'a> {
         self.write_added(out);
     }
 
-    /// How many bytes the attributes take that are added; `None` unless there are some, and nothing else is changed.
+    /// How many bytes the attributes take that are added; `None` where anything else is changed.
     pub(crate) fn only_added(&self) -> Option<usize> {
-        if !self.changed || self.replaced {
-            return None;
-        }
-        Some(self.added().map(attribute_len).sum()).filter(|added| *added > 0)
+        (!self.replaced).then(|| self.added().map(attribute_len).sum())
     }
 
     /// Drafts the edits to a Resource that came in one piece. Unchanged fields keep their bytes.

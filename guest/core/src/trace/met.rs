@@ -34,4 +34,9 @@ impl Met<'_> {
             && self.names.is_empty()
             && self.times.changes_nothing()
     }
+
+    /// Whether, besides, there is nothing to tell of them.
+    pub(super) fn is_plain(&self) -> bool {
+        self.changes_nothing() && self.times.is_empty()
+    }
 }

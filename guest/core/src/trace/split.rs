@@ -9,10 +9,9 @@ use crate::edit::draft::Draft;
 use crate::fault::{Broken, FaultKind};
 use crate::guard::memory::{Limits, Load};
 use crate::guard::names::LongName;
-use crate::resource::Resource;
 use crate::wire::{self, Field, LENGTH, put_field, put_varint, varint_len};
 
-impl<'a, F: FnMut(&mut Resource<'a>)> Walk<'a, F> {
+impl<'a> Walk<'a> {
     /// Drafts ResourceSpans in pieces. `each` is the number of bytes that the agent copies for each of their spans.
     pub(super) fn split(&mut self, spans: Field<'a>, each: u64) -> Result<(), Broken> {
         self.draft.clear();

@@ -1,6 +1,7 @@
 //! The whole filter, with the pipeline that DeepFlow documents for load balancers and the guard, against a model that says the
 //! same on prost's structs. Properties have the same numbers as in `rewrite`.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -8,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as ProstResource;
 use podstamp_core::config::DEFAULT_DOCUMENT;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::interface::{Content, Header, Prepared, Report, Request, Signal, Verdict};
-use podstamp_core::{Filter, address};
+use podstamp_core::{Filter, Stamps, address};
 use proptest::prelude::*;
 
 use crate::choices::Choices;
@@ -77,6 +78,10 @@ impl Directory for Cluster {
             _ => Lookup::Unknown,
         }
     }
+
+    fn state(&self) -> Option<u64> {
+        Some(self.covers_cluster.into())
+    }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -93,10 +98,20 @@ pub(crate) fn surroundings(bytes: &[u8]) -> (Option<IpAddr>, Cluster) {
 pub(crate) fn prepare(body: &[u8], peer: Option<IpAddr>, cluster: &Cluster) -> Prepared {
     let filter = Filter::configure(&serde_json::from_str(DEFAULT_DOCUMENT).unwrap()).unwrap();
     let headers = [Header::new("content-type", "application/x-protobuf")];
-    filter.prepare(
-        &Request { signal: Signal::Traces, path: "/v1/traces", peer, headers: &headers, body, now: None },
-        cluster,
-    )
+    let request =
+        Request { signal: Signal::Traces, path: "/v1/traces", peer, headers: &headers, body, now: None };
+    let prepared = filter.prepare(&request, cluster);
+    // What is known of other requests, and of this one, changes nothing.
+    for _ in 0..2 {
+        let known = STAMPS.with_borrow_mut(|stamps| filter.prepare_with(&request, cluster, stamps));
+        assert_eq!(known, prepared);
+    }
+    prepared
+}
+
+thread_local! {
+    /// The stamps of all requests that this thread has tested.
+    static STAMPS: RefCell<Stamps> = RefCell::new(Stamps::with_room());
 }
 
 /// The body that is sent; `None` if the verdict is an answer.

@@ -20,8 +20,7 @@ use crate::guard::Rules;
 use crate::guard::checks::Checks;
 use crate::guard::memory;
 use crate::interface::{
-    AddressSource, Examination, ExaminedAttribute, ExaminedChange, ExaminedPod, ExaminedResource, Report,
-    Request,
+    AddressSource, Examination, ExaminedAttribute, ExaminedChange, ExaminedPod, ExaminedResource, Request,
 };
 use crate::pipeline::{Pipeline, Run};
 use crate::resource::{Resource, State, Value};
@@ -82,11 +81,10 @@ impl<'e> Examiner<'e> {
         let mut told = ExaminedResource::default();
         let walked = walk(body, &checks, |resource| {
             let mut before = resource.clone();
-            let mut report = Report::default();
             let run = pipeline.run(resource, &context);
-            rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context, &mut report);
+            let enforced = rules.enforce(resource, &run, &|pod| pipeline.excludes(pod), &context);
             let lookups = recording.end();
-            let found = address_source(&report);
+            let found = enforced.source;
             let text = |key: &str| resource.get(key).map(|value| texts.value(value));
             told = ExaminedResource {
                 service: text("service.name").unwrap_or_default(),
@@ -201,19 +199,4 @@ impl<'e> Examiner<'e> {
 struct Values<'v> {
     before: Vec<&'v Value<'v>>,
     after: Vec<&'v Value<'v>>,
-}
-
-/// How the address of the only resource of a report was found.
-fn address_source(report: &Report) -> AddressSource {
-    let sources = [
-        (report.address_kept, AddressSource::Kept),
-        (report.address_pipeline, AddressSource::Pipeline),
-        (report.address_pod_ip, AddressSource::PodIp),
-        (report.address_pod, AddressSource::Pod),
-        (report.address_connection, AddressSource::Connection),
-        (report.address_unknown, AddressSource::Unknown),
-        (report.address_contradicted, AddressSource::Contradicted),
-    ];
-    let counted = sources.into_iter().find(|(count, _)| *count > 0);
-    counted.map_or(AddressSource::Untouched, |(_, source)| source)
 }
