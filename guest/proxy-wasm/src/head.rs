@@ -52,7 +52,7 @@ impl Head {
             return None;
         }
         let coding = headers.value(if grpc { "grpc-encoding" } else { "content-encoding" });
-        let mut kept = headers.named(&|name| plugin.reads(name));
+        let mut kept = headers.named(plugin.filter().request_headers());
         if grpc
             && !framed
             && let Some(header) = kept.iter_mut().find(|header| header.name == CONTENT_TYPE)

@@ -60,11 +60,6 @@ impl Plugin {
         self.config().carried(signal).unwrap_or(&self.config().traces)
     }
 
-    /// Whether the filter reads the request header of that name.
-    pub(crate) fn reads(&self, name: &[u8]) -> bool {
-        self.filter.request_headers().iter().any(|read| read.as_bytes() == name)
-    }
-
     pub(crate) fn filter(&self) -> &Filter {
         &self.filter
     }

@@ -5,13 +5,20 @@ use crate::interface::Encoding;
 
 /// The encoding that a content type names, in any case and with any parameters; `None` for one that OTLP does not have.
 pub fn named(content_type: &[u8]) -> Option<Encoding> {
+    // Nearly all clients write it as it is.
+    let plain = ALL.into_iter().find(|encoding| content_type == media_type(*encoding).as_bytes());
+    plain.or_else(|| read(content_type))
+}
+
+fn read(content_type: &[u8]) -> Option<Encoding> {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/grpc+proto") {
         return Some(Encoding::Grpc);
     }
-    let all = [Encoding::Protobuf, Encoding::Json, Encoding::Grpc];
-    all.into_iter().find(|encoding| essence.eq_ignore_ascii_case(media_type(*encoding).as_bytes()))
+    ALL.into_iter().find(|encoding| essence.eq_ignore_ascii_case(media_type(*encoding).as_bytes()))
 }
+
+const ALL: [Encoding; 3] = [Encoding::Protobuf, Encoding::Json, Encoding::Grpc];
 
 #[cfg(test)]
 mod tests {

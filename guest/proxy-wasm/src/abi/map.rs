@@ -23,7 +23,11 @@ pub(crate) fn encode(headers: &[Header]) -> Vec<u8> {
 
 /// Headers of a host, where it has put them.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs<'b>(Vec<(&'b [u8], &'b [u8])>);
+pub(crate) struct Pairs<'b> {
+    pairs: Vec<(&'b [u8], &'b [u8])>,
+    /// A bit for each length that a name has. Most names that are asked for are not there, and few have a length that is.
+    lengths: u64,
+}
 
 impl<'b> Pairs<'b> {
     /// Finds the headers in their bytes, up to the first that makes no sense.
@@ -33,34 +37,48 @@ impl<'b> Pairs<'b> {
         let Some(mut texts) = count.checked_mul(8).and_then(|sizes| numbers.get(sizes..)) else {
             return Self::default();
         };
-        let mut pairs = Vec::with_capacity(count);
+        let (mut pairs, mut lengths) = (Vec::with_capacity(count), 0);
         for _ in 0..count {
             let (Some(name), Some(value)) = (number(&mut numbers), number(&mut numbers)) else { break };
             let (Some(name), Some(value)) = (text(&mut texts, name), text(&mut texts, value)) else { break };
             pairs.push((name, value));
+            lengths |= bit(name.len());
         }
-        Self(pairs)
+        Self { pairs, lengths }
     }
 
     /// The value of the first header of that name.
     pub(crate) fn value(&self, name: &str) -> Option<&'b [u8]> {
-        self.0.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value)
+        if self.lengths & bit(name.len()) == 0 {
+            return None;
+        }
+        self.pairs.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value)
     }
 
     /// All headers, to keep.
     pub(crate) fn headers(&self) -> Vec<Header> {
-        self.named(&|_| true)
-    }
-
-    /// The headers whose names are `wanted`, to keep.
-    pub(crate) fn named(&self, wanted: &dyn Fn(&[u8]) -> bool) -> Vec<Header> {
-        let wanted = self.0.iter().filter(|(name, _)| wanted(name));
-        let kept = wanted.map(|(name, value)| Header {
+        let header = |(name, value): &(&[u8], &[u8])| Header {
             name: String::from_utf8_lossy(name).into_owned(),
             value: value.to_vec(),
-        });
-        kept.collect()
+        };
+        self.pairs.iter().map(header).collect()
     }
+
+    /// The headers of these names, to keep.
+    pub(crate) fn named(&self, names: &[String]) -> Vec<Header> {
+        let mut headers = Vec::with_capacity(names.len());
+        for (name, value) in &self.pairs {
+            if let Some(name) = names.iter().find(|known| known.as_bytes() == *name) {
+                headers.push(Header { name: name.clone(), value: value.to_vec() });
+            }
+        }
+        headers
+    }
+}
+
+/// The bit of a length. Those of 63 bytes and more have one together.
+fn bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 fn number(bytes: &mut &[u8]) -> Option<u32> {
@@ -85,7 +103,7 @@ mod tests {
         let bytes = encode(&headers);
         let pairs = Pairs::read(&bytes);
         assert_eq!(pairs.headers(), headers);
-        assert_eq!(pairs.named(&|name| name == b"x"), headers[1..2]);
+        assert_eq!(pairs.named(&["y", "x", "x"].map(str::to_owned)), headers[1..2]);
         assert_eq!((pairs.value(":status"), pairs.value("x")), (Some(&b"200"[..]), Some(&b""[..])));
         assert_eq!(pairs.value("status"), None);
         assert_eq!(Pairs::read(&encode(&[])).headers(), []);
