@@ -1,9 +1,10 @@
 //! One configuration, and what it makes of requests.
 
-use podstamp_core::Filter;
+use std::cell::RefCell;
+
 use podstamp_core::config::{self, Carried, Config, Fault};
-use podstamp_core::directory::NoPods;
 use podstamp_core::interface::{Prepared, Request, Signal};
+use podstamp_core::{Filter, Stamps};
 use serde_json::Value;
 
 use crate::abi::{environment, host};
@@ -18,6 +19,8 @@ use crate::support;
 /// A configured filter, with what its streams share.
 pub(crate) struct Plugin {
     filter: Filter,
+    /// What resources were stamped with, by this filter and with these pods.
+    stamps: RefCell<Stamps>,
     /// The budget of bodies that are kept until they are answered, or copied.
     budget: Budget,
     peers: Peers,
@@ -42,6 +45,7 @@ impl Plugin {
             budget: Budget::new(config.limits.in_flight_bytes as usize),
             peers: Peers::new(config, &variables),
             pods: source.map(|source| Pods::new(source, config.fields())),
+            stamps: Stamps::with_room().into(),
             filter,
         })
     }
@@ -88,10 +92,8 @@ impl Plugin {
         // Where the host does not know the time, it says 0.
         let now = Some(host::now()).filter(|now| *now > 0);
         let request = &Request { now, ..*request };
-        let prepared = match self.pods.as_ref().and_then(Pods::table) {
-            Some(table) => self.filter.prepare(request, &*table),
-            None => self.filter.prepare(request, &NoPods),
-        };
+        let known = self.pods.as_ref().map(Pods::known).unwrap_or_default();
+        let prepared = self.filter.prepare_with(request, &known, &mut self.stamps.borrow_mut());
         let ended = timed.then(host::now);
         instruments.metrics().met(&prepared.report, elapsed(ended, now));
         prepared.notices.iter().for_each(|notice| instruments.notices().emit(notice));

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use podstamp_core::config::PodsSource;
-use podstamp_core::directory::Fields;
+use podstamp_core::directory::{Details, Directory, Fields, Lookup, NoPods, Term};
 use podstamp_core::interface::{Header, Level, Notice};
 use podstamp_pods::{ListingReader, Progress, Table};
 
@@ -21,6 +21,8 @@ pub(crate) struct Pods {
     source: PodsSource,
     path: String,
     table: RefCell<Option<Rc<Table>>>,
+    /// How many tables there were. A table of its own number never has other answers: indexes make it faster only.
+    tables: Cell<u64>,
     /// Whether all pods have to come again: what came of the last change cannot be told.
     is_astray: Cell<bool>,
     listing: RefCell<Option<ListingReader>>,
@@ -37,6 +39,7 @@ impl Pods {
             path: format!("/pods?fields={fields}&since="),
             source,
             table: RefCell::default(),
+            tables: Cell::default(),
             is_astray: Cell::default(),
             listing: RefCell::default(),
             call: Cell::default(),
@@ -44,8 +47,13 @@ impl Pods {
         }
     }
 
+    /// The pods that are known now.
+    pub(crate) fn known(&self) -> Known {
+        Known { table: self.table(), state: self.tables.get() }
+    }
+
     /// The table; `None` before the first has come.
-    pub(crate) fn table(&self) -> Option<Rc<Table>> {
+    fn table(&self) -> Option<Rc<Table>> {
         self.table.borrow().clone()
     }
 
@@ -150,6 +158,7 @@ impl Pods {
                 }
                 self.is_astray.set(false);
                 self.table.replace(Some(Rc::new(table)));
+                self.tables.set(self.tables.get() + 1);
             }
             Err(error) => {
                 self.is_astray.set(true);
@@ -168,6 +177,26 @@ impl Pods {
         instruments
             .notices()
             .warn("pods-missing", || format!("no pods from cluster {cluster:?} ({place}): {reason}"));
+    }
+}
+
+/// The pods that are known at a time.
+#[derive(Default)]
+pub(crate) struct Known {
+    table: Option<Rc<Table>>,
+    state: u64,
+}
+
+impl Directory for Known {
+    fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
+        match &self.table {
+            Some(table) => table.find(terms, want),
+            None => NoPods.find(terms, want),
+        }
+    }
+
+    fn state(&self) -> Option<u64> {
+        Some(self.state)
     }
 }
 
