@@ -23,6 +23,7 @@ pub mod remote;
 pub mod source;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,7 @@ pub use podstamp_pods::{
     AddError, Coverage, KeptKeys, Keys, ListingReader, PodParts, Skipped, Slot, Table, Version,
 };
 pub use read::{ReadError, read_pods};
+use touched::Touched;
 
 /// The pods of a process: a table that one writer at a time changes, and a snapshot of it, which lookups use.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ struct Shared {
     current: ArcSwap<Table>,
     /// How often the table has been put in place of another.
     state: AtomicU64,
+    touched: Touched,
     /// The version of the current table, for those who wait for another.
     version: watch::Sender<Version>,
     /// Whether a thread builds an index.
@@ -81,6 +84,7 @@ impl Pods {
                 next: Mutex::new(next),
                 current,
                 state: AtomicU64::new(0),
+                touched: Touched::default(),
                 version: watch::Sender::new(version),
                 is_indexing: AtomicBool::new(false),
             }),
@@ -132,7 +136,7 @@ impl Pods {
         }
         table.index(u32::MAX);
         next.table = table;
-        self.shared.publish_changes(&mut next, slots.unwrap_or_default());
+        self.shared.publish_changes(&mut next, slots);
     }
 
     /// The places that have changed since a version, up to another. `None`: that is not known, or not any more.
@@ -188,16 +192,19 @@ impl Shared {
     /// Makes a state the current one. The writer holds the lock meanwhile, so that states come in their order.
     fn publish(&self, next: &mut Next) {
         let slots = next.table.take_changes();
-        self.publish_changes(next, &slots);
+        self.publish_changes(next, Some(&slots));
     }
 
-    /// The same, where it is known which places have changed.
-    fn publish_changes(&self, next: &mut Next, slots: &[Slot]) {
+    /// The same, where it is known which places have changed. `None`: any may have.
+    fn publish_changes(&self, next: &mut Next, slots: Option<&[Slot]>) {
         let Next { table, log, departed } = next;
         let before = self.current.swap(Arc::new(table.clone()));
-        // Behind the table: whoever sees the new state finds what belongs to it.
-        self.state.fetch_add(1, Ordering::Release);
+        // Behind the table, and behind what has changed in it: whoever sees the new state finds what belongs to it.
+        let state = self.state.load(Ordering::Relaxed) + 1;
+        self.touched.note(state, &before, table, slots);
+        self.state.store(state, Ordering::Release);
         let version = table.version();
+        let slots = slots.unwrap_or_default();
         log.note(version, slots);
         departed.note(&before, table, slots);
         if version != before.version() {
@@ -218,5 +225,9 @@ impl Directory for Pods {
 
     fn state(&self) -> Option<u64> {
         Some(self.shared.state.load(Ordering::Acquire))
+    }
+
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        self.shared.touched.unchanged(since, keys)
     }
 }

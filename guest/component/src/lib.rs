@@ -143,6 +143,10 @@ impl Directory for HostPods {
         self.state
     }
 
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        pods::unchanged(since, keys)
+    }
+
     fn find(&self, terms: &[directory::Term<'_>], want: directory::Details) -> directory::Lookup {
         let terms: Vec<_> = terms.iter().map(convert::term).collect();
         let mut details = pods::Details::empty();

@@ -3,13 +3,13 @@
 pub(crate) mod lookups;
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::address;
 use crate::context::lookups::{Answer, Lookups};
-use crate::directory::{Details, Directory, Lookup, Term};
+use crate::directory::{ANY_POD, Details, Directory, Lookup, Term, address_key, change_key};
 use crate::interface::{Header, Request};
 
 /// One request, as a pipeline's steps see it. The context lives as long as the request's resources, which borrow from it.
@@ -27,6 +27,15 @@ pub(crate) struct Context<'a> {
     lookups: Lookups,
     /// Whether a header was asked for.
     metadata_read: Cell<bool>,
+    /// The keys of what the directory was asked since the last resource began.
+    asked: RefCell<Asked>,
+}
+
+/// The keys by which changes of answers are told.
+#[derive(Default)]
+struct Asked {
+    keys: [u32; MAX_KEYS],
+    len: usize,
 }
 
 impl<'a> Context<'a> {
@@ -49,6 +58,7 @@ impl<'a> Context<'a> {
             connection_lookup: OnceCell::new(),
             lookups: Lookups::default(),
             metadata_read: Cell::new(false),
+            asked: RefCell::default(),
         }
     }
 
@@ -99,12 +109,30 @@ impl<'a> Context<'a> {
 
     /// The directory's answer, kept for the rest of the request as far as there is room.
     pub(crate) fn find(&self, terms: &[Term<'_>], want: Details) -> Answer<'_> {
-        match terms {
+        let answer = match terms {
             [Term::Ip(address)] if Some(*address) == self.connection && want == Details::default() => {
                 Answer::Shared(self.connection_lookup())
             }
             _ => self.lookups.find(terms, want, || self.ask(terms, want)),
+        };
+        let mut asked = self.asked.borrow_mut();
+        asked.add(change_key(terms));
+        // Whether a pod still has its addresses depends on the other pods that have them.
+        if let Lookup::Found(pod) = &*answer {
+            pod.ips.iter().for_each(|address| asked.add(address_key(*address)));
         }
+        answer
+    }
+
+    /// A resource begins.
+    pub(crate) fn begin_resource(&self) {
+        self.asked.borrow_mut().len = 0;
+    }
+
+    /// Gives `take` the keys of all that the directory was asked since the resource began.
+    pub(crate) fn with_asked<T>(&self, take: impl FnOnce(&[u32]) -> T) -> T {
+        let asked = self.asked.borrow();
+        take(asked.keys.get(..asked.len).unwrap_or(&[ANY_POD]))
     }
 
     fn ask(&self, terms: &[Term<'_>], want: Details) -> Lookup {
@@ -127,6 +155,27 @@ impl<'a> Context<'a> {
         joined.get(at).map(|(_, values)| values.as_str())
     }
 }
+
+impl Asked {
+    fn add(&mut self, key: u32) {
+        if self.keys.iter().take(self.len).any(|known| *known == key) {
+            return;
+        }
+        match self.keys.get_mut(self.len) {
+            Some(place) => {
+                *place = key;
+                self.len += 1;
+            }
+            // Too many to tell apart.
+            None => {
+                (self.keys, self.len) = ([ANY_POD; MAX_KEYS], 1);
+            }
+        }
+    }
+}
+
+/// Keys that are told apart: most resources take two or three.
+const MAX_KEYS: usize = 24;
 
 /// Each header with all of its values, sorted by name. Made once a request, since every resource may ask for headers.
 fn join(headers: &[Header]) -> Vec<(String, String)> {

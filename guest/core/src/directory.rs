@@ -1,11 +1,13 @@
 //! The pod directory: the one port through which the filter asks about the world.
 
+mod change_key;
 mod fields;
 mod kept_keys;
 mod text;
 
 use std::net::IpAddr;
 
+pub use change_key::{ANY_POD, address_key, change_key, container_key};
 pub use fields::{Field, Fields};
 pub use kept_keys::{KeptKeys, Keys};
 pub use text::Text;
@@ -23,6 +25,13 @@ pub trait Directory {
     /// answers first and then the new state.
     fn state(&self) -> Option<u64> {
         None
+    }
+
+    /// Whether lookups have the same answers as in the state `since`: those whose [`change_key`] is one of these, as long as the
+    /// addresses of the pod that they find are among them as well. A directory that cannot tell says no.
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        _ = (since, keys);
+        false
     }
 }
 

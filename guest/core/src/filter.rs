@@ -238,6 +238,7 @@ impl Filter {
             pipeline,
             rules: *rules,
             context: &context,
+            directory,
             report,
             stamps,
             origin: Origin { connection, signal: request.signal },

@@ -61,7 +61,7 @@ pub(crate) trait Stamper<'a> {
     fn stamp(&mut self, resource: &mut Resource<'a>);
 
     /// What becomes of a Resource with this content in any case, so that it need not be read.
-    fn recall(&self, _content: &[u8]) -> Option<Stamp<'_>> {
+    fn recall(&mut self, _content: &[u8]) -> Option<Stamp<'_>> {
         None
     }
 

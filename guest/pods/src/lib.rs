@@ -35,6 +35,7 @@
 //! annotation, host name, node, deployment or namespace goes through all pods, some milliseconds at 100,000, until
 //! [`Table::index`] has built an index for it, which later changes keep up.
 
+mod change_keys;
 mod containers;
 mod entry;
 mod find;

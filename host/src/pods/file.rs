@@ -196,6 +196,10 @@ impl Directory for PodsFile {
     fn state(&self) -> Option<u64> {
         self.pods.state()
     }
+
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        self.pods.unchanged(since, keys)
+    }
 }
 
 fn load(path: &Path, settings: &Settings) -> Result<Table, PodsFileError> {

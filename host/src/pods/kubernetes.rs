@@ -264,6 +264,10 @@ impl Directory for KubernetesPods {
     fn state(&self) -> Option<u64> {
         self.pods().state()
     }
+
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        self.pods().unchanged(since, keys)
+    }
 }
 
 fn shown(selector: &podstamp_core::config::Selector) -> String {

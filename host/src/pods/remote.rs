@@ -176,6 +176,10 @@ impl Directory for RemotePods {
     fn state(&self) -> Option<u64> {
         self.pods.state()
     }
+
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        self.pods.unchanged(since, keys)
+    }
 }
 
 impl std::fmt::Debug for RemotePods {

@@ -4,6 +4,8 @@ use podstamp_core::directory::Fields;
 
 use super::*;
 
+mod changes;
+
 const PODS: &str = include_str!("../../../tests/fixtures/pods.json");
 
 fn table(text: &str) -> Table {

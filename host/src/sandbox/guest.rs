@@ -129,7 +129,7 @@ mod tests {
             let items = items.filter(|(_, item)| !matches!(item.ty, ComponentItem::Type(_)));
             functions.extend(items.map(|(function, _)| format!("{name}.{function}")));
         }
-        assert_eq!(functions, ["podstamp:filter/pods@0.1.0.find"]);
+        assert_eq!(functions, ["find", "unchanged"].map(|name| format!("podstamp:filter/pods@0.1.0.{name}")));
         let exports: Vec<_> = ty.exports(&engine).map(|(name, _)| name.to_owned()).collect();
         assert_eq!(exports, ["podstamp:filter/filter@0.1.0"]);
     }

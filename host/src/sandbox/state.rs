@@ -39,6 +39,10 @@ impl pods::Host for State {
             Lookup::Unknown => pods::Lookup::Unknown,
         })
     }
+
+    fn unchanged(&mut self, since: u64, keys: Vec<u32>) -> wasmtime::Result<bool> {
+        Ok(self.directory.unchanged(since, &keys))
+    }
 }
 
 fn term(term: &pods::Term) -> Option<Term<'_>> {

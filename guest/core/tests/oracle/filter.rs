@@ -82,6 +82,10 @@ impl Directory for Cluster {
     fn state(&self) -> Option<u64> {
         Some(self.covers_cluster.into())
     }
+
+    fn unchanged(&self, since: u64, _: &[u32]) -> bool {
+        self.state() == Some(since)
+    }
 }
 
 fn ip(text: &str) -> IpAddr {

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use super::*;
 use crate::Stamps;
-use crate::directory::{Details, Directory, Lookup, Pod, Term};
+use crate::directory::{Details, Directory, Lookup, Pod, Term, address_key, change_key};
 use crate::pipeline::fixture::{Table, pod};
 
 /// A directory in a state that the test sets.
@@ -14,6 +14,8 @@ use crate::pipeline::fixture::{Table, pod};
 struct Known {
     table: Table,
     state: u64,
+    /// What has changed since the first state.
+    changed: Vec<u32>,
 }
 
 impl Directory for Known {
@@ -23,6 +25,10 @@ impl Directory for Known {
 
     fn state(&self) -> Option<u64> {
         Some(self.state)
+    }
+
+    fn unchanged(&self, _: u64, keys: &[u32]) -> bool {
+        !keys.iter().any(|key| self.changed.contains(key))
     }
 }
 
@@ -44,7 +50,7 @@ impl Requests {
         }
         let filter = Filter::configure(&document).unwrap_or_else(|faults| panic!("{faults:#?}"));
         let table = Table { pods, covers_cluster: true, ..Table::default() };
-        Self { filter, pods: Known { table, state: 1 }, stamps: Stamps::with_room() }
+        Self { filter, pods: Known { table, state: 1, changed: Vec::new() }, stamps: Stamps::with_room() }
     }
 
     /// Sends a body; gives the values of `key` as they leave, and whether the directory was asked.
@@ -140,11 +146,20 @@ fn one_that_comes_with_its_address_stays_as_it_is() {
 #[test]
 fn a_directory_that_changes_is_asked_again() {
     let mut requests = Requests::new(pods(), &json!({}));
-    requests.addresses(&[WEB]);
-    requests.pods.table.pods = vec![pod("web-1", &["10.1.1.9"])];
+    requests.addresses(&[WEB, CART]);
+    requests.pods.table.pods[0] = pod("web-1", &["10.1.1.9"]);
     requests.pods.state += 1;
+    requests.pods.changed = vec![change_key(&[Term::Uid("uid-web-1")])];
+    assert_eq!(requests.addresses(&[CART]), (texts(["10.1.1.2"]), false), "it is about another pod");
     assert_eq!(requests.addresses(&[WEB]), (texts(["10.1.1.9"]), true));
-    assert_eq!(requests.addresses(&[WEB]), (texts(["10.1.1.9"]), false));
+    requests.pods.changed.clear();
+    assert_eq!(requests.addresses(&[WEB, CART]), (texts(["10.1.1.9", "10.1.1.2"]), false));
+    // Another pod takes the address over.
+    let released = Pod { released: Some(1), ..pod("web-1", &["10.1.1.9"]) };
+    requests.pods.table.pods[0] = released;
+    requests.pods.state += 1;
+    requests.pods.changed = vec![address_key([10, 1, 1, 9].into())];
+    assert!(requests.addresses(&[WEB]).1);
 }
 
 #[test]
