@@ -10,9 +10,11 @@ use crate::processors::resource::Action;
 use crate::resource::Resource;
 
 /// The processors of one signal's pipeline, ready to run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     steps: Vec<Step>,
+    /// Whether no step reads what [`Details::brief`](crate::directory::Details::brief) leaves out.
+    is_brief: bool,
 }
 
 /// One processor.
@@ -27,7 +29,9 @@ pub(crate) enum Step {
 
 impl Pipeline {
     pub(crate) fn new(steps: Vec<Step>) -> Self {
-        Self { steps }
+        let pipeline = Self { steps, is_brief: false };
+        let is_brief = pipeline.kubernetes().all(Kubernetes::is_brief);
+        Self { is_brief, ..pipeline }
     }
 
     /// Which parts of pods the steps find them by, filter them by or write. A directory with these alone answers as one
@@ -44,7 +48,7 @@ impl Pipeline {
 
     /// Whether no step reads what [`Details::brief`](crate::directory::Details::brief) leaves out.
     pub(crate) fn is_brief(&self) -> bool {
-        self.kubernetes().all(Kubernetes::is_brief)
+        self.is_brief
     }
 
     /// All steps, in their order.

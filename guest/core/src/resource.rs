@@ -117,11 +117,6 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// An empty resource with room for what most have, and for what rules add.
-    pub(crate) fn with_room() -> Self {
-        Self { attributes: Vec::with_capacity(USUAL), ..Self::default() }
-    }
-
     /// When the last of the resource's spans ended, in nanoseconds since 1970. `None` where it has no spans, or one without an
     /// end. Each call looks at all spans.
     pub(crate) fn latest_end(&self) -> Option<u64> {
@@ -309,9 +304,6 @@ fn next_named<'r, 'a>(rest: &mut &'r [Attribute<'a>], key: &str, print: Print) -
         }
     }
 }
-
-/// Attributes of most resources, those that rules add included.
-const USUAL: usize = 24;
 
 #[cfg(test)]
 mod tests {

@@ -99,7 +99,7 @@ pub(crate) fn walk_with<'a>(
         body,
         checks: *checks,
         walked: Walked::default(),
-        resource: Resource::with_room(),
+        resource: Resource::default(),
         pieces: Vec::new(),
         met: Met::default(),
         draft: Draft::default(),

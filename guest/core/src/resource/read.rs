@@ -15,10 +15,16 @@ const RESOURCE_DEPTH: u32 = MAX_DEPTH - 2;
 const ATTRIBUTE_DEPTH: u32 = RESOURCE_DEPTH - 1;
 const VALUE_DEPTH: u32 = ATTRIBUTE_DEPTH - 1;
 
+/// Attributes of most resources, those that rules add included. A request whose resources are all known by their bytes needs no room.
+const USUAL: usize = 24;
+
 impl<'a> Resource<'a> {
     /// Reads the pieces of a Resource in `body`, after dropping whatever was read before.
     pub(crate) fn read(&mut self, body: &'a [u8], pieces: &[Field<'a>]) -> Result<(), Broken> {
         self.attributes.clear();
+        if self.attributes.capacity() == 0 {
+            self.attributes.reserve_exact(USUAL);
+        }
         self.entity_refs.clear();
         (self.changed, self.replaced, self.received) = (false, false, 0);
         self.places = Places::default();
