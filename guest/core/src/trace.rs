@@ -256,7 +256,8 @@ impl<'a> Walk<'a> {
             if number == 2 && wire == LENGTH {
                 let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(rest, kind))?;
                 self.met.spans += 1;
-                walk_span(span, &self.checks, &mut self.met)?;
+                let from = self.body.get(wire::offset_in(self.body, span)..).unwrap_or(span);
+                walk_span(span, from, &self.checks, &mut self.met)?;
                 if span.len() > names::HARMLESS && self.checks.long_names {
                     let span = Field::read(rest, number, wire, after)?;
                     self.met.names.extend(LongName::find(scope_spans, span));

@@ -1,31 +1,42 @@
 //! The walk through a span's own fields, which takes most of a walk's time.
 
+mod step;
+
 use super::field::{skip, tag};
 use super::met::Met;
 use crate::bounds::{Bound, MAX_DEPTH, MAX_EDITS};
 use crate::fault::{Broken, FaultKind};
 use crate::guard::checks::Checks;
-use crate::guard::peers::{self, Peer, is_plainly_harmless};
+use crate::guard::peers::Peer;
 use crate::message::Message;
 use crate::wire::{self, FIXED64, Field, LENGTH, VARINT};
+use step::{BEHIND, step_over, step_over_head};
 
-/// Walks a span, and notes the fields that rules may change.
+/// Walks a span, and notes the fields that rules may change. `wide` is the body from where the span begins.
 ///
 /// Fields as encoders write them are stepped over; all other ways to write a field take [`walk_field`].
 #[inline(always)]
-pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<(), Broken> {
+pub(super) fn walk_span<'a>(
+    span: &'a [u8],
+    wide: &'a [u8],
+    checks: &Checks,
+    met: &mut Met<'a>,
+) -> Result<(), Broken> {
     let mut times = Stand { start: None, end: None };
-    // Nearly all spans begin with trace_id and span_id.
-    let mut rest = match span {
-        [0x0a, 16, rest @ ..] if chunk(rest, 16) == Some(&[0x12, 8]) => span.get(28..).unwrap_or(span),
-        _ => span,
-    };
+    let wide = wide.get(..span.len() + BEHIND).unwrap_or(wide);
+    let behind = wide.len() - span.len();
+    let mut rest = step_over_head(wide, behind, &mut times);
     loop {
         rest = step_over(rest, checks.peer_family, &mut times);
-        if rest.is_empty() {
+        if rest.len() <= behind {
             break;
         }
-        rest = walk_field(span, rest, checks, &mut times, met)?;
+        let from = rest.get(..rest.len() - behind).unwrap_or_default();
+        let after = walk_field(span, from, checks, &mut times, met)?;
+        rest = rest.get(from.len() - after.len()..).unwrap_or_default();
+    }
+    if rest.len() < behind {
+        return walk_fields(span, checks, met);
     }
     let value = |time: Option<&[u8; 8]>| time.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     if checks.times.are_odd(value(times.start), value(times.end)) {
@@ -34,60 +45,15 @@ pub(super) fn walk_span<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) 
     Ok(())
 }
 
-/// Steps over fields; gives the rest of the span from the first field that needs a closer look, or nothing.
-#[inline(never)]
-fn step_over<'a>(mut rest: &'a [u8], peers: bool, times: &mut Stand<'a>) -> &'a [u8] {
-    while let [tag, low, after @ ..] = rest {
-        // Most fields are attributes.
-        if *tag == ATTRIBUTE && *low < 0x80 {
-            let Some((attribute, tail)) = after.split_at_checked(usize::from(*low)) else { break };
-            if peers && needs_look(attribute) && !is_plainly_harmless(attribute) {
-                break;
-            }
-            rest = tail;
-            continue;
-        }
-        if has_length(*tag) {
-            let length = usize::from(*low);
-            let (length, content) = match after.split_first() {
-                _ if length < 0x80 => (length, after),
-                Some((high, content)) if *high < 0x80 => (length & 0x7f | usize::from(*high) << 7, content),
-                _ => break,
-            };
-            let Some((content, tail)) = content.split_at_checked(length) else { break };
-            if *tag == ATTRIBUTE && peers && needs_look_if_long(content) && !is_plainly_harmless(content) {
-                break;
-            }
-            rest = tail;
-            continue;
-        }
-        match (*tag, *low) {
-            (KIND, 0..=5) => rest = after,
-            (START, _) => {
-                let Some((start, tail)) = rest.get(1..).and_then(<[u8]>::split_first_chunk) else { break };
-                times.start = Some(start);
-                rest = tail;
-                // Mostly the end follows at once.
-                if let [END, tail @ ..] = tail
-                    && let Some((end, tail)) = tail.split_first_chunk()
-                {
-                    times.end = Some(end);
-                    rest = tail;
-                }
-            }
-            (END, _) => {
-                let Some((end, tail)) = rest.get(1..).and_then(<[u8]>::split_first_chunk) else { break };
-                times.end = Some(end);
-                rest = tail;
-            }
-            (FLAGS, 0x01) => {
-                let Some(tail) = after.get(4..) else { break };
-                rest = tail;
-            }
-            _ => break,
-        }
+/// Walks a span in which some field goes on behind the span, which that field's place tells.
+#[cold]
+fn walk_fields<'a>(span: &'a [u8], checks: &Checks, met: &mut Met<'a>) -> Result<(), Broken> {
+    let mut times = Stand { start: None, end: None };
+    let mut rest = span;
+    while !rest.is_empty() {
+        rest = walk_field(span, rest, checks, &mut times, met)?;
     }
-    rest
+    Ok(())
 }
 
 /// The bytes of a span's times; of several the last ones.
@@ -96,27 +62,6 @@ struct Stand<'a> {
     end: Option<&'a [u8; 8]>,
 }
 
-/// Whether a tag of one byte is that of a field with a length.
-#[inline(always)]
-fn has_length(tag: u8) -> bool {
-    tag < 0x80 && tag & 7 == LENGTH && WITH_LENGTH >> (tag >> 3) & 1 == 1
-}
-
-/// A bit for each field with a length.
-const WITH_LENGTH: u16 = {
-    let mut bits = 0;
-    let mut number = 1;
-    while number < 16 {
-        if let Some((_, kind)) = Message::Span.field(number)
-            && kind.wire() == LENGTH
-        {
-            bits |= 1 << number;
-        }
-        number += 1;
-    }
-    bits
-};
-
 /// Tags.
 const KIND: u8 = 6 << 3 | VARINT;
 const START: u8 = 7 << 3 | FIXED64;
@@ -124,71 +69,6 @@ const END: u8 = 8 << 3 | FIXED64;
 const ATTRIBUTE: u8 = 9 << 3 | LENGTH;
 /// Field 16, 32 bits: the one known field whose tag takes two bytes, 0x85 and 0x01.
 const FLAGS: u8 = 0x85;
-
-/// Whether an attribute may be a peer's address, so that it needs a closer look. In the form that encoders write, a key and then
-/// a value, few attributes may; in any other form all may, since the key may stand anywhere.
-///
-/// The walk spends most of its time here. One answer covers both reasons for a closer look, and [`is_plainly_harmless`] is asked
-/// only then: in the sandbox each further way out of the loop would cost a jump for every attribute.
-#[inline(always)]
-fn needs_look(attribute: &[u8]) -> bool {
-    let Some(head) = attribute.first_chunk() else { return true };
-    let head = u32::from_le_bytes(*head);
-    let key = head >> 8 & 0xff;
-    let Some(value) = chunk(attribute, 2 + key as usize) else { return true };
-    let value = u32::from(u16::from_le_bytes(*value));
-    // Plain is the key's tag and length, the key, the value's tag, and a length that goes to the end.
-    let plain = (attribute.len() as u32).wrapping_sub(key + 4) << 8 | VALUE;
-    let is_plain = (value ^ plain) | (head & 0xff ^ KEY) == 0;
-    !is_plain | has_peers_key(head)
-}
-
-/// As [`needs_look`], for an attribute whose length takes two bytes, as its value's mostly does too.
-#[inline(always)]
-fn needs_look_if_long(attribute: &[u8]) -> bool {
-    let Some(head) = attribute.first_chunk() else { return true };
-    let head = u32::from_le_bytes(*head);
-    let key = head >> 8 & 0xff;
-    let Some([tag, low, high]) = chunk(attribute, 2 + key as usize) else { return true };
-    let value = match (*low, *high) {
-        (0..0x80, _) => usize::from(*low) + 4,
-        (_, 0..0x80) => (usize::from(*low & 0x7f) | usize::from(*high) << 7) + 5,
-        _ => return true,
-    };
-    let is_plain = head & 0xff == KEY
-        && key < 0x80
-        && u32::from(*tag) == VALUE
-        && key as usize + value == attribute.len();
-    !is_plain | has_peers_key(head)
-}
-
-/// Whether an attribute that begins with `head` may have the key of a peer's address.
-#[inline(always)]
-fn has_peers_key(head: u32) -> bool {
-    HEADS.iter().fold(false, |found, known| found | (head == *known))
-}
-
-/// How attributes with these keys begin: tag, length and two characters.
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is an error")]
-const HEADS: [u32; peers::KEYS.len()] = {
-    let mut heads = [0; peers::KEYS.len()];
-    let mut at = 0;
-    while at < heads.len() {
-        let key = peers::KEYS[at].as_bytes();
-        heads[at] = u32::from_le_bytes([KEY as u8, key.len() as u8, key[0], key[1]]);
-        at += 1;
-    }
-    heads
-};
-
-/// The tags within an attribute.
-const KEY: u32 = 1 << 3 | LENGTH as u32;
-const VALUE: u32 = 2 << 3 | LENGTH as u32;
-
-#[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
-    bytes.get(at..)?.first_chunk()
-}
 
 impl<'a> Met<'a> {
     #[inline]
@@ -261,7 +141,7 @@ mod tests {
         let value = |text: &str| field(0x12, 0, &field(0x0a, 0, text.as_bytes()));
         let plain = |padding, name: &str| field(0x0a, padding, name.as_bytes());
         let long = field(0x7a, 0, &[7; 200]);
-        for name in super::peers::KEYS {
+        for name in crate::guard::peers::KEYS {
             let (key, address) = (plain(0, name), value("2001:db8::7"));
             let forms = [
                 [key.clone(), address.clone()].concat(),
@@ -296,6 +176,63 @@ mod tests {
                     assert_eq!(read.is_some(), number == 3, "{name}, form {number}, {padding} bytes longer");
                 }
             }
+        }
+    }
+
+    /// The fields of a span as encoders write them, each of which is stepped over.
+    fn fields() -> Vec<Vec<u8>> {
+        let text = |key: &str, value: &str| {
+            let value = field(0x0a, 0, value.as_bytes());
+            field(0x4a, 0, &[field(0x0a, 0, key.as_bytes()), field(0x12, 0, &value)].concat())
+        };
+        let fixed = |tag: u8| [&[tag][..], &[1, 0, 0, 0, 0, 0, 0, 0]].concat();
+        vec![
+            field(0x0a, 0, &[7; 16]),
+            field(0x12, 0, &[7; 8]),
+            field(0x22, 0, &[7; 8]),
+            field(0x2a, 0, b"GET /"),
+            vec![0x30, 3],
+            fixed(0x39),
+            fixed(0x41),
+            text("http.method", "GET"),
+            text("http.url", &"x".repeat(100)),
+            text("db.statement", &"x".repeat(300)),
+            text("network.type", "ipv6"),
+            text(&"k".repeat(90), ""),
+            field(0x5a, 0, &[0x78, 1]),
+            field(0x7a, 0, b""),
+            [&[0x85, 0x01][..], &[1, 3, 0, 0]].concat(),
+        ]
+    }
+
+    /// A request with these spans.
+    fn request(spans: &[&[u8]]) -> Vec<u8> {
+        let spans: Vec<_> = spans.iter().flat_map(|span| field(0x12, 0, span)).collect();
+        field(0x0a, 0, &field(0x12, 0, &spans))
+    }
+
+    #[test]
+    fn a_field_that_ends_behind_its_span_is_told_whatever_follows() {
+        let (fields, checks) = (fields(), Rules::AGENT.checks(None));
+        let whole = fields.concat();
+        for skipped in 0..fields.len() {
+            let mut span = Vec::new();
+            for next in fields.iter().skip(skipped) {
+                for end in 1..next.len() {
+                    let cut = [span.as_slice(), &next[..end]].concat();
+                    let expected = walk(&request(&[&cut]), &checks, |_| ()).unwrap_err();
+                    for others in [&[0xff; 300][..], &whole, &next[end..], b"\x30"] {
+                        let body = request(&[&cut, others]);
+                        let fault = walk(&body, &checks, |_| ()).unwrap_err();
+                        assert_eq!((&fault.path, &fault.kind), (&expected.path, &expected.kind));
+                        let behind = field(0x12, 0, others).len();
+                        assert_eq!(fault.offset, body.len() - behind - cut.len() + span.len());
+                    }
+                }
+                span.extend_from_slice(next);
+            }
+            let walked = walk(&request(&[&span, &whole, &span]), &checks, |_| ()).unwrap();
+            assert_eq!(walked.spans, 3);
         }
     }
 }
