@@ -10,6 +10,7 @@ pub fn named(content_type: &[u8]) -> Option<Encoding> {
     plain.or_else(|| read(content_type))
 }
 
+#[cold]
 fn read(content_type: &[u8]) -> Option<Encoding> {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"application/grpc+proto") {

@@ -1,5 +1,7 @@
 //! Writing the changes to a Resource.
 
+use std::collections::BTreeSet;
+
 use super::{Attribute, Resource, State, Value};
 use crate::edit::draft::Draft;
 use crate::resource::read::{Content, for_fields};
@@ -81,18 +83,16 @@ impl<'a> Resource<'a> {
     fn stale_references(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let removed = self.attributes.iter().any(|attribute| attribute.state == State::Removed);
         let concerned = if removed { self.entity_refs.as_slice() } else { &[] };
-        // Sorted once: there may be as many keys in the references as there are attributes.
-        let mut live: Vec<_> = if concerned.is_empty() {
-            Vec::new()
-        } else {
-            self.live().map(|attribute| attribute.key.as_bytes()).collect()
-        };
-        live.sort_unstable();
+        // There may be as many keys in the references as there are attributes. A set that grows is less code than a sorted list.
+        let mut live = BTreeSet::new();
+        if !concerned.is_empty() {
+            live.extend(self.live().map(|attribute| attribute.key.as_bytes()));
+        }
         concerned.iter().filter_map(move |reference| {
             let mut stale = false;
             for_fields(reference.content, |number, content| {
                 if let (3 | 4, Content::Bytes(key)) = (number, content) {
-                    stale |= live.binary_search(&key).is_err();
+                    stale |= !live.contains(key);
                 }
             });
             stale.then(|| reference.origin.clone())
