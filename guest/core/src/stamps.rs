@@ -29,6 +29,8 @@ pub struct Stamps {
     state: u64,
     /// How many Resources have come that there was no room for.
     turned_away: usize,
+    /// How many entries are out of date.
+    outdated: usize,
 }
 
 /// What a Resource's stamp depends on besides its bytes and the directory.
@@ -112,6 +114,7 @@ impl Stamps {
             let keys = self.keys.get(entry.keys.0 as usize..entry.keys.1 as usize)?;
             if !entry.state.is_some_and(|since| directory.unchanged(since, keys)) {
                 entry.state = None;
+                self.outdated += 1;
                 *self.places.get_mut(place)? = Place::default();
                 return None;
             }
@@ -144,11 +147,7 @@ impl Stamps {
         if length > MAX_LENGTH || self.bytes.capacity() == 0 {
             return;
         }
-        let has_room = length <= self.bytes.capacity() - self.bytes.len()
-            && keys.len() <= self.keys.capacity() - self.keys.len()
-            && self.entries.len() < self.entries.capacity();
-        if !has_room {
-            self.turn_away();
+        if !self.has_room(length, keys.len()) && !self.make_room() {
             return;
         }
         let hash = hash(content);
@@ -166,12 +165,22 @@ impl Stamps {
         self.place(hash, self.entries.len() as u32);
     }
 
-    /// Counts a Resource that there is no room for. Where many come, those that are kept may be of pods that are gone.
-    fn turn_away(&mut self) {
+    fn has_room(&self, bytes: usize, keys: usize) -> bool {
+        bytes <= self.bytes.capacity() - self.bytes.len()
+            && keys <= self.keys.capacity() - self.keys.len()
+            && self.entries.len() < self.entries.capacity()
+    }
+
+    /// Forgets everything, if little of it is of use: where many Resources come that there is no room for, those that are kept may be of
+    /// processes that are gone.
+    fn make_room(&mut self) -> bool {
         self.turned_away += 1;
-        if self.turned_away > PATIENCE * self.entries.len() {
+        let current = self.entries.len() - self.outdated;
+        let forgets = self.outdated > current || self.turned_away > PATIENCE * current;
+        if forgets {
             self.clear();
         }
+        forgets
     }
 
     /// Makes more places, if the entries need them.
@@ -210,7 +219,7 @@ impl Stamps {
         self.keys.clear();
         self.entries.clear();
         self.places.clear();
-        self.turned_away = 0;
+        (self.turned_away, self.outdated) = (0, 0);
     }
 }
 
@@ -342,6 +351,20 @@ mod tests {
         assert!(!has(&mut stamps, &content(0)));
         keep(&mut stamps, &vec![1; MAX_LENGTH + 1], 1);
         assert!(!has(&mut stamps, &vec![1; MAX_LENGTH + 1]));
+    }
+
+    #[test]
+    fn what_is_out_of_date_makes_room() {
+        let mut stamps = Stamps::with_room();
+        for state in 1..2_000 {
+            stamps.begin(state);
+            for number in 0..20 {
+                let content = [number; 500];
+                assert!(!has(&mut stamps, &content));
+                keep(&mut stamps, &content, number.into());
+                assert!(has(&mut stamps, &content), "{number} in state {state}");
+            }
+        }
     }
 
     #[test]

@@ -9,12 +9,12 @@ use super::BODIES;
 use crate::collector::Setup;
 use crate::load::{self, Round};
 use crate::open_loop;
-use crate::process::{Process, pinned};
+use crate::process::{OffLastCore, Process, pinned};
 use crate::sample::median;
 
 pub(super) fn run(quick: bool) -> Value {
     println!(
-        "\nRequests at fixed rates over {CONNECTIONS} connections, podstamp on one core; ms from when a request was due, and of the same \
+        "\nRequests at fixed rates over {CONNECTIONS} connections, podstamp on one core, all else on the others; ms from when a request was due, and of the same \
          load straight to the sink. The last rate of each body is {:.0} % of the most that there was.\n",
         SHARE * 100.0
     );
@@ -24,6 +24,7 @@ pub(super) fn run(quick: bool) -> Value {
     );
     let sink = Process::start(&["--upstream"]);
     let side = Setup::podstamp(sink.address, "none").start_by(pinned);
+    let _off = OffLastCore::new(sink.id());
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
         let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);

@@ -3,9 +3,10 @@
 #[cfg(feature = "fuzz-guest")]
 pub mod guest;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use podstamp_core::Filter;
 use podstamp_core::config::Rules;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
 use podstamp_core::fault::FaultKind;
@@ -14,6 +15,7 @@ use podstamp_core::interface::{
     Verdict,
 };
 use podstamp_core::testing::{self, Limits, Resource, Value, diagnose};
+use podstamp_core::{Filter, Stamps};
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
@@ -74,7 +76,7 @@ pub fn json(text: &[u8]) {
     }
 }
 
-/// `prepare`, `conclude` and `examine` never panic, what is sent is the body with edits that fit, every address is counted once, and
+/// `prepare`, `conclude` and `examine` never panic, what is known of earlier requests changes nothing, what is sent is the body with edits that fit, every address is counted once, and
 /// what has passed passes unchanged.
 pub fn prepare(data: &[u8]) {
     let Input { document, peer, headers, body } = Input::read(data);
@@ -89,6 +91,12 @@ pub fn prepare(data: &[u8]) {
             now: Some(1 << 62),
         };
         let prepared = filter.prepare(&request(body), &Cluster);
+        STAMPS.with_borrow_mut(|stamps| {
+            let stamps = stamps.entry(document % DOCUMENTS.len()).or_insert_with(Stamps::with_room);
+            for _ in 0..2 {
+                assert_eq!(filter.prepare_with(&request(body), &Cluster, stamps), prepared);
+            }
+        });
         let report = prepared.report;
         let examined = filter.examine(&request(body), &EVERYTHING, &Cluster);
         let Verdict::Forward(outbound) = prepared.verdict else {
@@ -210,6 +218,9 @@ thread_local! {
             Some(Filter::configure(&document).expect("a document without faults"))
         })
         .collect();
+
+    /// What each of them knows of the inputs so far.
+    static STAMPS: RefCell<BTreeMap<usize, Stamps>> = RefCell::default();
 }
 
 /// DeepFlow's load-balancer pipeline, one with every action, and one that takes all it can get of a pod.
@@ -283,5 +294,9 @@ impl Directory for Cluster {
             [Term::Ip(IpAddr::V4(v4))] if v4.octets() == [10, 1, 2, 1] => Lookup::Node,
             _ => Lookup::Absent,
         }
+    }
+
+    fn state(&self) -> Option<u64> {
+        Some(0)
     }
 }
