@@ -202,7 +202,8 @@ pub(crate) fn varint_len(value: u64) -> usize {
     if value < 0x80 {
         return 1;
     }
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+    // A seventh of the bits, rounded up, without a division: 9 / 64 is a little less than 1 / 7.
+    (64 - value.leading_zeros() as usize) * 9 / 64 + 1
 }
 
 /// Reads a text.

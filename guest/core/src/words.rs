@@ -15,6 +15,9 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
+    if one.len() >= LONG {
+        return is_long_same(one, other);
+    }
     match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
         (Some(last), Some(others)) => {
             let mut pairs = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
@@ -22,6 +25,20 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
         }
         _ => one.iter().zip(other).all(|(one, other)| one == other),
     }
+}
+
+/// As [`same`], for long texts of the same length. In the sandbox each turn of a loop asks whether there is time left, so that more
+/// are compared in one.
+#[inline(never)]
+fn is_long_same(one: &[u8], other: &[u8]) -> bool {
+    let (blocks, others) = (one.as_chunks::<LONG>().0, other.as_chunks::<LONG>().0);
+    let is_same = |one: &[u8; LONG], other: &[u8; LONG]| {
+        let words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+        words.fold(0, |differ, (one, other)| differ | u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other))
+            == 0
+    };
+    let (Some(last), Some(other_last)) = (one.last_chunk(), other.last_chunk()) else { return one == other };
+    is_same(last, other_last) && blocks.iter().zip(others).all(|(one, other)| is_same(one, other))
 }
 
 /// Whether a byte of ASCII is among the bytes.
@@ -51,11 +68,19 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 
 /// Whether a test holds of all bytes, eight at a time: some of them may be tested twice, and less than eight get `filler` beside them.
 #[inline(always)]
-fn all_words(bytes: &[u8], filler: u8, test: impl Fn(u64) -> bool) -> bool {
-    match bytes.last_chunk::<8>() {
+fn all_words(bytes: &[u8], filler: u8, mut test: impl FnMut(u64) -> bool) -> bool {
+    let mut both =
+        |one: &[u8; 8], other: &[u8; 8]| test(u64::from_le_bytes(*one)) & test(u64::from_le_bytes(*other));
+    if let Some(last) = bytes.last_chunk::<16>() {
         // A loop that may end early is not unrolled, which for so few rounds is faster.
-        Some(last) => bytes.as_chunks().0.iter().chain([last]).all(|word| test(u64::from_le_bytes(*word))),
-        None => {
+        return bytes.as_chunks::<16>().0.iter().chain([last]).all(|pair| match pair.as_chunks().0 {
+            [one, other] => both(one, other),
+            _ => false,
+        });
+    }
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => both(first, last),
+        _ => {
             let fill = u64::from(filler) * ONES;
             test(bytes.iter().fold(fill, |word, byte| word << 8 | u64::from(*byte)))
         }
@@ -65,27 +90,42 @@ fn all_words(bytes: &[u8], filler: u8, test: impl Fn(u64) -> bool) -> bool {
 /// A hash, eight bytes at a time in four rows: a multiplication takes some steps, and those of one row need not wait for another's. Not
 /// for what others choose to collide: whoever looks by it compares.
 pub(crate) fn hash(bytes: &[u8]) -> u32 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut rows = [0_u64, 1, 2, 3];
-    for block in blocks {
-        let (words, _) = block.as_chunks::<8>();
-        for (row, word) in rows.iter_mut().zip(words) {
-            *row = mixed(*row, u64::from_le_bytes(*word));
-        }
+    let mut rows = [(bytes.len() as u64).wrapping_mul(SPREAD), 1, 2, 3];
+    if let Some(last) = bytes.last_chunk::<32>() {
+        bytes.as_chunks().0.iter().for_each(|block| mix(&mut rows, block));
+        mix(&mut rows, last);
+    } else {
+        let [row, ..] = &mut rows;
+        all_words(bytes, 0, |word| {
+            *row = mixed(*row, word);
+            true
+        });
     }
-    let (words, tail) = rest.as_chunks::<8>();
-    let tail = tail.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain([tail]);
-    let hash = words.chain(rows).fold(mixed(0, bytes.len() as u64), mixed);
-    mixed(hash, 0) as u32
+    let [one, two, three, four] = rows;
+    let hash = mixed(mixed(one, two), mixed(three, four));
+    let hash = (hash ^ hash >> 32).wrapping_mul(SPREAD);
+    (hash ^ hash >> 32) as u32
 }
 
-/// A word mixed into a hash.
-fn mixed(hash: u64, word: u64) -> u64 {
-    // The multiplier of Fibonacci hashing; what it spreads over the high bits is folded into the low ones.
-    let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    product ^ product >> 32
+/// Mixes a block into the rows of a hash.
+#[inline(always)]
+fn mix(rows: &mut [u64; 4], block: &[u8; 32]) {
+    for (row, word) in rows.iter_mut().zip(block.as_chunks::<8>().0) {
+        *row = mixed(*row, u64::from_le_bytes(*word));
+    }
 }
+
+/// A word mixed into a hash, the high bits of which say most.
+#[inline(always)]
+fn mixed(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(SPREAD)
+}
+
+/// The multiplier of Fibonacci hashing.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bytes that are compared in one turn of a loop.
+const LONG: usize = 32;
 
 /// The lowest bit of each byte, and the highest.
 const ONES: u64 = u64::from_le_bytes([1; 8]);

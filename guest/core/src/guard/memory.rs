@@ -47,7 +47,9 @@ impl Load {
     /// The load of `spans` spans of a resource in `bytes` bytes, of which the agent copies `copied_each` bytes per span.
     pub(crate) fn new(bytes: usize, spans: u32, copied_each: u64) -> Self {
         let spans = u64::from(spans);
-        Self { bytes: bytes as u64, spans, copied: spans.saturating_mul(copied_each) }
+        // Both fit 32 bits, so that the product fits 64, which a check for would cost a multiplication in 128 bits.
+        let copied_each = copied_each.min(u64::from(u32::MAX));
+        Self { bytes: bytes as u64, spans, copied: spans * copied_each }
     }
 
     /// The same load in so many bytes.

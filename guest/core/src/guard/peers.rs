@@ -16,6 +16,7 @@ use crate::edit::draft::Draft;
 use crate::resource::read::read_attribute;
 use crate::resource::{Resource, Value};
 use crate::wire;
+use crate::words::same;
 
 /// A peer's address in a span's attributes.
 #[derive(Clone, Copy, Debug)]
@@ -83,12 +84,12 @@ pub(crate) fn is_plainly_harmless(attribute: &[u8]) -> bool {
     if let [0x0a, text_length, text @ ..] = value
         && text.len() == usize::from(*text_length)
         && key.len() != NET_PEER_IP.len()
-        // A group of IPv6 has four digits at most.
-        && !text.iter().take(5).any(|byte| *byte == b':')
+        // A group of IPv6 has four digits at most, and an address of IPv4 seven characters at least.
+        && text.first_chunk().is_some_and(|[a, b, c, d, e]| ![a, b, c, d, e].contains(&&b':'))
     {
         return true;
     }
-    !KEYS.iter().any(|known| known.as_bytes() == key)
+    !KEYS.iter().any(|known| same(known.as_bytes(), key))
 }
 
 /// Drafts new keys for those `peers` that do not go with the address of `resource`, and gives their number. `peers` are those of
