@@ -23,7 +23,6 @@ pub mod remote;
 pub mod source;
 #[cfg(test)]
 mod tests;
-mod touched;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,10 +39,9 @@ pub use file::{PodsFile, PodsFileError, Settings};
 use log::Log;
 pub(crate) use nodes::{OwnPlace, PodNodes};
 pub use podstamp_pods::{
-    AddError, Coverage, KeptKeys, Keys, ListingReader, PodParts, Skipped, Slot, Table, Version,
+    AddError, Coverage, KeptKeys, Keys, ListingReader, PodParts, Skipped, Slot, Table, Touched, Version,
 };
 pub use read::{ReadError, read_pods};
-use touched::Touched;
 
 /// The pods of a process: a table that one writer at a time changes, and a snapshot of it, which lookups use.
 #[derive(Clone, Debug)]

@@ -50,6 +50,7 @@ mod slot;
 mod table;
 mod texts;
 mod time;
+mod touched;
 mod uid;
 mod version;
 
@@ -60,6 +61,7 @@ pub use parts::{AddError, Pair, PodParts};
 pub use skipped::Skipped;
 pub use slot::Slot;
 pub use table::{Coverage, Table};
+pub use touched::Touched;
 pub use version::{InvalidVersion, Version};
 
 #[cfg(test)]

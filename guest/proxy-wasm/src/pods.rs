@@ -10,7 +10,7 @@ use std::rc::Rc;
 use podstamp_core::config::PodsSource;
 use podstamp_core::directory::{Details, Directory, Fields, Lookup, NoPods, Term};
 use podstamp_core::interface::{Header, Level, Notice};
-use podstamp_pods::{ListingReader, Progress, Table};
+use podstamp_pods::{ListingReader, Progress, Table, Touched};
 
 use crate::abi::{Buffer, Headers, host};
 use crate::instruments::Instruments;
@@ -23,6 +23,7 @@ pub(crate) struct Pods {
     table: RefCell<Option<Rc<Table>>>,
     /// How many tables there were. A table of its own number never has other answers: indexes make it faster only.
     tables: Cell<u64>,
+    touched: Rc<Touched>,
     /// Whether all pods have to come again: what came of the last change cannot be told.
     is_astray: Cell<bool>,
     listing: RefCell<Option<ListingReader>>,
@@ -40,6 +41,7 @@ impl Pods {
             source,
             table: RefCell::default(),
             tables: Cell::default(),
+            touched: Rc::default(),
             is_astray: Cell::default(),
             listing: RefCell::default(),
             call: Cell::default(),
@@ -49,7 +51,7 @@ impl Pods {
 
     /// The pods that are known now.
     pub(crate) fn known(&self) -> Known {
-        Known { table: self.table(), state: self.tables.get() }
+        Known { table: self.table(), state: self.tables.get(), touched: Rc::clone(&self.touched) }
     }
 
     /// The table; `None` before the first has come.
@@ -150,15 +152,22 @@ impl Pods {
             }
         };
         match table {
-            Ok(table) => {
+            Ok(mut table) => {
                 instruments.metrics().pods(table.len(), table.memory());
                 if self.table.borrow().is_none() {
                     let message = format!("{} pods from cluster {:?}", table.len(), self.source.cluster);
                     Notices::tell(&Notice { level: Level::Info, key: "pods-read".into(), message });
                 }
                 self.is_astray.set(false);
+                let state = self.tables.get() + 1;
+                let changes = table.take_recorded();
+                table.record_changes();
+                match self.table() {
+                    Some(before) => self.touched.note(state, &before, &table, changes.as_deref()),
+                    None => self.touched.note(state, &table, &table, None),
+                }
                 self.table.replace(Some(Rc::new(table)));
-                self.tables.set(self.tables.get() + 1);
+                self.tables.set(state);
             }
             Err(error) => {
                 self.is_astray.set(true);
@@ -185,6 +194,7 @@ impl Pods {
 pub(crate) struct Known {
     table: Option<Rc<Table>>,
     state: u64,
+    touched: Rc<Touched>,
 }
 
 impl Directory for Known {
@@ -197,6 +207,10 @@ impl Directory for Known {
 
     fn state(&self) -> Option<u64> {
         Some(self.state)
+    }
+
+    fn unchanged(&self, since: u64, keys: &[u32]) -> bool {
+        self.touched.unchanged(since, keys)
     }
 }
 

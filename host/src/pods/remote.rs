@@ -190,15 +190,14 @@ impl std::fmt::Debug for RemotePods {
 
 /// The table that a text makes of the one before, and what has changed in it; `None` where the text has all pods.
 fn read(text: Vec<u8>, before: Option<&Table>) -> Result<(Table, Option<Vec<Slot>>), String> {
-    let is_full = text.split(|byte| *byte == b'\t').nth(1) == Some(b"full");
     let reader = match before {
         Some(before) => ListingReader::onto(text, before),
         None => ListingReader::new(text),
     };
     let mut table = reader.finish().map_err(|error| error.to_string())?;
-    let changes = table.take_changes();
+    let changes = table.take_recorded();
     table.record_changes();
-    Ok((table, (!is_full).then_some(changes)))
+    Ok((table, changes))
 }
 
 /// What rules here need of pods, and the other podstamp does not keep.

@@ -128,7 +128,12 @@ impl Table {
 
     /// The places of pods that were put or removed since this was called last, in the order of the changes.
     pub fn take_changes(&mut self) -> Vec<Slot> {
-        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+        self.take_recorded().unwrap_or_default()
+    }
+
+    /// [`Table::take_changes`]; `None` where nobody has had them recorded, as in a table that was read from a text of all pods.
+    pub fn take_recorded(&mut self) -> Option<Vec<Slot>> {
+        self.changes.as_mut().map(std::mem::take)
     }
 
     /// Gives the table another epoch, which follows from the one that it has: it says something else than the table that it was

@@ -107,12 +107,8 @@ impl Table {
         true
     }
 
-    /// Takes over what lookups in `other` have asked for, and whether changes are to be recorded. The indexes are still to be built,
-    /// by [`Table::index`].
+    /// Takes over what lookups in `other` have asked for. The indexes are still to be built, by [`Table::index`].
     pub fn follow(&mut self, other: &Self) {
-        if other.changes.is_some() {
-            self.record_changes();
-        }
         if !Arc::ptr_eq(&self.indexes.demand, &other.indexes.demand) {
             self.indexes.demand = Arc::clone(&other.indexes.demand);
             self.indexes.all.truncate(FIXED);
