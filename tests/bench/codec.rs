@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use podstamp::pods::{self, Coverage, KeptKeys, Table};
 use podstamp::sandbox::{FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::Filter;
-use podstamp_core::config::Rules;
+use podstamp_core::config::{DEFAULT_DOCUMENT, Rules};
+use podstamp_core::directory::{Details, Directory, Lookup, Term};
 use podstamp_core::interface::{Content, Header, Request, Signal, Verdict};
 use podstamp_core::testing::{self, diagnose};
 use podstamp_test_support::{bodies, otlp_json};
@@ -63,10 +64,30 @@ struct Bench {
     table: Arc<Table>,
     walk: (Filter, Sandbox),
     stamp: (Filter, Sandbox),
+    /// The guest to which each resource is as if it came for the first time.
+    first: Sandbox,
 }
 
-const COLUMNS: [&str; 8] =
-    ["memcpy", "walk", "walk wasm", "stamp", "stamp wasm", "diagnose", "diagnose wasm", "prost"];
+const COLUMNS: [&str; 9] = [
+    "memcpy",
+    "walk",
+    "walk wasm",
+    "stamp",
+    "first wasm",
+    "stamp wasm",
+    "diagnose",
+    "diagnose wasm",
+    "prost",
+];
+
+/// A directory that does not tell its state, so that the filter keeps nothing.
+struct Stateless(Arc<Table>);
+
+impl Directory for Stateless {
+    fn find(&self, terms: &[Term<'_>], want: Details) -> Lookup {
+        self.0.find(terms, want)
+    }
+}
 
 const JSON_COLUMNS: [&str; 4] = ["transcode", "prepare", "prepare wasm", "tree"];
 
@@ -75,20 +96,18 @@ impl Bench {
         let pods = bodies::pods(10_000).to_string();
         let table =
             Arc::new(pods::read_pods(pods.as_bytes(), KeptKeys::default(), Coverage::Cluster).unwrap());
-        let both = |document: &str| {
-            let settings = Settings {
-                memory: 256 << 20,
-                timeout: Duration::from_secs(10),
-                instances: 2,
-                body: 64 << 20,
-            };
-            let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
-            let guest = Guest::embedded(settings).unwrap();
-            let guest = Sandbox::new(&guest, document.to_owned(), table.clone()).unwrap();
-            (native, guest)
+        let settings =
+            Settings { memory: 256 << 20, timeout: Duration::from_secs(10), instances: 2, body: 64 << 20 };
+        let guest = |document: &str, pods: Arc<dyn Directory + Send + Sync>| {
+            Sandbox::new(&Guest::embedded(settings).unwrap(), document.to_owned(), pods).unwrap()
         };
-        let (walk, stamp) = (both(WALK), both(podstamp_core::config::DEFAULT_DOCUMENT));
-        Self { table, walk, stamp }
+        let both = |document: &str| {
+            let native = Filter::configure(&serde_json::from_str(document).unwrap()).unwrap();
+            (native, guest(document, table.clone()))
+        };
+        let (walk, stamp) = (both(WALK), both(DEFAULT_DOCUMENT));
+        let first = guest(DEFAULT_DOCUMENT, Arc::new(Stateless(Arc::clone(&table))));
+        Self { table, walk, stamp, first }
     }
 
     fn row(&self, label: &str, resources: usize, body: Vec<u8>, quick: bool) -> Value {
@@ -113,6 +132,7 @@ impl Bench {
             ),
             ("walk wasm", Box::new(|| drop(black_box(guest(&self.walk.1, &stamped))))),
             ("stamp", Box::new(|| drop(black_box(native(&self.stamp.0, &self.table, &body))))),
+            ("first wasm", Box::new(|| drop(black_box(guest(&self.first, &body))))),
             ("stamp wasm", Box::new(|| drop(black_box(guest(&self.stamp.1, &body))))),
             ("diagnose", Box::new(|| diagnose(black_box(&body)).unwrap())),
             (
@@ -131,8 +151,8 @@ impl Bench {
             print!(" {rate:>13.2}");
         }
         let walk_ratio = rates[1] / rates[2];
-        let prost_ratio = rates[4] / rates[7];
-        let each = seconds[4] * 1e6 / resources as f64;
+        let prost_ratio = rates[5] / rates[8];
+        let each = seconds[5] * 1e6 / resources as f64;
         println!("   {walk_ratio:>5.2} {prost_ratio:>7.1} {each:>8.2}");
         let columns: serde_json::Map<_, _> = COLUMNS
             .iter()

@@ -1,7 +1,7 @@
 //! What Resources were stamped with, kept from request to request.
 //!
-//! A process sends the same Resource with each of its batches, byte for byte. Where a Resource comes again while the pod directory is in
-//! the same state, what was added to it is added again, without a look at its attributes and without a lookup.
+//! A process sends the same Resource with each of its batches, byte for byte. Where a Resource comes again and nothing that the pod
+//! directory said of it has changed, what was added to it is added again, without a look at its attributes and without a lookup.
 //!
 //! A stamp is kept only if it depends on nothing but the bytes of the Resource, the address at the far end of the connection, the
 //! signal, the configuration and the directory: [`Stamps`] compares the first three, whoever owns it has one per configuration, and of
@@ -152,6 +152,10 @@ impl Stamps {
         }
         let hash = hash(content);
         self.spread();
+        let set = self.set(hash);
+        let number = self.entries.len() as u32 + 1;
+        let Some(place) = free(&mut self.places, set) else { return };
+        *place = Place { entry: number, hash };
         let begin = self.bytes.len() as u32;
         self.bytes.extend_from_slice(content);
         let added = self.bytes.len() as u32;
@@ -162,7 +166,6 @@ impl Stamps {
         let keys = (first_key, self.keys.len() as u32);
         let state = Some(self.state);
         self.entries.push(Entry { origin, hash, begin, added, end, keys, state, facts: stamp.facts });
-        self.place(hash, self.entries.len() as u32);
     }
 
     fn has_room(&self, bytes: usize, keys: usize) -> bool {
@@ -194,17 +197,10 @@ impl Stamps {
         for number in 0..self.entries.len() {
             let live = self.entries.get(number).filter(|entry| entry.state.is_some());
             if let Some(hash) = live.map(|entry| entry.hash) {
-                self.place(hash, number as u32 + 1);
+                let set = self.set(hash);
+                let free = free(&mut self.places, set);
+                free.into_iter().for_each(|place| *place = Place { entry: number as u32 + 1, hash });
             }
-        }
-    }
-
-    /// Makes an entry be found, unless its places are taken.
-    fn place(&mut self, hash: u32, entry: u32) {
-        let set = self.set(hash);
-        let mut places = self.places.iter_mut().skip(set).take(WAYS);
-        if let Some(place) = places.find(|place| place.entry == 0) {
-            *place = Place { entry, hash };
         }
     }
 
@@ -221,6 +217,11 @@ impl Stamps {
         self.places.clear();
         (self.turned_away, self.outdated) = (0, 0);
     }
+}
+
+/// The first free one of a set of places.
+fn free(places: &mut [Place], set: usize) -> Option<&mut Place> {
+    places.iter_mut().skip(set).take(WAYS).find(|place| place.entry == 0)
 }
 
 /// The most entries, the most bytes of all Resources and what is added to them, and the most keys.
