@@ -164,6 +164,13 @@ pub fn container_id(text: &str) -> &str {
     text.split_once("://").map_or(text, |(_, id)| id)
 }
 
+/// The first 16 hexadecimal digits of a container's id, by which a directory may know it: they are random. `None` for an id that is not
+/// such a number, as all runtimes write it.
+pub fn container_digits(text: &str) -> Option<&str> {
+    let digits = container_id(text).get(..16)?;
+    digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
+}
+
 /// A directory without pods, for hosts that have none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoPods;

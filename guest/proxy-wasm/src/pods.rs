@@ -162,10 +162,8 @@ impl Pods {
                 let state = self.tables.get() + 1;
                 let changes = table.take_recorded();
                 table.record_changes();
-                match self.table() {
-                    Some(before) => self.touched.note(state, &before, &table, changes.as_deref()),
-                    None => self.touched.note(state, &table, &table, None),
-                }
+                let before = self.table();
+                self.touched.note(state, before.as_deref().unwrap_or(&table), &table, changes.as_deref());
                 self.table.replace(Some(Rc::new(table)));
                 self.tables.set(state);
             }

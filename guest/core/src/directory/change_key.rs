@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Term, container_id};
+use super::{Term, container_digits};
 use crate::words::hash;
 
 /// The number for a lookup by these terms, for [`Directory::unchanged`](super::Directory::unchanged): that of the term that fewest pods
@@ -30,9 +30,7 @@ pub fn address_key(address: IpAddr) -> u32 {
 /// The number for the id of a container; `None` for one that is not as all runtimes write it, of which a directory need not keep the
 /// text.
 pub fn container_key(id: &str) -> Option<u32> {
-    let digits = container_id(id).as_bytes().first_chunk::<16>()?;
-    let is_hex = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    is_hex.then(|| key(KIND_CONTAINER, digits))
+    container_digits(id).map(|digits| key(KIND_CONTAINER, digits.as_bytes()))
 }
 
 fn key(kind: u32, bytes: &[u8]) -> u32 {
