@@ -65,7 +65,10 @@ impl Examiner {
 
     /// Examines what is received, on a thread that ends when nobody sends any more.
     pub(super) fn start(self, received: Receiver<Sample>) -> io::Result<()> {
-        let run = move || received.into_iter().for_each(|sample| self.examine(sample));
+        let run = move || {
+            give_way();
+            received.into_iter().for_each(|sample| self.examine(sample));
+        };
         thread::Builder::new().name("console".to_owned()).spawn(run).map(drop)
     }
 
@@ -102,6 +105,22 @@ impl Examiner {
         self.shared.traces().note(&examined.resources, spans, &rows, omitted, capacity);
     }
 }
+
+/// Has this thread run where no other thread wants the processor: examining a large request takes as long as many small ones wait.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    if let Err(error) = rustix::process::nice(LEAST_URGENT) {
+        tracing::debug!(%error, "the console's thread is as urgent as those of requests");
+    }
+}
+
+/// Elsewhere it would be about the whole process.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
+/// How much a thread gives way to others, at most.
+#[cfg(target_os = "linux")]
+const LEAST_URGENT: i32 = 19;
 
 /// Takes out what a resource says of anything but its pod and service: it may be private, and a processor may be there to remove it.
 fn withhold(resource: &mut ExaminedResource) {
