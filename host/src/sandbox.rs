@@ -15,6 +15,7 @@ mod runner;
 mod state;
 #[cfg(test)]
 mod tests;
+mod ticker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

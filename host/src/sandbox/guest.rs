@@ -7,8 +7,8 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use super::bindings::{PodstampPre, podstamp};
 use super::compilation;
-use super::limits::Ticker;
 use super::state::State;
+use super::ticker::Ticker;
 use super::{Error, Settings};
 
 /// A compiled component of the world `podstamp:filter/podstamp`, and the limits that its instances live within. Cheap to
@@ -19,7 +19,7 @@ pub struct Guest {
     pub(super) settings: Settings,
     /// Whether calls are counted in fuel.
     pub(super) metered: bool,
-    _ticker: Arc<Ticker>,
+    pub(super) ticker: Arc<Ticker>,
 }
 
 impl Guest {
@@ -48,7 +48,8 @@ impl Guest {
         podstamp::filter::pods::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(Error::Component)?;
         let pre = linker.instantiate_pre(component).and_then(PodstampPre::new).map_err(Error::Component)?;
-        Ok(Self { pre, settings, metered, _ticker: Arc::new(Ticker::start(engine)) })
+        let ticker = Arc::new(Ticker::start(engine, settings.timeout));
+        Ok(Self { pre, settings, metered, ticker })
     }
 }
 

@@ -49,8 +49,8 @@ impl Plan {
 
     pub(super) fn instantiate(&self) -> Result<(Instance, wit::Settings), Error> {
         let settings = self.guest.settings;
-        let memory = Memory::new(settings.memory);
-        let state = State { directory: Arc::clone(&self.directory), memory, time: Time::default() };
+        let (memory, time) = (Memory::new(settings.memory), Time::new(Arc::clone(self.guest.ticker.pace())));
+        let state = State { directory: Arc::clone(&self.directory), memory, time };
         let mut store = Store::new(self.guest.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.look()));

@@ -1,14 +1,11 @@
 //! A guest's limits: its memory, and the time of a call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wasmtime::{Engine, ResourceLimiter, UpdateDeadline};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-/// How often the epoch advances, which is how finely the time of a call is measured. A tick costs one atomic addition.
-const TICK: Duration = Duration::from_millis(10);
+use super::ticker::Pace;
 
 /// Caps an instance's memory, and remembers a refusal: the guest traps after it, and this tells why.
 #[derive(Debug)]
@@ -64,17 +61,24 @@ const MAX_TABLE: usize = 20_000;
 
 /// The limit of a call, in CPU time: a thread that waits for a processor, as under a container's CPU limit, is not a guest that
 /// is stuck.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Time {
+    pace: Arc<Pace>,
     limit: Duration,
     /// The thread's CPU time when the call was first looked at.
     begun: Option<Duration>,
 }
 
 impl Time {
+    /// The time of calls in an engine whose epoch advances at this pace.
+    pub(super) fn new(pace: Arc<Pace>) -> Self {
+        Self { pace, limit: Duration::ZERO, begun: None }
+    }
+
     /// Begins a call, and returns the ticks after which to look at it. Most calls are over by then and never read the clock.
     pub(super) fn begin(&mut self, limit: Duration) -> u64 {
-        *self = Self { limit, begun: None };
+        (self.limit, self.begun) = (limit, None);
+        self.pace.ask();
         FIRST_LOOK
     }
 
@@ -86,8 +90,8 @@ impl Time {
         if left.is_zero() {
             return UpdateDeadline::Interrupt;
         }
-        let ticks = left.as_nanos().div_ceil(TICK.as_nanos());
-        UpdateDeadline::Continue(u64::try_from(ticks).unwrap_or(u64::MAX / 8))
+        self.pace.ask();
+        UpdateDeadline::Continue(self.pace.ticks(left))
     }
 }
 
@@ -106,36 +110,4 @@ pub(crate) fn cpu_time() -> Duration {
 pub(crate) fn cpu_time() -> Duration {
     static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGUN.elapsed()
-}
-
-/// The thread that advances an engine's epoch until this is dropped.
-pub(super) struct Ticker {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    pub(super) fn start(engine: &Engine) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (engine, stopped) = (engine.clone(), Arc::clone(&stop));
-        let thread = std::thread::Builder::new()
-            .name("epoch".to_owned())
-            .spawn(move || {
-                while !stopped.load(Ordering::Relaxed) {
-                    std::thread::sleep(TICK);
-                    engine.increment_epoch();
-                }
-            })
-            .ok();
-        Self { stop, thread }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
 }
