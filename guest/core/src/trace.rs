@@ -248,24 +248,23 @@ impl<'a> Walk<'a> {
     fn scope_spans(&mut self, scope_spans: Field<'a>) -> Result<(), Broken> {
         let mut rest = scope_spans.content;
         while !rest.is_empty() {
-            // The tag as all encoders write it for a span.
-            let (number, wire, after) = match rest {
-                [SPAN, after @ ..] => (2, LENGTH, after),
-                _ => tag(rest)?,
+            let (span, tail) = match span_as_encoded(rest) {
+                Some(parts) => parts,
+                None => match scope_field(rest)? {
+                    (Some(span), tail) => (span, tail),
+                    (None, tail) => {
+                        rest = tail;
+                        continue;
+                    }
+                },
             };
-            if number == 2 && wire == LENGTH {
-                let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(rest, kind))?;
-                self.met.spans += 1;
-                let from = self.body.get(wire::offset_in(self.body, span)..).unwrap_or(span);
-                walk_span(span, from, &self.checks, &mut self.met)?;
-                if span.len() > names::HARMLESS && self.checks.long_names {
-                    let span = Field::read(rest, number, wire, after)?;
-                    self.met.names.extend(LongName::find(scope_spans, span));
-                }
-                rest = tail;
-            } else {
-                rest = skip(Message::ScopeSpans, rest, number, wire, after, MAX_DEPTH - 2)?;
+            self.met.spans += 1;
+            let wide = self.body.get(wire::offset_in(self.body, span)..).unwrap_or(span);
+            walk_span(span, wide, &self.checks, &mut self.met)?;
+            if span.len() > names::HARMLESS && self.checks.long_names {
+                self.met.note_name(scope_spans, rest)?;
             }
+            rest = tail;
         }
         Ok(())
     }
@@ -405,6 +404,29 @@ impl<'a> Emission<'_, 'a> {
 
 /// Bytes of the longest varint.
 const MAX_VARINT: usize = 10;
+
+/// The content of a span with which `start` begins, as encoders write it, and the bytes that follow.
+#[inline(always)]
+fn span_as_encoded(start: &[u8]) -> Option<(&[u8], &[u8])> {
+    match start {
+        [SPAN, length @ 0..0x80, rest @ ..] => rest.split_at_checked(usize::from(*length)),
+        [SPAN, low, high @ 0..0x80, rest @ ..] => {
+            rest.split_at_checked(usize::from(*low & 0x7f) | usize::from(*high) << 7)
+        }
+        _ => None,
+    }
+}
+
+/// The content of a field of ScopeSpans, however it is written, if it is a span, and the bytes that follow.
+#[inline(never)]
+fn scope_field(start: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Broken> {
+    let (number, wire, after) = tag(start)?;
+    if (number, wire) != (2, LENGTH) {
+        return Ok((None, skip(Message::ScopeSpans, start, number, wire, after, MAX_DEPTH - 2)?));
+    }
+    let (span, tail) = wire::length_delimited(after).map_err(|kind| Broken::at(start, kind))?;
+    Ok((Some(span), tail))
+}
 
 /// The tag of a span in ScopeSpans.
 const SPAN: u8 = 2 << 3 | LENGTH;

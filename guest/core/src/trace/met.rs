@@ -1,8 +1,11 @@
 //! The spans' fields for which the guard has rules, as a walk met them.
 
+use super::field::tag;
+use crate::fault::Broken;
 use crate::guard::names::LongName;
 use crate::guard::peers::Peer;
 use crate::guard::times::OddTimes;
+use crate::wire::Field;
 
 /// All that rules may change in the spans of one ResourceSpans.
 #[derive(Debug, Default)]
@@ -18,13 +21,22 @@ pub(super) struct Met<'a> {
     pub(super) times: OddTimes<'a>,
 }
 
-impl Met<'_> {
+impl<'a> Met<'a> {
     pub(super) fn clear(&mut self) {
         self.spans = 0;
         self.kinds.clear();
         self.peers.clear();
         self.names.clear();
         self.times.clear();
+    }
+
+    /// Notes the name of a span that was walked, if it is to be cut. The span's field begins at `start`.
+    #[inline(never)]
+    pub(super) fn note_name(&mut self, scope_spans: Field<'a>, start: &'a [u8]) -> Result<(), Broken> {
+        let (number, wire, after) = tag(start)?;
+        let span = Field::read(start, number, wire, after)?;
+        self.names.extend(LongName::find(scope_spans, span));
+        Ok(())
     }
 
     /// Whether it is certain that all spans stay as they are.

@@ -25,24 +25,45 @@ pub(super) fn walk_span<'a>(
     let mut times = Stand { start: None, end: None };
     let wide = wide.get(..span.len() + BEHIND).unwrap_or(wide);
     let behind = wide.len() - span.len();
-    let mut rest = step_over_head(wide, behind, &mut times);
-    loop {
-        rest = step_over(rest, checks.peer_family, &mut times);
-        if rest.len() <= behind {
-            break;
-        }
+    let rest = step_over_head(wide, behind, &mut times);
+    let rest = step_over(rest, checks.peer_family, &mut times);
+    if rest.len() != behind {
+        return walk_rest(span, rest, behind, times, checks, met);
+    }
+    note_times(&times, checks, met);
+    Ok(())
+}
+
+/// Walks the rest of a span, from a field that needs a closer look.
+#[inline(never)]
+fn walk_rest<'a>(
+    span: &'a [u8],
+    mut rest: &'a [u8],
+    behind: usize,
+    mut times: Stand<'a>,
+    checks: &Checks,
+    met: &mut Met<'a>,
+) -> Result<(), Broken> {
+    while rest.len() > behind {
         let from = rest.get(..rest.len() - behind).unwrap_or_default();
         let after = walk_field(span, from, checks, &mut times, met)?;
         rest = rest.get(from.len() - after.len()..).unwrap_or_default();
+        rest = step_over(rest, checks.peer_family, &mut times);
     }
     if rest.len() < behind {
         return walk_fields(span, checks, met);
     }
+    note_times(&times, checks, met);
+    Ok(())
+}
+
+/// Notes the times of a span, if they are odd.
+#[inline(always)]
+fn note_times<'a>(times: &Stand<'a>, checks: &Checks, met: &mut Met<'a>) {
     let value = |time: Option<&[u8; 8]>| time.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     if checks.times.are_odd(value(times.start), value(times.end)) {
         met.times.note(&checks.times, times.start, times.end);
     }
-    Ok(())
 }
 
 /// Walks a span in which some field goes on behind the span, which that field's place tells.
