@@ -1,4 +1,10 @@
-//! The allocator of the binary.
+//! The memory of the binary: its allocator, and what it gives back.
+
+#[cfg(target_os = "linux")]
+mod code;
+
+#[cfg(target_os = "linux")]
+pub(crate) use code::let_go_of_code;
 
 /// Bodies are allocated and freed at a high rate, from several threads; this is what that is fast with.
 #[global_allocator]
@@ -11,3 +17,7 @@ pub(crate) fn give_back() {
     // SAFETY: it has no preconditions; any thread may call it at any time.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
+
+/// Only Linux tells of mappings.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn let_go_of_code() {}

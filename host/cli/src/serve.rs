@@ -101,6 +101,7 @@ async fn serve(app: &App, mut signals: Signals) -> Result<Exit, Failed> {
     if let Some(address) = server.admin_address() {
         tracing::info!("metrics and health at http://{address}");
     }
+    crate::memory::let_go_of_code();
     let signal = signals.received().await;
     tracing::info!("{signal}: finishing what is in flight");
     let server = match signal {
