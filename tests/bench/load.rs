@@ -104,18 +104,31 @@ pub(crate) fn sink(listener: TcpListener) {
             let mut stream = stream;
             while let Some((_, length)) = read_head(&mut requests) {
                 skip_body(&mut requests, length);
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                stream.write_all(ANSWER).unwrap();
             }
         });
     }
 }
 
+/// What the sink answers.
+pub(crate) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
 /// How long a body is.
 #[derive(Clone, Copy)]
-enum Length {
+pub(crate) enum Length {
     Known(u64),
     /// The body comes in chunks, each with its own length.
     Chunked,
+}
+
+impl Length {
+    /// Bytes of the body; `None` where it comes in chunks.
+    pub(crate) fn known(self) -> Option<usize> {
+        match self {
+            Self::Known(length) => usize::try_from(length).ok(),
+            Self::Chunked => None,
+        }
+    }
 }
 
 fn skip_body(from: &mut impl std::io::BufRead, length: Length) {
@@ -140,7 +153,7 @@ fn skip_body(from: &mut impl std::io::BufRead, length: Length) {
 }
 
 /// Reads up to the empty line; gives the first line and the content length.
-fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, Length)> {
+pub(crate) fn read_head(from: &mut impl std::io::BufRead) -> Option<(String, Length)> {
     let mut first = String::new();
     let mut length = Length::Known(0);
     let mut line = String::new();

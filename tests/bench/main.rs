@@ -16,6 +16,7 @@
 
 mod against;
 mod arguments;
+mod awake;
 mod batch;
 mod codec;
 mod coding;
@@ -27,6 +28,7 @@ mod grpc;
 mod host;
 mod kubernetes;
 mod load;
+mod lone_loop;
 mod open_loop;
 mod oracle;
 mod parts;
@@ -51,6 +53,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
+        Some(awake::SPIN) => {
+            awake::spin();
+            return ExitCode::SUCCESS;
+        }
         Some("--upstream" | "--agent" | "--serve") => {
             host::child(&words);
             return ExitCode::SUCCESS;

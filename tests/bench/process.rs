@@ -31,10 +31,6 @@ impl Process {
         Self { child, address }
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// User and system time so far, in ticks of 10 ms.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id())
@@ -137,32 +133,31 @@ pub(crate) fn pinned_to(binary: &Path, count: usize) -> Command {
     command
 }
 
-/// Keeps this process and another off the last core, on which [`pinned`] has its command run; where there is one core, or no `taskset`,
-/// it does nothing. Threads that are started meanwhile stay off it too.
+/// Keeps this process off the last core, on which [`pinned`] has its command run; where there is one core, or no `taskset`, it does
+/// nothing. Threads that are started meanwhile stay off it too.
 pub(crate) struct OffLastCore {
     cores: usize,
-    processes: [u32; 2],
 }
 
 impl OffLastCore {
-    pub(crate) fn new(other: u32) -> Self {
-        let (cores, processes) = (cores(), [std::process::id(), other]);
+    pub(crate) fn new() -> Self {
+        let cores = cores();
         if cores > 1 {
-            processes.iter().for_each(|process| move_to(*process, cores - 1));
+            move_to(cores - 1);
         }
-        Self { cores, processes }
+        Self { cores }
     }
 }
 
 impl Drop for OffLastCore {
     fn drop(&mut self) {
-        self.processes.iter().for_each(|process| move_to(*process, self.cores));
+        move_to(self.cores);
     }
 }
 
-/// Has all threads of a process run on the first `count` cores.
-fn move_to(process: u32, count: usize) {
-    let (cores, process) = (format!("0-{}", count - 1), process.to_string());
+/// Has all threads of this process run on the first `count` cores.
+fn move_to(count: usize) {
+    let (cores, process) = (format!("0-{}", count - 1), std::process::id().to_string());
     // Without `taskset` there is nothing to be done.
     drop(Command::new("taskset").args(["-a", "-c", "-p", &cores, &process]).output());
 }

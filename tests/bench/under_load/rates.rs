@@ -6,10 +6,11 @@ use podstamp_test_support::bodies;
 use serde_json::{Value, json};
 
 use super::BODIES;
+use crate::awake::KeptAwake;
 use crate::collector::Setup;
 use crate::load::{self, Round};
-use crate::open_loop;
-use crate::process::{OffLastCore, Process, pinned};
+use crate::lone_loop::LoneLoop;
+use crate::process::{OffLastCore, pinned};
 use crate::sample::median;
 
 pub(super) fn run(quick: bool) -> Value {
@@ -22,30 +23,28 @@ pub(super) fn run(quick: bool) -> Value {
         "{:>22} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8} {:>29}",
         "body", "due/s", "req/s", "p50", "p99", "p99.9", "p99/p50", "straight p50/p99/p99.9"
     );
-    let sink = Process::start(&["--upstream"]);
-    let side = Setup::podstamp(sink.address, "none").start_by(pinned);
-    let _off = OffLastCore::new(sink.id());
+    let load = LoneLoop::start();
+    let side = load.during(|| Setup::podstamp(load.sink(), "none").start_by(pinned));
+    let _awake = KeptAwake::last_core();
+    let _off = OffLastCore::new();
     let mut rows = Vec::new();
     for (label, spans) in BODIES {
         let request = load::request(&bodies::recent_spans(spans), "application/x-protobuf", false);
-        let most = || load::run(side.process.address, &request, CONNECTIONS, Duration::from_secs(1)).rate();
+        let most = || load.most(side.process.address, &request, CONNECTIONS, Duration::from_secs(1)).rate();
         // The first one warms up.
         most();
         let most = median((0..3).map(|_| most()).collect());
         for (name, rate) in
             [("100/s", 100.0), ("1,000/s", 1_000.0), ("70 % of the most", (most * SHARE).round())]
         {
-            let (rounds, seconds) = if quick { (3, 2) } else { (5, 10) };
+            // Short ones: a pause of the machine's then spoils one of many, and not the median.
+            let seconds = (REQUESTS / rate).clamp(0.2, 5.0);
+            let rounds = (if quick { 6.0 } else { 30.0 } / seconds).max(3.0) as u32;
             let mut samples = [Vec::new(), Vec::new()];
             for _ in 0..rounds {
-                for (samples, to) in samples.iter_mut().zip([side.process.address, sink.address]) {
-                    samples.push(open_loop::run(
-                        to,
-                        &request,
-                        rate,
-                        CONNECTIONS,
-                        Duration::from_secs(seconds),
-                    ));
+                for (samples, to) in samples.iter_mut().zip([side.process.address, load.sink()]) {
+                    let time = Duration::from_secs_f64(seconds);
+                    samples.push(load.at_rate(rate, to, &request, CONNECTIONS, time));
                 }
             }
             rows.push(row((label, name), rate, &samples));
@@ -75,6 +74,9 @@ fn row((label, name): (&str, &str), rate: f64, samples: &[Vec<Round>; 2]) -> Val
 }
 
 const CONNECTIONS: usize = 16;
+
+/// Of a round, as long as that does not take too long.
+const REQUESTS: f64 = 5_000.0;
 
 /// Of what podstamp takes at most: a rate at which queues form, and go again.
 const SHARE: f64 = 0.7;
