@@ -275,9 +275,9 @@ impl Exporter {
     }
 
     async fn sending(&self, batch: &Batch, part: BatchPart, head: &Head) -> Sending {
-        let BatchPart { pieces, gzip, spans, memory } = part;
+        let BatchPart { pieces, received, spans, memory } = part;
         let load = Load::new(pieces.len(), spans, memory);
-        let body = self.compressor.code(pieces, gzip).await;
+        let body = self.compressor.code(pieces, received).await;
         self.request(head, body, load, batch.original.clone())
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use podstamp_core::interface::{Content, Encoding, Part};
 
+use super::compress::Received;
 use super::gather::{self, Pieces, UnusableEdits};
 
 /// A body that the filter has decided about. Cloning it copies none of it.
@@ -17,8 +18,8 @@ pub(crate) struct Batch {
     pub(super) original: Bytes,
     /// The body as it goes.
     pub(super) pieces: Pieces,
-    /// The same body as the client compressed it, where nothing was changed.
-    pub(super) gzip: Option<Bytes>,
+    /// The body as the client compressed it.
+    received: Option<Received>,
     pub(super) encoding: Encoding,
     pub(super) spans: u64,
     parts: Arc<[Part]>,
@@ -28,8 +29,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(super) struct BatchPart {
     pub(super) pieces: Pieces,
-    /// The same body as the client compressed it.
-    pub(super) gzip: Option<Bytes>,
+    /// The body as the client compressed it, if this part is all of it.
+    pub(super) received: Option<Received>,
     pub(super) spans: u32,
     /// Estimated bytes of deepflow-agent's memory that this part takes.
     pub(super) memory: u32,
@@ -57,13 +58,13 @@ impl Batch {
         encoding: Encoding,
         spans: u32,
     ) -> Result<Self, UnusableBatch> {
-        let gzip = gzip.filter(|_| matches!(content, Content::Unchanged));
+        let received = gzip.and_then(|member| Received::new(member, &original, &content));
         let pieces = gather::gather(&original, content)?;
         let in_order = parts.is_sorted_by_key(|part| part.end);
         if !in_order || parts.last().is_none_or(|last| u64::from(last.end) != pieces.len()) {
             return Err(UnusableBatch::Parts);
         }
-        Ok(Self { peer, original, pieces, gzip, encoding, spans: spans.into(), parts: parts.into() })
+        Ok(Self { peer, original, pieces, received, encoding, spans: spans.into(), parts: parts.into() })
     }
 
     /// The number of requests that this batch is sent as.
@@ -78,7 +79,8 @@ impl Batch {
             number.checked_sub(1).and_then(|before| self.parts.get(before)).map_or(0, |part| part.end);
         let whole = self.parts() == 1;
         let pieces = if whole { self.pieces.clone() } else { self.pieces.slice(begin.into(), end.into()) };
-        Some(BatchPart { pieces, gzip: self.gzip.clone().filter(|_| whole), spans, memory })
+        let received = self.received.clone().filter(|_| whole);
+        Some(BatchPart { pieces, received, spans, memory })
     }
 
     /// Bytes of the body as it goes, before compression.

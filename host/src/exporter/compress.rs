@@ -2,6 +2,9 @@
 
 mod deflated;
 mod open;
+mod received;
+mod splice;
+mod stream;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use super::gather::{self, Pieces};
 use crate::offload::Threads;
 use crate::queue::Coding;
 use deflated::{Deflated, Deflater, member};
+pub(super) use received::Received;
 
 /// Compresses as the configuration says.
 #[derive(Debug)]
@@ -45,18 +49,24 @@ impl Compressor {
         Self { deflater, threads }
     }
 
-    /// The body to send. `gzip` is a member that has it already.
-    pub(super) async fn code(&self, pieces: Pieces, gzip: Option<Bytes>) -> Coded {
+    /// The body to send, which may have come compressed.
+    pub(super) async fn code(&self, pieces: Pieces, mut received: Option<Received>) -> Coded {
         let Some(deflater) = &self.deflater else {
             return Coded::Plain(pieces);
         };
-        if let Some(gzip) = gzip {
-            return Coded::Member(gzip);
+        if let Some(member) = received.as_ref().and_then(Received::unchanged) {
+            return Coded::Member(member.clone());
+        }
+        if pieces.len() <= SPLICED_INLINE
+            && let Some(received) = received.take()
+            && let Some(spliced) = received.spliced(&pieces)
+        {
+            return Coded::Deflated(Arc::new(spliced));
         }
         let deflated = if pieces.len() <= INLINE {
             deflater.deflate(&pieces)
         } else {
-            self.offload(&pieces, Arc::clone(deflater)).await
+            self.offload(&pieces, Arc::clone(deflater), received).await
         };
         match deflated {
             Ok(deflated) => Coded::Deflated(Arc::new(deflated)),
@@ -92,9 +102,18 @@ impl Compressor {
     }
 
     /// Off the async workers, which other requests need meanwhile.
-    async fn offload(&self, pieces: &Pieces, deflater: Arc<Deflater>) -> io::Result<Deflated> {
+    async fn offload(
+        &self,
+        pieces: &Pieces,
+        deflater: Arc<Deflater>,
+        received: Option<Received>,
+    ) -> io::Result<Deflated> {
         let pieces = pieces.clone();
-        let deflated = self.threads.run((), move || deflater.deflate(&pieces)).await;
+        let work = move || match received.and_then(|received| received.spliced(&pieces)) {
+            Some(spliced) => Ok(spliced),
+            None => deflater.deflate(&pieces),
+        };
+        let deflated = self.threads.run((), work).await;
         deflated.unwrap_or_else(|error| Err(error.into()))
     }
 }
@@ -156,6 +175,9 @@ pub(super) fn inflated(coding: Coding, stored: Bytes, limit: u64) -> io::Result<
 
 /// Bytes up to which compressing takes well under a millisecond, at the usual levels.
 const INLINE: u64 = 64 << 10;
+
+/// Bytes up to which changing what came compressed does.
+const SPLICED_INLINE: u64 = 512 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -103,6 +103,45 @@ async fn what_came_as_one_gzip_member_and_is_unchanged_goes_on_as_it_came() {
 }
 
 #[tokio::test]
+async fn what_came_as_one_gzip_member_leaves_with_its_edits_and_hardly_another_size() {
+    let upstream = Upstream::accepting().await;
+    let url = upstream.url();
+    let edits = || Edits {
+        edits: vec![Edit { offset: 1, remove: 3, insert: 4 }, Edit { offset: 400, remove: 0, insert: 8 }],
+        inserted: b"1234app.host".to_vec(),
+    };
+    let fake = Fake::answering(move |_| Ok(forward(&url, Content::Edited(edits()))));
+    let setup = Setup::with(fake, compressing(1)).await;
+    let mut client = setup.client().await;
+    let mut random = fastrand::Rng::with_seed(9);
+    let words: Vec<String> = (0..500).map(|_| format!("word{:x}", random.u64(..))).collect();
+    // The last one is compressed away from the connections' threads.
+    for count in [3_000, 20_000, 50_000] {
+        let body: String = (0..count).map(|_| words[random.usize(..words.len())].as_str()).collect();
+        let coded = gzip(body.as_bytes());
+        let header = "content-encoding: gzip\r\n";
+        assert_eq!(client.ask(post("/v1/traces", header, &coded)).await.status, 200);
+        let sent = upstream.requests().pop().unwrap().body;
+        assert!(gunzipped(&sent) == edits().apply(body.as_bytes()).unwrap());
+        // What the level makes of it is larger by more.
+        assert!(sent.len() < coded.len() + coded.len() / 50, "{} of {}", sent.len(), coded.len());
+        // What lies far behind them is there bit for bit, if not at the same bit of a byte.
+        let behind = &coded[coded.len() * 7 / 8..][..200];
+        assert!((0..8).any(|shift| contains(&sent, &shifted(behind, shift))), "{count}");
+    }
+}
+
+/// The bytes from a bit on, but for the last one.
+fn shifted(bytes: &[u8], shift: u32) -> Vec<u8> {
+    let next = bytes.iter().skip(1);
+    bytes.iter().zip(next).map(|(low, high)| (u16::from_le_bytes([*low, *high]) >> shift) as u8).collect()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[tokio::test]
 async fn every_attempt_sends_the_same_gzip_and_a_fault_is_judged_on_what_came() {
     let upstream = Upstream::new(|number, _| match number {
         0 => Reaction::answer(503, ""),

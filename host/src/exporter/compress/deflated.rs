@@ -66,12 +66,18 @@ impl Deflater {
         stream.truncate(length);
         // The room was for a body that cannot be compressed.
         stream.shrink_to_fit();
-        let sum = crc32fast::hash(&body);
-        Ok(Deflated { blocks: Blocks::Closed(stream.into()), sum, length: pieces.len() })
+        Ok(Deflated::of_stream(stream, pieces))
     }
 }
 
 impl Deflated {
+    /// What is a whole stream already. `body`: what it is of.
+    pub(super) fn of_stream(stream: Vec<u8>, body: &Pieces) -> Self {
+        let mut sum = Hasher::new();
+        body.iter().for_each(|piece| sum.update(piece));
+        Self { blocks: Blocks::Closed(stream.into()), sum: sum.finalize(), length: body.len() }
+    }
+
     /// Takes apart a member whose blocks are open: what [`Self::stored`] gives.
     pub(super) fn of_member(member: &Bytes) -> Option<Self> {
         let rest = member.strip_prefix(HEADER)?;
