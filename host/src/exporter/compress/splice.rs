@@ -173,7 +173,8 @@ impl Splice<'_> {
             self.change(Some(block))?;
             let begin = self.bits.at;
             let literal = block.codes.literals.step(self.bits.peek());
-            if literal.bits() == 0 || self.out.len() > begin + self.spare {
+            let is_behind = begin > 8 * self.length;
+            if is_behind || literal.bits() == 0 || self.out.len() > begin + self.spare {
                 return None;
             }
             self.bits.at += literal.bits();
@@ -340,16 +341,14 @@ impl Splice<'_> {
     }
 
     fn literals(&mut self, block: Option<&Block>, bytes: &[u8]) -> Option<()> {
-        if let Some(known) = block
-            && self.is_own(block)?
+        if self.is_own(block)?
+            && let Some(block) = block
         {
-            if known.own.has(bytes) {
-                known.own.literals(bytes, &mut self.out);
+            if block.own.has(bytes) {
+                block.own.literals(bytes, &mut self.out);
                 return Some(());
             }
-            self.open_fixed(block)?;
-        } else if self.open != Open::Fixed {
-            self.open_fixed(block)?;
+            self.open_fixed(Some(block))?;
         }
         self.fixed.literals(bytes, &mut self.out);
         Some(())
