@@ -146,6 +146,7 @@ const RATES: &[Column] = &[
     column!("rate", |row| text(row, "/rate")),
     column!("requests/s", |row| thousands(number(row, "/reached"))),
     column!("p50, ms", |row| places(number(row, "/p50_ms"), 2)),
+    column!("p90", |row| places(number(row, "/p90_ms"), 2)),
     column!("p99", |row| places(number(row, "/p99_ms"), 2)),
     column!("p99.9", |row| places(number(row, "/p999_ms"), 2)),
     column!("p99/p50", |row| places(ratio(number(row, "/p99_ms"), number(row, "/p50_ms")), 1)),
