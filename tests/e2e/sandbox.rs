@@ -1,6 +1,8 @@
 //! A guest that misbehaves: each way is an outcome of its own, and the next request works.
 
 use std::path::PathBuf;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use podstamp_test_support::blocking::http::export;
 use podstamp_test_support::ports::absent_agent;
@@ -32,6 +34,34 @@ fn traps_time_outs_and_memory_limits_are_told_apart_and_survived() {
             assert_eq!(count, f64::from(round), "{kind}");
         }
     }
+}
+
+/// While there are no calls, what measures their time rests.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_call_that_does_not_end_is_ended_also_after_a_long_time_without_any() {
+    let served = faulty();
+    assert_eq!(export(served.address, b"fine").status, 200);
+    wait_until("nothing ticks any more", || {
+        let before = ticks(served.process());
+        // Forty ticks of this limit.
+        std::thread::sleep(Duration::from_millis(500));
+        ticks(served.process()) == before
+    });
+    assert_eq!(export(served.address, b"loop").status, 500);
+    assert_eq!(served.metric("podstamp_filter_failures_total", &["timeout"]), 1.0);
+    assert_eq!(export(served.address, b"fine").status, 200);
+}
+
+/// How often the thread that ticks has gone to sleep.
+#[cfg(target_os = "linux")]
+fn ticks(process: u32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    // Threads end meanwhile.
+    let told = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("status")).ok());
+    let told = told.filter(|status| status.starts_with("Name:\tepoch\n")).collect::<Vec<_>>();
+    let [status] = told.as_slice() else { panic!("{} threads that tick", told.len()) };
+    status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap().to_owned()
 }
 
 #[test]
