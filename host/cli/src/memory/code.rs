@@ -77,8 +77,12 @@ mod tests {
         let (program, mappings) =
             (fs::read_link("/proc/self/exe").unwrap(), fs::read_to_string("/proc/self/smaps").unwrap());
         assert!(!untouched(&mappings, &program).is_empty(), "{mappings}");
-        let before = resident();
-        let_go_of_code();
-        assert!(resident() < before);
+        // Other tests take memory meanwhile.
+        let is_less = (0..100).any(|_| {
+            let before = resident();
+            let_go_of_code();
+            resident() < before
+        });
+        assert!(is_less, "{mappings}");
     }
 }
