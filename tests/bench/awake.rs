@@ -4,20 +4,19 @@
 //! a request waits that came meanwhile. A thread that gives way to all others keeps the core going.
 
 use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 
-use crate::process::cores;
+use crate::process::pinned;
 
-/// A process that turns round and round on the last core while nobody else wants it. Where there is no `taskset` or no `chrt`, the core
-/// sleeps as it likes.
+/// A process that turns round and round on the last core while nobody else wants it. Where there is no `chrt`, the core sleeps
+/// as it likes.
 pub(crate) struct KeptAwake(Option<Child>);
 
 impl KeptAwake {
     pub(crate) fn last_core() -> Self {
-        let last = (cores() - 1).to_string();
-        let program = std::env::current_exe().unwrap();
-        let mut command = Command::new("taskset");
-        command.args(["-c", &last, "chrt", "--idle", "0"]).arg(program).arg(SPIN);
+        let mut command = pinned(Path::new("chrt"));
+        command.args(["--idle", "0"]).arg(std::env::current_exe().unwrap()).arg(SPIN);
         Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok())
     }
 }

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::task::yield_now;
 
 use crate::load::{self, Round};
+use crate::open_loop::Schedule;
 
 /// Generator and sink. The sink answers only while there is load.
 pub(crate) struct LoneLoop {
@@ -75,14 +76,8 @@ impl LoneLoop {
         connections: usize,
         time: Duration,
     ) -> Round {
-        let count = (rate * time.as_secs_f64()) as usize;
-        // Connecting takes a moment.
-        let begin = Instant::now() + Duration::from_millis(50);
-        let due = |connection: usize| {
-            let numbers = (connection..count).step_by(connections);
-            numbers.map(move |number| begin + Duration::from_secs_f64(number as f64 / rate))
-        };
-        self.run(begin, to, request, connections, due)
+        let schedule = Schedule::new(rate, connections, time);
+        self.run(schedule.begin, to, request, connections, |connection| schedule.due(connection))
     }
 
     fn run<D: Iterator<Item = Instant> + Send + 'static>(

@@ -18,16 +18,12 @@ pub(crate) fn run(
     connections: usize,
     time: Duration,
 ) -> Round {
-    let count = (rate * time.as_secs_f64()) as usize;
-    // Connecting takes a moment.
-    let begin = Instant::now() + Duration::from_millis(50);
+    let schedule = Schedule::new(rate, connections, time);
     let threads: Vec<_> = (0..connections)
         .map(|connection| {
-            let request = Arc::clone(request);
+            let (request, due) = (Arc::clone(request), schedule.due(connection));
             std::thread::spawn(move || {
                 let mut client = Client::connect(to);
-                let numbers = (connection..count).step_by(connections);
-                let due = numbers.map(|number| begin + Duration::from_secs_f64(number as f64 / rate));
                 let latency = |due: Instant| {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     client.exchange(&request);
@@ -38,5 +34,29 @@ pub(crate) fn run(
         })
         .collect();
     let latencies = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
-    Round { seconds: begin.elapsed().as_secs_f64(), latencies }
+    Round { seconds: schedule.begin.elapsed().as_secs_f64(), latencies }
+}
+
+/// When requests are due that connections send in turn.
+pub(crate) struct Schedule {
+    pub(crate) begin: Instant,
+    rate: f64,
+    count: usize,
+    connections: usize,
+}
+
+impl Schedule {
+    /// `rate` requests a second for that long.
+    pub(crate) fn new(rate: f64, connections: usize, time: Duration) -> Self {
+        let count = (rate * time.as_secs_f64()) as usize;
+        // Connecting takes a moment.
+        Self { begin: Instant::now() + Duration::from_millis(50), rate, count, connections }
+    }
+
+    /// When those of one connection are.
+    pub(crate) fn due(&self, connection: usize) -> impl Iterator<Item = Instant> + Send + 'static {
+        let (begin, rate) = (self.begin, self.rate);
+        let numbers = (connection..self.count).step_by(self.connections);
+        numbers.map(move |number| begin + Duration::from_secs_f64(number as f64 / rate))
+    }
 }

@@ -5,6 +5,8 @@ mod open;
 mod received;
 mod splice;
 mod stream;
+#[cfg(test)]
+mod testing;
 
 use std::io::{self, Read};
 use std::sync::Arc;

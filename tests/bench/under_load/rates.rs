@@ -39,7 +39,8 @@ pub(super) fn run(quick: bool) -> Value {
         {
             // Short ones: a pause of the machine's then spoils one of many, and not the median.
             let seconds = (REQUESTS / rate).clamp(0.2, 5.0);
-            let rounds = (if quick { 6.0 } else { 30.0 } / seconds).max(3.0) as u32;
+            let all = if quick { 6.0 } else { 30.0 };
+            let rounds = f64::max(all / seconds, 3.0) as u32;
             let mut samples = [Vec::new(), Vec::new()];
             for _ in 0..rounds {
                 for (samples, to) in samples.iter_mut().zip([side.process.address, load.sink()]) {

@@ -4,7 +4,7 @@
 //! has to go, and the stream has to end at a whole byte. Where the last block begins and ends is written nowhere, so that its
 //! symbols are read, which takes a fraction of the time that finding them took.
 
-use super::stream::{Bits, Lengths, ROOM};
+use super::stream::{Bits, Head, ROOM};
 
 /// The same blocks with none of them marked as the last, and an empty one behind them that ends at a whole byte, as zlib's
 /// Z_SYNC_FLUSH leaves them. `None`: it is no DEFLATE stream that ends with its last block.
@@ -16,15 +16,10 @@ pub(super) fn opened(stream: &[u8]) -> Option<Vec<u8>> {
     let mut bits = Bits::new(&open);
     let last = loop {
         let begin = bits.at;
-        let is_last = bits.take(1) == 1;
-        match bits.take(2) {
-            0 => bits.skip_stored(),
-            1 => bits.skip_symbols(&Lengths::fixed().codes()),
-            2 => {
-                let codes = bits.read_lengths()?.codes();
-                bits.skip_symbols(&codes)
-            }
-            _ => None,
+        let Head { is_last, lengths } = bits.read_head()?;
+        match lengths {
+            None => bits.skip_stored(),
+            Some(lengths) => bits.skip_symbols(&lengths.codes()),
         }?;
         if bits.at > 8 * stream.len() {
             return None;
@@ -52,28 +47,10 @@ const EMPTY: [u8; 4] = [0, 0, 0xff, 0xff];
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use flate2::Status;
 
-    use flate2::{Compression, Decompress, FlushDecompress, Status};
-    use libdeflater::{CompressionLvl, Compressor};
-
+    use super::super::testing::{inflated, libdeflate, zlib};
     use super::*;
-
-    fn deflated(body: &[u8], level: i32) -> Vec<u8> {
-        let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap());
-        let mut stream = vec![0; compressor.deflate_compress_bound(body.len())];
-        let length = compressor.deflate_compress(body, &mut stream).unwrap();
-        stream.truncate(length);
-        stream
-    }
-
-    fn inflated(stream: &[u8], length: usize) -> (Vec<u8>, Status) {
-        let mut plain = Vec::with_capacity(length + 1);
-        let mut inflate = Decompress::new(false);
-        let status = inflate.decompress_vec(stream, &mut plain, FlushDecompress::None).unwrap();
-        assert_eq!(inflate.total_in(), stream.len() as u64);
-        (plain, status)
-    }
 
     #[test]
     fn an_opened_stream_has_the_same_content_and_goes_on() {
@@ -86,12 +63,9 @@ mod tests {
                 let again = body.clone();
                 body.extend_from_slice(&again);
             }
-            let of_zlib = |level| {
-                let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(level));
-                encoder.write_all(&body).unwrap();
-                encoder.finish().unwrap()
-            };
-            for stream in [deflated(&body, 1 + case as i32 % 12), of_zlib(case as u32 % 10)] {
+            let [by_one, by_other] =
+                [libdeflate(&body, 1 + case as i32 % 12), zlib(&body, case as u32 % 10, usize::MAX)];
+            for stream in [by_one, by_other] {
                 let open = opened(&stream).unwrap();
                 assert!(open.ends_with(&EMPTY));
                 assert_eq!(inflated(&open, body.len()), (body.clone(), Status::Ok), "{case}");
@@ -104,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_does_not_end_with_its_last_block_is_not_opened() {
-        let stream = deflated(&b"spans and spans and spans of which each has a name".repeat(9), 6);
+        let stream = libdeflate(&b"spans and spans and spans of which each has a name".repeat(9), 6);
         for length in 0..stream.len() {
             assert!(opened(&stream[..length]).is_none(), "{length}");
         }

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use podstamp_core::interface::Edits;
 
-use super::stream::{Bits, Codes, Lengths, Writer};
+use super::stream::{Bits, Codes, Head, Lengths, Writer};
 use symbols::Alphabet;
 
 /// The stream of the edited body. `stream` is that of `original`, as somebody has read it already: it is `length` bytes long, with
@@ -92,34 +92,22 @@ struct Block {
     codes: Codes,
     own: Alphabet,
     is_last: bool,
-    /// Its beginning but for the bit that says whether it is the last; `None`: its codes are the fixed ones.
-    header: Option<Range<usize>>,
-}
-
-impl Block {
-    fn new(lengths: &Lengths, is_last: bool, header: Option<Range<usize>>) -> Self {
-        Self { codes: lengths.codes(), own: Alphabet::new(lengths), is_last, header }
-    }
+    /// Its beginning but for the bit that says whether it is the last.
+    head: Range<usize>,
 }
 
 impl Splice<'_> {
     fn run(mut self) -> Option<Vec<u8>> {
         loop {
-            let begin = self.bits.at;
-            let is_last = self.bits.take(1) == 1;
-            let block = match self.bits.take(2) {
-                0 => None,
-                1 => Some(Block::new(&Lengths::fixed(), is_last, None)),
-                2 => {
-                    let lengths = self.bits.read_lengths()?;
-                    Some(Block::new(&lengths, is_last, Some(begin + 1..self.bits.at)))
+            let begin = self.bits.at + 1;
+            let Head { is_last, lengths } = self.bits.read_head()?;
+            if let Some(lengths) = lengths {
+                let (codes, own) = (lengths.codes(), Alphabet::new(&lengths));
+                if self.block(&Block { codes, own, is_last, head: begin..self.bits.at })? {
+                    return self.joined();
                 }
-                _ => return None,
-            };
-            match block {
-                Some(block) if self.block(&block)? => return self.joined(),
-                Some(_) => (),
-                None => self.stored()?,
+            } else {
+                self.stored()?;
             }
             if self.bits.at > 8 * self.length {
                 return None;
@@ -209,7 +197,7 @@ impl Splice<'_> {
     /// Begins the block that is being read once more, so that the rest of the stream may follow, if it can be made to begin at the same bit
     /// of a byte as it did.
     fn joins(&mut self, block: &Block) -> Option<bool> {
-        let head = 1 + block.header.as_ref().map_or(2, ExactSizeIterator::len);
+        let head = 1 + block.head.len();
         let end = self.out.len() + self.end_len(block);
         // An empty block with fixed codes is of an even number of bits, and a stored one goes up to a whole byte.
         let is_odd = |begin: usize| (begin + head + self.bits.at) % 2 == 1;
@@ -225,11 +213,7 @@ impl Splice<'_> {
             let (empty, bits) = EMPTY;
             self.out.put(empty, bits);
         }
-        self.out.put(block.is_last.into(), 1);
-        match &block.header {
-            Some(header) => self.out.copy(self.bits, header.clone()),
-            None => self.out.put(FIXED.0 >> 1, FIXED.1 - 1),
-        }
+        self.begin(block, block.is_last);
         Some(true)
     }
 
@@ -357,30 +341,35 @@ impl Splice<'_> {
     /// Opens the block that the next symbol goes into; true: one with the codes of the block that is being read. With fixed codes it goes on
     /// up to the next change, if that is near: writing the block's own codes once more takes as much.
     fn is_own(&mut self, block: Option<&Block>) -> Option<bool> {
-        let Some(block) = block.filter(|block| block.header.is_some()) else {
-            self.open_fixed(block)?;
-            return Some(false);
-        };
-        if self.open != Open::Own {
-            let next = self.changes.get(self.next);
-            if next.is_some_and(|change| change.at <= self.at + NEAR) {
-                self.open_fixed(Some(block))?;
-                return Some(false);
+        match block {
+            Some(block) if self.open == Open::Own || !self.is_near_change() => {
+                self.open_own(block)?;
+                Some(true)
             }
-            self.open_own(block)?;
+            _ => {
+                self.open_fixed(block)?;
+                Some(false)
+            }
         }
-        Some(true)
+    }
+
+    fn is_near_change(&self) -> bool {
+        self.changes.get(self.next).is_some_and(|change| change.at <= self.at + NEAR)
     }
 
     fn open_own(&mut self, block: &Block) -> Option<()> {
-        let Some(header) = &block.header else { return self.open_fixed(Some(block)) };
         if self.open != Open::Own {
             self.close(Some(block))?;
-            self.out.put(0, 1);
-            self.out.copy(self.bits, header.clone());
+            self.begin(block, false);
             self.open = Open::Own;
         }
         Some(())
+    }
+
+    /// Writes what the block that is being read begins with.
+    fn begin(&mut self, block: &Block, is_last: bool) {
+        self.out.put(is_last.into(), 1);
+        self.out.copy(self.bits, block.head.clone());
     }
 
     fn open_fixed(&mut self, block: Option<&Block>) -> Option<()> {

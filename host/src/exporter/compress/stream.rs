@@ -17,6 +17,13 @@ pub(super) struct Bits<'a> {
     pub(super) at: usize,
 }
 
+/// What a block begins with.
+pub(super) struct Head {
+    pub(super) is_last: bool,
+    /// `None`: it has no codes, and is stored as it is.
+    pub(super) lengths: Option<Lengths>,
+}
+
 /// How many bits the codes of a block have: those of literals and lengths, and those of distances; 0: none.
 pub(super) struct Lengths {
     pub(super) literals: Vec<u8>,
@@ -66,7 +73,19 @@ impl<'a> Bits<'a> {
         bits as usize
     }
 
-    /// Gets past a block that is stored as it is, of which the first three bits are read.
+    /// Reads what a block begins with. `None`: it is none.
+    pub(super) fn read_head(&mut self) -> Option<Head> {
+        let is_last = self.take(1) == 1;
+        let lengths = match self.take(2) {
+            0 => None,
+            1 => Some(Lengths::fixed()),
+            2 => Some(self.read_lengths()?),
+            _ => return None,
+        };
+        Some(Head { is_last, lengths })
+    }
+
+    /// Gets past a block that is stored as it is, whose head is read.
     pub(super) fn skip_stored(&mut self) -> Option<()> {
         self.at = self.at.next_multiple_of(8);
         let (length, check) = (self.take(16), self.take(16));
@@ -111,7 +130,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Reads what the codes of a block are that has its own.
-    pub(super) fn read_lengths(&mut self) -> Option<Lengths> {
+    fn read_lengths(&mut self) -> Option<Lengths> {
         let (literals, distances, own) = (257 + self.take(5), 1 + self.take(5), 4 + self.take(4));
         let mut of_lengths = [0_u8; 19];
         for symbol in ORDER.iter().take(own) {

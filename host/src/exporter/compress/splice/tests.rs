@@ -1,10 +1,8 @@
-use std::io::Write as _;
-
-use flate2::{Compression, Decompress, FlushDecompress, Status};
-use libdeflater::{CompressionLvl, Compressor};
+use flate2::Status;
 use podstamp_core::interface::Edit;
 
 use super::super::stream::ROOM;
+use super::super::testing::{inflated, libdeflate, zlib};
 use super::*;
 
 /// What makes a stream of a body.
@@ -20,26 +18,6 @@ const DEFLATE: [Deflate; 7] = [
     |body| libdeflate(body, 1),
     |body| libdeflate(body, 9),
 ];
-
-/// A stream of zlib, flushed each time that so many bytes have come.
-fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(level));
-    for part in body.chunks(flushed) {
-        encoder.write_all(part).unwrap();
-        if flushed < usize::MAX {
-            encoder.flush().unwrap();
-        }
-    }
-    encoder.finish().unwrap()
-}
-
-fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
-    let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap());
-    let mut stream = vec![0; compressor.deflate_compress_bound(body.len())];
-    let length = compressor.deflate_compress(body, &mut stream).unwrap();
-    stream.truncate(length);
-    stream
-}
 
 fn splice(stream: &[u8], original: &[u8], edits: &Edits) -> Option<Vec<u8>> {
     // What is behind the stream does not matter.
@@ -92,11 +70,8 @@ fn edits(random: &mut fastrand::Rng, body: &[u8], range: Range<usize>) -> Edits 
 }
 
 fn assert_is(stream: &[u8], expected: &[u8], case: &str) {
-    let mut plain = Vec::with_capacity(expected.len() + 1);
-    let mut inflate = Decompress::new(false);
-    let status = inflate.decompress_vec(stream, &mut plain, FlushDecompress::None);
-    assert_eq!(status.ok(), Some(Status::StreamEnd), "{case}");
-    assert_eq!(inflate.total_in(), stream.len() as u64, "{case}: bytes behind the end");
+    let (plain, status) = inflated(stream, expected.len());
+    assert_eq!(status, Status::StreamEnd, "{case}");
     assert!(plain == expected, "{case}: another body");
 }
 
