@@ -1,12 +1,7 @@
 //! The content coding of bodies that go upstream.
 
 mod deflated;
-mod open;
 mod received;
-mod splice;
-mod stream;
-#[cfg(test)]
-mod testing;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -59,8 +54,7 @@ impl Compressor {
         if let Some(member) = received.as_ref().and_then(Received::unchanged) {
             return Coded::Member(member.clone());
         }
-        if pieces.len() <= SPLICED_INLINE
-            && let Some(received) = received.take()
+        if let Some(received) = received.take_if(|received| received.is_small())
             && let Some(spliced) = received.spliced(&pieces)
         {
             return Coded::Deflated(Arc::new(spliced));
@@ -177,9 +171,6 @@ pub(super) fn inflated(coding: Coding, stored: Bytes, limit: u64) -> io::Result<
 
 /// Bytes up to which compressing takes well under a millisecond, at the usual levels.
 const INLINE: u64 = 64 << 10;
-
-/// Bytes up to which changing what came compressed does.
-const SPLICED_INLINE: u64 = 512 << 10;
 
 #[cfg(test)]
 mod tests {

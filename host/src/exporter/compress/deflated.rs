@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use crc32fast::Hasher;
 use libdeflater::{CompressionLvl, Compressor};
+use podstamp_deflate::opened;
 
 use super::super::gather::{self, Pieces};
-use super::open::opened;
 use crate::queue::Coding;
 
 /// A body as DEFLATE blocks, with the checksum and the length for a gzip member's trailer.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use podstamp_core::interface::{Content, Edits};
+use podstamp_deflate::spliced;
 
 use super::super::gather::Pieces;
 use super::deflated::Deflated;
-use super::splice::spliced;
 
 /// A gzip member (RFC 1952), and what has changed of its body.
 #[derive(Clone, Debug)]
@@ -34,42 +34,58 @@ impl Received {
         self.edits.is_none().then_some(&self.member)
     }
 
+    /// Whether changing it takes so little that it is not worth handing to a thread.
+    pub(super) fn is_small(&self) -> bool {
+        self.member.len() <= INLINE && self.original.len() <= INLINE_BODY
+    }
+
     /// The edited body, `pieces`, compressed by changing the member. `None`: it is to be compressed anew.
     pub(super) fn spliced(&self, pieces: &Pieces) -> Option<Deflated> {
-        let stream = self.member.get(head_len(&self.member)?..)?;
-        let length = stream.len().checked_sub(TRAILER).filter(|length| *length >= WORTH_WHILE)?;
-        let stream = spliced(stream, length, &self.original, self.edits.as_ref()?)?;
+        // A member that is larger than its body may be blocks of nothing, each of which takes time.
+        let is_worth_while = (WORTH_WHILE..=self.original.len()).contains(&self.member.len());
+        let edits = self.edits.as_ref().filter(|_| is_worth_while)?;
+        let stream = spliced(&self.member, &self.original, edits)?;
         Some(Deflated::of_stream(stream, pieces))
     }
 }
 
-/// Bytes of what is ahead of a member's stream.
-fn head_len(member: &[u8]) -> Option<usize> {
-    let [0x1f, 0x8b, 8, flags, ..] = member else { return None };
-    let mut at = 10;
-    if flags & EXTRA != 0 {
-        let length = member.get(at..)?.first_chunk::<2>()?;
-        at += 2 + usize::from(u16::from_le_bytes(*length));
-    }
-    for text in [NAME, COMMENT] {
-        if flags & text != 0 {
-            at += member.get(at..)?.iter().position(|byte| *byte == 0)? + 1;
+/// Bytes of a member from which on changing it takes less than compressing its body anew, and makes it no larger.
+const WORTH_WHILE: usize = 4 << 10;
+
+/// Bytes of a member up to which changing it takes well under a millisecond, and some milliseconds where it holds as many codes as it can.
+const INLINE: usize = 128 << 10;
+
+/// Bytes of its body up to which that is so: its sum is made.
+const INLINE_BODY: usize = 512 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use podstamp_core::interface::Edit;
+
+    use super::*;
+
+    #[test]
+    fn a_member_that_is_larger_than_its_body_is_not_changed() {
+        let mut random = fastrand::Rng::with_seed(4);
+        let body: Bytes = std::iter::repeat_with(|| random.u8(..64)).take(90_000).collect();
+        let edits = Edits { edits: vec![Edit { offset: 3, remove: 0, insert: 1 }], inserted: vec![7] };
+        let pieces = Pieces::One(edits.apply(&body).unwrap().into());
+        let content = Content::Edited(edits);
+        for (flushed, is_changed) in [(90_000, true), (30_000, true), (1, false)] {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            // Each flush leaves a block of nothing.
+            for part in body.chunks(flushed) {
+                encoder.write_all(part).unwrap();
+                encoder.flush().unwrap();
+            }
+            let member = Bytes::from(encoder.finish().unwrap());
+            assert_eq!(member.len() <= body.len(), is_changed, "{}", member.len());
+            let received = Received::new(member, &body, &content).unwrap();
+            assert_eq!(received.spliced(&pieces).is_some(), is_changed, "{flushed}");
         }
     }
-    if flags & SUM != 0 {
-        at += 2;
-    }
-    Some(at)
 }
-
-/// What a member's flags say of its head.
-const SUM: u8 = 2;
-const EXTRA: u8 = 4;
-const NAME: u8 = 8;
-const COMMENT: u8 = 16;
-
-/// Bytes behind the stream: sum and length of the body.
-const TRAILER: usize = 8;
-
-/// Bytes of a stream from which on changing it takes less than compressing its body anew, and makes it no larger.
-const WORTH_WHILE: usize = 4 << 10;

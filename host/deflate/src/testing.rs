@@ -6,7 +6,7 @@ use flate2::{Compression, Decompress, FlushDecompress, Status};
 use libdeflater::{CompressionLvl, Compressor};
 
 /// A stream of libdeflate.
-pub(super) fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
+pub(crate) fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
     let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap());
     let mut stream = vec![0; compressor.deflate_compress_bound(body.len())];
     let length = compressor.deflate_compress(body, &mut stream).unwrap();
@@ -15,7 +15,7 @@ pub(super) fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
 }
 
 /// A stream of zlib, flushed each time that so many bytes have come.
-pub(super) fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
+pub(crate) fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(level));
     for part in body.chunks(flushed) {
         encoder.write_all(part).unwrap();
@@ -27,7 +27,7 @@ pub(super) fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
 }
 
 /// The body of a stream, which has to be read to its last byte, and whether it ends there.
-pub(super) fn inflated(stream: &[u8], length: usize) -> (Vec<u8>, Status) {
+pub(crate) fn inflated(stream: &[u8], length: usize) -> (Vec<u8>, Status) {
     let mut plain = Vec::with_capacity(length + 1);
     let mut inflate = Decompress::new(false);
     let status = inflate.decompress_vec(stream, &mut plain, FlushDecompress::None).unwrap();

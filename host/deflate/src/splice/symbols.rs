@@ -1,14 +1,16 @@
 //! The symbols of a block and what they stand for (RFC 1951, section 3.2.5).
 
-use super::super::stream::{Bits, Lengths, Step, Word, Writer, words};
+use std::sync::LazyLock;
+
+use crate::stream::{Bits, Lengths, Step, Word, Writer, words};
 
 /// How many bytes a symbol repeats that was just read from `bits`, with those behind it. `None`: it is none for that.
-pub(super) fn length(symbol: Step, bits: Bits<'_>) -> Option<usize> {
+pub(crate) fn length(symbol: Step, bits: Bits<'_>) -> Option<usize> {
     number(LENGTHS.get(usize::from(symbol.symbol()).checked_sub(FIRST_LENGTH)?)?, bits)
 }
 
 /// How far back a symbol says that they are.
-pub(super) fn distance(symbol: Step, bits: Bits<'_>) -> Option<usize> {
+pub(crate) fn distance(symbol: Step, bits: Bits<'_>) -> Option<usize> {
     if symbol.bits() == 0 {
         return None;
     }
@@ -22,29 +24,32 @@ fn number((first, count): &(u16, u8), mut bits: Bits<'_>) -> Option<usize> {
 }
 
 /// The codes of a block, as they are written.
-pub(super) struct Alphabet {
+pub(crate) struct Alphabet {
     literals: Vec<Word>,
     distances: Vec<Word>,
 }
 
+/// The codes that DEFLATE knows beforehand.
+pub(crate) static FIXED: LazyLock<Alphabet> = LazyLock::new(|| Alphabet::new(&Lengths::fixed()));
+
 impl Alphabet {
-    pub(super) fn new(lengths: &Lengths) -> Self {
+    pub(crate) fn new(lengths: &Lengths) -> Self {
         Self { literals: words(&lengths.literals).collect(), distances: words(&lengths.distances).collect() }
     }
 
     /// Whether each of these bytes has a code.
-    pub(super) fn has(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn has(&self, bytes: &[u8]) -> bool {
         bytes.iter().all(|byte| coded(&self.literals, usize::from(*byte)).is_some())
     }
 
     /// Writes bytes, all of which have a code.
-    pub(super) fn literals(&self, bytes: &[u8], out: &mut Writer) {
+    pub(crate) fn literals(&self, bytes: &[u8], out: &mut Writer) {
         let words = bytes.iter().filter_map(|byte| coded(&self.literals, usize::from(*byte)));
         words.for_each(|word| out.put(word.bits.into(), word.length.into()));
     }
 
     /// Writes that `length` bytes are those of `distance` bytes ago. `None`, and nothing is written: there is no code for that.
-    pub(super) fn repeat(&self, length: usize, distance: usize, out: &mut Writer) -> Option<()> {
+    pub(crate) fn repeat(&self, length: usize, distance: usize, out: &mut Writer) -> Option<()> {
         let (length, of_length) = symbol(&LENGTHS, length)?;
         let (distance, of_distance) = symbol(&DISTANCES, distance)?;
         let words = [coded(&self.literals, FIRST_LENGTH + length)?, coded(&self.distances, distance)?];
@@ -56,12 +61,12 @@ impl Alphabet {
     }
 
     /// Bits of the end of a block.
-    pub(super) fn end_len(&self) -> usize {
+    pub(crate) fn end_len(&self) -> usize {
         coded(&self.literals, END).map_or(0, |word| word.length.into())
     }
 
     /// Writes the end of a block.
-    pub(super) fn end(&self, out: &mut Writer) {
+    pub(crate) fn end(&self, out: &mut Writer) {
         if let Some(word) = coded(&self.literals, END) {
             out.put(word.bits.into(), word.length.into());
         }

@@ -1,7 +1,7 @@
 //! The prefix codes of DEFLATE (RFC 1951, section 3.2).
 
 /// A prefix code.
-pub(in crate::exporter::compress) struct Code {
+pub(crate) struct Code {
     /// For each sequence of as many bits as the mask has, what it begins with; nothing, where that is a longer code.
     table: Vec<Step>,
     mask: u64,
@@ -19,7 +19,7 @@ struct Longer {
 /// One symbol: from the lowest bit on, 5 for how many bits it takes, with those of the number behind it, 2 for its kind, and 9
 /// for the symbol itself. 0: no code.
 #[derive(Clone, Copy, Default)]
-pub(in crate::exporter::compress) struct Step(u16);
+pub(crate) struct Step(u16);
 
 /// What comes with a symbol.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,27 +38,27 @@ impl Step {
     }
 
     /// Bits of the code and of the number behind it; 0: no code begins so.
-    pub(in crate::exporter::compress) fn bits(self) -> usize {
+    pub(crate) fn bits(self) -> usize {
         usize::from(self.0 & 0x1f)
     }
 
-    pub(in crate::exporter::compress) fn is_plain(self) -> bool {
+    pub(crate) fn is_plain(self) -> bool {
         self.0 >> 5 & 3 == Kind::Plain as u16
     }
 
     /// Whether the block ends here.
-    pub(in crate::exporter::compress) fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         self.0 >> 5 & 3 == Kind::End as u16
     }
 
-    pub(in crate::exporter::compress) fn symbol(self) -> u16 {
+    pub(crate) fn symbol(self) -> u16 {
         self.0 >> 7
     }
 }
 
 impl Code {
     /// The code of literals and lengths whose codes have these lengths.
-    pub(in crate::exporter::compress) fn of_literals(lengths: &[u8]) -> Self {
+    pub(crate) fn of_literals(lengths: &[u8]) -> Self {
         Self::new(lengths, |symbol| match symbol {
             0..=255 => (Kind::Plain, 0),
             256 => (Kind::End, 0),
@@ -68,12 +68,12 @@ impl Code {
     }
 
     /// The code of distances.
-    pub(in crate::exporter::compress) fn of_distances(lengths: &[u8]) -> Self {
+    pub(crate) fn of_distances(lengths: &[u8]) -> Self {
         Self::new(lengths, |symbol| (Kind::Plain, (symbol / 2).saturating_sub(1) as u8))
     }
 
     /// A code whose symbols have nothing behind them.
-    pub(in crate::exporter::compress) fn of_symbols(lengths: &[u8]) -> Self {
+    pub(crate) fn of_symbols(lengths: &[u8]) -> Self {
         Self::new(lengths, |_| (Kind::Plain, 0))
     }
 
@@ -98,7 +98,7 @@ impl Code {
     }
 
     /// What `bits` begin with.
-    pub(in crate::exporter::compress) fn step(&self, bits: u64) -> Step {
+    pub(crate) fn step(&self, bits: u64) -> Step {
         let step = self.table.get((bits & self.mask) as usize).copied().unwrap_or_default();
         if step.bits() > 0 { step } else { self.longer_step(bits) }
     }
@@ -116,10 +116,10 @@ impl Code {
 
 /// A code as it is written, its first bit lowest.
 #[derive(Clone, Copy, Default)]
-pub(in crate::exporter::compress) struct Word {
-    pub(in crate::exporter::compress) bits: u16,
+pub(crate) struct Word {
+    pub(crate) bits: u16,
     /// 0: the symbol has no code.
-    pub(in crate::exporter::compress) length: u8,
+    pub(crate) length: u8,
 }
 
 impl Word {
@@ -130,7 +130,7 @@ impl Word {
 }
 
 /// The codes of symbols, whose codes have these lengths, of 15 bits at most.
-pub(in crate::exporter::compress) fn words(lengths: &[u8]) -> impl Iterator<Item = Word> {
+pub(crate) fn words(lengths: &[u8]) -> impl Iterator<Item = Word> {
     let mut next = [0_u16; 16];
     for length in lengths {
         // The first code of a length is as far on as those of the length before reach, in bits of its own.

@@ -4,89 +4,102 @@ mod huffman;
 mod writer;
 
 use std::iter;
+use std::sync::LazyLock;
 
 use huffman::Code;
-pub(super) use huffman::{Step, Word, words};
-pub(super) use writer::Writer;
+pub(crate) use huffman::{Step, Word, words};
+pub(crate) use writer::Writer;
 
 /// Bits of a stream, read from the lowest bit of each byte on.
 #[derive(Clone, Copy)]
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     /// How many are read.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 /// What a block begins with.
-pub(super) struct Head {
-    pub(super) is_last: bool,
-    /// `None`: it has no codes, and is stored as it is.
-    pub(super) lengths: Option<Lengths>,
+pub(crate) struct Head {
+    pub(crate) is_last: bool,
+    pub(crate) kind: Kind,
+}
+
+/// How a block is written.
+pub(crate) enum Kind {
+    /// As it is.
+    Stored,
+    /// With the codes that DEFLATE knows beforehand: [`FIXED`].
+    Fixed,
+    /// With codes of its own.
+    Own(Lengths),
 }
 
 /// How many bits the codes of a block have: those of literals and lengths, and those of distances; 0: none.
-pub(super) struct Lengths {
-    pub(super) literals: Vec<u8>,
-    pub(super) distances: Vec<u8>,
+pub(crate) struct Lengths {
+    pub(crate) literals: Vec<u8>,
+    pub(crate) distances: Vec<u8>,
 }
 
 /// What reads the symbols of a block.
-pub(super) struct Codes {
-    pub(super) literals: Code,
-    pub(super) distances: Code,
+pub(crate) struct Codes {
+    pub(crate) literals: Code,
+    pub(crate) distances: Code,
 }
 
+/// The codes of blocks without codes of their own. Such a block may take ten bits, so that its codes are not made anew for each.
+pub(crate) static FIXED: LazyLock<Codes> = LazyLock::new(|| Lengths::fixed().codes());
+
 impl Lengths {
-    /// Those of a block without codes of its own.
-    pub(super) fn fixed() -> Self {
+    /// Those of [`FIXED`].
+    pub(crate) fn fixed() -> Self {
         let literals = [(144, 8), (112, 9), (24, 7), (8, 8)].into_iter();
         let literals = literals.flat_map(|(count, length)| iter::repeat_n(length, count)).collect();
         Self { literals, distances: vec![5; 30] }
     }
 
-    pub(super) fn codes(&self) -> Codes {
+    pub(crate) fn codes(&self) -> Codes {
         Codes { literals: Code::of_literals(&self.literals), distances: Code::of_distances(&self.distances) }
     }
 }
 
 impl<'a> Bits<'a> {
     /// The bits of a stream, which has [`ROOM`] bytes of anything behind it.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// The next bits, the first one lowest: 56 of them at least, or zeros behind the end.
-    pub(super) fn peek(&self) -> u64 {
+    pub(crate) fn peek(&self) -> u64 {
         let word = self.bytes.get(self.at / 8..).and_then(|rest| rest.first_chunk::<8>());
         word.map_or(0, |word| u64::from_le_bytes(*word)) >> (self.at % 8)
     }
 
     /// So many bytes from this one on.
-    pub(super) fn bytes(&self, from: usize, length: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&self, from: usize, length: usize) -> Option<&'a [u8]> {
         self.bytes.get(from..)?.get(..length)
     }
 
     /// Takes so many bits, 32 at most.
-    pub(super) fn take(&mut self, count: usize) -> usize {
+    pub(crate) fn take(&mut self, count: usize) -> usize {
         let bits = self.peek() & ((1 << count) - 1);
         self.at += count;
         bits as usize
     }
 
     /// Reads what a block begins with. `None`: it is none.
-    pub(super) fn read_head(&mut self) -> Option<Head> {
+    pub(crate) fn read_head(&mut self) -> Option<Head> {
         let is_last = self.take(1) == 1;
-        let lengths = match self.take(2) {
-            0 => None,
-            1 => Some(Lengths::fixed()),
-            2 => Some(self.read_lengths()?),
+        let kind = match self.take(2) {
+            0 => Kind::Stored,
+            1 => Kind::Fixed,
+            2 => Kind::Own(self.read_lengths()?),
             _ => return None,
         };
-        Some(Head { is_last, lengths })
+        Some(Head { is_last, kind })
     }
 
     /// Gets past a block that is stored as it is, whose head is read.
-    pub(super) fn skip_stored(&mut self) -> Option<()> {
+    pub(crate) fn skip_stored(&mut self) -> Option<()> {
         self.at = self.at.next_multiple_of(8);
         let (length, check) = (self.take(16), self.take(16));
         self.at += 8 * length;
@@ -94,7 +107,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Reads up to the end of a block.
-    pub(super) fn skip_symbols(&mut self, codes: &Codes) -> Option<()> {
+    pub(crate) fn skip_symbols(&mut self, codes: &Codes) -> Option<()> {
         let Codes { literals, distances } = codes;
         // Behind the end there are only zeros, which need not say that a block ends.
         while self.at / 8 < self.bytes.len() {
@@ -161,4 +174,4 @@ impl<'a> Bits<'a> {
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Bytes that may be looked at behind a stream.
-pub(super) const ROOM: usize = 8;
+pub(crate) const ROOM: usize = 8;

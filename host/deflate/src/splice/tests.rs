@@ -1,9 +1,11 @@
 use flate2::Status;
 use podstamp_core::interface::Edit;
 
-use super::super::stream::ROOM;
-use super::super::testing::{inflated, libdeflate, zlib};
 use super::*;
+use crate::member::TRAILER;
+use crate::opened;
+use crate::stream::ROOM;
+use crate::testing::{inflated, libdeflate, zlib};
 
 /// What makes a stream of a body.
 type Deflate = fn(&[u8]) -> Vec<u8>;
@@ -20,9 +22,9 @@ const DEFLATE: [Deflate; 7] = [
 ];
 
 fn splice(stream: &[u8], original: &[u8], edits: &Edits) -> Option<Vec<u8>> {
-    // What is behind the stream does not matter.
-    let behind = [stream, &[0xa5; ROOM]].concat();
-    spliced(&behind, stream.len(), original, edits)
+    // What is around the stream does not matter.
+    let member = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], stream, &[0xa5; TRAILER]].concat();
+    spliced(&member, original, edits)
 }
 
 /// A body with repetitions of all lengths, near and far.
@@ -146,6 +148,28 @@ fn spans_of(count: usize) -> Vec<u8> {
         body.extend(random.u64(..).to_le_bytes());
     }
     body
+}
+
+#[test]
+fn blocks_with_nothing_in_them_change_nothing() {
+    let body = spans_of(200);
+    let stream = zlib(&body, 6, usize::MAX);
+    let edits = Edits { edits: vec![Edit { offset: 9, remove: 1, insert: 4 }], inserted: b"more".to_vec() };
+    let expected = edits.apply(&body).unwrap();
+    let fixed = |out: &mut Writer| out.put(EMPTY.0, EMPTY.1);
+    let stored = |out: &mut Writer| out.store(&[]);
+    for empty in [&fixed as &dyn Fn(&mut Writer), &stored] {
+        // So many that the stream begins at a whole byte.
+        for count in [4, 400] {
+            let mut out = Writer::default();
+            (0..count).for_each(|_| empty(&mut out));
+            let whole = [&*stream, &[0; ROOM]].concat();
+            out.copy(Bits::new(&whole), 0..8 * stream.len());
+            let with_empty = out.finish();
+            assert!(inflated(&opened(&with_empty).unwrap(), body.len()) == (body.clone(), Status::Ok));
+            assert_is(&splice(&with_empty, &body, &edits).unwrap(), &expected, &count.to_string());
+        }
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@
 //! has to go, and the stream has to end at a whole byte. Where the last block begins and ends is written nowhere, so that its
 //! symbols are read, which takes a fraction of the time that finding them took.
 
-use super::stream::{Bits, Head, ROOM};
+use crate::stream::{Bits, FIXED, Head, Kind, ROOM};
 
 /// The same blocks with none of them marked as the last, and an empty one behind them that ends at a whole byte, as zlib's
 /// Z_SYNC_FLUSH leaves them. `None`: it is no DEFLATE stream that ends with its last block.
-pub(super) fn opened(stream: &[u8]) -> Option<Vec<u8>> {
+pub fn opened(stream: &[u8]) -> Option<Vec<u8>> {
     let mut open = Vec::with_capacity(stream.len() + ROOM);
     open.extend_from_slice(stream);
     // Bits are read some bytes at a time, also from the end.
@@ -16,10 +16,11 @@ pub(super) fn opened(stream: &[u8]) -> Option<Vec<u8>> {
     let mut bits = Bits::new(&open);
     let last = loop {
         let begin = bits.at;
-        let Head { is_last, lengths } = bits.read_head()?;
-        match lengths {
-            None => bits.skip_stored(),
-            Some(lengths) => bits.skip_symbols(&lengths.codes()),
+        let Head { is_last, kind } = bits.read_head()?;
+        match kind {
+            Kind::Stored => bits.skip_stored(),
+            Kind::Fixed => bits.skip_symbols(&FIXED),
+            Kind::Own(lengths) => bits.skip_symbols(&lengths.codes()),
         }?;
         if bits.at > 8 * stream.len() {
             return None;
@@ -49,8 +50,8 @@ const EMPTY: [u8; 4] = [0, 0, 0xff, 0xff];
 mod tests {
     use flate2::Status;
 
-    use super::super::testing::{inflated, libdeflate, zlib};
     use super::*;
+    use crate::testing::{inflated, libdeflate, zlib};
 
     #[test]
     fn an_opened_stream_has_the_same_content_and_goes_on() {

@@ -6,7 +6,7 @@ use super::Bits;
 
 /// A stream that is being written.
 #[derive(Default)]
-pub(in crate::exporter::compress) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
     /// Bits that are not among the bytes yet, fewer than 32.
     waiting: u64,
@@ -14,17 +14,17 @@ pub(in crate::exporter::compress) struct Writer {
 }
 
 impl Writer {
-    pub(in crate::exporter::compress) fn with_capacity(bytes: usize) -> Self {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// How many bits there are.
-    pub(in crate::exporter::compress) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         8 * self.bytes.len() + self.count as usize
     }
 
     /// Writes the lowest `count` bits, 32 at most; those above them are 0.
-    pub(in crate::exporter::compress) fn put(&mut self, bits: u64, count: u32) {
+    pub(crate) fn put(&mut self, bits: u64, count: u32) {
         self.waiting |= bits << self.count;
         self.count += count;
         if self.count >= 32 {
@@ -35,7 +35,7 @@ impl Writer {
     }
 
     /// Writes these bits of another stream.
-    pub(in crate::exporter::compress) fn copy(&mut self, mut from: Bits<'_>, range: Range<usize>) {
+    pub(crate) fn copy(&mut self, mut from: Bits<'_>, range: Range<usize>) {
         from.at = range.start;
         while from.at < range.end {
             let count = (range.end - from.at).min(32);
@@ -44,7 +44,7 @@ impl Writer {
     }
 
     /// Writes a stored block that is not the last, whose bytes begin at a whole byte.
-    pub(in crate::exporter::compress) fn store(&mut self, block: &[u8]) {
+    pub(crate) fn store(&mut self, block: &[u8]) {
         self.put(0, 3);
         self.align();
         let length = block.len() as u16;
@@ -54,7 +54,7 @@ impl Writer {
     }
 
     /// The stream, up to a whole byte.
-    pub(in crate::exporter::compress) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.align();
         self.bytes
     }

@@ -16,12 +16,15 @@ use std::ops::Range;
 
 use podstamp_core::interface::Edits;
 
-use super::stream::{Bits, Codes, Head, Lengths, Writer};
-use symbols::Alphabet;
+use crate::member;
+use crate::stream::{self, Bits, Codes, Head, Kind, Writer};
+use symbols::{Alphabet, FIXED};
 
-/// The stream of the edited body. `stream` is that of `original`, as somebody has read it already: it is `length` bytes long, with
-/// [`ROOM`](super::stream::ROOM) bytes behind it. `None`: the edits do not fit the body, or what comes out would be much larger.
-pub(super) fn spliced(stream: &[u8], length: usize, original: &[u8], edits: &Edits) -> Option<Vec<u8>> {
+/// The DEFLATE stream of the edited body. `member` is a gzip member whose body is `original`, as who has inflated it knows. `None`: it
+/// is to be compressed anew, since the edits do not fit the body, what comes out would be much larger, or the member is none of the
+/// body.
+pub fn spliced(member: &[u8], original: &[u8], edits: &Edits) -> Option<Vec<u8>> {
+    let (stream, length) = member::stream(member)?;
     let mut changes = Vec::with_capacity(edits.edits.len());
     let (mut grown, mut rest) = (0, edits.inserted.as_slice());
     for edit in &edits.edits {
@@ -41,7 +44,6 @@ pub(super) fn spliced(stream: &[u8], length: usize, original: &[u8], edits: &Edi
         next: 0,
         at: 0,
         open: Open::None,
-        fixed: Alphabet::new(&Lengths::fixed()),
         // A literal takes some 9 bits.
         spare: 9 * edits.inserted.len() + 8 * length / SPARE,
     };
@@ -72,7 +74,6 @@ struct Splice<'a> {
     /// From where on in the original nothing changes any more.
     settled: usize,
     open: Open,
-    fixed: Alphabet,
     /// By how many bits the stream may become longer.
     spare: usize,
 }
@@ -88,9 +89,9 @@ enum Open {
 }
 
 /// A block that is being read.
-struct Block {
-    codes: Codes,
-    own: Alphabet,
+struct Block<'c> {
+    codes: &'c Codes,
+    own: &'c Alphabet,
     is_last: bool,
     /// Its beginning but for the bit that says whether it is the last.
     head: Range<usize>,
@@ -100,14 +101,21 @@ impl Splice<'_> {
     fn run(mut self) -> Option<Vec<u8>> {
         loop {
             let begin = self.bits.at + 1;
-            let Head { is_last, lengths } = self.bits.read_head()?;
-            if let Some(lengths) = lengths {
-                let (codes, own) = (lengths.codes(), Alphabet::new(&lengths));
-                if self.block(&Block { codes, own, is_last, head: begin..self.bits.at })? {
-                    return self.joined();
+            let Head { is_last, kind } = self.bits.read_head()?;
+            let head = begin..self.bits.at;
+            let is_joined = match kind {
+                Kind::Stored => {
+                    self.stored()?;
+                    false
                 }
-            } else {
-                self.stored()?;
+                Kind::Fixed => self.block(&Block { codes: &stream::FIXED, own: &FIXED, is_last, head })?,
+                Kind::Own(lengths) => {
+                    let (codes, own) = (&lengths.codes(), &Alphabet::new(&lengths));
+                    self.block(&Block { codes, own, is_last, head })?
+                }
+            };
+            if is_joined {
+                return self.joined();
             }
             if self.bits.at > 8 * self.length {
                 return None;
@@ -152,7 +160,7 @@ impl Splice<'_> {
     }
 
     /// Reads a block and writes it, up to its end; true: or up to where the rest of the stream follows as it is.
-    fn block(&mut self, block: &Block) -> Option<bool> {
+    fn block(&mut self, block: &Block<'_>) -> Option<bool> {
         let is_far = self.bits.at / 8 + FAR < self.length;
         while is_far || !self.is_settled() {
             if self.is_settled() && self.joins(block)? {
@@ -187,7 +195,7 @@ impl Splice<'_> {
             }
         }
         let begin = self.bits.at;
-        self.bits.skip_symbols(&block.codes)?;
+        self.bits.skip_symbols(block.codes)?;
         self.open_own(block)?;
         self.out.copy(self.bits, begin..self.bits.at);
         self.open = Open::None;
@@ -196,7 +204,7 @@ impl Splice<'_> {
 
     /// Begins the block that is being read once more, so that the rest of the stream may follow, if it can be made to begin at the same bit
     /// of a byte as it did.
-    fn joins(&mut self, block: &Block) -> Option<bool> {
+    fn joins(&mut self, block: &Block<'_>) -> Option<bool> {
         let head = 1 + block.head.len();
         let end = self.out.len() + self.end_len(block);
         // An empty block with fixed codes is of an even number of bits, and a stored one goes up to a whole byte.
@@ -228,11 +236,11 @@ impl Splice<'_> {
     }
 
     /// Bits that end the block that is being written.
-    fn end_len(&self, block: &Block) -> usize {
+    fn end_len(&self, block: &Block<'_>) -> usize {
         match self.open {
             Open::None => 0,
             Open::Own => block.own.end_len(),
-            Open::Fixed => self.fixed.end_len(),
+            Open::Fixed => FIXED.end_len(),
         }
     }
 
@@ -251,7 +259,7 @@ impl Splice<'_> {
     }
 
     /// Makes the changes that come next.
-    fn change(&mut self, block: Option<&Block>) -> Option<()> {
+    fn change(&mut self, block: Option<&Block<'_>>) -> Option<()> {
         while let Some(change) = self.changes.get(self.next)
             && change.at <= self.at
         {
@@ -267,7 +275,13 @@ impl Splice<'_> {
     }
 
     /// Repeats `length` bytes from `distance` bytes ago, which in the stream are these bits.
-    fn repeat(&mut self, block: &Block, length: usize, distance: usize, whole: Range<usize>) -> Option<()> {
+    fn repeat(
+        &mut self,
+        block: &Block<'_>,
+        length: usize,
+        distance: usize,
+        whole: Range<usize>,
+    ) -> Option<()> {
         let (begin, end) = (self.at, self.at + length);
         while self.at < end {
             self.change(Some(block))?;
@@ -310,7 +324,7 @@ impl Splice<'_> {
     }
 
     /// Writes a repetition, which in the block's own codes is these bits of the stream; none: its distance is another one.
-    fn symbol(&mut self, block: &Block, length: usize, distance: usize, own: Range<usize>) -> Option<()> {
+    fn symbol(&mut self, block: &Block<'_>, length: usize, distance: usize, own: Range<usize>) -> Option<()> {
         if self.is_own(Some(block))? {
             if !own.is_empty() {
                 self.out.copy(self.bits, own);
@@ -321,10 +335,10 @@ impl Splice<'_> {
             }
             self.open_fixed(Some(block))?;
         }
-        self.fixed.repeat(length, distance, &mut self.out)
+        FIXED.repeat(length, distance, &mut self.out)
     }
 
-    fn literals(&mut self, block: Option<&Block>, bytes: &[u8]) -> Option<()> {
+    fn literals(&mut self, block: Option<&Block<'_>>, bytes: &[u8]) -> Option<()> {
         if self.is_own(block)?
             && let Some(block) = block
         {
@@ -334,13 +348,13 @@ impl Splice<'_> {
             }
             self.open_fixed(Some(block))?;
         }
-        self.fixed.literals(bytes, &mut self.out);
+        FIXED.literals(bytes, &mut self.out);
         Some(())
     }
 
     /// Opens the block that the next symbol goes into; true: one with the codes of the block that is being read. With fixed codes it goes on
     /// up to the next change, if that is near: writing the block's own codes once more takes as much.
-    fn is_own(&mut self, block: Option<&Block>) -> Option<bool> {
+    fn is_own(&mut self, block: Option<&Block<'_>>) -> Option<bool> {
         match block {
             Some(block) if self.open == Open::Own || !self.is_near_change() => {
                 self.open_own(block)?;
@@ -357,7 +371,7 @@ impl Splice<'_> {
         self.changes.get(self.next).is_some_and(|change| change.at <= self.at + NEAR)
     }
 
-    fn open_own(&mut self, block: &Block) -> Option<()> {
+    fn open_own(&mut self, block: &Block<'_>) -> Option<()> {
         if self.open != Open::Own {
             self.close(Some(block))?;
             self.begin(block, false);
@@ -367,15 +381,15 @@ impl Splice<'_> {
     }
 
     /// Writes what the block that is being read begins with.
-    fn begin(&mut self, block: &Block, is_last: bool) {
+    fn begin(&mut self, block: &Block<'_>, is_last: bool) {
         self.out.put(is_last.into(), 1);
         self.out.copy(self.bits, block.head.clone());
     }
 
-    fn open_fixed(&mut self, block: Option<&Block>) -> Option<()> {
+    fn open_fixed(&mut self, block: Option<&Block<'_>>) -> Option<()> {
         if self.open != Open::Fixed {
             self.close(block)?;
-            let (begin, bits) = FIXED;
+            let (begin, bits) = FIXED_BEGIN;
             self.out.put(begin, bits);
             self.open = Open::Fixed;
         }
@@ -383,11 +397,11 @@ impl Splice<'_> {
     }
 
     /// Ends the block that is being written. `block`: the one that is being read, if there is one.
-    fn close(&mut self, block: Option<&Block>) -> Option<()> {
+    fn close(&mut self, block: Option<&Block<'_>>) -> Option<()> {
         match std::mem::replace(&mut self.open, Open::None) {
             Open::None => (),
             Open::Own => block?.own.end(&mut self.out),
-            Open::Fixed => self.fixed.end(&mut self.out),
+            Open::Fixed => FIXED.end(&mut self.out),
         }
         Some(())
     }
@@ -410,7 +424,7 @@ const FAR: usize = 12 << 10;
 const SPARE: usize = 50;
 
 /// The beginning of a block with fixed codes that is not the last, and how many bits that is.
-const FIXED: (u64, u32) = (0b010, 3);
+const FIXED_BEGIN: (u64, u32) = (0b010, 3);
 
 /// A block with fixed codes that is empty.
 const EMPTY: (u64, u32) = (0b00_0000_0010, 10);
