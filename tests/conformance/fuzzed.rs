@@ -1,8 +1,6 @@
 //! The fuzz target of the guest over its corpus, and the cost of bodies that grow in one way: counted in
 //! wasm's fuel, which is the same on every machine.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,22 +9,14 @@ use podstamp::pods::{self, Coverage, KeptKeys};
 use podstamp::sandbox::{Ended, FilterRunner as _, Guest, ReceivedRequest, Sandbox, Settings};
 use podstamp_core::interface::{Attempt, Encoding, Examination, Header, Signal, Verdict};
 use podstamp_test_support::fuzz::guest::guest;
+use podstamp_test_support::fuzz::replay;
 use podstamp_test_support::otlp_json;
 use podstamp_test_support::shapes::{DOCUMENT, NOW, PEER, SHAPES, pieces, pods};
 use prost::Message as _;
 
 #[test]
 fn the_corpus_of_the_guest_holds() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/guest");
-    let mut replayed = 0;
-    for file in fs::read_dir(&corpus).unwrap() {
-        let path = file.unwrap().path();
-        // So that the file of a failure stands in the test's output.
-        println!("{}", path.display());
-        guest(&fs::read(&path).unwrap());
-        replayed += 1;
-    }
-    assert!(replayed >= 20, "{replayed} files in {}", corpus.display());
+    replay("guest", guest);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 #[cfg(feature = "fuzz-guest")]
 pub mod guest;
+#[cfg(feature = "fuzz-gzip")]
+pub mod gzip;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
 use podstamp_core::config::Rules;
 use podstamp_core::directory::{Details, Directory, Lookup, Pod, Term};
@@ -16,6 +20,20 @@ use podstamp_core::interface::{
 };
 use podstamp_core::testing::{self, Limits, Resource, Value, diagnose};
 use podstamp_core::{Filter, Stamps};
+
+/// Holds a target to all of its corpus, findings of the past included.
+#[expect(clippy::print_stdout, reason = "the output of a test that fails shows the file")]
+pub fn replay(target: &str, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut replayed = 0;
+    for file in fs::read_dir(&corpus).unwrap() {
+        let path = file.unwrap().path();
+        println!("{}", path.display());
+        check(&fs::read(&path).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= 20, "{replayed} files in {}", corpus.display());
+}
 
 /// The walk and the diagnosis never panic, agree as far as both look, and a stamped body is stamped.
 pub fn walk(body: &[u8]) {
