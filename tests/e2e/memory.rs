@@ -1,4 +1,5 @@
-//! The `memory_limiter`: requests are refused while the process takes too much memory, and taken again afterwards.
+//! Memory: what only starting needed is given back, and with a `memory_limiter` requests are refused while the process takes too much of
+//! it.
 
 use podstamp_fake_agent::Latch;
 use podstamp_test_support::blocking::http::export;
@@ -49,4 +50,35 @@ fn a_process_that_takes_less_again_takes_requests_again() {
     clients.into_iter().for_each(|client| drop(client.join()));
     wait_until("memory is back", || export(address, &spans::export(&[("shop", "web-1")])).status == 200);
     served.wait_for_log("memory-back");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_has_started_holds_little_of_its_program() {
+    let served = Setup::load_balancer("http://127.0.0.1:1").serve();
+    // Starting takes half of it.
+    wait_until("most of the program is let go", || {
+        let (size, resident) = program(served.process());
+        4 * resident < size
+    });
+}
+
+/// The size of a process's program as far as nobody writes there, and how much of it is in memory, KiB.
+#[cfg(target_os = "linux")]
+fn program(process: u32) -> (u64, u64) {
+    let [exe, smaps] = ["exe", "smaps"].map(|name| format!("/proc/{process}/{name}"));
+    let file = std::fs::read_link(exe).unwrap().display().to_string();
+    let (mut size, mut resident, mut is_it) = (0, 0, false);
+    for line in std::fs::read_to_string(smaps).unwrap().lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            ["Size:", kib, _] if is_it => size += kib.parse::<u64>().unwrap(),
+            ["Rss:", kib, _] if is_it => resident += kib.parse::<u64>().unwrap(),
+            [range, rights, ..] if range.contains('-') => {
+                is_it = line.ends_with(&file) && !rights.contains('w')
+            }
+            _ => (),
+        }
+    }
+    (size, resident)
 }
