@@ -185,8 +185,9 @@ pub(super) struct Decoded {
     pub(super) gzip: Option<Bytes>,
 }
 
-/// Compressed bytes that are decoded in about the time that handing them to another thread costs.
-const INLINE: usize = 256 << 10;
+/// Compressed bytes that an async worker decodes: some tenths of a millisecond for usual ones, and two where nothing but codes comes, block
+/// after block.
+const INLINE: usize = 96 << 10;
 
 /// Decoded bytes up to which an async worker decodes a small body, which can be a bomb. A megabyte takes some milliseconds.
 const INLINE_DECODED: usize = 1 << 20;

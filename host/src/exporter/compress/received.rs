@@ -52,8 +52,8 @@ impl Received {
 /// Bytes of a member from which on changing it takes less than compressing its body anew, and makes it no larger.
 const WORTH_WHILE: usize = 4 << 10;
 
-/// Bytes of a member up to which changing it takes well under a millisecond, and some milliseconds where it holds as many codes as it can.
-const INLINE: usize = 128 << 10;
+/// Bytes of a member up to which changing it takes well under a millisecond, and three where nothing but codes comes, block after block.
+const INLINE: usize = 64 << 10;
 
 /// Bytes of its body up to which that is so: its sum is made.
 const INLINE_BODY: usize = 512 << 10;
