@@ -1,7 +1,8 @@
 //! Turns the core's shapes into those of `wit/`, and back.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
+use podstamp_core::address;
 use podstamp_core::directory::{self, Term, Text};
 use podstamp_core::hosting::acknowledged;
 use podstamp_core::interface;
@@ -40,9 +41,8 @@ pub(crate) fn signal(signal: types::Signal) -> interface::Signal {
     }
 }
 
-pub(crate) fn address(address: wit::IpAddress) -> IpAddr {
-    let bits = u128::from(address.high) << 64 | u128::from(address.low);
-    IpAddr::from(Ipv6Addr::from_bits(bits)).to_canonical()
+pub(crate) fn address(types::IpAddress { high, low }: types::IpAddress) -> IpAddr {
+    address::of_halves(high, low)
 }
 
 fn encoding(encoding: interface::Encoding) -> types::Encoding {
@@ -198,25 +198,27 @@ impl From<pods::Pod> for directory::Pod {
     }
 }
 
-/// A condition on a pod, its texts copied.
-pub(crate) fn term(term: &Term<'_>) -> pods::Term {
-    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+/// A condition on a pod.
+pub(crate) fn term<'t>(term: &Term<'t>) -> pods::Term<'t> {
     match *term {
-        Term::Ip(address) => pods::Term::Ip(address.to_string()),
-        Term::Uid(uid) => pods::Term::Uid(uid.to_owned()),
-        Term::Name(name) => pods::Term::Name(name.to_owned()),
-        Term::Namespace(namespace) => pods::Term::Namespace(namespace.to_owned()),
-        Term::Node(node) => pods::Term::Node(node.to_owned()),
-        Term::Hostname(hostname) => pods::Term::Hostname(hostname.to_owned()),
-        Term::Deployment(deployment) => pods::Term::Deployment(deployment.to_owned()),
-        Term::Label(key, value) => pods::Term::Label(pair(key, value)),
-        Term::Annotation(key, value) => pods::Term::Annotation(pair(key, value)),
-        Term::Container(id) => pods::Term::Container(id.to_owned()),
-        Term::ContainerName(name) => pods::Term::ContainerName(name.to_owned()),
+        Term::Ip(address) => {
+            let (high, low) = address::halves(address);
+            pods::Term::Ip(types::IpAddress { high, low })
+        }
+        Term::Uid(uid) => pods::Term::Uid(uid),
+        Term::Name(name) => pods::Term::Name(name),
+        Term::Namespace(namespace) => pods::Term::Namespace(namespace),
+        Term::Node(node) => pods::Term::Node(node),
+        Term::Hostname(hostname) => pods::Term::Hostname(hostname),
+        Term::Deployment(deployment) => pods::Term::Deployment(deployment),
+        Term::Label(key, value) => pods::Term::Label((key, value)),
+        Term::Annotation(key, value) => pods::Term::Annotation((key, value)),
+        Term::Container(id) => pods::Term::Container(id),
+        Term::ContainerName(name) => pods::Term::ContainerName(name),
     }
 }
 
 /// Reads addresses that a host gives, and drops texts that are not addresses.
 fn addresses(texts: &str) -> Vec<IpAddr> {
-    texts.split(',').filter_map(|text| text.parse().ok()).collect()
+    texts.split(',').filter_map(address::parse).collect()
 }

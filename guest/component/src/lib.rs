@@ -7,7 +7,12 @@ use podstamp_core::{Filter, Stamps, config, diagnose_as, interface};
 
 #[expect(unsafe_code, reason = "the glue that wit-bindgen generates for the canonical ABI")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "podstamp" });
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "podstamp",
+        // A lookup's terms are handed over as they are.
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
     use super::Component;
     export!(Component);
 }

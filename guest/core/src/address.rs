@@ -1,6 +1,6 @@
 //! Addresses: reading them from what clients and proxies write, and telling which one a pod can have.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -83,6 +83,21 @@ pub fn text(address: IpAddr) -> String {
 /// IPv4-mapped IPv6 as IPv4.
 pub fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
+}
+
+/// The 64 highest and the 64 lowest bits of an address; IPv4 is the IPv6 that it is mapped to.
+pub fn halves(address: IpAddr) -> (u64, u64) {
+    let address = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    let bits = address.to_bits();
+    ((bits >> 64) as u64, bits as u64)
+}
+
+/// The address of which these are the [`halves`].
+pub fn of_halves(high: u64, low: u64) -> IpAddr {
+    canonical(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into())
 }
 
 /// Whether a pod can have that address at all; false for loopback, unspecified, multicast, link-local and broadcast ones.
@@ -216,6 +231,16 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::interface::{Header, Signal};
+
+    #[test]
+    fn halves_are_those_of_the_address() {
+        for text in ["10.1.2.3", "0.0.0.0", "2001:db8::7", "::", "ffff:ffff::1"] {
+            let address: IpAddr = text.parse().unwrap();
+            let (high, low) = halves(address);
+            assert_eq!(of_halves(high, low), address);
+        }
+        assert_eq!(halves([10, 1, 2, 3].into()), (0, 0xffff_0a01_0203));
+    }
 
     fn from(peer: &str, forwarded: &[&str], trusted: &[&str]) -> Option<String> {
         let headers: Vec<_> = forwarded.iter().map(|value| Header::new("x-forwarded-for", value)).collect();

@@ -4,8 +4,8 @@ mod examined;
 
 use std::net::IpAddr;
 
-use podstamp_core::interface;
 use podstamp_core::interface::{Edit, Edits};
+use podstamp_core::{address, interface};
 
 use super::bindings::exports::podstamp::filter::filter as wit;
 use super::bindings::podstamp::filter::types;
@@ -15,14 +15,10 @@ pub(super) fn headers(headers: &[interface::Header]) -> Vec<wit::HeaderParam<'_>
     headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
 }
 
-/// An address as its bits.
-pub(super) fn address(address: IpAddr) -> wit::IpAddress {
-    let address = match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
-    let bits = address.to_bits();
-    wit::IpAddress { high: (bits >> 64) as u64, low: bits as u64 }
+/// An address as the guest takes it.
+pub(super) fn address(address: IpAddr) -> types::IpAddress {
+    let (high, low) = address::halves(address);
+    types::IpAddress { high, low }
 }
 
 impl From<interface::Attempt> for wit::Attempt {

@@ -24,13 +24,8 @@ impl pods::Host for State {
             annotations: want.contains(pods::Details::ANNOTATIONS),
             brief: want.contains(pods::Details::BRIEF),
         };
-        let terms: Option<Vec<_>> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
-        let found = match &terms {
-            Some(terms) => self.directory.find(terms, want),
-            // A text that is not an address does not belong to a pod.
-            None => Lookup::Unknown,
-        };
-        Ok(match found {
+        let terms: Vec<_> = terms.iter().take(directory::MAX_TERMS + 1).map(term).collect();
+        Ok(match self.directory.find(&terms, want) {
             Lookup::Found(pod) => pods::Lookup::Found(hand_over(*pod, want)),
             Lookup::Ambiguous => pods::Lookup::Ambiguous,
             Lookup::Node => pods::Lookup::Node,
@@ -45,9 +40,9 @@ impl pods::Host for State {
     }
 }
 
-fn term(term: &pods::Term) -> Option<Term<'_>> {
-    Some(match term {
-        pods::Term::Ip(address) => Term::Ip(address.parse().ok()?),
+fn term(term: &pods::Term) -> Term<'_> {
+    match term {
+        pods::Term::Ip(address) => Term::Ip(address::of_halves(address.high, address.low)),
         pods::Term::Uid(uid) => Term::Uid(uid),
         pods::Term::Name(name) => Term::Name(name),
         pods::Term::Namespace(namespace) => Term::Namespace(namespace),
@@ -58,7 +53,7 @@ fn term(term: &pods::Term) -> Option<Term<'_>> {
         pods::Term::Annotation((key, value)) => Term::Annotation(key, value),
         pods::Term::Container(id) => Term::Container(id),
         pods::Term::ContainerName(name) => Term::ContainerName(name),
-    })
+    }
 }
 
 /// A pod as the guest takes it.

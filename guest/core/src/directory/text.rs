@@ -5,6 +5,8 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::words::same;
+
 /// A text of a pod: a slice of bytes that the pod's other texts may share. A pod has eight texts and comes with each lookup, so that
 /// one allocation for all of them is most of what handing it over costs.
 #[derive(Clone, Default)]
@@ -81,7 +83,7 @@ impl From<String> for Text {
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        *self == **other
     }
 }
 
@@ -89,19 +91,19 @@ impl Eq for Text {}
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
+        same(self.as_bytes(), other.as_bytes())
     }
 }
 
 impl PartialEq<String> for Text {
     fn eq(&self, other: &String) -> bool {
-        self.as_str() == other
+        *self == **other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+        *self == **other
     }
 }
 
