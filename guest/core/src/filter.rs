@@ -44,6 +44,20 @@ pub struct Filter {
     upstreams: [Option<Upstreams>; 3],
 }
 
+/// What a call of [`Filter::prepare_with`] asks and what it tells, besides the verdict.
+struct Call<'c> {
+    directory: &'c dyn Directory,
+    stamps: &'c mut Stamps,
+    report: Report,
+    notices: Vec<Notice>,
+}
+
+impl<'c> Call<'c> {
+    fn new(directory: &'c dyn Directory, stamps: &'c mut Stamps) -> Self {
+        Self { directory, stamps, report: Report::default(), notices: Vec::new() }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Upstreams {
     first: Upstream,
@@ -99,39 +113,29 @@ impl Filter {
         directory: &dyn Directory,
         stamps: &mut Stamps,
     ) -> Prepared {
-        let mut report = Report::default();
-        let mut notices = Vec::new();
+        let mut call = Call::new(directory, stamps);
         let verdict = match encoding(request) {
             Err(encoding) => Verdict::Answer(unsupported_type(encoding)),
             Ok(encoding) if self.upstreams(request.signal).is_none() => {
                 Verdict::Answer(self.not_carried(request.signal, encoding))
             }
-            Ok(Encoding::Json) => self.prepare_json(request, directory, stamps, &mut report, &mut notices),
-            Ok(encoding) => {
-                self.prepare_protobuf(request, encoding, directory, stamps, &mut report, &mut notices)
-            }
+            Ok(Encoding::Json) => self.prepare_json(request, &mut call),
+            Ok(encoding) => self.prepare_protobuf(request, encoding, &mut call),
         };
-        Prepared { verdict, report, notices }
+        Prepared { verdict, report: call.report, notices: call.notices }
     }
 
     /// A body that is not OTLP/JSON is refused under any configuration, since there is nothing that could be sent on.
-    fn prepare_json(
-        &self,
-        request: &Request<'_>,
-        directory: &dyn Directory,
-        stamps: &mut Stamps,
-        report: &mut Report,
-        notices: &mut Vec<Notice>,
-    ) -> Verdict {
+    fn prepare_json(&self, request: &Request<'_>, call: &mut Call<'_>) -> Verdict {
         let body = match json::transcode_as(request.signal, request.body) {
             Ok(body) => body,
-            Err(fault) => return refused(Encoding::Json, &fault, report),
+            Err(fault) => return refused(Encoding::Json, &fault, &mut call.report),
         };
         if body.is_empty() && !unrecognised::is_empty(request.signal, request.body) {
             return Verdict::Answer(unrecognised(request.signal, Encoding::Json));
         }
         let transcoded = Request { body: &body, ..*request };
-        match self.prepare_protobuf(&transcoded, Encoding::Json, directory, stamps, report, notices) {
+        match self.prepare_protobuf(&transcoded, Encoding::Json, call) {
             Verdict::Forward(outbound) => {
                 let content = outbound.content.in_place_of(body);
                 Verdict::Forward(Outbound { content, ..outbound })
@@ -140,25 +144,17 @@ impl Filter {
         }
     }
 
-    fn prepare_protobuf(
-        &self,
-        request: &Request<'_>,
-        encoding: Encoding,
-        directory: &dyn Directory,
-        stamps: &mut Stamps,
-        report: &mut Report,
-        notices: &mut Vec<Notice>,
-    ) -> Verdict {
+    fn prepare_protobuf(&self, request: &Request<'_>, encoding: Encoding, call: &mut Call<'_>) -> Verdict {
         let rules = self.rules(request.signal);
-        let rewritten = match self.check_and_rewrite(request, directory, stamps, report, notices) {
+        let rewritten = match self.check_and_rewrite(request, call) {
             Err(fault) if fault.kind == FaultKind::Utf8 && rules.mend_text => {
-                *report = Report::default();
-                self.mend_and_rewrite(request, directory, stamps, report, notices)
+                call.report = Report::default();
+                self.mend_and_rewrite(request, call)
             }
             rewritten => rewritten,
         };
         let (content, parts) = match rewritten {
-            Ok(_) if report.resources == 0 => {
+            Ok(_) if call.report.resources == 0 => {
                 let Request { signal, body, .. } = *request;
                 return Verdict::Answer(match body {
                     [] => success(signal, encoding, None),
@@ -167,17 +163,17 @@ impl Filter {
             }
             Ok(rewritten) => rewritten,
             Err(fault) if fault.kind == FaultKind::Unsplittable => {
-                return too_large(encoding, &fault, "deepflow-agent", report);
+                return too_large(encoding, &fault, "deepflow-agent", &mut call.report);
             }
             // Refused under any configuration: sent on as it came, the body would lack addresses.
             Err(fault) if matches!(fault.kind, FaultKind::TooMany(_)) => {
-                return too_large(encoding, &fault, "one request", report);
+                return too_large(encoding, &fault, "one request", &mut call.report);
             }
             // With `refuse_undecodable` off, a body is sent on with its faults.
             Err(_) if !rules.refuse_undecodable => {
                 (Content::Unchanged, vec![Part::whole(request.body.len())])
             }
-            Err(fault) => return refused(encoding, &fault, report),
+            Err(fault) => return refused(encoding, &fault, &mut call.report),
         };
         let Some(Upstreams { first, copies }) = self.upstreams(request.signal).cloned() else {
             return Verdict::Answer(self.not_carried(request.signal, encoding));
@@ -189,15 +185,12 @@ impl Filter {
     fn check_and_rewrite(
         &self,
         request: &Request<'_>,
-        directory: &dyn Directory,
-        stamps: &mut Stamps,
-        report: &mut Report,
-        notices: &mut Vec<Notice>,
+        call: &mut Call<'_>,
     ) -> Result<(Content, Vec<Part>), BodyFault> {
         if self.rules(request.signal).check_full {
             diagnose_as(request.signal, request.body)?;
         }
-        self.rewrite(request, directory, stamps, report, notices)
+        self.rewrite(request, call)
     }
 
     /// [`Self::check_and_rewrite`] after mending the texts. The result replaces the whole body, since edits to each text could
@@ -205,40 +198,31 @@ impl Filter {
     fn mend_and_rewrite(
         &self,
         request: &Request<'_>,
-        directory: &dyn Directory,
-        stamps: &mut Stamps,
-        report: &mut Report,
-        notices: &mut Vec<Notice>,
+        call: &mut Call<'_>,
     ) -> Result<(Content, Vec<Part>), BodyFault> {
         let Mended { body, texts } = mend(request.body);
         let mended = Request { body: &body, ..*request };
-        let (content, parts) = self.check_and_rewrite(&mended, directory, stamps, report, notices)?;
-        report.texts_mended = texts;
+        let (content, parts) = self.check_and_rewrite(&mended, call)?;
+        call.report.texts_mended = texts;
         Ok((content.in_place_of(body), parts))
     }
 
-    fn rewrite(
-        &self,
-        request: &Request<'_>,
-        directory: &dyn Directory,
-        stamps: &mut Stamps,
-        report: &mut Report,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(Content, Vec<Part>), BodyFault> {
+    fn rewrite(&self, request: &Request<'_>, call: &mut Call<'_>) -> Result<(Content, Vec<Part>), BodyFault> {
         let Carried { pipeline, rules, .. } = self.carried(request.signal);
+        let Call { directory, stamps, report, notices } = call;
         let connection = address::connection(request, &self.config.trusted_proxies);
-        let context = Context::new(request, connection, directory, self.config.include_metadata)
+        let context = Context::new(request, connection, *directory, self.config.include_metadata)
             .with_brief_lookups(pipeline.is_brief());
         let checks = Checks { signal: request.signal, ..rules.checks(request.now) };
         let stamps = directory.state().map(|state| {
             stamps.begin(state);
-            stamps
+            &mut **stamps
         });
         let rewrite = Rewrite {
             pipeline,
             rules: *rules,
             context: &context,
-            directory,
+            directory: *directory,
             report,
             stamps,
             origin: Origin { connection, signal: request.signal },

@@ -14,7 +14,7 @@ mod texts;
 
 use super::encoding::encoding;
 use super::refusals::UNSUPPORTED_TYPE;
-use super::{Filter, json};
+use super::{Call, Filter, json};
 use crate::address;
 use crate::bounds::MAX_DEPTH;
 use crate::directory::Directory;
@@ -70,10 +70,10 @@ impl Filter {
 
     /// Does what `prepare` does with a body in protobuf, and gives its counts.
     fn check(&self, request: &Request<'_>, directory: &dyn Directory) -> Result<Report, BodyFault> {
-        let mut report = Report::default();
         let mut stamps = Stamps::default();
-        self.check_and_rewrite(request, directory, &mut stamps, &mut report, &mut Vec::new())?;
-        Ok(report)
+        let mut call = Call::new(directory, &mut stamps);
+        self.check_and_rewrite(request, &mut call)?;
+        Ok(call.report)
     }
 
     fn tell(
