@@ -1,5 +1,7 @@
 //! What is around the stream of a gzip member (RFC 1952).
 
+use crate::stream::ROOM;
+
 /// The stream with the member's trailer behind it, and how long it is without.
 pub(crate) fn stream(member: &[u8]) -> Option<(&[u8], usize)> {
     let stream = member.get(head_len(member)?..)?;
@@ -31,8 +33,11 @@ const EXTRA: u8 = 4;
 const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 
-/// Bytes behind the stream: sum and length of the body. Reading looks at up to [`ROOM`](crate::stream::ROOM) bytes behind a stream.
+/// Bytes behind the stream: sum and length of the body.
 pub(crate) const TRAILER: usize = 8;
+
+// What is read of a stream may be looked at together with what is behind it.
+const _: () = assert!(TRAILER >= ROOM);
 
 #[cfg(test)]
 mod tests {
