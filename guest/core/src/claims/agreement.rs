@@ -30,12 +30,15 @@ impl Claims<'_> {
             }
             is_confirmed = true;
         }
-        let container = self.by_container(context);
-        if let Some(Lookup::Found(other)) = container.as_deref() {
-            if !other.is_same(pod) {
-                return false;
-            }
-            is_confirmed = true;
+        // A container that is not known is another pod's, has just been restarted, or is the pod's sandbox, whose id SDKs take for their
+        // container's where control groups are of version 2 (opentelemetry-java-instrumentation#8462). So it speaks only against pods
+        // that nothing confirms, not even `host.name`.
+        let mut is_doubtful = false;
+        match self.by_container(context).as_deref() {
+            Some(Lookup::Found(other)) if other.is_same(pod) => is_confirmed = true,
+            Some(Lookup::Found(_) | Lookup::Ignored) => return false,
+            Some(Lookup::Absent) => is_doubtful = !self.is_hosted_by(pod),
+            Some(Lookup::Ambiguous | Lookup::Node | Lookup::Unknown) | None => {}
         }
         if let Some(address) = self.host_ip {
             if !pod.ips.contains(&address) {
@@ -51,10 +54,7 @@ impl Claims<'_> {
                 return false;
             }
         }
-        // A container that is not known is either another pod's or has just been restarted: it speaks against the pod only
-        // where no other claim confirms the pod.
-        let is_unknown_container = matches!(container.as_deref(), Some(Lookup::Absent | Lookup::Ignored));
-        is_confirmed || !(is_unknown_container || self.hosted_elsewhere(pod, context))
+        is_confirmed || !(is_doubtful || self.hosted_elsewhere(pod, context))
     }
 
     /// Whether an address can be that of the pod that the resource comes from; `lookup` is what the directory says of it.

@@ -140,10 +140,15 @@ fn a_container_leads_to_its_pod_and_contradicts_others() {
     // The container was restarted, and is not known yet.
     let named = [("container.id", "9999abcd"), ("k8s.pod.uid", "uid-relay-1")];
     check(&named, "relay-1", &["k8s.pod.ip=10.1.0.8", "k8s.pod.name=relay-1"]);
+    // The sandbox's id in place of the container's.
+    let renamed = ["k8s.pod.name=relay-1", "k8s.pod.ip=10.1.0.8", "k8s.pod.uid=uid-relay-1"];
+    check(&[("container.id", "9999abcd"), ("host.name", "relay-1")], "relay-1", &renamed);
+    let item = ["k8s.pod.name=item-1", "k8s.pod.ip=10.1.0.7", "k8s.pod.uid=uid-item-1"];
+    check(&[("container.id", "9999abcd"), ("host.name", "item-1")], "item-1", &item);
+    check(&[("container.id", "9999abcd"), ("host.name", "laptop")], "", &["k8s.pod.name=laptop"]);
     let anothers = [("container.id", "0123abcd"), ("k8s.pod.uid", "uid-relay-1")];
     check(&anothers, "", &[]);
     // `container.id` counts for more than `host.name`.
     let moved = [("container.id", "4567abcd"), ("host.name", "item-1")];
-    let renamed = ["k8s.pod.name=relay-1", "k8s.pod.ip=10.1.0.8", "k8s.pod.uid=uid-relay-1"];
     check(&moved, "relay-1", &renamed);
 }
