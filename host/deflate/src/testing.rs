@@ -1,9 +1,8 @@
 //! What tests compress with, and read back.
 
-use std::io::Write as _;
-
-use flate2::{Compression, Decompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::{CompressionLvl, Compressor};
+pub(crate) use podstamp_test_support::fuzz::gzip::zlib;
 
 /// A stream of libdeflate.
 pub(crate) fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
@@ -12,18 +11,6 @@ pub(crate) fn libdeflate(body: &[u8], level: i32) -> Vec<u8> {
     let length = compressor.deflate_compress(body, &mut stream).unwrap();
     stream.truncate(length);
     stream
-}
-
-/// A stream of zlib, flushed each time that so many bytes have come.
-pub(crate) fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(level));
-    for part in body.chunks(flushed) {
-        encoder.write_all(part).unwrap();
-        if flushed < usize::MAX {
-            encoder.flush().unwrap();
-        }
-    }
-    encoder.finish().unwrap()
 }
 
 /// The body of a stream, which has to be read to its last byte, and whether it ends there.

@@ -13,7 +13,11 @@ pub fn gzip(data: &[u8]) {
     let Some((places, rest)) = rest.split_at_checked(usize::from(count % 16) * 4) else { return };
     let (stream, body) = match how {
         0..0x80 => (rest.to_vec(), inflated(rest)),
-        _ => (deflated(rest, how & 0x7f), Some(rest.to_vec())),
+        _ => {
+            let how = how & 0x7f;
+            let flushed = if how < 50 { usize::MAX } else { 1 + usize::from(how) };
+            (zlib(rest, u32::from(how % 10), flushed), Some(rest.to_vec()))
+        }
     };
     let member = [&HEADER[..], &stream, &[0xa5; 8]].concat();
     let Some(body) = body else {
@@ -43,15 +47,9 @@ fn edits(places: &[u8], body: &[u8]) -> Edits {
     for [low, high, remove, insert] in places.as_chunks().0 {
         at += usize::from(u16::from_le_bytes([*low, *high])) % (body.len() - at + 1);
         let remove = usize::from(remove % 40).min(body.len() - at);
-        let inserted = match insert {
-            0..0x80 => body
-                .get(body.len() / 2..)
-                .unwrap_or_default()
-                .iter()
-                .copied()
-                .take(usize::from(*insert))
-                .collect(),
-            _ => (0..insert & 0x3f).map(|number| number.wrapping_mul(37) ^ high).collect::<Vec<_>>(),
+        let inserted: Vec<u8> = match insert {
+            0..0x80 => body[body.len() / 2..].iter().copied().take(usize::from(*insert)).collect(),
+            _ => (0..insert & 0x3f).map(|number| number.wrapping_mul(37) ^ high).collect(),
         };
         edits.edits.push(Edit { offset: at as u32, remove: remove as u32, insert: inserted.len() as u32 });
         edits.inserted.extend(inserted);
@@ -60,16 +58,16 @@ fn edits(places: &[u8], body: &[u8]) -> Edits {
     edits
 }
 
-fn deflated(body: &[u8], how: u8) -> Vec<u8> {
-    let mut encoder = write::DeflateEncoder::new(Vec::new(), Compression::new(u32::from(how % 10)));
-    let pieces = if how < 50 { usize::MAX } else { 1 + usize::from(how) };
-    for piece in body.chunks(pieces) {
-        encoder.write_all(piece).expect("a Vec takes all");
-        if how >= 50 {
-            encoder.flush().expect("a Vec takes all");
+/// A stream of zlib, flushed each time that so many bytes have come.
+pub fn zlib(body: &[u8], level: u32, flushed: usize) -> Vec<u8> {
+    let mut encoder = write::DeflateEncoder::new(Vec::new(), Compression::new(level));
+    for part in body.chunks(flushed) {
+        encoder.write_all(part).unwrap();
+        if flushed < usize::MAX {
+            encoder.flush().unwrap();
         }
     }
-    encoder.finish().expect("a Vec takes all")
+    encoder.finish().unwrap()
 }
 
 /// The body of a whole stream, if it is one and not too large to be looked at.
