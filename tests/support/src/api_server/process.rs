@@ -52,14 +52,14 @@ impl Drop for Process {
     }
 }
 
-/// Its arguments are a file for the server's process id, a folder to delete or nothing, and the server's command. A command
-/// in the background has no standard input, so that what waits for the end of the shell's own reads a copy of it.
+/// Its arguments are a file for the server's process id, a folder to delete or nothing, and the server's command. The server's
+/// own process writes its id before it is the server, so that whoever sees that the server runs finds the id. A command in
+/// the background has no standard input, so that what waits for the end of the shell's own reads a copy of it.
 const GUARD: &str = r#"
     file=$1; folder=$2; shift 2
     exec 3<&0
-    "$@" 3<&- &
+    sh -c 'echo $$ > "$0"; exec "$@"' "$file" "$@" 3<&- &
     server=$!
-    echo $server > "$file"
     {
         read -r word <&3
         kill -9 $server
