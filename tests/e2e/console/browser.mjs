@@ -12,16 +12,33 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 let browser;
 
-export async function launch() {
+/** Plays a scenario in a browser, and ends this process. */
+export async function play(scenario) {
+  // A browser that hangs is waited for without end by much of what asks it.
+  setTimeout(() => end(new Error(`no end after ${LIMIT / 60_000} minutes`)), LIMIT);
+  try {
+    await launch();
+    await scenario();
+    end();
+  } catch (error) {
+    end(error);
+  }
+}
+
+const LIMIT = 10 * 60_000;
+
+/** The driver kills the browser with this process; asked to close, one that hangs would not. */
+function end(error) {
+  if (error) console.error(error);
+  process.exit(error ? 1 : 0);
+}
+
+async function launch() {
   const isRoot = process.getuid?.() === 0;
   // The driver takes a path, not a name.
   const folders = (process.env.PATH ?? "").split(delimiter);
   const program = folders.map((folder) => resolve(folder, process.env.BROWSER)).find(existsSync);
   browser = await chromium.launch({ executablePath: program, args: isRoot ? ["--no-sandbox"] : [] });
-}
-
-export async function close() {
-  await browser?.close();
 }
 
 export const SMALL = { width: 360, height: 740 };

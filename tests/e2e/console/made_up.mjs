@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { close, Console, LARGE, launch, SMALL, USUAL } from "./browser.mjs";
+import { Console, LARGE, play, SMALL, USUAL } from "./browser.mjs";
 import { allBars, assertMeasures } from "./flame.mjs";
 import { assertHarmless } from "./harmless.mjs";
 
@@ -270,10 +270,5 @@ async function traces(server, is) {
   return (await server.json("/console/traces?limit=1000")).traces.filter(is);
 }
 
-try {
-  await launch();
-  await scenarios[process.argv[2]]();
-} finally {
-  await close();
-  for (const server of servers) server.kill();
-}
+process.on("exit", () => servers.forEach((server) => server.kill()));
+await play(scenarios[process.argv[2]]);

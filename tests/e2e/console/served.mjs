@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { close, Console, launch, SMALL, USUAL } from "./browser.mjs";
+import { Console, play, SMALL, USUAL } from "./browser.mjs";
 import { allBars, assertMeasures } from "./flame.mjs";
 import { assertHarmless } from "./harmless.mjs";
 import { assertShop, attributes, keepShop, large, send, SPANS } from "./shop.mjs";
@@ -215,10 +215,4 @@ const scenarios = {
   },
 };
 
-try {
-  await launch();
-  await scenarios[scenario]();
-} finally {
-  await close();
-}
-process.exit(0);
+await play(scenarios[scenario]);
