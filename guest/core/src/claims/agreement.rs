@@ -33,11 +33,11 @@ impl Claims<'_> {
         // A container that is not known is another pod's, has just been restarted, or is the pod's sandbox, whose id SDKs take for their
         // container's where control groups are of version 2 (opentelemetry-java-instrumentation#8462). So it speaks only against pods
         // that nothing confirms, not even `host.name`.
-        let mut is_doubtful = false;
+        let mut has_unknown_container = false;
         match self.by_container(context).as_deref() {
             Some(Lookup::Found(other)) if other.is_same(pod) => is_confirmed = true,
             Some(Lookup::Found(_) | Lookup::Ignored) => return false,
-            Some(Lookup::Absent) => is_doubtful = !self.is_hosted_by(pod),
+            Some(Lookup::Absent) => has_unknown_container = true,
             Some(Lookup::Ambiguous | Lookup::Node | Lookup::Unknown) | None => {}
         }
         if let Some(address) = self.host_ip {
@@ -54,7 +54,9 @@ impl Claims<'_> {
                 return false;
             }
         }
-        is_confirmed || !(is_doubtful || self.hosted_elsewhere(pod, context))
+        is_confirmed
+            || self.is_hosted_by(pod)
+            || !(has_unknown_container || self.host_is_another(|named| named.is_same(pod), context))
     }
 
     /// Whether an address can be that of the pod that the resource comes from; `lookup` is what the directory says of it.
@@ -104,7 +106,9 @@ impl Claims<'_> {
 
     /// Whether `k8s.pod.name` is a copy of a `host.name` that is another pod's.
     pub(crate) fn name_is_anothers(&self, pod: &Pod, context: &Context<'_>) -> bool {
-        self.name_is_copied && self.hosted_elsewhere(pod, context)
+        self.name_is_copied
+            && !self.is_hosted_by(pod)
+            && self.host_is_another(|named| named.is_same(pod), context)
     }
 
     /// Notes that a pod or an address was not used because of a claim.
@@ -121,10 +125,6 @@ impl Claims<'_> {
 
     fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         [self.host_ip, self.pod_ip].into_iter().flatten()
-    }
-
-    fn hosted_elsewhere(&self, pod: &Pod, context: &Context<'_>) -> bool {
-        !self.is_hosted_by(pod) && self.host_is_another(|named| named.is_same(pod), context)
     }
 
     /// Whether `host.name` names this pod.
