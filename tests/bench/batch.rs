@@ -1,12 +1,12 @@
 //! What `batch` saves an agent: many clients with small requests, which leave one by one or put together.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use podstamp::settings::{Admin, Batch, Settings};
 use podstamp_fake_agent::Agent;
 use podstamp_test_support::blocking::http::get;
 use podstamp_test_support::bodies;
+use podstamp_test_support::ports::closed_port;
 use serde_json::{Value, json};
 
 use crate::load::{self, Round};
@@ -82,8 +82,7 @@ pub(crate) fn run(quick: bool) -> Value {
 impl Side {
     fn start(timeout: &str) -> Self {
         let agent = Process::start(&["--agent"]);
-        // Nobody else takes it on this machine meanwhile.
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let admin = closed_port().to_string();
         let host = Process::start(&["--serve", "on", &agent.address.to_string(), "one", timeout, &admin]);
         Self { agent, host, admin }
     }

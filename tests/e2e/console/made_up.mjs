@@ -1,6 +1,6 @@
 // The page with made-up answers: what no real traffic brings within seconds.
 //
-//     node made_up.mjs SCENARIO, with BROWSER, NODE_PATH and PODSTAMP_CONSOLE (the folder host/console)
+//     node made_up.mjs SCENARIO [PORT], with BROWSER, NODE_PATH and PODSTAMP_CONSOLE (the folder host/console)
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { Console, LARGE, play, SMALL, USUAL } from "./browser.mjs";
 import { allBars, assertMeasures } from "./flame.mjs";
 import { assertHarmless } from "./harmless.mjs";
+
+const [, , scenario, port] = process.argv;
 
 const scenarios = {
   /** All views, small and large, light and dark. */
@@ -213,7 +215,7 @@ const scenarios = {
 
   /** The connection goes, and another podstamp answers. */
   async restart() {
-    const server = await serve("plain");
+    const server = await serve("plain", port);
     const opened = await Console.open(server.base);
     opened.expected = [/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET/];
     const { page } = opened;
@@ -223,7 +225,7 @@ const scenarios = {
     assert.match(await page.textContent("[data-connection]"), /connection lost.*trying/);
     await opened.assertAccessible("lost");
     await opened.picture("connection-lost");
-    await serve("plain", server.port);
+    await serve("plain", port);
     await page.waitForSelector("[data-connection=open]");
     assert.match(await page.textContent("[data-connection]"), /restarted/);
     await page.click("button[aria-pressed]");
@@ -249,15 +251,14 @@ async function tabTo(page, is, focused) {
 
 const servers = [];
 
-async function serve(kind, port = 0) {
+async function serve(kind, port = "0") {
   const script = join(process.env.PODSTAMP_CONSOLE, "dev/server.mjs");
-  const child = spawn(process.execPath, [script, String(port), kind], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, port, kind], { stdio: ["ignore", "pipe", "inherit"] });
   servers.push(child);
   const [line] = await once(child.stdout, "data");
   const base = String(line).trim();
   return {
     base,
-    port: new URL(base).port,
     json: async (path) => (await fetch(new URL(path, base))).json(),
     stop: async () => {
       child.kill();
@@ -271,4 +272,4 @@ async function traces(server, is) {
 }
 
 process.on("exit", () => servers.forEach((server) => server.kill()));
-await play(scenarios[process.argv[2]]);
+await play(scenarios[scenario]);

@@ -1,5 +1,7 @@
 //! The page with answers that its own little server makes up: names that mean harm, 10,000 spans in a trace, every odd span.
 
+use podstamp_test_support::ports::closed_port;
+
 use super::driver::Driver;
 
 #[test]
@@ -34,11 +36,16 @@ fn the_keyboard_gets_everywhere_and_out_again() {
 
 #[test]
 fn the_page_comes_back_after_a_lost_connection() {
-    play("restart");
+    // While its server is away, nobody else gets the port.
+    play_with(&["restart", &closed_port().port().to_string()]);
 }
 
 fn play(scenario: &str) {
-    if let Some(driver) = Driver::start("made_up.mjs", &[scenario]) {
+    play_with(&[scenario]);
+}
+
+fn play_with(arguments: &[&str]) {
+    if let Some(driver) = Driver::start("made_up.mjs", arguments) {
         driver.end();
     }
 }

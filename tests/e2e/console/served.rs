@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use podstamp_test_support::ports::closed_port;
 use podstamp_test_support::spans;
 
 use super::driver::Driver;
@@ -11,33 +12,36 @@ use crate::served::{Served, Setup, podstamp};
 
 #[test]
 fn every_view_shows_what_came_and_why() {
-    let (_agent, served) = serve(CONSOLE, 0);
+    let (_agent, served) = serve(CONSOLE);
     play("views", &served);
 }
 
 #[test]
 fn ten_thousand_spans_and_names_that_mean_harm_come_through_podstamp() {
-    let (_agent, served) = serve(CONSOLE, 0);
+    let (_agent, served) = serve(CONSOLE);
     play("extremes", &served);
 }
 
 #[test]
 fn with_credentials_and_without_payloads() {
-    let (_agent, served) = serve("    console: true\n    auth: {authenticator: basicauth/console}\n", 0);
+    let (_agent, served) = serve("    console: true\n    auth: {authenticator: basicauth/console}\n");
     play("guarded", &served);
 }
 
 #[test]
 fn the_page_follows_podstamp_across_a_restart() {
-    let (agent, mut served) = serve(CONSOLE, 0);
-    let (http, admin) = (served.address.port(), served.admin.port());
+    let agent = FakeAgent::start();
+    // While it is away, nobody else gets its ports.
+    let (port, admin) = (Some(closed_port().port()), Some(closed_port().port()));
+    let serve = || Setup { port, admin, ..setup(&agent, CONSOLE) }.serve();
+    let mut served = serve();
     let Some(mut driver) = start("restart", &served) else { return };
     let mut line = String::new();
     BufReader::new(driver.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if line == "restart\n" {
         served.terminate();
         served.wait();
-        served = restarted(&agent, http, admin);
+        served = serve();
         // A script that has failed meanwhile does not read, and says itself why.
         drop(driver.child.stdin.as_mut().unwrap().write_all(b"done\n"));
     }
@@ -78,25 +82,22 @@ fn start(scenario: &str, served: &Served) -> Option<Driver> {
     Driver::start("served.mjs", &[scenario, &admin, &otlp])
 }
 
-/// A podstamp with two pods, and an admin listener as `admin` has it.
-fn serve(admin: &str, port: u16) -> (FakeAgent, Served) {
+/// A podstamp as `setup` has it.
+fn serve(admin: &str) -> (FakeAgent, Served) {
     let agent = FakeAgent::start();
-    let served = setup(&agent, admin, port).serve();
+    let served = setup(&agent, admin).serve();
     (agent, served)
 }
 
-fn restarted(agent: &FakeAgent, http: u16, admin: u16) -> Served {
-    Setup { port: Some(http), admin: Some(admin), ..setup(agent, CONSOLE, admin) }.serve()
-}
-
-fn setup(agent: &FakeAgent, admin: &str, port: u16) -> Setup {
+/// One with two pods, and an admin listener as `admin` has it.
+fn setup(agent: &FakeAgent, admin: &str) -> Setup {
     let mut setup = Setup::load_balancer(&agent.url())
         .pods(spans::pods(&[("web-1", "10.244.1.1"), ("web-2", "10.244.1.2")]))
         .own(admin);
     setup.config.push_str("    headers: {x-secret: hidden-from-all}\n");
     setup.config = setup.config.replace("service:\n", "service:\n  extensions: [basicauth/console]\n");
     setup.config.push_str("extensions:\n  basicauth/console:\n    htpasswd: {inline: \"ada:lovelace\"}\n");
-    setup.admin = Some(port);
+    setup.admin = Some(0);
     setup
 }
 

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use podstamp_test_support::ports::closed_port;
+
 use super::shop::{CONFIG, Shop, examined, pod};
 use crate::doctor::Doctor;
 use crate::doctor::check;
@@ -13,7 +15,7 @@ use serde_json::json;
 #[tokio::test]
 async fn a_server_that_is_away_is_told_and_what_needs_it_is_skipped() {
     let shop = Shop::open().await;
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = closed_port();
     let config = std::fs::read_to_string(shop.cluster.config()).unwrap();
     let path = shop.folder.path().join("config");
     std::fs::write(&path, config.replace(&shop.cluster.address().to_string(), &refusing.to_string()))
