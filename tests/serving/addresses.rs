@@ -84,7 +84,7 @@ async fn one_client_that_waits_for_each_answer_reaches_all_addresses_in_turn() {
     let agents = upstreams(3, |_, _, _| Reaction::answer(200, "")).await;
     let names = Names::leading_to(addresses(&agents));
     let fake = Fake::forwarding(url(agents[0].address));
-    let setup = Setup::within(&names.network(), fake, |_| ()).await;
+    let setup = Setup::within(&names.lasting(), fake, |_| ()).await;
     let mut client = setup.client().await;
     for _ in 0..9 {
         assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
@@ -242,7 +242,7 @@ async fn an_agent_that_hangs_is_left_alone_while_another_one_works() {
     })
     .await;
     let names = Names::leading_to(addresses(&agents));
-    let fake = Fake::forwarding_within(100, url(agents[0].address));
+    let fake = Fake::forwarding_within(1_000, url(agents[0].address));
     let setup = Setup::within(&names.lasting(), fake, |_| ()).await;
     let mut client = setup.client().await;
     let answers = [
@@ -274,7 +274,8 @@ async fn an_agent_that_closes_on_everything_is_tried_now_and_then() {
     for _ in 0..100 {
         closed += usize::from(client.ask(post("/v1/traces", "", b"body")).await.status == 400);
     }
-    let tries = 3 + begun.elapsed().as_secs() as usize * 2;
+    // After three failures it is left alone for three quarters of a second at least, and then for longer.
+    let tries = 3 + begun.elapsed().as_millis() as usize / 750;
     assert!((3..=tries).contains(&closed), "{closed} of at most {tries}");
     assert_eq!(counts(&agents), [closed, 100 - closed]);
 }
@@ -494,11 +495,11 @@ async fn the_agent_on_this_node_is_used_first_and_others_while_it_does_not_work(
     })
     .await;
     let mut client = setup.client().await;
-    // As long as nobody knows which one it is, all are used.
+    // As long as nobody knows which one it is, all are used; how evenly depends on when the name is resolved again.
     for _ in 0..8 {
         assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
     }
-    assert_eq!(counts(&others), [4, 4]);
+    assert!(counts(&others).iter().all(|count| *count > 0), "{:?}", counts(&others));
     let local = Upstream::at(free[1], move |_, request| match &request.body[..] {
         b"held" => Reaction::behind(&held, ""),
         _ => Reaction::answer(200, ""),
@@ -568,7 +569,7 @@ async fn where_no_agent_is_on_this_node_all_are_used() {
     let agents = upstreams(2, |_, _, _| Reaction::answer(200, "")).await;
     let names = Names::leading_to(addresses(&agents));
     for nodes in [None, Some(Here::default())] {
-        let mut network = names.network();
+        let mut network = names.lasting();
         network.nodes = nodes.map(|here| {
             here.are([]);
             Arc::new(here) as Arc<dyn Nodes>
