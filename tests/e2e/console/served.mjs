@@ -152,10 +152,12 @@ const scenarios = {
     await page.waitForSelector("[data-connection=open]");
     await page.waitForSelector("#services tbody tr");
     const lines = createInterface({ input: process.stdin });
+    // Listened for from now on: a line that comes ahead of its listener is lost.
+    const restarted = once(lines, "line");
     const { instance } = await json("/console/live");
     process.stdout.write("restart\n");
     await page.waitForSelector("[data-connection=lost]");
-    await once(lines, "line");
+    await restarted;
     lines.close();
     await page.waitForSelector("[data-connection=open]");
     assert.match(await page.textContent("[data-connection]"), /restarted/);
