@@ -499,6 +499,7 @@ async fn the_agent_on_this_node_is_used_first_and_others_while_it_does_not_work(
     for _ in 0..8 {
         assert_eq!(client.ask(post("/v1/traces", "", b"body")).await.status, 200);
     }
+    assert_eq!(total(&others), 8);
     assert!(counts(&others).iter().all(|count| *count > 0), "{:?}", counts(&others));
     let local = Upstream::at(free[1], move |_, request| match &request.body[..] {
         b"held" => Reaction::behind(&held, ""),

@@ -1,6 +1,6 @@
 // The page with made-up answers: what no real traffic brings within seconds.
 //
-//     node made_up.mjs SCENARIO [PORT], with BROWSER, NODE_PATH and PODSTAMP_CONSOLE (the folder host/console)
+//     node made_up.mjs SCENARIO PORT, with BROWSER, NODE_PATH and PODSTAMP_CONSOLE (the folder host/console)
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { Console, LARGE, play, SMALL, USUAL } from "./browser.mjs";
 import { allBars, assertMeasures } from "./flame.mjs";
 import { assertHarmless } from "./harmless.mjs";
 
-const [, , scenario, port] = process.argv;
+const [, , scenario, closedPort] = process.argv;
 
 const scenarios = {
   /** All views, small and large, light and dark. */
@@ -215,7 +215,7 @@ const scenarios = {
 
   /** The connection goes, and another podstamp answers. */
   async restart() {
-    const server = await serve("plain", port);
+    const server = await serve("plain", closedPort);
     const opened = await Console.open(server.base);
     opened.expected = [/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET/];
     const { page } = opened;
@@ -225,7 +225,7 @@ const scenarios = {
     assert.match(await page.textContent("[data-connection]"), /connection lost.*trying/);
     await opened.assertAccessible("lost");
     await opened.picture("connection-lost");
-    await serve("plain", port);
+    await serve("plain", closedPort);
     await page.waitForSelector("[data-connection=open]");
     assert.match(await page.textContent("[data-connection]"), /restarted/);
     await page.click("button[aria-pressed]");

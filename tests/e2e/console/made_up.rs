@@ -36,16 +36,13 @@ fn the_keyboard_gets_everywhere_and_out_again() {
 
 #[test]
 fn the_page_comes_back_after_a_lost_connection() {
-    // While its server is away, nobody else gets the port.
-    play_with(&["restart", &closed_port().port().to_string()]);
+    play("restart");
 }
 
+/// With a port for a server that goes away and comes back: nobody else gets it meanwhile.
 fn play(scenario: &str) {
-    play_with(&[scenario]);
-}
-
-fn play_with(arguments: &[&str]) {
-    if let Some(driver) = Driver::start("made_up.mjs", arguments) {
+    let port = closed_port().port().to_string();
+    if let Some(driver) = Driver::start("made_up.mjs", &[scenario, &port]) {
         driver.end();
     }
 }

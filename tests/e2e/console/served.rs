@@ -97,7 +97,6 @@ fn setup(agent: &FakeAgent, admin: &str) -> Setup {
     setup.config.push_str("    headers: {x-secret: hidden-from-all}\n");
     setup.config = setup.config.replace("service:\n", "service:\n  extensions: [basicauth/console]\n");
     setup.config.push_str("extensions:\n  basicauth/console:\n    htpasswd: {inline: \"ada:lovelace\"}\n");
-    setup.admin = Some(0);
     setup
 }
 
